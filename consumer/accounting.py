@@ -1,0 +1,59 @@
+"""Where every record went. consumed = finished + unfinished, at any moment; the sequencer is the only writer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+from typing import Final
+
+from consumer.events import EVENT_TYPES, DeadLetterReason, HandBack, SkipReason
+
+
+class End(Enum):
+    """How a record left us: the `outcome` label of customfit_events_finished_total."""
+
+    DELIVERED = "delivered"
+    SKIPPED = "skipped"
+    DEAD_LETTERED = "dead_lettered"
+    HANDED_BACK = "handed_back"
+
+
+Reason = SkipReason | DeadLetterReason | HandBack | None
+"""None: delivered, which needs no reason."""
+
+ENDS: Final[tuple[tuple[End, Reason], ...]] = (
+    (End.DELIVERED, None),
+    *((End.SKIPPED, reason) for reason in SkipReason),
+    *((End.DEAD_LETTERED, reason) for reason in DeadLetterReason),
+    *((End.HANDED_BACK, reason) for reason in HandBack),
+)
+
+
+class Account:
+    """Running totals since start."""
+
+    def __init__(self) -> None:
+        self.consumed: Counter[str] = Counter(dict.fromkeys(EVENT_TYPES, 0))
+        self.finished: Counter[tuple[End, Reason]] = Counter(dict.fromkeys(ENDS, 0))
+        self.unfinished = 0
+        self.unfinished_bytes = 0
+        self.introductions = 0
+        self.holds_cut_short = 0
+
+    def receive(self, type_: str, size_bytes: int) -> None:
+        """A record was fetched and looked at."""
+        self.consumed[type_] += 1
+        self.unfinished += 1
+        self.unfinished_bytes += size_bytes
+
+    def finish(self, end: End, reason: Reason, size_bytes: int) -> None:
+        """A record was finished."""
+        self.finished[(end, reason)] += 1
+        self.unfinished -= 1
+        self.unfinished_bytes -= size_bytes
+
+    def hand_back(self, reason: HandBack, records: int, size_bytes: int) -> None:
+        """Unfinished records left with their partition."""
+        self.finished[(End.HANDED_BACK, reason)] += records
+        self.unfinished -= records
+        self.unfinished_bytes -= size_bytes

@@ -1,0 +1,91 @@
+"""HTTP answer → outcome: the one table of what each status means. Pure.
+
+Contract, "Answers". The retry classes are those Segment's own destinations use (408, 423, 429 and 5xx but 501 are
+retried) plus 425; a wrong key or URL is told apart, because retrying or dead-lettering it would spend the topic.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, Literal, assert_never
+
+from consumer.destination import Answer, Answered, NoAnswer
+from consumer.events import Delivered, Misdirected, Outcome, Refused, Unavailable
+
+RETRY_AFTER_SECONDS_MAX: Final = 300.0
+RETRIED: Final = frozenset({408, 423, 425, 429})
+MISDIRECTED: Final = frozenset({401, 402, 403, 404, 405, 407, 410})
+
+Result = Literal["2xx", "3xx", "4xx", "401", "403", "429", "5xx", "timeout", "connect_error", "protocol_error"]
+RESULTS: Final[tuple[Result, ...]] = (
+    "2xx",
+    "3xx",
+    "4xx",
+    "401",
+    "403",
+    "429",
+    "5xx",
+    "timeout",
+    "connect_error",
+    "protocol_error",
+)
+
+
+def judge(answer: Answer, now: datetime) -> Outcome:
+    """What to do about an answer; `now` is only for a Retry-After that gives a date."""
+    match answer:
+        case NoAnswer(kind, detail):
+            return Unavailable(cause=f"{kind}: {detail}" if detail else kind)
+        case Answered(status=status):
+            if 200 <= status < 300:
+                return Delivered()
+            if status in RETRIED or (status >= 500 and status != 501) or status < 200:
+                waits = status in (429, 503)
+                after = retry_after_seconds(answer.retry_after, now) if waits else None
+                return Unavailable(cause=str(status), retry_after_seconds=after, throttled=status == 429)
+            if status in MISDIRECTED or 300 <= status < 400:
+                return Misdirected(status)
+            return Refused(status, answer.body)
+        case _:
+            assert_never(answer)
+
+
+def retry_after_seconds(header: str | None, now: datetime) -> float | None:
+    """Seconds (or an HTTP date) as seconds from now, 0 to 300; None when absent or not understood."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        # A huge number is capped before int() sees it: int() refuses more than 4300 digits.
+        return RETRY_AFTER_SECONDS_MAX if len(text) > 6 else min(float(text), RETRY_AFTER_SECONDS_MAX)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, IndexError, OverflowError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return min(max((date - now).total_seconds(), 0.0), RETRY_AFTER_SECONDS_MAX)
+
+
+def result_of(answer: Answer) -> Result:
+    """The `result` label of customfit_requests_total."""
+    match answer:
+        case NoAnswer(kind=kind):
+            return kind
+        case Answered(status=401):
+            return "401"
+        case Answered(status=403):
+            return "403"
+        case Answered(status=429):
+            return "429"
+        case Answered(status=status):
+            if 200 <= status < 300:
+                return "2xx"
+            if 300 <= status < 400:
+                return "3xx"
+            if 400 <= status < 500:
+                return "4xx"
+            return "5xx" if 500 <= status < 600 else "protocol_error"
+        case _:
+            assert_never(answer)

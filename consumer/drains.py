@@ -1,0 +1,46 @@
+"""Revokes and stops that wait for what is in flight. Pure but for the futures it resolves; each has a deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+
+from consumer.assignment import Assignment
+from consumer.events import Partition
+
+
+class Drains:
+    """The Kafka thread waits on a future for the offsets to commit; here it is decided when they are final."""
+
+    def __init__(self, drain_seconds: float) -> None:
+        self._drain_seconds = drain_seconds
+        self.cut_short = False
+        """A deadline passed with requests still in flight."""
+        self._waiting: list[tuple[float, Sequence[Partition], Future[dict[Partition, int]]]] = []
+
+    def start(self, partitions: Sequence[Partition], drained: Future[dict[Partition, int]], now: float) -> None:
+        """These partitions are closed now; answer once they are drained, or when time is up."""
+        self._waiting.append((now + self._drain_seconds, partitions, drained))
+
+    def answer(self, assignments: Mapping[Partition, Assignment], now: float) -> None:
+        """Resolve what is drained or due, with the offsets that are committable and not committed."""
+        still = []
+        for deadline, partitions, drained in self._waiting:
+            ours = [assignments[partition] for partition in partitions if partition in assignments]
+            is_drained = all(assignment.drained for assignment in ours)
+            if now < deadline and not is_drained:
+                still.append((deadline, partitions, drained))
+                continue
+            self.cut_short = self.cut_short or not is_drained
+            drained.set_result(
+                {
+                    assignment.partition: assignment.offsets.committable()
+                    for assignment in ours
+                    if assignment.offsets.committable() > assignment.offsets.committed_offset
+                }
+            )
+        self._waiting = still
+
+    def next_deadline(self) -> float | None:
+        """When the next one is due."""
+        return min((deadline for deadline, _, _ in self._waiting), default=None)

@@ -1,0 +1,174 @@
+"""The nouns. Plain values that every other file speaks of; imports nothing of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
+
+Headers = list[tuple[str, bytes | None]]
+
+
+class Partition(NamedTuple):
+    """A partition of a source topic."""
+
+    topic: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.number}"
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Record:
+    """A Kafka record as it was fetched; kept whole until it is finished, since a dead letter carries it unchanged."""
+
+    partition: Partition
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None = None
+    fetched_at: float = 0.0
+    """Monotonic seconds."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What the record costs the buffer: key and value."""
+        return (len(self.key) if self.key else 0) + (len(self.value) if self.value else 0)
+
+
+class User(NamedTuple):
+    """Whom an event belongs to. The same text as a userId and as an anonymousId is two users."""
+
+    id: str
+    anonymous: bool = False
+
+
+class Kind(Enum):
+    """What an event asks for. DELETE is never sent: it makes the consumer forget the user."""
+
+    IDENTIFY = "identify"
+    TRACK = "track"
+    PAGE = "page"
+    SCREEN = "screen"
+    DELETE = "delete"
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Event:
+    """One Segment event of one user, decoded as far as this program needs; `payload` is JSON text, passed on unread."""
+
+    record: Record
+    kind: Kind
+    user: User
+    insert_id: str
+    timestamp: str
+    """UTC, `YYYY-MM-DD HH:MM:SS.mmmZ`."""
+    name: str | None = None
+    payload: bytes | None = None
+    """Traits of an identify, properties of the others, as received; None when absent."""
+
+
+# The `type` label of customfit_events_consumed_total: closed, whatever arrives.
+EVENT_TYPES: Final = (
+    "identify",
+    "track",
+    "page",
+    "screen",
+    "group",
+    "alias",
+    "delete",
+    "unknown",
+    "tombstone",
+    "undecodable",
+)
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Skipped:
+    """A record that is finished by being counted."""
+
+    record: Record
+    type: str
+    reason: SkipReason
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Rejected:
+    """A record that can never be sent and goes to the dead-letter topic."""
+
+    record: Record
+    type: str
+    reason: DeadLetterReason
+    detail: str
+
+
+class SkipReason(Enum):
+    """Why a record is finished without being sent."""
+
+    ANONYMOUS = "anonymous"
+    INTEGRATIONS = "integrations"
+    UNSUPPORTED = "unsupported"
+    UNKNOWN_TYPE = "unknown_type"
+    TOMBSTONE = "tombstone"
+    FORGOTTEN = "forgotten"
+    """A delete: the user is no longer counted as identified."""
+
+
+class DeadLetterReason(Enum):
+    """Why a record is in the dead-letter topic (header `customfit.reason`)."""
+
+    UNDECODABLE = "undecodable"
+    INVALID_EVENT = "invalid_event"
+    TOO_LARGE = "too_large"
+    REFUSED = "refused"
+    UNIDENTIFIED = "unidentified"
+    GAVE_UP = "gave_up"
+
+
+class HandBack(Enum):
+    """Why unfinished events leave this process without an end: another member, or the next start, has them."""
+
+    REVOKED = "revoked"
+    LOST = "lost"
+    SHUTDOWN = "shutdown"
+
+
+Decoded = Event | Skipped | Rejected
+
+
+# --- what the destination made of a request
+
+
+@dataclass(slots=True, frozen=True)
+class Delivered:
+    """2xx."""
+
+
+@dataclass(slots=True, frozen=True)
+class Refused:
+    """This request will never be accepted; other requests may be."""
+
+    status: int
+    body: bytes = b""
+
+
+@dataclass(slots=True, frozen=True)
+class Unavailable:
+    """Not now: the same request again later. `throttled`: 429."""
+
+    cause: str
+    """For people, e.g. `503`, `timeout: no answer within 10 s`."""
+    retry_after_seconds: float | None = None
+    throttled: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Misdirected:
+    """A wrong key or URL: says nothing of the event, so the whole destination stops (401, 403, 404, 3xx ...)."""
+
+    status: int
+
+
+Outcome = Delivered | Refused | Unavailable | Misdirected
