@@ -1,0 +1,205 @@
+"""Log lines of the program: one line each, readable or JSON, and safe to print whatever an event or a server says.
+
+Say it with fields: `log.warning("dead-lettered", extra=fields(partition=3, offset=17, reason="refused"))`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections import deque
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, NamedTuple, TextIO
+
+import msgspec
+
+from consumer.settings import LogFormat, LogLevel
+
+LIBRDKAFKA_LOGGER: Final = "librdkafka"  # for confluent_kafka's `logger=`
+VALUE_CHARACTERS_MAX: Final = 500
+MESSAGE_CHARACTERS_MAX: Final = 2000
+TRACEBACK_CHARACTERS_MAX: Final = 8000
+_OURS: Final = "consumer"
+# httpx logs the whole URL at INFO, and with CUSTOMFIT_API_AUTH=query the key is in it.
+_QUIET: Final = ("httpx", "httpcore")
+_RESERVED: Final = frozenset({"ts", "level", "event", "logger", "traceback"})
+_COLOURS: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31;1"}
+
+
+def fields(**values: object) -> dict[str, dict[str, object]]:
+    """Fields of one log line, for `extra=`; those that are None are left out."""
+    assert _RESERVED.isdisjoint(values), _RESERVED & values.keys()
+    return {"fields": {name: value for name, value in values.items() if value is not None}}
+
+
+def setup_logging(
+    level: LogLevel,
+    log_format: LogFormat,
+    stream: TextIO,
+    environ: Mapping[str, str] = os.environ,
+) -> logging.Handler:
+    """Send the lines of every logger to this stream; asked again, it replaces what it set up before."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    handler = _Handler(stream)
+    colour = stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter(colour=colour))
+    root = logging.getLogger()
+    for earlier in [known for known in root.handlers if isinstance(known, _Handler)]:
+        root.removeHandler(earlier)
+    root.addHandler(handler)
+    root.setLevel(number)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    return handler
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-11-24T03:42:29.123Z WARNING  message  key=value …`, a traceback indented below it."""
+
+    def __init__(self, *, colour: bool = False) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, with nothing in it that a terminal obeys or that looks like another line."""
+        level = f"{record.levelname:<7}"
+        if self._colour and record.levelno in _COLOURS:
+            level = f"\x1b[{_COLOURS[record.levelno]}m{level}\x1b[0m"
+        line = f"{_timestamp(record)} {level}  {_escaped(_cut(record.getMessage(), MESSAGE_CHARACTERS_MAX))}"
+        values = " ".join(f"{name}={_quoted(_as_text(value))}" for name, value in _fields_of(record).items())
+        if values:
+            line += f"  {values}"
+        for below in _traceback(self, record).splitlines():
+            line += f"\n    {_escaped(below)}"
+        return line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ts, level, event, the fields, traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One printable line; a field keeps its type where JSON has it."""
+        line: dict[str, object] = {
+            "ts": _timestamp(record),
+            "level": record.levelname.lower(),
+            "event": _encodable(_cut(record.getMessage(), MESSAGE_CHARACTERS_MAX)),
+        }
+        for name, value in _fields_of(record).items():
+            line[name] = value if isinstance(value, (bool, int, float)) else _encodable(_as_text(value))
+        if traceback := _traceback(self, record):
+            line["traceback"] = _encodable(traceback)
+        text = msgspec.json.encode(line).decode()
+        if not text.isprintable():  # U+0085 and U+2028 end a line for some readers, U+009B starts a terminal's command
+            text = "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
+        return text
+
+
+class Suppressed(NamedTuple):
+    """How many lines of a kind were held back."""
+
+    kind: str
+    lines: int
+
+
+class RepeatLimiter:
+    """Lets through at most `lines_max` lines of a kind in any `window_seconds`, and counts the others.
+
+    `if (suppressed := limiter.allow("refused", now)) is not None: log.warning(…, extra=fields(suppressed=suppressed))`
+    """
+
+    def __init__(self, lines_max: int, window_seconds: float, kinds_max: int = 1000) -> None:
+        assert lines_max >= 1 and window_seconds > 0 and kinds_max >= 1  # noqa: PT018 one idea
+        self._lines_max = lines_max
+        self._window_seconds = window_seconds
+        self._kinds_max = kinds_max
+        self._kinds: dict[str, _Kind] = {}  # the one longest unused first
+
+    def allow(self, kind: str, now: float) -> int | None:
+        """None: say nothing. A number: write the line; so many of this kind were held back before it."""
+        state = self._kinds.pop(kind, None) or _Kind(deque(maxlen=self._lines_max))
+        self._kinds[kind] = state
+        if len(self._kinds) > self._kinds_max:
+            del self._kinds[next(iter(self._kinds))]
+        if self._is_full(state, now):
+            state.suppressed += 1
+            return None
+        return state.write(now)
+
+    def due(self, now: float) -> list[Suppressed]:
+        """Kinds that went quiet after lines were held back: report these, each counts as a line."""
+        return [
+            Suppressed(kind, state.write(now))
+            for kind, state in self._kinds.items()
+            if state.suppressed and not self._is_full(state, now)
+        ]
+
+    def _is_full(self, state: _Kind, now: float) -> bool:
+        return len(state.written) == self._lines_max and now - state.written[0] < self._window_seconds
+
+
+class _Kind:
+    __slots__ = ("suppressed", "written")
+
+    def __init__(self, written: deque[float]) -> None:
+        self.written = written  # when the last lines were written
+        self.suppressed = 0
+
+    def write(self, now: float) -> int:
+        self.written.append(now)
+        suppressed, self.suppressed = self.suppressed, 0
+        return suppressed
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Ours, so that a second set-up replaces it and leaves those of others alone."""
+
+
+def _fields_of(record: logging.LogRecord) -> dict[str, object]:
+    values: dict[str, object] = dict(getattr(record, "fields", {}))
+    if record.name != _OURS and not record.name.startswith(f"{_OURS}."):
+        values["logger"] = record.name
+    return values
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    if not record.exc_info or record.exc_info[0] is None:
+        return ""
+    # The end says what happened.
+    return formatter.formatException(record.exc_info)[-TRACEBACK_CHARACTERS_MAX:]
+
+
+def _as_text(value: object) -> str:
+    return _cut(value if isinstance(value, str) else str(value), VALUE_CHARACTERS_MAX)
+
+
+def _cut(text: str, characters_max: int) -> str:
+    return text if len(text) <= characters_max else text[:characters_max] + "…"
+
+
+def _quoted(text: str) -> str:
+    if text and text.isprintable() and not any(character in ' "=\\' for character in text):
+        return text
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{_escaped(text)}"'
+
+
+def _escaped(text: str) -> str:
+    """Newlines, escape sequences and invisible characters (also those that turn text around) in Python's escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def _encodable(text: str) -> str:
+    """Text that UTF-8 can hold: JSON texts can bring half of a surrogate pair."""
+    return text.encode("utf-8", "backslashreplace").decode()

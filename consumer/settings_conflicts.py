@@ -1,0 +1,59 @@
+"""What must hold between settings that are each right alone, and what deserves a warning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from consumer.settings_kafka import max_poll_interval_seconds, sends_password_in_clear
+
+COMMIT_SECONDS: Final = 10.0  # what a revoke may need for its commit after the drain
+_LOOPBACK: Final = re.compile(r"(?:.+\.)?localhost|127(?:\.[0-9]+){3}|::1")
+
+
+def conflicts(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:
+    """Problems between settings that are each right alone; one that is missing has its own problem already."""
+    problems = []
+
+    def at_least(larger: str, smaller: str) -> None:
+        if larger in values and smaller in values and values[larger] < values[smaller]:
+            problems.append(
+                f"{origins[larger]}: {values[larger]} is below {origins[smaller]}, which is {values[smaller]}; "
+                "raise the first or lower the second"
+            )
+
+    at_least("buffer_events_max", "in_flight_max")
+    at_least("buffer_bytes_max", "record_bytes_max")
+    if values.get("dead_letter_topic", "") == values.get("kafka_topic"):
+        problems.append(
+            f"{origins['dead_letter_topic']}: the same topic as {origins['kafka_topic']}, so dead letters would be "
+            "read again for ever; name another topic"
+        )
+    if "drain_seconds" in values and "kafka_properties" in values:
+        drain_seconds, poll_seconds = values["drain_seconds"], max_poll_interval_seconds(values["kafka_properties"])
+        if drain_seconds + COMMIT_SECONDS >= poll_seconds:
+            problems.append(
+                f"{origins['drain_seconds']}: {drain_seconds:g} s and {COMMIT_SECONDS:g} s for the commit do not fit "
+                f"max.poll.interval.ms, {poll_seconds:g} s ({origins['kafka_properties']}); "
+                f"use less than {max(poll_seconds - COMMIT_SECONDS, 0):g} or raise max.poll.interval.ms"
+            )
+    return problems
+
+
+def warnings(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:
+    """What may be meant so, but gives away a secret."""
+    found = []
+    parts = urlsplit(values["api_url"])
+    if parts.scheme == "http" and _LOOPBACK.fullmatch(parts.hostname or "") is None:
+        found.append(
+            f"{origins['api_url']}: the API key travels in clear text to {parts.hostname}; "
+            "use https:// unless this network is yours alone"
+        )
+    if sends_password_in_clear(values["kafka_properties"]):
+        found.append(
+            f"{origins['kafka_properties']}: SASL PLAIN without TLS sends the Kafka password in clear text; "
+            "use security.protocol=SASL_SSL"
+        )
+    return found
