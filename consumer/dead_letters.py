@@ -1,0 +1,173 @@
+"""The dead-letter edge: a producer with a thread of its own.
+
+A dead letter is never dropped: it is tried until it is acknowledged by all in-sync replicas, and until then its offset
+is not committed.
+
+Headers are those of Kafka Connect (strings), so that tools which read its dead letters read ours, and `customfit.*`.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, Final, cast
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from consumer.actions import Bury
+from consumer.events import DeadLetterReason, Headers
+from consumer.inputs import DeadLettered, DeadLetterFailed, Post, ThreadEnded
+from consumer.kafka_client import producer_config
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+RETRY_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 0.05
+EXCEPTION_CLASSES: Final = {
+    DeadLetterReason.UNDECODABLE: "consumer.Undecodable",
+    DeadLetterReason.INVALID_EVENT: "consumer.InvalidEvent",
+    DeadLetterReason.TOO_LARGE: "consumer.TooLarge",
+    DeadLetterReason.REFUSED: "consumer.Refused",
+    DeadLetterReason.UNIDENTIFIED: "consumer.Unidentified",
+    DeadLetterReason.GAVE_UP: "consumer.GaveUp",
+}
+DETAIL_CHARACTERS_MAX: Final = 500
+
+log = logging.getLogger("consumer.dead_letters")
+
+
+def dead_letter_headers(action: Bury, failed_at: float) -> Headers:
+    """The record's own headers, unchanged, and why it is here. Appended: a reader takes the last of a name."""
+    record = action.record
+    ours = {
+        "__connect.errors.topic": record.partition.topic,
+        "__connect.errors.partition": str(record.partition.number),
+        "__connect.errors.offset": str(record.offset),
+        "__connect.errors.exception.class.name": EXCEPTION_CLASSES[action.reason],
+        "__connect.errors.exception.message": action.detail[:DETAIL_CHARACTERS_MAX],
+        "customfit.reason": action.reason.value,
+        "customfit.attempts": str(action.attempts),
+        "customfit.failed_at": _iso(failed_at),
+    }
+    headers: Headers = [*(record.headers or []), *((name, text.encode()) for name, text in ours.items())]
+    if action.status is not None:
+        headers.append(("customfit.http.status", str(action.status).encode()))
+        headers.append(("customfit.http.body", action.body))
+    return headers
+
+
+def _iso(seconds: float) -> str:
+    moment = time.gmtime(seconds)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', moment)}.{int(seconds % 1 * 1000):03d}Z"
+
+
+class DeadLetters:
+    """Writes dead letters to the partition of the same number, so that one user's stay in order."""
+
+    def __init__(self, settings: Settings, post: Post) -> None:
+        self._settings = settings
+        self._post = post
+        self._requests: queue.SimpleQueue[Bury | None] = queue.SimpleQueue()
+        self._again: list[tuple[Bury, bool]] = []
+        self._again_at = 0.0
+        self._partitions: int | None = None
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="dead-letters", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._producer = Producer(producer_config(self._settings), logger=logging.getLogger("librdkafka"))
+        self._thread.start()
+
+    def bury(self, action: Bury) -> None:
+        """Write one dead letter; `DeadLettered` follows, after any number of `DeadLetterFailed`."""
+        self._requests.put(action)
+
+    def stop(self) -> None:
+        """End the thread; what is not acknowledged by now is read again after the next start."""
+        self._stopping = True
+        self._requests.put(None)
+        self._thread.join(timeout=10)
+
+    # ------------------------------------------------------------------ the thread
+
+    def _run(self) -> None:
+        error: BaseException | None = None
+        try:
+            self._work()
+        except BaseException as problem:  # noqa: BLE001  the loop decides; a thread that dies silently would be a hang
+            error = problem
+        self._post(ThreadEnded("dead-letters", error))
+
+    def _work(self) -> None:
+        while not self._stopping:
+            self._producer.poll(0)
+            waiting = len(self._producer) > 0
+            try:
+                action = self._requests.get(timeout=POLL_SECONDS if waiting or self._again else 1.0)
+                if action is not None:
+                    self._produce(action, with_value=True)
+            except queue.Empty:
+                pass
+            if self._again and time.monotonic() >= self._again_at:
+                again, self._again = self._again, []
+                for action, with_value in again:
+                    self._produce(action, with_value=with_value)
+        self._producer.purge()
+        self._producer.poll(0)
+
+    def _produce(self, action: Bury, *, with_value: bool) -> None:
+        record = action.record
+        headers = dead_letter_headers(action, time.time())
+        value = record.value
+        if not with_value and value is not None:
+            headers.append(("customfit.value_omitted", str(len(value)).encode()))
+            value = None
+
+        def on_delivery(error: KafkaError | None, _message: Message) -> None:
+            if error is None:
+                self._post(DeadLettered(action))
+            else:
+                self._failed(action, error, with_value=with_value)
+
+        try:
+            self._producer.produce(
+                self._settings.dead_letter_topic,
+                value=value,
+                key=record.key,
+                partition=record.partition.number % self._partition_count(),
+                timestamp=max(record.timestamp_ms, 0),
+                headers=cast("list[tuple[str, str | bytes | None]]", headers),
+                on_delivery=on_delivery,
+            )
+        except BufferError:
+            self._later(action, with_value=with_value)
+        except KafkaException as problem:
+            self._failed(action, problem.args[0], with_value=with_value)
+
+    def _failed(self, action: Bury, error: KafkaError, *, with_value: bool) -> None:
+        if self._stopping:
+            return
+        if error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE) and with_value:
+            # The topic will never take this value: its coordinates and reason still tell where it is.
+            self._post(DeadLetterFailed("value_omitted", f"{self._settings.dead_letter_topic}: {error.str()}"))
+            self._produce(action, with_value=False)
+            return
+        self._post(DeadLetterFailed("not_written", f"{self._settings.dead_letter_topic}: {error.str()}"))
+        self._later(action, with_value=with_value)
+
+    def _later(self, action: Bury, *, with_value: bool) -> None:
+        self._again.append((action, with_value))
+        self._again_at = time.monotonic() + RETRY_SECONDS
+
+    def _partition_count(self) -> int:
+        if self._partitions is None:
+            name = self._settings.dead_letter_topic
+            topic = self._producer.list_topics(name, timeout=5).topics[name]
+            if topic.error is not None or not topic.partitions:
+                raise KafkaException(topic.error or KafkaError(KafkaError._UNKNOWN_TOPIC))
+            self._partitions = len(topic.partitions)
+        return self._partitions

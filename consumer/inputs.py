@@ -1,0 +1,169 @@
+"""What the edges tell the loop.
+
+Everything that happens arrives on one inbox as one of these, so there is one place where it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from consumer.actions import Bury
+from consumer.destination import Answer
+from consumer.events import Partition, Record, User
+from consumer.lanes import Delivery, Lane
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Fetched:
+    """Records, in the order of each partition; and where all that lies below an end was fetched."""
+
+    records: Sequence[Record]
+    ends: Mapping[Partition, int]
+
+
+@dataclass(slots=True, frozen=True)
+class Assigned:
+    """Partitions are ours, paused, each from the offset given."""
+
+    start_offsets: dict[Partition, int]
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Revoking:
+    """Partitions are being taken away. The Kafka thread waits for `drained`: the offsets it then commits."""
+
+    partitions: Sequence[Partition]
+    drained: Future[dict[Partition, int]]
+    shutdown: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Revoked:
+    """The drained partitions are given up and their offsets committed as well as could be."""
+
+    partitions: Sequence[Partition]
+
+
+@dataclass(slots=True, frozen=True)
+class Lost:
+    """Partitions were taken away without asking: nothing may be committed."""
+
+    partitions: Sequence[Partition]
+
+
+@dataclass(slots=True, frozen=True)
+class Committed:
+    """The broker's answer to a commit; `error` is for people."""
+
+    offsets: dict[Partition, int]
+    error: str | None
+
+
+@dataclass(slots=True, frozen=True)
+class EndOffsets:
+    """Where the logs end now."""
+
+    offsets: dict[Partition, int]
+
+
+@dataclass(slots=True, frozen=True)
+class PartitionFailed:
+    """A partition can't be read on; `remedy` is what the operator does."""
+
+    partition: Partition
+    reason: str
+    remedy: str
+
+
+@dataclass(slots=True, frozen=True)
+class KafkaTrouble:
+    """The client reports an error that it is working on by itself."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class ThreadEnded:
+    """An edge's thread has ended; `error` when it was not asked to."""
+
+    name: str
+    error: BaseException | None
+
+
+@dataclass(slots=True, frozen=True)
+class StateOpened:
+    """A partition's stored state is ready for look-ups."""
+
+    partition: Partition
+    users: int
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class LookedUp:
+    """Who of those asked for is known to be identified; answers come in the order of the questions."""
+
+    identified: dict[Partition, set[User]]
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class StateWritten:
+    """Writes of state are acknowledged, or failed in a way that costs no more than an introduction."""
+
+    lanes: Sequence[Lane]
+    error: str | None
+    users: dict[Partition, int]
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Responded:
+    """The destination answered a request, or did not."""
+
+    delivery: Delivery
+    answer: Answer
+    seconds: float
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class DeadLettered:
+    """A dead letter is acknowledged by all in-sync replicas."""
+
+    action: Bury
+
+
+@dataclass(slots=True, frozen=True)
+class DeadLetterFailed:
+    """A dead letter could not be written and is being tried again; it holds back its offset."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(slots=True, frozen=True)
+class Stop:
+    """SIGTERM or SIGINT."""
+
+
+Input = (
+    Fetched
+    | Assigned
+    | Revoking
+    | Revoked
+    | Lost
+    | Committed
+    | EndOffsets
+    | PartitionFailed
+    | KafkaTrouble
+    | ThreadEnded
+    | StateOpened
+    | LookedUp
+    | StateWritten
+    | Responded
+    | DeadLettered
+    | DeadLetterFailed
+    | Stop
+)
+Post = Callable[[Input], None]
+"""Puts an input into the inbox; may be called from any thread."""

@@ -1,0 +1,391 @@
+"""The Kafka edge: one thread owns the consumer, fetches, commits, pauses and answers rebalances.
+
+One thread because since confluent-kafka 2.16 every call on a consumer waits for the call that is running in another,
+and because rebalance callbacks run inside poll(). The loop talks to it by commands and by raising `limit_records`.
+
+What it must never do: commit anything the loop did not give it; commit after partitions were lost; hand over a record
+of a partition that is not assigned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec
+
+from consumer.events import Headers, Partition, Record
+from consumer.inputs import (
+    Assigned,
+    Committed,
+    EndOffsets,
+    Fetched,
+    KafkaTrouble,
+    Lost,
+    PartitionFailed,
+    Post,
+    Revoked,
+    Revoking,
+    ThreadEnded,
+)
+from consumer.kafka_client import admin_config, consumer_config
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+POLL_SECONDS: Final = 0.05
+STALL_POLL_SECONDS: Final = 0.01
+FETCH_RECORDS_MAX: Final = 1000
+FETCH_RECORDS_MIN: Final = 100
+STALL_SECONDS_BEFORE_PAUSE: Final = 1.0
+"""A pause throws away what is prefetched (librdkafka), so a short stall is waited out instead."""
+END_OFFSETS_SECONDS: Final = 1.0
+REQUEST_SECONDS: Final = 10.0
+DRAIN_GRACE_SECONDS: Final = 5.0
+"""The loop answers a revoke within the drain time; this much later the thread goes on without it."""
+
+PASSING_ERRORS: Final = frozenset(
+    {
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._WAIT_COORD,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
+    }
+)
+
+T = TypeVar("T")
+log = logging.getLogger("consumer.kafka")
+
+
+class Source:
+    """The consumer of the source topic."""
+
+    def __init__(self, settings: Settings, post: Post) -> None:
+        self.limit_records = 0
+        """How many records may have been handed over in all; raised by the loop as it finishes them. Back-pressure."""
+        self.limit_bytes = 0
+        self.polled_at = time.monotonic()
+        self._settings = settings
+        self._post = post
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._stopping = False
+        self._handed_records = 0
+        self._handed_bytes = 0
+        self._assigned: set[Partition] = set()
+        self._resting: set[Partition] = set()
+        """Assigned but not to be fetched: not yet restored, or failed."""
+        self._paused: set[Partition] = set()
+        """What the client was told to pause."""
+        self._stalled_since: float | None = None
+        self._held_back = False
+        """All partitions are paused, because the buffer has been full for a while."""
+        self._end_offsets: dict[TopicPartition, Future[ListOffsetsResultInfo]] | None = None
+        self._end_offsets_due = 0.0
+        self._thread = threading.Thread(target=self._run, name="kafka", daemon=True)
+
+    # ------------------------------------------------------------------ called by the loop
+
+    def start(self) -> None:
+        """Join the group."""
+        self._consumer = Consumer(
+            {
+                **consumer_config(self._settings),
+                "on_commit": self._on_commit,
+                "error_cb": self._on_error,
+            },
+            logger=logging.getLogger("librdkafka"),
+        )
+        self._admin = AdminClient(admin_config(self._settings), logger=logging.getLogger("librdkafka"))
+        self._thread.start()
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Commit without waiting; `Committed` follows."""
+        self._commands.put(lambda: self._commit(offsets))
+
+    def resume(self, partition: Partition) -> None:
+        """Its state is ready: fetch it."""
+        self._commands.put(lambda: self._resting.discard(partition))
+
+    def rest(self, partition: Partition) -> None:
+        """Fetch nothing more of it."""
+        self._commands.put(lambda: self._resting.add(partition) if partition in self._assigned else None)
+
+    def stop(self) -> None:
+        """Drain all partitions (`Revoking` follows), commit, leave the group, end the thread (`ThreadEnded`)."""
+        self._commands.put(self._stop)
+
+    # ------------------------------------------------------------------ the thread
+
+    def _run(self) -> None:
+        error: BaseException | None = None
+        try:
+            self._consumer.subscribe(
+                [self._settings.kafka_topic],
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
+            )
+            while not self._stopping:
+                self._turn()
+            self._leave()
+        except BaseException as problem:  # noqa: BLE001  the loop decides; a thread that dies silently would be a hang
+            error = problem
+        self._post(ThreadEnded("kafka", error))
+
+    def _turn(self) -> None:
+        self.polled_at = time.monotonic()
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except queue.Empty:
+                break
+            command()
+        self._ask_end_offsets()
+        room = self._room()
+        self._back_pressure(room)
+        if room <= 0 and not self._held_back:
+            # A short stall: wait for the loop to finish something instead of polling.
+            with contextlib.suppress(queue.Empty):
+                self._commands.get(timeout=STALL_POLL_SECONDS)()
+            return
+        first = self._consumer.poll(POLL_SECONDS)
+        if first is None:
+            return
+        messages = [first]
+        if room > 1:
+            messages += self._consumer.consume(min(room, FETCH_RECORDS_MAX) - 1, 0)
+        self._hand_over(messages)
+
+    def _room(self) -> int:
+        """How many more records the loop takes; 0 rather than a handful, so that batches stay worth their cost."""
+        if self._handed_bytes >= self.limit_bytes:
+            return 0
+        room = self.limit_records - self._handed_records
+        return room if room >= min(FETCH_RECORDS_MIN, self._settings.buffer_events_max // 4) else 0
+
+    def _back_pressure(self, room: int) -> None:
+        now = time.monotonic()
+        if room <= 0:
+            self._stalled_since = self._stalled_since or now
+            self._held_back = self._held_back or now - self._stalled_since >= STALL_SECONDS_BEFORE_PAUSE
+        elif not self._held_back or room >= self._settings.buffer_events_max // 2:
+            self._stalled_since = None
+            self._held_back = False
+        wanted = set(self._assigned) if self._held_back else set(self._resting)
+        if extra := wanted - self._paused:
+            self._consumer.pause(_topic_partitions(extra))
+        if missing := self._paused - wanted:
+            self._consumer.resume(_topic_partitions(missing))
+        self._paused = wanted
+
+    def _hand_over(self, messages: list[Message]) -> None:
+        now = time.monotonic()
+        records = []
+        ends = {}
+        for message in messages:
+            error = message.error()
+            partition = Partition(message.topic() or "", message.partition() or 0)
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                self._on_message_error(partition, error)
+                continue
+            if partition not in self._assigned or partition in self._resting:
+                continue
+            if error is not None:
+                ends[partition] = message.offset() or 0
+                continue
+            record = Record(
+                partition,
+                message.offset() or 0,
+                message.timestamp()[1],
+                message.key(),
+                message.value(),
+                cast("Headers | None", message.headers()),
+                now,
+            )
+            self._handed_bytes += record.size_bytes
+            records.append(record)
+        if records or ends:
+            self._handed_records += len(records)
+            self._post(Fetched(records, ends))
+
+    def _on_message_error(self, partition: Partition, error: KafkaError) -> None:
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            if partition in self._assigned:
+                self._resting.add(partition)
+            remedy = (
+                f"kafka-consumer-groups.sh --bootstrap-server {self._settings.kafka_bootstrap_servers} "
+                f"--group {self._settings.kafka_group_id} --topic {partition.topic}:{partition.number} "
+                "--reset-offsets --to-earliest --execute"
+            )
+            self._post(PartitionFailed(partition, f"its committed offset is out of range: {error.str()}", remedy))
+        elif error.fatal():
+            raise KafkaException(error)
+        else:
+            self._post(KafkaTrouble(error.name(), error.str()))
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            raise KafkaException(error)
+        self._post(KafkaTrouble(error.name(), error.str()))
+
+    # ------------------------------------------------------------------ commits
+
+    def _commit(self, offsets: Mapping[Partition, int]) -> None:
+        owned = {partition: offset for partition, offset in offsets.items() if partition in self._assigned}
+        try:
+            if owned:
+                self._consumer.commit(offsets=_with_offsets(owned), asynchronous=True)
+                return
+            self._post(Committed({}, None))
+        except KafkaException as error:
+            self._post(Committed({}, str(error)))
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        done = {Partition(p.topic, p.partition): p.offset for p in partitions if p.error is None and error is None}
+        first = error or next((p.error for p in partitions if p.error is not None), None)
+        self._post(Committed(done, None if first is None else first.str()))
+
+    def _commit_and_wait(self, offsets: Mapping[Partition, int]) -> None:
+        if not offsets:
+            return
+        try:
+            answer = self._consumer.commit(offsets=_with_offsets(offsets), asynchronous=False)
+        except KafkaException as error:
+            self._post(Committed({}, str(error)))
+            return
+        self._on_commit(None, answer or [])
+
+    # ------------------------------------------------------------------ rebalances: run inside poll()
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if not partitions:
+            consumer.incremental_assign([])
+            return
+        starts = self._start_offsets(partitions)
+        consumer.incremental_assign(_with_offsets(starts))
+        consumer.pause(_topic_partitions(starts))
+        self._assigned |= starts.keys()
+        self._resting |= starts.keys()
+        self._paused |= starts.keys()
+        self._end_offsets_due = 0.0
+        self._post(Assigned(starts))
+
+    def _start_offsets(self, partitions: list[TopicPartition]) -> dict[Partition, int]:
+        """The committed offset; where there is none, the start of the log (`prepare` has set up a new group)."""
+        starts = {}
+        for known in self._patiently(lambda: self._consumer.committed(partitions, timeout=REQUEST_SECONDS)):
+            if known.error is not None:
+                raise KafkaException(known.error)
+            offset = known.offset
+            if offset == OFFSET_INVALID:
+                where = TopicPartition(known.topic, known.partition)
+                ask = partial(self._consumer.get_watermark_offsets, where, timeout=REQUEST_SECONDS)
+                offset, _ = self._patiently(ask)
+            starts[Partition(known.topic, known.partition)] = offset
+        return starts
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Ask until the broker answers: without an answer nobody knows where to start, and a guess loses events."""
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                problem: KafkaError = error.args[0]
+                if self._stopping or not (problem.retriable() or problem.code() in PASSING_ERRORS):
+                    raise
+                self._post(KafkaTrouble(problem.name(), problem.str()))
+            time.sleep(POLL_SECONDS)
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._give_up(_partitions(partitions) & self._assigned, shutdown=self._stopping)
+        consumer.incremental_unassign(partitions)
+
+    def _give_up(self, partitions: set[Partition], *, shutdown: bool) -> None:
+        if not partitions:
+            return
+        drained: Future[dict[Partition, int]] = Future()
+        self._post(Revoking(sorted(partitions), drained, shutdown=shutdown))
+        try:
+            offsets = drained.result(self._settings.drain_seconds + DRAIN_GRACE_SECONDS)
+        except FutureTimeoutError:
+            log.error("the loop did not answer a revoke in time; its last offsets stay as they were committed")
+            offsets = {}
+        self._commit_and_wait(offsets)
+        self._forget(partitions)
+        self._post(Revoked(sorted(partitions)))
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        lost = _partitions(partitions) & self._assigned
+        self._forget(lost)
+        self._post(Lost(sorted(lost)))
+        consumer.incremental_unassign(partitions)
+
+    def _forget(self, partitions: set[Partition]) -> None:
+        self._assigned -= partitions
+        self._resting -= partitions
+        self._paused -= partitions
+
+    # ------------------------------------------------------------------ lag, stop
+
+    def _ask_end_offsets(self) -> None:
+        """Ask where the logs end, once a second and without waiting: what a fetch says of it is stale while paused."""
+        now = time.monotonic()
+        if self._end_offsets is not None:
+            if not all(future.done() for future in self._end_offsets.values()):
+                return
+            ends = {}
+            for where, future in self._end_offsets.items():
+                if future.exception() is None:
+                    ends[Partition(where.topic, where.partition)] = future.result().offset
+            self._end_offsets = None
+            self._post(EndOffsets(ends))
+        elif now >= self._end_offsets_due and self._assigned:
+            self._end_offsets_due = now + END_OFFSETS_SECONDS
+            latest = {where: OffsetSpec.latest() for where in _topic_partitions(self._assigned)}
+            self._end_offsets = self._admin.list_offsets(
+                latest, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_SECONDS
+            )
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _leave(self) -> None:
+        # Drained and committed before close(): inside close() the member has left already when on_revoke runs.
+        self._give_up(set(self._assigned), shutdown=True)
+        self._consumer.close()
+
+
+def _partitions(topic_partitions: Iterable[TopicPartition]) -> set[Partition]:
+    return {Partition(p.topic, p.partition) for p in topic_partitions}
+
+
+def _topic_partitions(partitions: Iterable[Partition]) -> list[TopicPartition]:
+    return [TopicPartition(p.topic, p.number) for p in sorted(partitions)]
+
+
+def _with_offsets(offsets: Mapping[Partition, int]) -> list[TopicPartition]:
+    return [TopicPartition(p.topic, p.number, offset) for p, offset in sorted(offsets.items())]

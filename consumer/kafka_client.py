@@ -1,0 +1,173 @@
+"""How we speak to Kafka: client configurations, and what is checked and created once before the group is joined."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+DEAD_LETTER_HEADROOM_BYTES: Final = 65_536
+"""What headers may add to a record."""
+DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3600 * 1000
+REQUEST_SECONDS: Final = 10.0
+
+log = logging.getLogger("consumer.kafka")
+
+
+class KafkaUnavailable(Exception):
+    """Kafka, or a topic we need, can't be had: exit 69. The message names the setting and what to do."""
+
+
+# Tuning, which CUSTOMFIT_KAFKA_PROPERTIES may change.
+_CONSUMER_TUNING: Final[dict[str, Any]] = {
+    "queued.max.messages.kbytes": 16_384,  # the default of 64 MB is more than our whole buffer needs
+    "queued.min.messages": 10_000,
+    "fetch.queue.backoff.ms": 50,  # the default of 1 s leaves the queue empty after every full one
+    "fetch.error.backoff.ms": 100,
+    "topic.metadata.refresh.interval.ms": 30_000,  # so soon added partitions are seen
+}
+# What the promise rests on; CUSTOMFIT_KAFKA_PROPERTIES may not.
+_CONSUMER_FIXED: Final[dict[str, Any]] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "isolation.level": "read_committed",
+    "enable.partition.eof": True,  # tells a log that ends in transaction markers from one not read to its end
+    "allow.auto.create.topics": False,
+}
+
+
+def consumer_config(settings: Settings) -> dict[str, Any]:
+    """For the group member. Partitions move one by one (cooperative), so the others never stop."""
+    config: dict[str, Any] = {
+        **_CONSUMER_TUNING,
+        **_common(settings),
+        **_CONSUMER_FIXED,
+        "group.id": settings.kafka_group_id,
+    }
+    if config.get("group.protocol", "classic") == "classic":
+        config["partition.assignment.strategy"] = "cooperative-sticky"
+    return config
+
+
+def admin_config(settings: Settings) -> dict[str, Any]:
+    """For metadata and offsets."""
+    return _common(settings)
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """For dead letters: acknowledged by all in-sync replicas, in order, tried again without end by us."""
+    return {
+        **_common(settings),
+        "acks": "all",
+        "enable.idempotence": True,
+        "linger.ms": 5,
+        "message.timeout.ms": 30_000,
+        # The topic takes more than the default of 1 MB; the broker says what it does not take.
+        "message.max.bytes": 1_000_000_000,
+    }
+
+
+def _common(settings: Settings) -> dict[str, Any]:
+    return {
+        "client.id": "customfit-consumer",
+        "log.connection.close": False,
+        **settings.kafka_properties,
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+    }
+
+
+def prepare(settings: Settings) -> None:
+    """Check that the topic is there, create the dead-letter topic, set a new group's start. Raises KafkaUnavailable."""
+    admin = AdminClient(admin_config(settings), logger=logging.getLogger("librdkafka"))
+    partitions = _partition_count(admin, settings)
+    _create_dead_letter_topic(admin, settings, partitions)
+    if settings.kafka_start == "latest":
+        _start_new_group_at_end(admin, settings, partitions)
+
+
+def _partition_count(admin: AdminClient, settings: Settings) -> int:
+    try:
+        topics = admin.list_topics(timeout=settings.startup_timeout_seconds).topics
+    except KafkaException as error:
+        message = (
+            f"no Kafka broker answered at {settings.kafka_bootstrap_servers} (CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS) "
+            f"within {settings.startup_timeout_seconds:g} s (CUSTOMFIT_STARTUP_TIMEOUT_SECONDS): {_text(error)}"
+        )
+        raise KafkaUnavailable(message) from None
+    topic = topics.get(settings.kafka_topic)
+    if topic is None or topic.error is not None or not topic.partitions:
+        message = (
+            f"topic {settings.kafka_topic!r} (CUSTOMFIT_KAFKA_TOPIC) does not exist at "
+            f"{settings.kafka_bootstrap_servers}, or this user may not see it; create it, for example with: "
+            "kafka-topics.sh --bootstrap-server "
+            f"{settings.kafka_bootstrap_servers} --create --topic {settings.kafka_topic} --partitions 6"
+        )
+        raise KafkaUnavailable(message)
+    return len(topic.partitions)
+
+
+def _create_dead_letter_topic(admin: AdminClient, settings: Settings, partitions: int) -> None:
+    name = settings.dead_letter_topic
+    if name in admin.list_topics(timeout=REQUEST_SECONDS).topics:
+        return
+    source = ConfigResource(ResourceType.TOPIC, settings.kafka_topic)
+    try:
+        entries = _wait(admin.describe_configs([source])[source])
+        record_bytes_max = int(entries["max.message.bytes"].value)
+    except (KafkaException, KeyError, ValueError):
+        record_bytes_max = 1_048_588  # Kafka's default
+    config = {
+        "max.message.bytes": str(record_bytes_max + DEAD_LETTER_HEADROOM_BYTES),
+        "retention.ms": str(DEAD_LETTER_RETENTION_MS),
+    }
+    try:
+        _wait(admin.create_topics([NewTopic(name, partitions, config=config)])[name])
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return
+        message = (
+            f"the dead-letter topic {name!r} (CUSTOMFIT_DEAD_LETTER_TOPIC) does not exist and could not be created: "
+            f"{_text(error)}; create it, or allow this user to"
+        )
+        raise KafkaUnavailable(message) from None
+    log.info("created the dead-letter topic %s with %d partitions", name, partitions)
+
+
+def _start_new_group_at_end(admin: AdminClient, settings: Settings, partitions: int) -> None:
+    """CUSTOMFIT_KAFKA_START=latest: commit the end of every partition, once, for a group that has no commit at all.
+
+    Committed before anybody joins, so that a crash before the first event does not skip what came in between, and
+    partitions added later are read from their beginning.
+    """
+    where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
+    group = ConsumerGroupTopicPartitions(settings.kafka_group_id, where)
+    try:
+        known = _wait(admin.list_consumer_group_offsets([group])[settings.kafka_group_id])
+        if any(p.offset >= 0 for p in known.topic_partitions):
+            return
+        ends = admin.list_offsets({p: OffsetSpec.latest() for p in where})
+        at_end = [TopicPartition(p.topic, p.partition, _wait(future).offset) for p, future in ends.items()]
+        start = ConsumerGroupTopicPartitions(settings.kafka_group_id, at_end)
+        _wait(admin.alter_consumer_group_offsets([start])[settings.kafka_group_id])
+    except KafkaException as error:
+        if error.args[0].code() in (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP):
+            return  # another member is there already and did this
+        group_id = settings.kafka_group_id
+        message = f"could not set the start of group {group_id!r} (CUSTOMFIT_KAFKA_START=latest): {_text(error)}"
+        raise KafkaUnavailable(message) from None
+    log.info("group %s is new: it starts at the end of %s", settings.kafka_group_id, settings.kafka_topic)
+
+
+def _wait(future: Any) -> Any:
+    return future.result(REQUEST_SECONDS)
+
+
+def _text(error: KafkaException) -> str:
+    problem = error.args[0]
+    return problem.str() if isinstance(problem, KafkaError) else str(problem)

@@ -1,0 +1,177 @@
+"""Every metric, declared once.
+
+Label values are closed sets and start at 0, so that `rate()` works from the first error on.
+
+What must agree with each other at every scrape (consumed = finished + unfinished, lag) is read from one snapshot; the
+rest are ordinary counters of the edges.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import confluent_kafka
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from consumer import __version__
+from consumer.answers import RESULTS, Result
+from consumer.events import Event
+from consumer.gate import State
+from consumer.snapshot import Snapshot
+
+ERRORS: Final[dict[str, tuple[str, ...]]] = {
+    "decode": ("undecodable", "invalid_event", "too_large"),
+    "deliver": ("refused", "gave_up", "unavailable", "misdirected"),
+    "dead_letter": ("value_omitted", "not_written", "ratio"),
+    "state": ("not_written",),
+    "commit": ("failed",),
+    "kafka": ("client", "partition"),
+}
+REBALANCES: Final = ("assigned", "revoked", "lost")
+REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+LATENCY_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600)
+
+
+class Metrics:
+    """The registry of one process."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        disable_created_metrics()
+        self.registry = CollectorRegistry()
+        self._requests = _counter(self.registry, "customfit_requests", "Requests to the destination", result=RESULTS)
+        self._request_seconds = Histogram(
+            "customfit_request_duration_seconds",
+            "One request, from sending it to its answer",
+            buckets=REQUEST_BUCKETS,
+            registry=self.registry,
+        )
+        self._latency_seconds = Histogram(
+            "customfit_delivery_latency_seconds",
+            "From an event's record timestamp to its 2xx",
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self._errors = Counter("customfit_errors", "Errors", ["stage", "kind"], registry=self.registry)
+        for stage, kinds in ERRORS.items():
+            for kind in kinds:
+                self._errors.labels(stage, kind)
+        self._rebalances = _counter(self.registry, "customfit_rebalances", "Rebalance callbacks", event=REBALANCES)
+        self._commits = _counter(self.registry, "customfit_commits", "Offset commits", result=("ok", "error"))
+        Gauge(
+            "customfit_build_info",
+            "1; the versions are in the labels",
+            ["version", "python", "librdkafka"],
+            registry=self.registry,
+        ).labels(__version__, platform.python_version(), confluent_kafka.libversion()[0]).set(1)
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self.registry.register(_SnapshotCollector(snapshot))
+
+    def responded(self, result: Result, seconds: float) -> None:
+        """A request ended."""
+        self._requests[result].inc()
+        self._request_seconds.observe(seconds)
+
+    def delivered(self, events: Iterable[Event], wall_seconds: float) -> None:
+        """Events were accepted."""
+        observe = self._latency_seconds.observe
+        for event in events:
+            observe(max(wall_seconds - event.record.timestamp_ms / 1000, 0.0))
+
+    def error(self, stage: str, kind: str) -> None:
+        """Something went wrong; stage and kind are in ERRORS."""
+        assert kind in ERRORS[stage], (stage, kind)
+        self._errors.labels(stage, kind).inc()
+
+    def rebalanced(self, event: str) -> None:
+        """Partitions came or went."""
+        self._rebalances[event].inc()
+
+    def committed(self, *, ok: bool) -> None:
+        """A commit was answered."""
+        self._commits["ok" if ok else "error"].inc()
+
+    def page(self, accept: str) -> tuple[str, bytes]:
+        """Content type and text of /metrics in the format the scraper accepts."""
+        encoder, content_type = choose_encoder(accept)
+        return content_type, encoder(self.registry)
+
+    def text(self) -> str:
+        """All of it in the plain format."""
+        return generate_latest(self.registry).decode()
+
+
+def _counter(registry: CollectorRegistry, name: str, text: str, **label: tuple[str, ...]) -> dict[str, Counter]:
+    """A counter with one label; its children by value, made now so that each starts at 0."""
+    ((label_name, values),) = label.items()
+    counter = Counter(name, text, [label_name], registry=registry)
+    return {value: counter.labels(value) for value in values}
+
+
+class _SnapshotCollector(Collector):
+    """What is in the snapshot. Partitions that are no longer ours vanish with the next scrape."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        snapshot = self._snapshot()
+        yield from _partitions(snapshot, time.time())
+        yield from _events(snapshot)
+        yield from _destination(snapshot)
+
+
+def _partitions(snapshot: Snapshot, wall_seconds: float) -> Iterator[Metric]:
+    lag_events = GaugeMetricFamily(
+        "customfit_lag_events", "End offset minus committed offset", labels=["topic", "partition"]
+    )
+    lag_seconds = GaugeMetricFamily(
+        "customfit_lag_seconds", "Age of the oldest record not yet committed", labels=["topic", "partition"]
+    )
+    users = GaugeMetricFamily("customfit_identified_users", "Users known to be identified", labels=["partition"])
+    for view in snapshot.partitions:
+        labels = [view.partition.topic, str(view.partition.number)]
+        if (events := view.lag_events) is not None:
+            lag_events.add_metric(labels, events)
+        if (seconds := view.lag_seconds(wall_seconds)) is not None:
+            lag_seconds.add_metric(labels, seconds)
+        users.add_metric([str(view.partition.number)], view.identified_users)
+    yield from (lag_events, lag_seconds, users)
+
+
+def _events(snapshot: Snapshot) -> Iterator[Metric]:
+    consumed = CounterMetricFamily("customfit_events_consumed", "Events fetched", labels=["type"])
+    for type_, count in snapshot.consumed.items():
+        consumed.add_metric([type_], count)
+    finished = CounterMetricFamily(
+        "customfit_events_finished", "Events by how they ended", labels=["outcome", "reason"]
+    )
+    for (end, reason), count in snapshot.finished.items():
+        finished.add_metric([end.value, "ok" if reason is None else reason.value], count)
+    yield from (consumed, finished)
+    yield GaugeMetricFamily("customfit_events_unfinished", "Events fetched and not finished", snapshot.unfinished)
+    yield CounterMetricFamily(
+        "customfit_introductions", "Identifies made by the consumer itself", snapshot.introductions
+    )
+    yield CounterMetricFamily("customfit_hold_cut_short", "Holds ended early", snapshot.holds_cut_short)
+    yield GaugeMetricFamily("customfit_held_events", "Events that wait for their user's identify", snapshot.held_events)
+    yield GaugeMetricFamily("customfit_held_users", "Users whose identify is waited for", snapshot.held_users)
+
+
+def _destination(snapshot: Snapshot) -> Iterator[Metric]:
+    yield GaugeMetricFamily("customfit_requests_in_flight", "Requests being answered", snapshot.in_flight)
+    state = snapshot.destination_state
+    up = state in (State.DELIVERING, State.THROTTLED)
+    yield GaugeMetricFamily("customfit_destination_up", "1 delivering, 0 stopped or unavailable", int(up))
+    states = GaugeMetricFamily("customfit_destination_state", "1 for the present state", labels=["state"])
+    for known in State:
+        states.add_metric([known.value], int(known is state))
+    yield states

@@ -1,0 +1,423 @@
+"""READ FIRST. The one loop.
+
+Everything that happens comes in through the inbox, everything that is done goes out from here.
+
+    bytes → decode → Event → Sequencer → Delivery → mapping → request → destination → Outcome
+          → Sequencer → Remember (state) / Bury (dead letter) → finished → OffsetTracker → commit
+
+The loop is the only owner of mutable state; the edges are threads and tasks that get orders and post what came of them
+(inputs.py). One turn: take all inputs, let the sequencer decide, send what may be sent, hand out the actions, commit
+when it is time, publish a snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+from consumer.actions import Action, Bury, Forget, Remember
+from consumer.answers import judge, result_of
+from consumer.assignment import Assignment
+from consumer.commits import CommitSchedule
+from consumer.decoding import DecodingRules, decode
+from consumer.destination import Engine
+from consumer.drains import Drains
+from consumer.events import (
+    Delivered,
+    Event,
+    HandBack,
+    Misdirected,
+    Partition,
+    Record,
+    Refused,
+    Rejected,
+    Unavailable,
+    User,
+)
+from consumer.inbox import Inbox
+from consumer.inputs import (
+    Assigned,
+    Committed,
+    DeadLettered,
+    DeadLetterFailed,
+    EndOffsets,
+    Fetched,
+    Input,
+    KafkaTrouble,
+    LookedUp,
+    Lost,
+    PartitionFailed,
+    Responded,
+    Revoked,
+    Revoking,
+    StateOpened,
+    StateWritten,
+    Stop,
+    ThreadEnded,
+)
+from consumer.lanes import Delivery
+from consumer.mapping import request_body
+from consumer.sequencer import Sequencer
+from consumer.snapshot import PartitionView, Phase, Snapshot
+
+if TYPE_CHECKING:
+    from consumer.reporter import Reporter
+    from consumer.settings import Settings
+
+TURN_SECONDS_MAX = 1.0
+"""A turn at least this often, so that the snapshot is fresh."""
+
+log = logging.getLogger("consumer.pipeline")
+
+
+class Source(Protocol):
+    """The Kafka consumer (kafka.py)."""
+
+    limit_records: int
+    limit_bytes: int
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Commit without waiting; `Committed` follows."""
+
+    def resume(self, partition: Partition) -> None:
+        """Start fetching."""
+
+    def rest(self, partition: Partition) -> None:
+        """Fetch nothing more."""
+
+    def stop(self) -> None:
+        """Drain, commit, leave; `Revoking` and `ThreadEnded` follow."""
+
+
+class States(Protocol):
+    """Who is identified (state.py)."""
+
+    def open(self, partition: Partition) -> None:
+        """Make ready; `StateOpened` follows."""
+
+    def close(self, partition: Partition) -> None:
+        """Let go."""
+
+    def look_up(self, users: Mapping[Partition, Mapping[User, bool]]) -> None:
+        """Ask; `LookedUp` follows."""
+
+    def write(self, actions: Sequence[Remember | Forget]) -> None:
+        """Write; `StateWritten` follows."""
+
+
+class Graveyard(Protocol):
+    """The dead-letter topic (dead_letters.py)."""
+
+    def bury(self, action: Bury) -> None:
+        """Write one dead letter; `DeadLettered` follows."""
+
+
+class Pipeline:
+    """The loop and what it owns."""
+
+    def __init__(  # noqa: PLR0917  the composition root names them once
+        self,
+        settings: Settings,
+        inbox: Inbox,
+        sequencer: Sequencer,
+        source: Source,
+        states: States,
+        graveyard: Graveyard,
+        engine: Engine,
+        reporter: Reporter,
+    ) -> None:
+        self.snapshot: Snapshot
+        self.failure: BaseException | None = None
+        """Why the pipeline ended by itself."""
+        self._settings = settings
+        self._inbox = inbox
+        self._sequencer = sequencer
+        self._source = source
+        self._states = states
+        self._graveyard = graveyard
+        self._engine = engine
+        self._reporter = reporter
+        self._rules = DecodingRules(settings.anonymous, settings.integrations, settings.record_bytes_max)
+        self._phase = Phase.STARTING
+        self._joined = False
+        self._ended = False
+        self._commits = CommitSchedule(settings.commit_interval_seconds, settings.uncommitted_events_max)
+        self._drains = Drains(settings.drain_seconds)
+        self._looking: deque[list[tuple[Assignment, Event]]] = deque()
+        """Batches whose users are being looked up, oldest first."""
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._taken_records = 0
+        self._taken_bytes = 0
+        self._end_offsets: dict[Partition, int] = {}
+        self._identified_users: dict[Partition, int] = {}
+        self._restoring: set[Partition] = set()
+        self._trouble: dict[Partition, str] = {}
+        self._dead_letter_trouble: str | None = None
+        self._publish(time.monotonic())
+
+    @property
+    def drain_cut_short(self) -> bool:
+        """Whether a revoke or the stop went on with requests still in flight."""
+        return self._drains.cut_short
+
+    async def run(self) -> None:
+        """Turn until the Kafka thread has ended."""
+        self._phase = Phase.RUNNING
+        self._grant()
+        while not self._ended:
+            inputs = await self._inbox.take(self._seconds_until_due(time.monotonic()))
+            self._turn(inputs, time.monotonic())
+        for task in self._deliveries:
+            task.cancel()
+
+    def _turn(self, inputs: Sequence[Input], now: float) -> None:
+        for item in inputs:
+            self._accept(item, now)
+        self._sequencer.tick(now)
+        self._send(now)
+        self._act(self._sequencer.take_actions())
+        self._halt()
+        self._drains.answer(self._sequencer.assignments, now)
+        self._commit(now)
+        self._grant()
+        self._publish(now)
+
+    def _seconds_until_due(self, now: float) -> float:
+        due = [now + TURN_SECONDS_MAX]
+        due += [d for d in (self._sequencer.next_deadline(now), self._drains.next_deadline()) if d is not None]
+        return max(min(due) - now, 0.0)
+
+    # ------------------------------------------------------------------ in
+
+    def _accept(self, item: Input, now: float) -> None:  # noqa: C901  one case an input; the checker proves none is left out
+        match item:
+            case Fetched(records, ends):
+                self._fetched(records, ends, now)
+            case LookedUp(identified):
+                self._looked_up(identified, now)
+            case Responded():
+                self._responded(item, now)
+            case StateWritten(lanes, error, users):
+                self._identified_users |= {p: n for p, n in users.items() if p in self._sequencer.assignments}
+                self._reporter.state_written(error)
+                for lane in lanes:
+                    self._sequencer.recorded(lane, now)
+            case DeadLettered(action):
+                self._dead_letter_trouble = None
+                self._sequencer.buried(action)
+            case DeadLetterFailed(kind, detail):
+                self._dead_letter_trouble = detail if kind == "not_written" else self._dead_letter_trouble
+                self._reporter.dead_letter_failed(kind, detail)
+            case Assigned(start_offsets):
+                self._assigned(start_offsets)
+            case StateOpened(partition, users):
+                self._state_opened(partition, users)
+            case Revoking(partitions, drained, shutdown):
+                for partition in partitions:
+                    self._sequencer.close(partition)
+                self._drains.start(partitions, drained, now)
+                self._phase = Phase.DRAINING if shutdown else self._phase
+            case Revoked(partitions):
+                reason = HandBack.SHUTDOWN if self._phase is Phase.DRAINING else HandBack.REVOKED
+                self._forget(partitions, reason)
+            case Lost(partitions):
+                self._forget(partitions, HandBack.LOST)
+            case Committed(offsets, error):
+                self._committed(offsets, error)
+            case EndOffsets(offsets):
+                self._end_offsets |= {p: end for p, end in offsets.items() if p in self._sequencer.assignments}
+            case PartitionFailed(partition, reason, remedy):
+                self._trouble[partition] = f"{reason}; {remedy}"
+                self._reporter.partition_failed(partition, reason, remedy)
+            case KafkaTrouble(kind, detail):
+                self._reporter.kafka_trouble(kind, detail)
+            case Stop():
+                self._phase = Phase.DRAINING
+                self._source.stop()
+            case ThreadEnded(name, failure):
+                self._thread_ended(name, failure)
+            case _:
+                assert_never(item)
+
+    def _fetched(self, records: Sequence[Record], ends: Mapping[Partition, int], now: float) -> None:
+        batch: list[tuple[Assignment, Event]] = []
+        wanted: dict[Partition, dict[User, bool]] = {}
+        assignments = self._sequencer.assignments
+        self._taken_records += len(records)
+        for record in records:
+            self._taken_bytes += record.size_bytes
+            assignment = assignments.get(record.partition)
+            if assignment is None or not assignment.open:
+                continue
+            decoded = decode(record, self._rules)
+            self._sequencer.accept(assignment, decoded)
+            if isinstance(decoded, Event):
+                batch.append((assignment, decoded))
+                if decoded.user not in assignment.lanes:
+                    # An identify is sent whatever is known; only for the others is it worth asking everywhere.
+                    users = wanted.setdefault(record.partition, {})
+                    users.setdefault(decoded.user, decoded.kind.value != "identify")
+            elif isinstance(decoded, Rejected):
+                self._reporter.rejected(decoded)
+        for partition, end in ends.items():
+            if (assignment := assignments.get(partition)) is not None and assignment.open:
+                assignment.offsets.reached_end(end)
+        if wanted or self._looking:
+            self._looking.append(batch)
+            self._states.look_up(wanted)
+        else:
+            for assignment, event in batch:
+                self._sequencer.receive(assignment, event, now, identified=False)
+
+    def _looked_up(self, identified: Mapping[Partition, set[User]], now: float) -> None:
+        receive = self._sequencer.receive
+        nobody: set[User] = set()
+        for assignment, event in self._looking.popleft():
+            known = event.user in identified.get(assignment.partition, nobody)
+            receive(assignment, event, now, identified=known)
+
+    def _responded(self, response: Responded, now: float) -> None:
+        delivery = response.delivery
+        outcome = judge(response.answer, datetime.now(UTC))
+        state = self._sequencer.gate.state
+        self._reporter.responded(result_of(response.answer), response.seconds)
+        self._sequencer.report(delivery, outcome, now)
+        match outcome:
+            case Delivered():
+                self._reporter.delivered(delivery)
+            case Refused() | Misdirected() | Unavailable():
+                self._reporter.not_delivered(outcome)
+        self._reporter.destination_changed(state, self._sequencer.gate)
+
+    # ------------------------------------------------------------------ out
+
+    def _send(self, now: float) -> None:
+        loop = asyncio.get_running_loop()
+        while (delivery := self._sequencer.next_delivery(now)) is not None:
+            task = loop.create_task(self._deliver(delivery))
+            self._deliveries.add(task)
+            task.add_done_callback(self._deliveries.discard)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        started = time.monotonic()
+        try:
+            answer = await self._engine.post(request_body(delivery, self._settings.api_dialect))
+        except Exception as error:  # noqa: BLE001  not an answer of any kind: a fault of this program
+            self._inbox.post_here(ThreadEnded("delivery", error))
+            return
+        self._inbox.post_here(Responded(delivery, answer, time.monotonic() - started))
+
+    def _act(self, actions: Sequence[Action]) -> None:
+        writes: list[Remember | Forget] = []
+        for action in actions:
+            match action:
+                case Remember() | Forget():
+                    writes.append(action)
+                case Bury():
+                    self._reporter.buried(action)
+                    self._graveyard.bury(action)
+                case _:
+                    assert_never(action)
+        if writes:
+            self._states.write(writes)
+
+    def _halt(self) -> None:
+        for partition, assignment in self._sequencer.assignments.items():
+            if assignment.halted is not None and partition not in self._trouble:
+                self._trouble[partition] = assignment.halted
+                self._source.rest(partition)
+                self._reporter.halted(partition, assignment.halted)
+
+    def _commit(self, now: float) -> None:
+        offsets = self._commits.due(self._sequencer.assignments, now)
+        if offsets:
+            self._source.commit(offsets)
+
+    def _grant(self) -> None:
+        """Let the source hand over as much as the buffer takes."""
+        account = self._sequencer.account
+        self._source.limit_records = self._taken_records + self._settings.buffer_events_max - account.unfinished
+        self._source.limit_bytes = self._taken_bytes + self._settings.buffer_bytes_max - account.unfinished_bytes
+
+    # ------------------------------------------------------------------ partitions come and go
+
+    def _assigned(self, start_offsets: Mapping[Partition, int]) -> None:
+        self._joined = True
+        self._reporter.rebalanced("assigned", list(start_offsets))
+        for partition, offset in start_offsets.items():
+            self._sequencer.assign(partition, offset)
+            self._restoring.add(partition)
+            self._states.open(partition)
+
+    def _state_opened(self, partition: Partition, users: int) -> None:
+        if partition in self._sequencer.assignments:
+            self._restoring.discard(partition)
+            self._identified_users[partition] = users
+            self._source.resume(partition)
+
+    def _forget(self, partitions: Sequence[Partition], reason: HandBack) -> None:
+        self._reporter.rebalanced("lost" if reason is HandBack.LOST else "revoked", partitions)
+        for partition in partitions:
+            self._sequencer.drop(partition, reason)
+            self._states.close(partition)
+            self._restoring.discard(partition)
+            self._end_offsets.pop(partition, None)
+            self._identified_users.pop(partition, None)
+            self._trouble.pop(partition, None)
+
+    def _committed(self, offsets: Mapping[Partition, int], error: str | None) -> None:
+        self._commits.answered(ok=error is None)
+        for partition, offset in offsets.items():
+            if (assignment := self._sequencer.assignments.get(partition)) is not None:
+                assignment.offsets.committed(offset)
+        self._reporter.committed(error)
+
+    def _thread_ended(self, name: str, failure: BaseException | None) -> None:
+        if failure is not None:
+            self.failure = self.failure or failure
+            self._reporter.thread_failed(name, failure)
+            if name != "kafka":
+                self._source.stop()
+        if name == "kafka":
+            self._ended = True
+
+    # ------------------------------------------------------------------ shown
+
+    def _publish(self, now: float) -> None:
+        sequencer, account, gate = self._sequencer, self._sequencer.account, self._sequencer.gate
+        self.snapshot = Snapshot(
+            taken_at=now,
+            phase=self._phase,
+            joined=self._joined,
+            partitions=tuple(self._view(assignment) for assignment in sequencer.assignments.values()),
+            consumed=dict(account.consumed),
+            finished=dict(account.finished),
+            unfinished=account.unfinished,
+            introductions=account.introductions,
+            holds_cut_short=account.holds_cut_short,
+            held_events=sequencer.held_events,
+            held_users=sequencer.held_users,
+            in_flight=sequencer.in_flight,
+            destination_state=gate.state,
+            destination_reason=gate.reason,
+            dead_letter_trouble=self._dead_letter_trouble,
+        )
+
+    def _view(self, assignment: Assignment) -> PartitionView:
+        partition, offsets = assignment.partition, assignment.offsets
+        return PartitionView(
+            partition=partition,
+            committed_offset=offsets.committed_offset,
+            position=offsets.position,
+            end_offset=self._end_offsets.get(partition),
+            unfinished=offsets.unfinished,
+            oldest_uncommitted_ms=offsets.oldest_uncommitted_ms(),
+            restoring=partition in self._restoring,
+            identified_users=self._identified_users.get(partition, 0),
+            trouble=self._trouble.get(partition),
+        )

@@ -1,0 +1,168 @@
+"""What operators see: counts each problem in the metrics and says it in one log line; successes are only counted.
+
+Repeated lines are limited, and the number left out is said.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from consumer.actions import Bury
+from consumer.answers import Result
+from consumer.events import DeadLetterReason, Misdirected, Partition, Refused, Rejected, Unavailable
+from consumer.gate import Gate, State
+from consumer.lanes import Delivery, DeliveryKind
+from consumer.logs import RepeatLimiter, fields
+from consumer.metrics import Metrics
+
+LINES_MAX: Final = 20
+LINES_SECONDS: Final = 10.0
+
+log = logging.getLogger("consumer")
+
+
+class Reporter:
+    """Metrics and log lines of the pipeline."""
+
+    def __init__(self, metrics: Metrics, dead_letter_topic: str) -> None:
+        self._metrics = metrics
+        self._dead_letter_topic = dead_letter_topic
+        self._limiter = RepeatLimiter(LINES_MAX, LINES_SECONDS)
+        self._state_error: str | None = None
+        self._commit_error: str | None = None
+
+    # ------------------------------------------------------------------ events
+
+    def rejected(self, rejected: Rejected) -> None:
+        """A record can't be read or is not for sending."""
+        self._metrics.error("decode", rejected.reason.value)
+
+    def buried(self, action: Bury) -> None:
+        """A record goes to the dead-letter topic."""
+        record = action.record
+        if action.reason in (DeadLetterReason.REFUSED, DeadLetterReason.GAVE_UP):
+            self._metrics.error("deliver", action.reason.value)
+        self._say(
+            logging.WARNING,
+            f"dead letter: {action.reason.value}",
+            f"{action.reason.value}: {action.detail}; it goes to {self._dead_letter_topic}",
+            topic=record.partition.topic,
+            partition=record.partition.number,
+            offset=record.offset,
+            status=action.status,
+            body=action.body.decode(errors="replace") if action.body else None,
+        )
+
+    def delivered(self, delivery: Delivery) -> None:
+        """A request was accepted."""
+        if delivery.kind is not DeliveryKind.INTRODUCTION:
+            self._metrics.delivered(delivery.events, time.time())
+
+    # ------------------------------------------------------------------ destination
+
+    def responded(self, result: Result, seconds: float) -> None:
+        """A request ended."""
+        self._metrics.responded(result, seconds)
+
+    def not_delivered(self, outcome: Refused | Misdirected | Unavailable) -> None:
+        """A request was not accepted."""
+        match outcome:
+            case Misdirected():
+                self._metrics.error("deliver", "misdirected")
+            case Unavailable(cause=cause):
+                self._metrics.error("deliver", "unavailable")
+                self._say(
+                    logging.WARNING, "retry", f"the destination did not accept a request ({cause}); it is sent again"
+                )
+            case Refused():
+                pass  # counted and said when it is clear which event it was
+
+    def destination_changed(self, before: State, gate: Gate) -> None:
+        """Say when the destination as a whole stops or works again."""
+        if gate.state is before:
+            return
+        match gate.state:
+            case State.DELIVERING:
+                log.info("the destination accepts events again")
+            case State.THROTTLED:
+                if before is not State.DELIVERING:
+                    log.info("the destination accepts events again, slowly")
+                else:
+                    log.warning("the destination asks to slow down: %s", gate.reason)
+            case State.UNAVAILABLE:
+                log.warning("the destination is unavailable: %s; events wait and are sent when it is back", gate.reason)
+            case State.STOPPED:
+                log.error(
+                    "the destination is stopped: %s; nothing is lost, events wait until this is mended", gate.reason
+                )
+
+    # ------------------------------------------------------------------ Kafka, state, dead letters
+
+    def rebalanced(self, event: str, partitions: Sequence[Partition]) -> None:
+        """Partitions came or went."""
+        self._metrics.rebalanced(event)
+        names = ", ".join(str(partition) for partition in partitions)
+        level = logging.WARNING if event == "lost" else logging.INFO
+        log.log(level, "partitions %s: %s", event, names or "none")
+
+    def committed(self, error: str | None) -> None:
+        """A commit was answered."""
+        self._metrics.committed(ok=error is None)
+        if error is not None:
+            self._metrics.error("commit", "failed")
+            self._say(logging.WARNING, "commit", f"a commit failed and is tried again: {error}")
+
+    def kafka_trouble(self, kind: str, detail: str) -> None:
+        """The Kafka client reports something it is working on."""
+        self._metrics.error("kafka", "client")
+        self._say(logging.WARNING, f"kafka {kind}", f"Kafka: {detail}")
+
+    def partition_failed(self, partition: Partition, reason: str, remedy: str) -> None:
+        """A partition stands still until somebody acts."""
+        self._metrics.error("kafka", "partition")
+        log.error("partition %s is stopped: %s; stop the consumer and run: %s", partition, reason, remedy)
+
+    def halted(self, partition: Partition, reason: str) -> None:
+        """A partition stopped by itself."""
+        self._metrics.error("dead_letter", "ratio")
+        log.error("partition %s is stopped: %s", partition, reason)
+
+    def state_written(self, error: str | None) -> None:
+        """Say once when the state can't be written, and once when it can again."""
+        if error is not None:
+            self._metrics.error("state", "not_written")
+        if (error is None) != (self._state_error is None):
+            if error is not None:
+                log.error(
+                    "state can't be written (%s); work goes on, and its users may be introduced again later", error
+                )
+            else:
+                log.info("state is written again")
+        self._state_error = error
+
+    def dead_letter_failed(self, kind: str, detail: str) -> None:
+        """A dead letter is not acknowledged yet."""
+        self._metrics.error("dead_letter", kind)
+        if kind == "value_omitted":
+            self._say(
+                logging.WARNING, kind, f"a dead letter is too large for its topic and goes without its value: {detail}"
+            )
+        else:
+            self._say(
+                logging.ERROR, kind, f"a dead letter can't be written; its offset waits and it is tried again: {detail}"
+            )
+
+    def thread_failed(self, name: str, failure: BaseException) -> None:
+        """A part of the program died."""
+        log.critical("the %s part of the program failed", name, exc_info=failure)
+
+    def _say(self, level: int, kind: str, text: str, **values: object) -> None:
+        suppressed = self._limiter.allow(kind, time.monotonic())
+        if suppressed is None:
+            return
+        if suppressed:
+            text += f" ({suppressed} more like this were not shown)"
+        log.log(level, "%s", text, extra=fields(**values))

@@ -1,0 +1,169 @@
+"""The composition root of `run`: settings → edges → pipeline → until SIGTERM. No logic of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from consumer.dead_letters import DeadLetters
+from consumer.destination import open_engine
+from consumer.gate import Gate
+from consumer.health import Health, liveness, readiness, status
+from consumer.inbox import Inbox
+from consumer.inputs import Stop
+from consumer.kafka import Source
+from consumer.kafka_client import prepare
+from consumer.metrics import Metrics
+from consumer.pipeline import Pipeline
+from consumer.reporter import Reporter
+from consumer.sequencer import Sequencer, SequencingRules
+from consumer.server import HttpServer, Page
+from consumer.state import UserStates
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+EXIT_OK: Final = 0
+EXIT_ERROR: Final = 1
+EXIT_BROKEN_RULE: Final = 70
+EXIT_UNDRAINED: Final = 75
+
+BACKOFF_SECONDS_FIRST: Final = 0.5
+BACKOFF_SECONDS_MAX: Final = 30.0
+
+log = logging.getLogger("consumer")
+
+
+def backoff_seconds(attempt: int) -> float:
+    """Full jitter: anything up to 0.5 s, 1 s, 2 s ... 30 s, so that those who failed together return apart."""
+    return random.uniform(0, min(BACKOFF_SECONDS_FIRST * 2.0 ** min(attempt, 10), BACKOFF_SECONDS_MAX))
+
+
+async def serve(settings: Settings) -> int:
+    """Run until told to stop; gives the exit code. Raises KafkaUnavailable, EngineUnavailable, PortInUse."""
+    engine = open_engine(settings)
+    inbox = Inbox()
+    gate = Gate(settings.in_flight_max, backoff_seconds)
+    sequencer = Sequencer(_sequencing_rules(settings), gate, backoff_seconds)
+    source = Source(settings, inbox.post)
+    states = UserStates(settings.state_dir / settings.kafka_group_id, settings.destination_name, inbox.post)
+    dead_letters = DeadLetters(settings, inbox.post)
+    metrics = Metrics(lambda: pipeline.snapshot)
+    reporter = Reporter(metrics, settings.dead_letter_topic)
+    pipeline = Pipeline(settings, inbox, sequencer, source, states, dead_letters, engine, reporter)
+    server = HttpServer(settings.http_host, settings.http_port, _routes(pipeline, source, metrics))
+    server.start()
+    try:
+        stopping = _stop_on_signals(lambda: inbox.post_here(Stop()))
+        await _unless_stopped(asyncio.to_thread(prepare, settings), stopping)
+        if stopping.is_set():
+            return EXIT_OK
+        log.info("reading %s as group %s, delivering to %s with %s", *_what(settings), engine.name)
+        states.start()
+        dead_letters.start()
+        source.start()
+        await pipeline.run()
+        dead_letters.stop()
+        states.stop()
+    finally:
+        await engine.close()
+        server.close()
+    return _exit_code(pipeline)
+
+
+def _sequencing_rules(settings: Settings) -> SequencingRules:
+    return SequencingRules(
+        batch_events_max=settings.batch_events_max,
+        batch_bytes_max=settings.batch_bytes_max,
+        hold_seconds=settings.hold_seconds,
+        held_events_max=settings.buffer_events_max // 2,
+        unidentified=settings.unidentified,
+        give_up_seconds=settings.give_up_seconds,
+        dead_letter_ratio_max=settings.dead_letter_ratio_max,
+    )
+
+
+def _what(settings: Settings) -> tuple[str, str, str]:
+    return settings.kafka_topic, settings.kafka_group_id, settings.destination_name
+
+
+def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
+    """SIGTERM and SIGINT: the first drains, the second ends the process at once."""
+    stopping = asyncio.Event()
+
+    def on_signal() -> None:
+        if stopping.is_set():
+            log.warning("stopped at once: requests in flight are sent again after the next start")
+            os._exit(EXIT_UNDRAINED)
+        stopping.set()
+        log.info("stopping: finishing requests in flight and committing")
+        stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    return stopping
+
+
+async def _unless_stopped(work: object, stopping: asyncio.Event) -> None:
+    """Wait for the work or for the signal, whichever is first; the work's exception is raised."""
+    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    stopped = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if task.done():
+        task.result()
+
+
+def _exit_code(pipeline: Pipeline) -> int:
+    if isinstance(pipeline.failure, AssertionError):
+        return EXIT_BROKEN_RULE
+    if pipeline.failure is not None:
+        return EXIT_ERROR
+    if pipeline.drain_cut_short:
+        log.warning("stopped with requests still in flight: they are sent again after the next start")
+        return EXIT_UNDRAINED
+    return EXIT_OK
+
+
+def _routes(pipeline: Pipeline, source: Source, metrics: Metrics) -> dict[str, Callable[[str], Page]]:
+    def metrics_page(accept: str) -> Page:
+        content_type, body = metrics.page(accept)
+        return Page(200, content_type, body)
+
+    def live(_accept: str) -> Page:
+        return _health_page(liveness(pipeline.snapshot, source.polled_at, time.monotonic()))
+
+    def ready(_accept: str) -> Page:
+        return _health_page(readiness(pipeline.snapshot))
+
+    def show(_accept: str) -> Page:
+        return _json(200, status(pipeline.snapshot, time.time()))
+
+    def index(_accept: str) -> Page:
+        links = "".join(
+            f'<li><a href="{path}">{path}</a></li>' for path in ("/metrics", "/livez", "/readyz", "/status")
+        )
+        return Page(
+            200,
+            "text/html; charset=utf-8",
+            f"<!doctype html><title>customfit-consumer</title><ul>{links}</ul>".encode(),
+        )
+
+    return {"/metrics": metrics_page, "/livez": live, "/readyz": ready, "/status": show, "/": index}
+
+
+def _health_page(health: Health) -> Page:
+    return _json(200 if health.ok else 503, {"status": health.status, "reasons": health.reasons})
+
+
+def _json(code: int, value: object) -> Page:
+    return Page(code, "application/json", msgspec.json.format(msgspec.json.encode(value)) + b"\n")
