@@ -1,0 +1,33 @@
+FROM python:3.12-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+COPY requirements-build.lock requirements-image.lock ./
+# Every byte that is installed is named by its hash, the build tool's too. The environment gets no pip of its own.
+RUN pip install --require-hashes -r requirements-build.lock \
+ && python -m venv --without-pip /opt/customfit \
+ && pip --python /opt/customfit/bin/python install --require-hashes -r requirements-image.lock
+COPY . .
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
+ && pip --python /opt/customfit/bin/python install --no-deps /dist/*.whl
+
+FROM python:3.12-slim
+LABEL org.opencontainers.image.title="customfit-consumer" \
+      org.opencontainers.image.description="Forwards Segment events from Kafka to CustomFit.ai, each user's identify before their tracks" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# A fixed numeric user, so that an orchestrator can check that it is not root and a volume keeps its owner.
+RUN groupadd --gid 10001 customfit \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin customfit \
+ && install -d -o 10001 -g 10001 -m 0750 /state
+COPY --from=build /opt/customfit /opt/customfit
+# The code was compiled when it was installed; nothing is written at run time except under /state.
+ENV PATH=/opt/customfit/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    CUSTOMFIT_STATE_DIR=/state
+USER 10001:10001
+WORKDIR /state
+VOLUME ["/state"]
+EXPOSE 9464
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["customfit-consumer", "health"]
+ENTRYPOINT ["customfit-consumer"]
+CMD ["run"]

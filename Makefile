@@ -1,0 +1,48 @@
+# A fresh machine needs Python 3.11 or newer (with venv and pip) and make. The real-broker tests also
+# need Java 17 or newer and Maven; without them they are left out, and said to be, unless REQUIRE_KAFKA=1.
+
+PYTHON ?= python3
+SEED ?= 1
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check simulate kafka lock clean
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+
+venv: .venv/.installed ## .venv with everything in requirements.lock, and this project
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	@echo "Installing into .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: venv ## the whole promise on this machine, nothing to install (ARGS=--keep leaves it running)
+	@$(BIN)/customfit-consumer demo $(ARGS)
+
+test: venv kafka ## every test; those that need a real broker where Java and Maven are there
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: venv ## lint, format, types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+simulate: venv ## one simulated run, e.g. make simulate SEED=7
+	@$(BIN)/python -m tests.simulation --seed $(SEED)
+
+kafka: venv ## fetch a real Kafka broker for the tests into .kafka
+	@$(BIN)/python -m tests.kafka.broker
+
+lock: ## renew the lock files (needs uv)
+	$(COMPILE) --group build -o requirements-build.lock
+	$(COMPILE) pyproject.toml --extra fast -o requirements-image.lock
+	$(COMPILE) pyproject.toml --extra fast --group dev -o requirements.lock
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url
+
+clean: ## remove all that make made
+	rm -rf .venv .kafka .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
