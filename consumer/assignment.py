@@ -22,9 +22,9 @@ RATIO_RECORDS_MIN: Final = 200
 class Assignment:
     """Lanes, offsets and limits of one partition while it is ours."""
 
-    def __init__(self, partition: Partition, start_offset: int) -> None:
+    def __init__(self, partition: Partition, offsets: OffsetTracker) -> None:
         self.partition = partition
-        self.offsets = OffsetTracker(start_offset)
+        self.offsets = offsets
         self.lanes: dict[User, Lane] = {}
         self.unfinished_bytes = 0
         self.in_flight = 0

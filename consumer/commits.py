@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from consumer.assignment import Assignment
 from consumer.events import Partition
+from consumer.offsets import CommitPoint
 
 
 class CommitSchedule:
@@ -15,31 +16,35 @@ class CommitSchedule:
         self._interval_seconds = interval_seconds
         self._uncommitted_soft_max = max(uncommitted_events_max // 2, 1)
         self._asked_at = float("-inf")
-        self._outstanding = False
+        self._outstanding: dict[Partition, tuple[Assignment, CommitPoint]] = {}
         self._failed = False
 
-    def due(self, assignments: Mapping[Partition, Assignment], now: float) -> dict[Partition, int]:
-        """The offsets to commit now; empty when it is not the time or nothing has moved."""
+    def due(self, assignments: Mapping[Partition, Assignment], now: float) -> dict[Partition, CommitPoint]:
+        """What to commit now; empty when it is not the time, or there is nothing new to say."""
         if self._outstanding:
             return {}
         is_time = now - self._asked_at >= self._interval_seconds
-        if not is_time and (self._failed or _finished_uncommitted(assignments) < self._uncommitted_soft_max):
+        if not is_time and (self._failed or unrecorded_events(assignments.values()) < self._uncommitted_soft_max):
             return {}
-        offsets = {}
-        for partition, assignment in assignments.items():
-            committable = assignment.offsets.committable()
-            if not assignment.closed and committable > assignment.offsets.committed_offset:
-                offsets[partition] = committable
-        if offsets:
+        self._outstanding = {
+            partition: (assignment, assignment.offsets.commit_point())
+            for partition, assignment in assignments.items()
+            if not assignment.closed and not assignment.offsets.is_committed
+        }
+        if self._outstanding:
             self._asked_at = now
-            self._outstanding = True
-        return offsets
+        return {partition: point for partition, (_, point) in self._outstanding.items()}
 
-    def answered(self, *, ok: bool) -> None:
+    def answered(self, accepted: Iterable[Partition], *, ok: bool) -> None:
         """The broker answered, or never will: the next one may go, after a failure not before its time."""
-        self._outstanding = False
+        for partition in accepted:
+            if partition in self._outstanding:
+                assignment, point = self._outstanding[partition]
+                assignment.offsets.committed(point)
+        self._outstanding = {}
         self._failed = not ok
 
 
-def _finished_uncommitted(assignments: Mapping[Partition, Assignment]) -> int:
-    return sum(assignment.offsets.finished_uncommitted for assignment in assignments.values())
+def unrecorded_events(assignments: Iterable[Assignment]) -> int:
+    """How many finished events a crash now would send again."""
+    return sum(assignment.offsets.unrecorded for assignment in assignments)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final, Literal
 
 import msgspec
@@ -16,6 +17,8 @@ from consumer.events import DeadLetterReason, Decoded, Event, Kind, Record, Reje
 from consumer.timestamps import segment_timestamp
 
 USER_ID_BYTES_MAX: Final = 512
+DEPTH_MAX: Final = 100
+"""Levels of arrays and objects. CustomFit's SDKs allow 10; Python 3.11 has stack for 900, later ones for more."""
 DESTINATION_NAMES: Final = ("CustomFit.ai", "customfitai")
 """What Segment's catalogue calls this destination in the `integrations` object; names there are case sensitive."""
 
@@ -31,11 +34,12 @@ _NO_RAW: Final = msgspec.Raw(b"")
 
 class _Envelope(msgspec.Struct):
     type: str
-    userId: str | int | None = None  # noqa: N815  Segment's names
-    anonymousId: str | int | None = None  # noqa: N815
+    # Any: a wrong type matters only in a field that this type of event needs.
+    userId: Any = None  # noqa: N815  Segment's names
+    anonymousId: Any = None  # noqa: N815
     messageId: Any = None  # noqa: N815
-    event: str | None = None
-    name: str | None = None
+    event: Any = None
+    name: Any = None
     timestamp: Any = None
     originalTimestamp: Any = None  # noqa: N815
     sentAt: Any = None  # noqa: N815
@@ -60,6 +64,7 @@ _context = msgspec.json.Decoder(_Context)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENGAGE_BOOLEANS: Final = {b'"true"': msgspec.Raw(b"true"), b'"false"': msgspec.Raw(b"false")}
 _EMPTY_ARRAY: Final = re.compile(rb"\[\s*\]")
+_ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,9 @@ def decode(record: Record, rules: DecodingRules) -> Decoded:
     if len(value) > rules.record_bytes_max:
         detail = f"{len(value)} bytes; CUSTOMFIT_RECORD_BYTES_MAX is {rules.record_bytes_max}"
         return Rejected(record, "undecodable", DeadLetterReason.TOO_LARGE, detail)
+    if value.count(b"{") + value.count(b"[") > DEPTH_MAX and _depth(value) > DEPTH_MAX:
+        detail = f"nested deeper than {DEPTH_MAX} levels"
+        return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, detail)
     try:
         if not value.isascii():
             value.decode()
@@ -90,8 +98,6 @@ def decode(record: Record, rules: DecodingRules) -> Decoded:
         return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, detail)
     except msgspec.DecodeError as error:
         return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, f"not JSON: {_short(error)}")
-    except RecursionError:
-        return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, "nested too deeply")
     return _event(record, envelope, rules)
 
 
@@ -102,15 +108,11 @@ def _event(record: Record, envelope: _Envelope, rules: DecodingRules) -> Decoded
             return Skipped(record, envelope.type, SkipReason.UNSUPPORTED)
         return Skipped(record, "unknown", SkipReason.UNKNOWN_TYPE)
 
-    user_id = _id(envelope.userId)
-    user = User(user_id)
-    if user_id == "":
-        anonymous_id = _id(envelope.anonymousId)
-        if anonymous_id == "":
-            return _invalid(record, kind, "neither userId nor anonymousId")
-        if rules.anonymous == "skip":
-            return Skipped(record, kind.value, SkipReason.ANONYMOUS)
-        user = User(anonymous_id, anonymous=True)
+    user = _user(envelope)
+    if user is None:
+        return _invalid(record, kind, "neither userId nor anonymousId is a non-empty string or an integer")
+    if user.anonymous and rules.anonymous == "skip":
+        return Skipped(record, kind.value, SkipReason.ANONYMOUS)
     if len(user.id) > USER_ID_BYTES_MAX or len(user.id.encode()) > USER_ID_BYTES_MAX:
         return _invalid(record, kind, f"user id longer than {USER_ID_BYTES_MAX} bytes")
 
@@ -120,20 +122,21 @@ def _event(record: Record, envelope: _Envelope, rules: DecodingRules) -> Decoded
         if not _wanted(envelope.integrations, explicit_only=explicit_only):
             return Skipped(record, kind.value, SkipReason.INTEGRATIONS)
 
-    name = envelope.event if kind is Kind.TRACK else envelope.name
+    name, raw = _content(envelope, kind)
     if kind is Kind.TRACK and not name:
         return _invalid(record, kind, "a track without `event`")
-    field = "traits" if kind is Kind.IDENTIFY else "properties"
-    payload = _object(envelope.traits if kind is Kind.IDENTIFY else envelope.properties)
+    if name is not None and not isinstance(name, str):
+        return _invalid(record, kind, f"`{'event' if kind is Kind.TRACK else 'name'}` is not a string")
+    payload = _object(raw)
     if payload is _NOT_AN_OBJECT:
-        return _invalid(record, kind, f"`{field}` is not an object")
+        return _invalid(record, kind, f"`{'traits' if kind is Kind.IDENTIFY else 'properties'}` is not an object")
     if kind is Kind.IDENTIFY and payload is not None and personas is not None:
         payload = _audience_membership(payload, personas)
     return Event(
         record,
         kind,
         user,
-        insert_id=_insert_id(envelope.messageId, record),
+        insert_id=_id(envelope.messageId) or f"{record.partition.topic}-{record.partition.number}-{record.offset}",
         timestamp=segment_timestamp(
             (envelope.timestamp, envelope.originalTimestamp, envelope.sentAt, envelope.receivedAt),
             record.timestamp_ms,
@@ -143,22 +146,42 @@ def _event(record: Record, envelope: _Envelope, rules: DecodingRules) -> Decoded
     )
 
 
+def _depth(value: bytes) -> int:
+    outside_strings = b"".join(value.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+    brackets = outside_strings.translate(None, _ALL_BUT_BRACKETS)
+    return max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
+
+
 def _invalid(record: Record, kind: Kind, detail: str) -> Rejected:
     return Rejected(record, kind.value, DeadLetterReason.INVALID_EVENT, detail)
 
 
-def _id(value: str | int | None) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else str(value)
+def _user(envelope: _Envelope) -> User | None:
+    user_id = _id(envelope.userId)
+    if user_id:
+        return User(user_id)
+    if envelope.userId not in (None, ""):
+        return None
+    anonymous_id = _id(envelope.anonymousId)
+    return User(anonymous_id, anonymous=True) if anonymous_id else None
 
 
-def _insert_id(message_id: object, record: Record) -> str:
-    if isinstance(message_id, str) and message_id:
-        return message_id
-    if isinstance(message_id, int) and not isinstance(message_id, bool):
-        return str(message_id)
-    return f"{record.partition.topic}-{record.partition.number}-{record.offset}"
+def _id(value: object) -> str:
+    """A string, or an integer in decimal; "" for anything else."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def _content(envelope: _Envelope, kind: Kind) -> tuple[Any, msgspec.Raw]:
+    """What of the event is passed on: its name and its traits or properties."""
+    if kind is Kind.TRACK:
+        return envelope.event, envelope.properties
+    if kind is Kind.IDENTIFY:
+        return None, envelope.traits
+    if kind is Kind.DELETE:
+        return None, _NO_RAW
+    return envelope.name, envelope.properties
 
 
 _NOT_AN_OBJECT: Final = b"not an object"

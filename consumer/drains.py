@@ -7,6 +7,7 @@ from concurrent.futures import Future
 
 from consumer.assignment import Assignment
 from consumer.events import Partition
+from consumer.offsets import CommitPoint
 
 
 class Drains:
@@ -16,14 +17,14 @@ class Drains:
         self._drain_seconds = drain_seconds
         self.cut_short = False
         """A deadline passed with requests still in flight."""
-        self._waiting: list[tuple[float, Sequence[Partition], Future[dict[Partition, int]]]] = []
+        self._waiting: list[tuple[float, Sequence[Partition], Future[dict[Partition, CommitPoint]]]] = []
 
-    def start(self, partitions: Sequence[Partition], drained: Future[dict[Partition, int]], now: float) -> None:
+    def start(self, partitions: Sequence[Partition], drained: Future[dict[Partition, CommitPoint]], now: float) -> None:
         """These partitions are closed now; answer once they are drained, or when time is up."""
         self._waiting.append((now + self._drain_seconds, partitions, drained))
 
     def answer(self, assignments: Mapping[Partition, Assignment], now: float) -> None:
-        """Resolve what is drained or due, with the offsets that are committable and not committed."""
+        """Resolve what is drained or due, with what is committable and not committed."""
         still = []
         for deadline, partitions, drained in self._waiting:
             ours = [assignments[partition] for partition in partitions if partition in assignments]
@@ -34,9 +35,9 @@ class Drains:
             self.cut_short = self.cut_short or not is_drained
             drained.set_result(
                 {
-                    assignment.partition: assignment.offsets.committable()
+                    assignment.partition: assignment.offsets.commit_point()
                     for assignment in ours
-                    if assignment.offsets.committable() > assignment.offsets.committed_offset
+                    if not assignment.offsets.is_committed
                 }
             )
         self._waiting = still

@@ -69,6 +69,11 @@ class Event:
     payload: bytes | None = None
     """Traits of an identify, properties of the others, as received; None when absent."""
 
+    @property
+    def type(self) -> str:
+        """Segment's name of the kind."""
+        return self.kind.value
+
 
 # The `type` label of customfit_events_consumed_total: closed, whatever arrives.
 EVENT_TYPES: Final = (
@@ -112,6 +117,8 @@ class SkipReason(Enum):
     UNSUPPORTED = "unsupported"
     UNKNOWN_TYPE = "unknown_type"
     TOMBSTONE = "tombstone"
+    FINISHED_BEFORE = "finished_before"
+    """An earlier owner of the partition finished it, and said so in its commit."""
     FORGOTTEN = "forgotten"
     """A delete: the user is no longer counted as identified."""
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from consumer.actions import Bury
 from consumer.destination import Answer
 from consumer.events import Partition, Record, User
 from consumer.lanes import Delivery, Lane
+from consumer.offsets import CommitPoint
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -23,19 +25,27 @@ class Fetched:
     ends: Mapping[Partition, int]
 
 
+class StartPoint(NamedTuple):
+    """Where a partition is read from, and the metadata that the group's last commit of it carried."""
+
+    offset: int
+    metadata: str | None
+
+
 @dataclass(slots=True, frozen=True)
 class Assigned:
-    """Partitions are ours, paused, each from the offset given."""
+    """Partitions are ours, paused, each from where the group had committed it."""
 
-    start_offsets: dict[Partition, int]
+    starts: dict[Partition, StartPoint]
+    cluster_id: str
 
 
 @dataclass(slots=True, frozen=True, eq=False)
 class Revoking:
-    """Partitions are being taken away. The Kafka thread waits for `drained`: the offsets it then commits."""
+    """Partitions are being taken away. The Kafka thread waits for `drained`: what it then commits."""
 
     partitions: Sequence[Partition]
-    drained: Future[dict[Partition, int]]
+    drained: Future[dict[Partition, CommitPoint]]
     shutdown: bool = False
 
 
@@ -55,9 +65,9 @@ class Lost:
 
 @dataclass(slots=True, frozen=True)
 class Committed:
-    """The broker's answer to a commit; `error` is for people."""
+    """The broker's answer to a commit: which partitions it took; `error` is for people."""
 
-    offsets: dict[Partition, int]
+    partitions: Sequence[Partition]
     error: str | None
 
 

@@ -43,11 +43,13 @@ from consumer.inputs import (
     Post,
     Revoked,
     Revoking,
+    StartPoint,
     ThreadEnded,
 )
 from consumer.kafka_client import admin_config, consumer_config
 
 if TYPE_CHECKING:
+    from consumer.offsets import CommitPoint
     from consumer.settings import Settings
 
 POLL_SECONDS: Final = 0.05
@@ -122,9 +124,9 @@ class Source:
         self._admin = AdminClient(admin_config(self._settings), logger=logging.getLogger("librdkafka"))
         self._thread.start()
 
-    def commit(self, offsets: Mapping[Partition, int]) -> None:
+    def commit(self, points: Mapping[Partition, CommitPoint]) -> None:
         """Commit without waiting; `Committed` follows."""
-        self._commands.put(lambda: self._commit(offsets))
+        self._commands.put(lambda: self._commit(points))
 
     def resume(self, partition: Partition) -> None:
         """Its state is ready: fetch it."""
@@ -254,28 +256,28 @@ class Source:
 
     # ------------------------------------------------------------------ commits
 
-    def _commit(self, offsets: Mapping[Partition, int]) -> None:
-        owned = {partition: offset for partition, offset in offsets.items() if partition in self._assigned}
+    def _commit(self, points: Mapping[Partition, CommitPoint]) -> None:
+        owned = {partition: point for partition, point in points.items() if partition in self._assigned}
         try:
             if owned:
-                self._consumer.commit(offsets=_with_offsets(owned), asynchronous=True)
+                self._consumer.commit(offsets=_to_commit(owned), asynchronous=True)
                 return
-            self._post(Committed({}, None))
+            self._post(Committed([], None))
         except KafkaException as error:
-            self._post(Committed({}, str(error)))
+            self._post(Committed([], str(error)))
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        done = {Partition(p.topic, p.partition): p.offset for p in partitions if p.error is None and error is None}
+        done = [Partition(p.topic, p.partition) for p in partitions if p.error is None and error is None]
         first = error or next((p.error for p in partitions if p.error is not None), None)
         self._post(Committed(done, None if first is None else first.str()))
 
-    def _commit_and_wait(self, offsets: Mapping[Partition, int]) -> None:
-        if not offsets:
+    def _commit_and_wait(self, points: Mapping[Partition, CommitPoint]) -> None:
+        if not points:
             return
         try:
-            answer = self._consumer.commit(offsets=_with_offsets(offsets), asynchronous=False)
+            answer = self._consumer.commit(offsets=_to_commit(points), asynchronous=False)
         except KafkaException as error:
-            self._post(Committed({}, str(error)))
+            self._post(Committed([], str(error)))
             return
         self._on_commit(None, answer or [])
 
@@ -285,16 +287,18 @@ class Source:
         if not partitions:
             consumer.incremental_assign([])
             return
-        starts = self._start_offsets(partitions)
-        consumer.incremental_assign(_with_offsets(starts))
+        starts = self._starts(partitions)
+        ask = partial(self._consumer.list_topics, self._settings.kafka_topic, timeout=REQUEST_SECONDS)
+        cluster_id = self._patiently(ask).cluster_id or ""
+        consumer.incremental_assign([TopicPartition(p.topic, p.number, start.offset) for p, start in starts.items()])
         consumer.pause(_topic_partitions(starts))
         self._assigned |= starts.keys()
         self._resting |= starts.keys()
         self._paused |= starts.keys()
         self._end_offsets_due = 0.0
-        self._post(Assigned(starts))
+        self._post(Assigned(starts, cluster_id))
 
-    def _start_offsets(self, partitions: list[TopicPartition]) -> dict[Partition, int]:
+    def _starts(self, partitions: list[TopicPartition]) -> dict[Partition, StartPoint]:
         """The committed offset; where there is none, the start of the log (`prepare` has set up a new group)."""
         starts = {}
         for known in self._patiently(lambda: self._consumer.committed(partitions, timeout=REQUEST_SECONDS)):
@@ -305,7 +309,7 @@ class Source:
                 where = TopicPartition(known.topic, known.partition)
                 ask = partial(self._consumer.get_watermark_offsets, where, timeout=REQUEST_SECONDS)
                 offset, _ = self._patiently(ask)
-            starts[Partition(known.topic, known.partition)] = offset
+            starts[Partition(known.topic, known.partition)] = StartPoint(offset, known.metadata)
         return starts
 
     def _patiently(self, ask: Callable[[], T]) -> T:
@@ -327,14 +331,14 @@ class Source:
     def _give_up(self, partitions: set[Partition], *, shutdown: bool) -> None:
         if not partitions:
             return
-        drained: Future[dict[Partition, int]] = Future()
+        drained: Future[dict[Partition, CommitPoint]] = Future()
         self._post(Revoking(sorted(partitions), drained, shutdown=shutdown))
         try:
-            offsets = drained.result(self._settings.drain_seconds + DRAIN_GRACE_SECONDS)
+            points = drained.result(self._settings.drain_seconds + DRAIN_GRACE_SECONDS)
         except FutureTimeoutError:
             log.error("the loop did not answer a revoke in time; its last offsets stay as they were committed")
-            offsets = {}
-        self._commit_and_wait(offsets)
+            points = {}
+        self._commit_and_wait(points)
         self._forget(partitions)
         self._post(Revoked(sorted(partitions)))
 
@@ -387,5 +391,5 @@ def _topic_partitions(partitions: Iterable[Partition]) -> list[TopicPartition]:
     return [TopicPartition(p.topic, p.number) for p in sorted(partitions)]
 
 
-def _with_offsets(offsets: Mapping[Partition, int]) -> list[TopicPartition]:
-    return [TopicPartition(p.topic, p.number, offset) for p, offset in sorted(offsets.items())]
+def _to_commit(points: Mapping[Partition, CommitPoint]) -> list[TopicPartition]:
+    return [TopicPartition(p.topic, p.number, point.offset, point.metadata) for p, point in sorted(points.items())]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
@@ -91,6 +91,35 @@ def prepare(settings: Settings) -> None:
         _start_new_group_at_end(admin, settings, partitions)
 
 
+class Inspection(NamedTuple):
+    """What `check --connect` finds; changes nothing."""
+
+    partitions: int
+    dead_letter_partitions: int
+    committed: dict[int, int]
+    """Partition → committed offset of the group, where there is one."""
+
+
+def inspect(settings: Settings) -> Inspection:
+    """Look at the topics and the group. Raises KafkaUnavailable."""
+    admin = AdminClient(admin_config(settings), logger=logging.getLogger("librdkafka"))
+    partitions = _partition_count(admin, settings)
+    dead_letters = admin.list_topics(timeout=REQUEST_SECONDS).topics.get(settings.dead_letter_topic)
+    where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
+    try:
+        known = _committed(admin, settings, where)
+    except KafkaException as error:
+        group_id = settings.kafka_group_id
+        raise KafkaUnavailable(f"group {group_id!r} (CUSTOMFIT_KAFKA_GROUP_ID): {_text(error)}") from None
+    return Inspection(partitions, len(dead_letters.partitions) if dead_letters else 0, known)
+
+
+def _committed(admin: AdminClient, settings: Settings, where: list[TopicPartition]) -> dict[int, int]:
+    group = ConsumerGroupTopicPartitions(settings.kafka_group_id, where)
+    known = _wait(admin.list_consumer_group_offsets([group])[settings.kafka_group_id])
+    return {p.partition: p.offset for p in known.topic_partitions if p.offset >= 0}
+
+
 def _partition_count(admin: AdminClient, settings: Settings) -> int:
     try:
         topics = admin.list_topics(timeout=settings.startup_timeout_seconds).topics
@@ -146,10 +175,8 @@ def _start_new_group_at_end(admin: AdminClient, settings: Settings, partitions: 
     partitions added later are read from their beginning.
     """
     where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
-    group = ConsumerGroupTopicPartitions(settings.kafka_group_id, where)
     try:
-        known = _wait(admin.list_consumer_group_offsets([group])[settings.kafka_group_id])
-        if any(p.offset >= 0 for p in known.topic_partitions):
+        if _committed(admin, settings, where):
             return
         ends = admin.list_offsets({p: OffsetSpec.latest() for p in where})
         at_end = [TopicPartition(p.topic, p.partition, _wait(future).offset) for p, future in ends.items()]

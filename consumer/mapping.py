@@ -6,6 +6,7 @@ SDKs send. No public source shows which of them the server prefers, so it is a s
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 import msgspec
@@ -69,6 +70,13 @@ def request_body(delivery: Delivery, dialect: Dialect) -> bytes:
             # No properties at all: an empty object could be taken for "this user has none" and wipe newer traits.
             event = delivery.events[0]
             return _encode(_Body(user, _identify(event, f"introduction-{event.insert_id}", dialect)))
+
+
+def test_identify(user_id: str, now: datetime, dialect: Dialect) -> bytes:
+    """An identify that `check --send-test-event` makes up: a named test user, no traits."""
+    timestamp = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03d}Z"
+    identify = [] if dialect == "sdk" else [_Identify(_EVENT_TYPES[Kind.IDENTIFY], f"check-{now:%s}", timestamp)]
+    return _encode(_Body(_User(user_id), identify))
 
 
 def _identify(event: Event, insert_id: str, dialect: Dialect) -> list[_Identify]:

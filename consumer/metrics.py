@@ -32,7 +32,7 @@ ERRORS: Final[dict[str, tuple[str, ...]]] = {
     "deliver": ("refused", "gave_up", "unavailable", "misdirected"),
     "dead_letter": ("value_omitted", "not_written", "ratio"),
     "state": ("not_written",),
-    "commit": ("failed",),
+    "commit": ("failed", "metadata"),
     "kafka": ("client", "partition"),
 }
 REBALANCES: Final = ("assigned", "revoked", "lost")

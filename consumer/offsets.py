@@ -1,37 +1,70 @@
-"""Which offset may be committed: the next one to read, below the first that is unfinished. Pure.
+"""Which offset may be committed, and what is finished above it. Pure; one tracker an assignment of a partition.
 
-One tracker a partition.
-
-Only offsets that were received count: gaps (compaction, transaction markers) are normal.
+Committable is the next offset to read: below the first that is unfinished. Only offsets that were received count: gaps
+(compaction, transaction markers) are normal.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from typing import Final, NamedTuple
+
+from consumer.commit_metadata import FinishedBefore, encode
+
+PENDING_SLACK: Final = 1024
+
+
+class CommitPoint(NamedTuple):
+    """What is committed: the next offset to read, and the metadata that says what is finished above it."""
+
+    offset: int
+    metadata: str
+    recorded: int
+    """How many finished records, of all since the start, the offset and the metadata account for."""
+    finished: int
+    """How many there were; more than `recorded` when the metadata had no room for all."""
 
 
 class OffsetTracker:
     """The offsets of one assignment of one partition, in the order of the log."""
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, finished_before: FinishedBefore | None = None, cluster_id: str = "") -> None:
         self._position = start
-        self._committed = start
-        self._unfinished: set[int] = set()
+        self._committed = CommitPoint(start, "", 0, 0)
+        self._finished_before = finished_before
+        self._cluster_id = cluster_id
+        self._unfinished: dict[int, None] = {}
+        """In the order of the log."""
         self._pending: deque[tuple[int, int]] = deque()
-        """(offset, timestamp_ms) from the first unfinished one on."""
+        """(offset, timestamp_ms) of the unfinished ones in the order of the log, and of some finished among them."""
         self._finished: deque[tuple[int, int]] = deque()
         """What is below the committable offset and not yet committed."""
+        self._finished_count = 0
 
     def received(self, offset: int, timestamp_ms: int) -> None:
         """A record was fetched. Offsets only ever rise within an assignment."""
         assert offset >= self._position, f"offset {offset} after position {self._position}"
         self._position = offset + 1
-        self._unfinished.add(offset)
+        self._unfinished[offset] = None
         self._pending.append((offset, timestamp_ms))
+
+    def finished_before(self, offset: int) -> bool:
+        """Whether an earlier owner finished this record; asked in the order of the log, before `received`."""
+        before = self._finished_before
+        if before is None:
+            return False
+        if offset >= before.end:
+            self._finished_before = None
+            return False
+        return offset in before
 
     def finished(self, offset: int) -> None:
         """The record needs nothing more: delivered, skipped or acknowledged as a dead letter."""
-        self._unfinished.remove(offset)
+        del self._unfinished[offset]
+        self._finished_count += 1
+        if len(self._pending) > 2 * len(self._unfinished) + PENDING_SLACK:
+            # One record that fails for hours must not keep all that was finished behind it in memory.
+            self._pending = deque(pending for pending in self._pending if pending[0] in self._unfinished)
 
     def committable(self) -> int:
         """The next offset to read for whoever owns the partition next."""
@@ -40,15 +73,42 @@ class OffsetTracker:
             finished.append(pending.popleft())
         return pending[0][0] if pending else self._position
 
-    def committed(self, offset: int) -> None:
-        """The broker acknowledged a commit of `offset`."""
-        self._committed = max(self._committed, offset)
-        while self._finished and self._finished[0][0] < offset:
+    def commit_point(self) -> CommitPoint:
+        """What to commit now."""
+        offset = self.committable()
+        if len(self._unfinished) == self._position - offset:
+            return CommitPoint(offset, "", self._finished_count, self._finished_count)
+        runs = self._runs(offset)
+        encoded = encode(offset, runs, self._cluster_id)
+        left_out = sum(runs[encoded.runs + 1 :: 2])
+        recorded = max(self._finished_count - left_out, 0)
+        return CommitPoint(offset, encoded.text, recorded, self._finished_count)
+
+    def committed(self, point: CommitPoint) -> None:
+        """The broker acknowledged a commit."""
+        assert point.offset >= self._committed.offset, f"commit of {point.offset} after {self._committed.offset}"
+        self._committed = point
+        while self._finished and self._finished[0][0] < point.offset:
             self._finished.popleft()
 
     def reached_end(self, end: int) -> None:
         """The log ends at `end` and all of it was fetched: what lies between is no record (transaction markers)."""
         self._position = max(self._position, end)
+
+    def _runs(self, base: int) -> list[int]:
+        """Lengths of unfinished and finished runs in turn, from `base`; never received offsets join a finished run."""
+        runs: list[int] = []
+        at = base
+        for offset in self._unfinished:
+            if runs and offset == at:
+                runs[-1] += 1
+            else:
+                if runs:
+                    runs.append(offset - at)
+                runs.append(1)
+            at = offset + 1
+        runs.append(self._position - at)
+        return runs
 
     @property
     def position(self) -> int:
@@ -58,7 +118,7 @@ class OffsetTracker:
     @property
     def committed_offset(self) -> int:
         """What the group has committed, or where it started."""
-        return self._committed
+        return self._committed.offset
 
     @property
     def unfinished(self) -> int:
@@ -66,14 +126,14 @@ class OffsetTracker:
         return len(self._unfinished)
 
     @property
-    def uncommitted(self) -> int:
-        """How many records were received and are not committed."""
-        return len(self._pending) + len(self._finished)
+    def unrecorded(self) -> int:
+        """How many finished records no acknowledged commit accounts for: a crash now would send them again."""
+        return self._finished_count - self._committed.recorded
 
     @property
-    def finished_uncommitted(self) -> int:
-        """How many finished records a crash now would send again at the most."""
-        return self.uncommitted - self.unfinished
+    def is_committed(self) -> bool:
+        """Whether a commit now would say nothing new."""
+        return self._committed.finished == self._finished_count and self.committable() == self._committed.offset
 
     def oldest_uncommitted_ms(self) -> int | None:
         """Timestamp of the oldest record in hand that is not committed; None where there is none."""
@@ -83,6 +143,6 @@ class OffsetTracker:
 
     def __repr__(self) -> str:
         return (
-            f"<OffsetTracker committed {self._committed}, committable {self.committable()}, "
+            f"<OffsetTracker committed {self.committed_offset}, committable {self.committable()}, "
             f"position {self._position}, {self.unfinished} unfinished>"
         )

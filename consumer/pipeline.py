@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, assert_never
 
+from consumer import commit_metadata
 from consumer.actions import Action, Bury, Forget, Remember
 from consumer.answers import judge, result_of
 from consumer.assignment import Assignment
@@ -36,6 +37,8 @@ from consumer.events import (
     Record,
     Refused,
     Rejected,
+    Skipped,
+    SkipReason,
     Unavailable,
     User,
 )
@@ -55,6 +58,7 @@ from consumer.inputs import (
     Responded,
     Revoked,
     Revoking,
+    StartPoint,
     StateOpened,
     StateWritten,
     Stop,
@@ -62,6 +66,7 @@ from consumer.inputs import (
 )
 from consumer.lanes import Delivery
 from consumer.mapping import request_body
+from consumer.offsets import CommitPoint, OffsetTracker
 from consumer.sequencer import Sequencer
 from consumer.snapshot import PartitionView, Phase, Snapshot
 
@@ -81,7 +86,7 @@ class Source(Protocol):
     limit_records: int
     limit_bytes: int
 
-    def commit(self, offsets: Mapping[Partition, int]) -> None:
+    def commit(self, points: Mapping[Partition, CommitPoint]) -> None:
         """Commit without waiting; `Committed` follows."""
 
     def resume(self, partition: Partition) -> None:
@@ -213,8 +218,8 @@ class Pipeline:
             case DeadLetterFailed(kind, detail):
                 self._dead_letter_trouble = detail if kind == "not_written" else self._dead_letter_trouble
                 self._reporter.dead_letter_failed(kind, detail)
-            case Assigned(start_offsets):
-                self._assigned(start_offsets)
+            case Assigned(starts, cluster_id):
+                self._assigned(starts, cluster_id)
             case StateOpened(partition, users):
                 self._state_opened(partition, users)
             case Revoking(partitions, drained, shutdown):
@@ -227,8 +232,9 @@ class Pipeline:
                 self._forget(partitions, reason)
             case Lost(partitions):
                 self._forget(partitions, HandBack.LOST)
-            case Committed(offsets, error):
-                self._committed(offsets, error)
+            case Committed(accepted, error):
+                self._commits.answered(accepted, ok=error is None)
+                self._reporter.committed(error)
             case EndOffsets(offsets):
                 self._end_offsets |= {p: end for p, end in offsets.items() if p in self._sequencer.assignments}
             case PartitionFailed(partition, reason, remedy):
@@ -255,6 +261,8 @@ class Pipeline:
             if assignment is None or not assignment.open:
                 continue
             decoded = decode(record, self._rules)
+            if assignment.offsets.finished_before(record.offset):
+                decoded = Skipped(record, decoded.type, SkipReason.FINISHED_BEFORE)
             self._sequencer.accept(assignment, decoded)
             if isinstance(decoded, Event):
                 batch.append((assignment, decoded))
@@ -334,9 +342,9 @@ class Pipeline:
                 self._reporter.halted(partition, assignment.halted)
 
     def _commit(self, now: float) -> None:
-        offsets = self._commits.due(self._sequencer.assignments, now)
-        if offsets:
-            self._source.commit(offsets)
+        points = self._commits.due(self._sequencer.assignments, now)
+        if points:
+            self._source.commit(points)
 
     def _grant(self) -> None:
         """Let the source hand over as much as the buffer takes."""
@@ -346,11 +354,14 @@ class Pipeline:
 
     # ------------------------------------------------------------------ partitions come and go
 
-    def _assigned(self, start_offsets: Mapping[Partition, int]) -> None:
+    def _assigned(self, starts: Mapping[Partition, StartPoint], cluster_id: str) -> None:
         self._joined = True
-        self._reporter.rebalanced("assigned", list(start_offsets))
-        for partition, offset in start_offsets.items():
-            self._sequencer.assign(partition, offset)
+        self._reporter.rebalanced("assigned", list(starts))
+        for partition, start in starts.items():
+            finished_before = commit_metadata.decode(start.metadata, start.offset, cluster_id)
+            if start.metadata and finished_before is None:
+                self._reporter.metadata_ignored(partition)
+            self._sequencer.assign(partition, OffsetTracker(start.offset, finished_before, cluster_id))
             self._restoring.add(partition)
             self._states.open(partition)
 
@@ -369,13 +380,6 @@ class Pipeline:
             self._end_offsets.pop(partition, None)
             self._identified_users.pop(partition, None)
             self._trouble.pop(partition, None)
-
-    def _committed(self, offsets: Mapping[Partition, int], error: str | None) -> None:
-        self._commits.answered(ok=error is None)
-        for partition, offset in offsets.items():
-            if (assignment := self._sequencer.assignments.get(partition)) is not None:
-                assignment.offsets.committed(offset)
-        self._reporter.committed(error)
 
     def _thread_ended(self, name: str, failure: BaseException | None) -> None:
         if failure is not None:
@@ -400,8 +404,8 @@ class Pipeline:
             unfinished=account.unfinished,
             introductions=account.introductions,
             holds_cut_short=account.holds_cut_short,
-            held_events=sequencer.held_events,
-            held_users=sequencer.held_users,
+            held_events=sequencer.holds.events,
+            held_users=sequencer.holds.users,
             in_flight=sequencer.in_flight,
             destination_state=gate.state,
             destination_reason=gate.reason,

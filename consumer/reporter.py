@@ -115,6 +115,11 @@ class Reporter:
             self._metrics.error("commit", "failed")
             self._say(logging.WARNING, "commit", f"a commit failed and is tried again: {error}")
 
+    def metadata_ignored(self, partition: Partition) -> None:
+        """A commit carries metadata that was not made by us for this offset of this cluster."""
+        self._metrics.error("commit", "metadata")
+        log.warning("the commit metadata of %s is not ours for its offset and is ignored", partition)
+
     def kafka_trouble(self, kind: str, detail: str) -> None:
         """The Kafka client reports something it is working on."""
         self._metrics.error("kafka", "client")

@@ -1,17 +1,7 @@
-"""The scheduler of lanes: events and outcomes in, requests and actions out. Pure.
+"""The scheduler of lanes: events and outcomes in, requests and actions out.
 
-No socket, clock, thread or randomness.
-
-The rule itself is in lanes.py; whether the destination takes anything at all is in gate.py. Here: which lane is next,
-when a lane wakes up, and what each outcome does. The order of steps is the guarantee:
-
-    1. the destination answered 2xx to a user's first identify
-    2. `Remember` is acknowledged                        (`recorded`)
-    3. the event, and all delivered behind it, is finished
-    4. its offset is committable                         (OffsetTracker)
-    5. its offset is committed
-
-and for a dead letter: `Bury` is acknowledged by all replicas, then 3, 4, 5.
+Pure: no socket, clock, thread or randomness. The rule itself is in lanes.py, whether the destination takes anything at
+all in gate.py, how records end in endings.py. Here: which lane is next, when a lane wakes up, what each outcome does.
 """
 
 from __future__ import annotations
@@ -20,11 +10,13 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Final, Literal, assert_never
 
-from consumer.accounting import Account, End, Reason
-from consumer.actions import Action, Bury, Forget, Remember
+from consumer.accounting import Account
+from consumer.actions import Action, Bury
 from consumer.assignment import Assignment
+from consumer.commits import unrecorded_events
+from consumer.endings import Endings
 from consumer.events import (
     DeadLetterReason,
     Decoded,
@@ -35,20 +27,20 @@ from consumer.events import (
     Misdirected,
     Outcome,
     Partition,
-    Record,
     Refused,
     Rejected,
     Skipped,
-    SkipReason,
     Unavailable,
     User,
 )
 from consumer.gate import Gate
+from consumer.holds import Holds
 from consumer.lanes import Delivery, DeliveryKind, Lane, LaneStatus
+from consumer.offsets import OffsetTracker
 
-THROTTLED_COUNTS: float = 0.1
+THROTTLED_COUNTS: Final = 0.1
 """A 429 says "slow down", not "broken": it counts a tenth towards giving up."""
-FAILING_STEP_SECONDS_MAX: float = 60.0
+FAILING_STEP_SECONDS_MAX: Final = 60.0
 """What one failure adds at the most to how long an event has failed: between two attempts there may lie an outage."""
 
 
@@ -62,6 +54,7 @@ class SequencingRules:
     held_events_max: int = 10_000
     unidentified: Literal["introduce", "dead-letter"] = "introduce"
     give_up_seconds: float = 900.0
+    uncommitted_events_max: int = 10_000
     dead_letter_ratio_max: float = 0.5
 
 
@@ -69,41 +62,39 @@ class Sequencer:
     """All lanes of all partitions. `backoff(attempt)` gives the seconds to wait after attempt 0, 1, 2 ..."""
 
     def __init__(self, rules: SequencingRules, gate: Gate, backoff: Callable[[int], float]) -> None:
-        self.account = Account()
         self.gate = gate
         self.assignments: dict[Partition, Assignment] = {}
         self.in_flight = 0
-        self.held_events = 0
+        self.holds = Holds(rules.held_events_max)
         self._rules = rules
         self._backoff = backoff
+        self._endings = Endings(rules.dead_letter_ratio_max)
         self._ready: deque[Lane] = deque()
-        self._held: dict[Lane, None] = {}
-        """Lanes in hold, oldest first."""
+        self._stalled: list[Lane] = []
+        """Ready lanes that wait for a commit."""
+        self._must_wait_for_commit = False
         self._timers: list[tuple[float, int, Lane]] = []
         self._timer_number = 0
         self._lingering: dict[tuple[Partition, User], Lane] = {}
         """Lanes of dropped assignments whose request is still unanswered."""
-        self._actions: list[Action] = []
 
     @property
-    def held_users(self) -> int:
-        """How many users wait for their identify."""
-        return len(self._held)
+    def account(self) -> Account:
+        """Where every record went."""
+        return self._endings.account
 
     # ------------------------------------------------------------------ partitions
 
-    def assign(self, partition: Partition, start_offset: int) -> Assignment:
-        """The partition is ours from `start_offset` on."""
+    def assign(self, partition: Partition, offsets: OffsetTracker) -> Assignment:
+        """The partition is ours, from where the tracker starts."""
         assert partition not in self.assignments, f"{partition} is ours already"
-        assignment = self.assignments[partition] = Assignment(partition, start_offset)
+        assignment = self.assignments[partition] = Assignment(partition, offsets)
         return assignment
 
-    def close(self, partition: Partition) -> Assignment | None:
+    def close(self, partition: Partition) -> None:
         """Send nothing more of this partition; its requests in flight still report."""
-        assignment = self.assignments.get(partition)
-        if assignment is not None:
+        if (assignment := self.assignments.get(partition)) is not None:
             assignment.closed = True
-        return assignment
 
     def drop(self, partition: Partition, reason: HandBack) -> None:
         """The partition is no longer ours: forget it. What is unfinished belongs to its next owner."""
@@ -111,10 +102,10 @@ class Sequencer:
         if assignment is None:
             return
         assignment.closed = assignment.dropped = True
-        self.account.hand_back(reason, assignment.offsets.unfinished, assignment.unfinished_bytes)
+        self._endings.handed_back(assignment, reason)
         for lane in assignment.lanes.values():
             if lane.status is LaneStatus.HELD:
-                self._leave_hold(lane)
+                self.holds.remove(lane)
             if lane.status is LaneStatus.IN_FLIGHT:
                 self._lingering[(partition, lane.user)] = lane
         assignment.lanes.clear()
@@ -124,18 +115,14 @@ class Sequencer:
     def accept(self, assignment: Assignment, decoded: Decoded) -> None:
         """A record was fetched. Skipped and rejected ones end here; an event goes on to `receive`."""
         record = decoded.record
-        assignment.offsets.received(record.offset, record.timestamp_ms)
-        assignment.unfinished_bytes += record.size_bytes
+        self._endings.fetched(assignment, record, decoded.type)
         match decoded:
             case Event():
-                self.account.receive(decoded.kind.value, record.size_bytes)
-            case Skipped(type=type_, reason=reason):
-                self.account.receive(type_, record.size_bytes)
-                assignment.note_end(dead_letter=False, ratio_max=self._rules.dead_letter_ratio_max)
-                self._finish(assignment, record, End.SKIPPED, reason)
-            case Rejected(type=type_, reason=dead_letter_reason, detail=detail):
-                self.account.receive(type_, record.size_bytes)
-                self._bury(assignment, record, dead_letter_reason, detail)
+                pass
+            case Skipped(reason=skip_reason):
+                self._endings.skip(assignment, record, skip_reason)
+            case Rejected(reason=reason, detail=detail):
+                self._endings.bury(assignment, record, reason, detail)
             case _:
                 assert_never(decoded)
 
@@ -150,11 +137,10 @@ class Sequencer:
                 lane.status = LaneStatus.BLOCKED
         lane.append(event)
         if lane.status is LaneStatus.HELD:
-            self.held_events += 1
+            self.holds.grow()
             if event.kind is Kind.IDENTIFY:
                 self._arm(lane, now)
-            elif self.held_events > self._rules.held_events_max:
-                self._cut_short(now)
+            self._cut_holds_short(now)
         elif lane.status is LaneStatus.IDLE:
             self._arm(lane, now)
 
@@ -175,24 +161,13 @@ class Sequencer:
 
     def recorded(self, lane: Lane, now: float) -> None:
         """A `Remember` or `Forget` of this lane is written."""
-        assignment = lane.assignment
-        assignment.unacknowledged -= 1
-        lane.recording -= 1
-        if assignment.dropped or lane.recording:
-            return
-        for event in lane.unrecorded:
-            if event.kind is Kind.DELETE:
-                self._finish(assignment, event.record, End.SKIPPED, SkipReason.FORGOTTEN)
-            else:
-                self._finish(assignment, event.record, End.DELIVERED, None)
-        lane.unrecorded.clear()
-        if lane.status is LaneStatus.IDLE:
+        self._endings.recorded(lane)
+        if not lane.assignment.dropped and not lane.recording and lane.status is LaneStatus.IDLE:
             self._arm(lane, now)
 
     def buried(self, action: Bury) -> None:
         """A dead letter is acknowledged."""
-        action.assignment.unacknowledged -= 1
-        self._finish(action.assignment, action.record, End.DEAD_LETTERED, action.reason)
+        self._endings.buried(action)
 
     # ------------------------------------------------------------------ out
 
@@ -207,6 +182,9 @@ class Sequencer:
             if not self.gate.may_start(now, self.in_flight):
                 return None
             ready.popleft()
+            if self._must_wait_for_commit and not self._unblocks_commits(lane):
+                self._stalled.append(lane)
+                continue
             lane.status = LaneStatus.IN_FLIGHT
             self.in_flight += 1
             lane.assignment.in_flight += 1
@@ -215,11 +193,16 @@ class Sequencer:
 
     def take_actions(self) -> list[Action]:
         """What the edges have to do now."""
-        actions, self._actions = self._actions, []
+        actions, self._endings.actions = self._endings.actions, []
         return actions
 
     def tick(self, now: float) -> None:
-        """Wake the lanes whose hold or backoff is over."""
+        """Wake the lanes whose hold or backoff is over, and those that waited for a commit."""
+        unrecorded = unrecorded_events(self.assignments.values())
+        self._must_wait_for_commit = unrecorded >= self._rules.uncommitted_events_max
+        if self._stalled:
+            self._ready.extendleft(reversed(self._stalled))
+            self._stalled.clear()
         timers = self._timers
         while timers and timers[0][0] <= now:
             _, number, lane = heapq.heappop(timers)
@@ -241,6 +224,12 @@ class Sequencer:
             return due if opens_at is None else opens_at
         return min(opens_at, due)
 
+    def _unblocks_commits(self, lane: Lane) -> bool:
+        """Whether the lane has the first unfinished event of its partition, and nothing but that can be committed."""
+        offsets = lane.assignment.offsets
+        first = lane.again[-1].events[0] if lane.again else lane.waiting[0]
+        return offsets.is_committed and first.record.offset == offsets.committable()
+
     # ------------------------------------------------------------------ what an outcome does
 
     def _judge(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
@@ -256,9 +245,8 @@ class Sequencer:
                 elif len(delivery.events) > 1:
                     lane.again.extend(reversed(delivery.halves()))
                 else:
-                    self._bury_delivery(
-                        delivery, DeadLetterReason.REFUSED, f"the destination answered {status}", status, body
-                    )
+                    detail = f"the destination answered {status}"
+                    self._bury(delivery, DeadLetterReason.REFUSED, detail, status, body)
             case Misdirected():
                 self.gate.misdirected(outcome, now)
                 lane.again.append(delivery)
@@ -269,91 +257,48 @@ class Sequencer:
 
     def _delivered(self, delivery: Delivery) -> None:
         lane = delivery.lane
-        assignment = lane.assignment
         if delivery.kind is not DeliveryKind.EVENTS and not lane.identified:
-            lane.identified = True
-            self._record(lane, Remember(lane))
+            self._endings.identified(lane)
         if delivery.kind is DeliveryKind.INTRODUCTION:
             self.account.introductions += 1
             return
         for event in delivery.events:
-            assignment.note_end(dead_letter=False, ratio_max=self._rules.dead_letter_ratio_max)
-            if lane.recording:
-                lane.unrecorded.append(event)
-            else:
-                self._finish(assignment, event.record, End.DELIVERED, None)
+            self._endings.delivered(lane, event)
 
     def _unavailable(self, delivery: Delivery, outcome: Unavailable, now: float) -> None:
-        lane, gate = delivery.lane, self.gate
-        if (
-            delivery.failed_at is not None
-            and gate.last_delivered_at is not None
-            and gate.last_delivered_at > delivery.failed_at
-        ):
+        delivered_at = self.gate.last_delivered_at
+        if delivery.failed_at is not None and delivered_at is not None and delivered_at > delivery.failed_at:
             step = min(now - delivery.failed_at, FAILING_STEP_SECONDS_MAX)
             delivery.failing_seconds += step * THROTTLED_COUNTS if outcome.throttled else step
         delivery.failed_at = now
-        gate.failed(lane.user, outcome, now)
+        self.gate.failed(delivery.user, outcome, now)
         if delivery.failing_seconds < self._rules.give_up_seconds:
-            lane.again.append(delivery)
+            delivery.lane.again.append(delivery)
         elif len(delivery.events) > 1:
-            lane.again.extend(reversed(delivery.halves()))
+            delivery.lane.again.extend(reversed(delivery.halves()))
         else:
             detail = f"failing for {delivery.failing_seconds:.0f} s while other users succeed: {outcome.cause}"
-            self._bury_delivery(delivery, DeadLetterReason.GAVE_UP, detail)
+            self._bury(delivery, DeadLetterReason.GAVE_UP, detail)
 
-    def _bury_delivery(
+    def _bury(
         self, delivery: Delivery, reason: DeadLetterReason, detail: str, status: int | None = None, body: bytes = b""
     ) -> None:
+        """Dead-letter the one event of a request; of an introduction, the event behind it."""
         lane, event = delivery.lane, delivery.events[0]
         if lane.assignment.dropped:
             return
-        if not self._bury(lane.assignment, event.record, reason, detail, status, body, delivery.attempts):
+        if not self._endings.bury(lane.assignment, event.record, reason, detail, status, body, delivery.attempts):
             lane.again.append(delivery)
         elif delivery.kind is DeliveryKind.INTRODUCTION:
             behind = lane.popleft()
             assert behind is event
-
-    def _bury(  # noqa: PLR0917  these are the fields of one value
-        self,
-        assignment: Assignment,
-        record: Record,
-        reason: DeadLetterReason,
-        detail: str,
-        status: int | None = None,
-        body: bytes = b"",
-        attempts: int = 0,
-    ) -> bool:
-        """Dead-letter one record; False when the partition halts instead and the record stays unfinished."""
-        by_policy = reason is DeadLetterReason.UNIDENTIFIED
-        if not assignment.note_end(dead_letter=not by_policy, ratio_max=self._rules.dead_letter_ratio_max):
-            assignment.halted = (
-                f"more than {self._rules.dead_letter_ratio_max:.0%} of its recent records would be dead letters "
-                f"(last: {detail}); if that is right, raise CUSTOMFIT_DEAD_LETTER_RATIO_MAX and restart"
-            )
-            return False
-        assignment.unacknowledged += 1
-        self._actions.append(Bury(assignment, record, reason, detail, status, body, attempts))
-        return True
-
-    def _finish(self, assignment: Assignment, record: Record, end: End, reason: Reason) -> None:
-        if assignment.dropped:
-            return
-        assignment.offsets.finished(record.offset)
-        assignment.unfinished_bytes -= record.size_bytes
-        self.account.finish(end, reason, record.size_bytes)
-
-    def _record(self, lane: Lane, action: Remember | Forget) -> None:
-        lane.recording += 1
-        lane.assignment.unacknowledged += 1
-        self._actions.append(action)
 
     # ------------------------------------------------------------------ what a lane does next
 
     def _arm(self, lane: Lane, now: float) -> None:
         """Decide what an idle or held lane waits for."""
         if lane.status is LaneStatus.HELD:
-            self._leave_hold(lane)
+            self.holds.remove(lane)
         lane.status = LaneStatus.IDLE
         if not lane.assignment.open:
             return
@@ -363,10 +308,7 @@ class Sequencer:
         while lane.waiting:
             head = lane.waiting[0]
             if head.kind is Kind.DELETE:
-                lane.identified = False
-                lane.unrecorded.append(lane.popleft())
-                lane.assignment.note_end(dead_letter=False, ratio_max=self._rules.dead_letter_ratio_max)
-                self._record(lane, Forget(lane))
+                self._endings.forgotten(lane, lane.popleft())
                 continue
             if lane.identified or lane.first_identify() is not None:
                 self._make_ready(lane)
@@ -378,9 +320,8 @@ class Sequencer:
             if self._rules.unidentified == "introduce":
                 self._make_ready(lane)
                 return
-            if not self._bury(
-                lane.assignment, head.record, DeadLetterReason.UNIDENTIFIED, "no identify came for this user"
-            ):
+            detail = "no identify came for this user"
+            if not self._endings.bury(lane.assignment, head.record, DeadLetterReason.UNIDENTIFIED, detail):
                 return
             lane.popleft()
         if not lane.recording:
@@ -401,23 +342,16 @@ class Sequencer:
 
     def _hold(self, lane: Lane, until: float, now: float) -> None:
         lane.status = LaneStatus.HELD
-        self._held[lane] = None
-        self.held_events += len(lane.waiting)
+        self.holds.add(lane)
         self._set_timer(lane, until)
-        if self.held_events > self._rules.held_events_max:
-            self._cut_short(now)
+        self._cut_holds_short(now)
 
-    def _leave_hold(self, lane: Lane) -> None:
-        lane.status = LaneStatus.IDLE
-        del self._held[lane]
-        self.held_events -= len(lane.waiting)
-
-    def _cut_short(self, now: float) -> None:
-        """End the oldest hold: the events held take too much of the buffer."""
-        lane = next(iter(self._held))
-        lane.hold_waived = True
-        self.account.holds_cut_short += 1
-        self._arm(lane, now)
+    def _cut_holds_short(self, now: float) -> None:
+        """End the oldest holds while the events held take too much of the buffer."""
+        while (lane := self.holds.too_many) is not None:
+            lane.hold_waived = True
+            self.account.holds_cut_short += 1
+            self._arm(lane, now)
 
     def _release(self, lane: Lane, now: float) -> None:
         """The last request of a dropped lane is answered: the user's lane of the present assignment may start."""

@@ -87,6 +87,7 @@ def _sequencing_rules(settings: Settings) -> SequencingRules:
         held_events_max=settings.buffer_events_max // 2,
         unidentified=settings.unidentified,
         give_up_seconds=settings.give_up_seconds,
+        uncommitted_events_max=settings.uncommitted_events_max,
         dead_letter_ratio_max=settings.dead_letter_ratio_max,
     )
 

@@ -10,16 +10,21 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
 # What nearly every SDK sends: taken apart by position, which costs a tenth of parsing it.
-_USUAL: Final = re.compile(r"\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z", re.ASCII)
+_USUAL: Final = re.compile(
+    r"(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z", re.ASCII
+)
+# Words are understood only behind a zone (Java's `Z[GMT]`, Go's ` +0000 UTC m=+0.1`): elsewhere they are a zone that is
+# not known, and hours wrong is worse than the next best time.
 _ISO: Final = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})"
     r"(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9})\d*)?)?)?"
-    r"\s*(Z|[+-]\d{2}:?\d{2})?(?:\s.*|\[.*)?",
+    r"\s*(?:(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)(?:\s.*|\[.*\])?)?",
     re.ASCII | re.IGNORECASE,
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # 1e11 seconds is the year 5138; 1e11 milliseconds is 1973: a number above it is milliseconds.
 _SECONDS_MAX: Final = 1e11
+_RECORD_MS_MAX: Final = 253_402_300_799_999  # the last of year 9999; a producer may set any 64-bit number
 
 
 def segment_timestamp(candidates: tuple[object, ...], record_timestamp_ms: int) -> str:
@@ -30,7 +35,7 @@ def segment_timestamp(candidates: tuple[object, ...], record_timestamp_ms: int) 
         text = _from_text(candidate) if isinstance(candidate, str) else _from_number(candidate)
         if text is not None:
             return text
-    return _format(_EPOCH + timedelta(milliseconds=max(record_timestamp_ms, 0)))
+    return _format(_EPOCH + timedelta(milliseconds=min(max(record_timestamp_ms, 0), _RECORD_MS_MAX)))
 
 
 def _from_text(text: str) -> str | None:
@@ -64,17 +69,19 @@ def _from_text(text: str) -> str | None:
 def _from_number(number: object) -> str | None:
     if isinstance(number, bool) or not isinstance(number, int | float):
         return None
-    seconds = number / 1000 if abs(number) > _SECONDS_MAX else float(number)
+    if number <= 0:
+        return None
     try:
-        return _format(_EPOCH + timedelta(seconds=seconds)) if seconds > 0 else None
-    except (ValueError, OverflowError):
+        since = timedelta(milliseconds=number) if number > _SECONDS_MAX else timedelta(seconds=number)
+        return _format(_EPOCH + since)
+    except OverflowError:
         return None
 
 
 def _zone(zone: str | None) -> timezone:
-    if zone is None or zone in ("Z", "z"):
+    if zone is None or zone[0] not in "+-":
         return UTC
-    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
+    minutes = int(zone[1:3]) * 60 + int(zone[3:].lstrip(":") or 0)
     return timezone(timedelta(minutes=-minutes if zone[0] == "-" else minutes))
 
 

@@ -1,0 +1,118 @@
+"""How records end, and what has to be acknowledged before they count as ended. Pure.
+
+The order of steps is the guarantee. A user's first identify, or an introduction:
+
+    1. the destination answered 2xx
+    2. `Remember` is acknowledged
+    3. the event, and all that was delivered behind it, is finished
+    4. its offset is committable      (OffsetTracker)
+    5. its offset is committed
+
+A dead letter: `Bury` is acknowledged by all in-sync replicas, then 3, 4, 5.
+"""
+
+from __future__ import annotations
+
+from consumer.accounting import Account, End, Reason
+from consumer.actions import Action, Bury, Forget, Remember
+from consumer.assignment import Assignment
+from consumer.events import DeadLetterReason, Event, HandBack, Kind, Record, SkipReason
+from consumer.lanes import Lane
+
+
+class Endings:
+    """The only place where records are finished. `actions` are the orders to the edges that came of it."""
+
+    def __init__(self, dead_letter_ratio_max: float) -> None:
+        self.account = Account()
+        self.actions: list[Action] = []
+        self._dead_letter_ratio_max = dead_letter_ratio_max
+
+    def fetched(self, assignment: Assignment, record: Record, type_: str) -> None:
+        """A record came; it is unfinished from now on."""
+        assignment.offsets.received(record.offset, record.timestamp_ms)
+        assignment.unfinished_bytes += record.size_bytes
+        self.account.receive(type_, record.size_bytes)
+
+    def skip(self, assignment: Assignment, record: Record, reason: SkipReason) -> None:
+        """Nothing is to be done for it."""
+        self._note(assignment, dead_letter=False)
+        self._finish(assignment, record, End.SKIPPED, reason)
+
+    def delivered(self, lane: Lane, event: Event) -> None:
+        """The destination has it. Behind a write of the user's state that is under way, it waits for that."""
+        self._note(lane.assignment, dead_letter=False)
+        if lane.recording:
+            lane.unrecorded.append(event)
+        else:
+            self._finish(lane.assignment, event.record, End.DELIVERED, None)
+
+    def identified(self, lane: Lane) -> None:
+        """The destination has an identify of the lane's user, for the first time."""
+        lane.identified = True
+        self._record(lane, Remember(lane))
+
+    def forgotten(self, lane: Lane, event: Event) -> None:
+        """A delete had its turn: it is finished when the user is unknown in the stored state too."""
+        self._note(lane.assignment, dead_letter=False)
+        lane.identified = False
+        lane.unrecorded.append(event)
+        self._record(lane, Forget(lane))
+
+    def recorded(self, lane: Lane) -> None:
+        """A `Remember` or `Forget` of this lane is acknowledged."""
+        lane.assignment.unacknowledged -= 1
+        lane.recording -= 1
+        if lane.recording:
+            return
+        for event in lane.unrecorded:
+            if event.kind is Kind.DELETE:
+                self._finish(lane.assignment, event.record, End.SKIPPED, SkipReason.FORGOTTEN)
+            else:
+                self._finish(lane.assignment, event.record, End.DELIVERED, None)
+        lane.unrecorded.clear()
+
+    def bury(  # noqa: PLR0917  these are the fields of one value
+        self,
+        assignment: Assignment,
+        record: Record,
+        reason: DeadLetterReason,
+        detail: str,
+        status: int | None = None,
+        body: bytes = b"",
+        attempts: int = 0,
+    ) -> bool:
+        """Dead-letter one record; False when the partition halts instead and the record stays unfinished."""
+        if not self._note(assignment, dead_letter=reason is not DeadLetterReason.UNIDENTIFIED):
+            assignment.halted = (
+                f"more than {self._dead_letter_ratio_max:.0%} of its recent records would be dead letters "
+                f"(last: {detail}); if that is right, raise CUSTOMFIT_DEAD_LETTER_RATIO_MAX and restart"
+            )
+            return False
+        assignment.unacknowledged += 1
+        self.actions.append(Bury(assignment, record, reason, detail, status, body, attempts))
+        return True
+
+    def buried(self, action: Bury) -> None:
+        """A `Bury` is acknowledged."""
+        action.assignment.unacknowledged -= 1
+        self._finish(action.assignment, action.record, End.DEAD_LETTERED, action.reason)
+
+    def handed_back(self, assignment: Assignment, reason: HandBack) -> None:
+        """What is unfinished belongs to the partition's next owner."""
+        self.account.hand_back(reason, assignment.offsets.unfinished, assignment.unfinished_bytes)
+
+    def _record(self, lane: Lane, action: Remember | Forget) -> None:
+        lane.recording += 1
+        lane.assignment.unacknowledged += 1
+        self.actions.append(action)
+
+    def _note(self, assignment: Assignment, *, dead_letter: bool) -> bool:
+        return assignment.note_end(dead_letter=dead_letter, ratio_max=self._dead_letter_ratio_max)
+
+    def _finish(self, assignment: Assignment, record: Record, end: End, reason: Reason) -> None:
+        if assignment.dropped:
+            return
+        assignment.offsets.finished(record.offset)
+        assignment.unfinished_bytes -= record.size_bytes
+        self.account.finish(end, reason, record.size_bytes)
