@@ -95,6 +95,8 @@ class Lane:
     """Writes of this user's state that are not acknowledged yet."""
     unrecorded: list[Event] = field(default_factory=list)
     """Delivered behind such a write: finished when it is acknowledged."""
+    reserved: int = 0
+    """Events fetched for this lane and on their way to it: it stays until they are here."""
     hold_waived: bool = False
     timer: int = 0
     """Which entry of the sequencer's heap is this lane's; older ones are stale."""

@@ -153,8 +153,8 @@ class Pipeline:
         self._ended = False
         self._commits = CommitSchedule(settings.commit_interval_seconds, settings.uncommitted_events_max)
         self._drains = Drains(settings.drain_seconds)
-        self._looking: deque[list[tuple[Assignment, Event]]] = deque()
-        """Batches whose users are being looked up, oldest first."""
+        self._looking: deque[list[tuple[Assignment, Event, bool]]] = deque()
+        """Batches whose users are being looked up, oldest first; the flag: its lane is reserved, the answer unneeded."""
         self._deliveries: set[asyncio.Task[None]] = set()
         self._taken_records = 0
         self._taken_bytes = 0
@@ -251,7 +251,7 @@ class Pipeline:
                 assert_never(item)
 
     def _fetched(self, records: Sequence[Record], ends: Mapping[Partition, int], now: float) -> None:
-        batch: list[tuple[Assignment, Event]] = []
+        batch: list[tuple[Assignment, Event, bool]] = []
         wanted: dict[Partition, dict[User, bool]] = {}
         assignments = self._sequencer.assignments
         self._taken_records += len(records)
@@ -265,8 +265,9 @@ class Pipeline:
                 decoded = Skipped(record, decoded.type, SkipReason.FINISHED_BEFORE)
             self._sequencer.accept(assignment, decoded)
             if isinstance(decoded, Event):
-                batch.append((assignment, decoded))
-                if decoded.user not in assignment.lanes:
+                reserved = self._sequencer.reserve(assignment, decoded.user)
+                batch.append((assignment, decoded, reserved))
+                if not reserved:
                     # An identify is sent whatever is known; only for the others is it worth asking everywhere.
                     users = wanted.setdefault(record.partition, {})
                     users.setdefault(decoded.user, decoded.kind.value != "identify")
@@ -279,15 +280,15 @@ class Pipeline:
             self._looking.append(batch)
             self._states.look_up(wanted)
         else:
-            for assignment, event in batch:
-                self._sequencer.receive(assignment, event, now, identified=False)
+            for assignment, event, reserved in batch:
+                self._sequencer.receive(assignment, event, now, reserved=reserved)
 
     def _looked_up(self, identified: Mapping[Partition, set[User]], now: float) -> None:
         receive = self._sequencer.receive
         nobody: set[User] = set()
-        for assignment, event in self._looking.popleft():
+        for assignment, event, reserved in self._looking.popleft():
             known = event.user in identified.get(assignment.partition, nobody)
-            receive(assignment, event, now, identified=known)
+            receive(assignment, event, now, reserved=reserved, identified=known)
 
     def _responded(self, response: Responded, now: float) -> None:
         delivery = response.delivery

@@ -126,11 +126,24 @@ class Sequencer:
             case _:
                 assert_never(decoded)
 
-    def receive(self, assignment: Assignment, event: Event, now: float, *, identified: bool) -> None:
+    def reserve(self, assignment: Assignment, user: User) -> bool:
+        """Keep the user's lane, if there is one, for an event that is on its way; False: ask the stored state."""
+        lane = assignment.lanes.get(user)
+        if lane is None:
+            return False
+        lane.reserved += 1
+        return True
+
+    def receive(
+        self, assignment: Assignment, event: Event, now: float, *, reserved: bool, identified: bool = False
+    ) -> None:
         """Put an event on its lane. `identified`: what the stored state said; a lane that lives knows better."""
         if assignment.dropped:
             return
         lane = assignment.lanes.get(event.user)
+        if reserved:
+            assert lane is not None
+            lane.reserved -= 1
         if lane is None:
             lane = assignment.lanes[event.user] = Lane(assignment, event.user, identified)
             if self._lingering and (assignment.partition, event.user) in self._lingering:
@@ -266,19 +279,24 @@ class Sequencer:
             self._endings.delivered(lane, event)
 
     def _unavailable(self, delivery: Delivery, outcome: Unavailable, now: float) -> None:
-        delivered_at = self.gate.last_delivered_at
-        if delivery.failed_at is not None and delivered_at is not None and delivered_at > delivery.failed_at:
-            step = min(now - delivery.failed_at, FAILING_STEP_SECONDS_MAX)
-            delivery.failing_seconds += step * THROTTLED_COUNTS if outcome.throttled else step
+        alone_seconds = self._failed_alone_seconds(delivery, now)
+        delivery.failing_seconds += alone_seconds * THROTTLED_COUNTS if outcome.throttled else alone_seconds
         delivery.failed_at = now
         self.gate.failed(delivery.user, outcome, now)
-        if delivery.failing_seconds < self._rules.give_up_seconds:
+        if not alone_seconds or delivery.failing_seconds < self._rules.give_up_seconds:
             delivery.lane.again.append(delivery)
         elif len(delivery.events) > 1:
             delivery.lane.again.extend(reversed(delivery.halves()))
         else:
             detail = f"failing for {delivery.failing_seconds:.0f} s while other users succeed: {outcome.cause}"
             self._bury(delivery, DeadLetterReason.GAVE_UP, detail)
+
+    def _failed_alone_seconds(self, delivery: Delivery, now: float) -> float:
+        """Seconds since its last failure, if another request succeeded since then; 0 in an outage."""
+        failed_at, delivered_at = delivery.failed_at, self.gate.last_delivered_at
+        if failed_at is None or delivered_at is None or delivered_at <= failed_at:
+            return 0.0
+        return min(now - failed_at, FAILING_STEP_SECONDS_MAX)
 
     def _bury(
         self, delivery: Delivery, reason: DeadLetterReason, detail: str, status: int | None = None, body: bytes = b""
@@ -324,7 +342,7 @@ class Sequencer:
             if not self._endings.bury(lane.assignment, head.record, DeadLetterReason.UNIDENTIFIED, detail):
                 return
             lane.popleft()
-        if not lane.recording:
+        if not (lane.recording or lane.reserved):
             del lane.assignment.lanes[lane.user]
 
     def _again(self, lane: Lane, now: float) -> None:

@@ -1,0 +1,42 @@
+"""The commands, one module each. Only the one that was asked for is imported, so that `health` starts fast."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Annotated, Final
+
+import typer
+
+from consumer import __version__
+
+COMMANDS: Final = ("run", "demo", "emulator", "produce", "check", "health")
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    wanted = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
+    app(*((wanted,) if wanted in COMMANDS else COMMANDS))()
+
+
+def app(*names: str) -> typer.Typer:
+    """The command line with these commands."""
+    typer_app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    typer_app.callback()(_customfit_consumer)
+    for name in names:
+        typer_app.command()(getattr(import_module(f"consumer.cli.{name}"), name))
+    return typer_app
+
+
+def _customfit_consumer(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
+) -> None:
+    """Forward Segment events from Kafka to CustomFit.ai, each user's identify before their tracks."""
+    if version:
+        print(__version__)
+        raise typer.Exit

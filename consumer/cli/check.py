@@ -1,0 +1,135 @@
+"""`customfit-consumer check`: are the settings right, and is what they name there? Changes nothing but `--send-test-event`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+
+import typer
+
+from consumer.cli.exits import EXIT_ERROR, EXIT_UNAVAILABLE, fail, settings_or_exit
+
+if TYPE_CHECKING:
+    from consumer.destination import Answer
+    from consumer.settings import Settings
+
+TEST_USER: Final = "customfit-consumer-check"
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    ok: bool
+    what: str
+    detail: str
+
+
+def check(
+    config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Also ask the broker for the topics and the group.")
+    ] = False,
+    send_test_event: Annotated[
+        bool,
+        typer.Option("--send-test-event", help=f"Post one identify of the user {TEST_USER!r}: does the key work?"),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check the settings, and what they name; exit 0 when all is well, 69 when something can't be reached."""
+    settings = settings_or_exit(os.environ, config)
+    findings = [Finding(True, "settings", "all in their limits")]
+    findings += [Finding(True, "warning", text) for text in settings.warnings]
+    if connect:
+        findings += _kafka_findings(settings)
+    if send_test_event:
+        findings += asyncio.run(_destination_findings(settings))
+    if as_json:
+        rows = [finding._asdict() for finding in findings]
+        print(json.dumps({"settings": settings.describe(), "findings": rows}, indent=2, ensure_ascii=False))
+    else:
+        for name, value in settings.describe().items():
+            print(f"{name:28} {value}")
+        print()
+        for finding in findings:
+            print(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
+    failed = [finding for finding in findings if not finding.ok]
+    if failed:
+        raise typer.Exit(EXIT_UNAVAILABLE if failed[0].what.startswith("Kafka") else EXIT_ERROR)
+
+
+def _kafka_findings(settings: Settings) -> list[Finding]:
+    from consumer.kafka_client import KafkaUnavailable, inspect
+
+    try:
+        seen = inspect(settings)
+    except KafkaUnavailable as error:
+        return [Finding(False, "Kafka", str(error))]
+    dead_letters = (
+        f"{settings.dead_letter_topic}, {seen.dead_letter_partitions} partitions"
+        if seen.dead_letter_partitions
+        else f"{settings.dead_letter_topic} does not exist; `run` creates it"
+    )
+    committed = (
+        f"{settings.kafka_group_id} has committed {len(seen.committed)} of {seen.partitions} partitions"
+        if seen.committed
+        else f"{settings.kafka_group_id} is new and starts at the {settings.kafka_start} events"
+    )
+    return [
+        Finding(True, "Kafka topic", f"{settings.kafka_topic}, {seen.partitions} partitions"),
+        Finding(True, "Kafka dead letters", dead_letters),
+        Finding(True, "Kafka group", committed),
+    ]
+
+
+async def _destination_findings(settings: Settings) -> list[Finding]:
+    """Post one identify as the settings say; when it is refused, say which other way of sending is accepted."""
+    from dataclasses import replace
+
+    from consumer.destination import Answered, EngineUnavailable
+    from consumer.events import Delivered
+
+    try:
+        answer, outcome = await _try(settings)
+    except EngineUnavailable as error:
+        fail(str(error), EXIT_ERROR)
+    if isinstance(outcome, Delivered):
+        return [Finding(True, "destination", f"{settings.destination_name} accepted a test identify")]
+    told = f"{settings.destination_name} answered {_text(answer)}"
+    if not isinstance(answer, Answered) or answer.status not in (400, 401, 403):
+        return [Finding(False, "destination", told)]
+    for auth in ("bearer", "query"):
+        for dialect in ("destination", "sdk"):
+            if (auth, dialect) != (settings.api_auth, settings.api_dialect):
+                _, outcome = await _try(replace(settings, api_auth=auth, api_dialect=dialect))
+                if isinstance(outcome, Delivered):
+                    remedy = f"accepted with CUSTOMFIT_API_AUTH={auth} and CUSTOMFIT_API_DIALECT={dialect}"
+                    return [Finding(False, "destination", f"{told}; {remedy}")]
+    return [Finding(False, "destination", f"{told}, in whichever way it is sent")]
+
+
+async def _try(settings: Settings) -> tuple[Answer, object]:
+    from datetime import datetime
+
+    from consumer.answers import judge
+    from consumer.destination import open_engine
+    from consumer.mapping import test_identify
+
+    engine = open_engine(settings)
+    try:
+        now = datetime.now(UTC)
+        answer = await engine.post(test_identify(TEST_USER, now, settings.api_dialect))
+        return answer, judge(answer, now)
+    finally:
+        await engine.close()
+
+
+def _text(answer: Answer) -> str:
+    from consumer.destination import Answered
+
+    if isinstance(answer, Answered):
+        return f"{answer.status} {answer.body.decode(errors='replace')!r}"
+    return f"nothing: {answer.kind}: {answer.detail}"

@@ -1,0 +1,138 @@
+"""`customfit-consumer demo`: see the whole path work, on this machine alone."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from consumer.cli.exits import EXIT_ERROR, fail
+from consumer.demo import Demo, DemoFailed, Script
+from consumer.demo import Progress as Point
+from consumer.demo_proof import Proof
+
+
+def demo(
+    users: Annotated[int, typer.Option(min=1, max=100_000, help="How many users cause the events.")] = 500,
+    events: Annotated[
+        int, typer.Option(min=1, max=30_000, help="How many events; the embedded broker is small.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(help="The same events and faults for the same seed.")] = 1,
+    calm: Annotated[bool, typer.Option("--calm", help="Without failing requests and without an outage.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave it running, to be typed at and scraped, until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Run broker, CustomFit emulator and consumer here, deliver sample events, and prove that the promise was kept."""
+    script = Script(users, events, seed=seed)
+    if calm:
+        script = replace(script, fail_rate=0.0, outage_seconds=0.0)
+    console = Console(highlight=False)
+    with tempfile.TemporaryFile() as log, Demo(script, log) as running:
+        _say_what_runs(console, running)
+        try:
+            _play(console, running)
+        except DemoFailed as error:
+            fail(str(error), EXIT_ERROR)
+        proof = running.prove()
+        _say_proof(console, proof)
+        if keep:
+            _keep(console, running)
+        code = running.stop_consumer()
+    if code != 0:
+        fail(f"the consumer ended with exit code {code}", EXIT_ERROR)
+    if not proof.kept:
+        raise typer.Exit(EXIT_ERROR)
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=True, markup=False)
+
+
+def _say_what_runs(console: Console, running: Demo) -> None:
+    script = running.script
+    _print(console, "Everything runs on this machine; nothing leaves it.\n")
+    _print(console, f"  Kafka      {running.bootstrap_servers}  (embedded)")
+    trouble = ""
+    if script.fail_rate:
+        trouble = f", {script.fail_rate:.0%} of requests fail, away for {script.outage_seconds:g} s halfway"
+    _print(console, f"  CustomFit  {running.emulator.url}  (emulator: {script.latency_seconds * 1000:g} ms{trouble})")
+    _print(console, f"  consumer   {running.consumer_url}/metrics\n")
+
+
+def _play(console: Console, running: Demo) -> None:
+    """Show progress: bars on a terminal, a line every two seconds elsewhere."""
+    total = running.script.events
+    if not console.is_terminal:
+        next_line = 0.0
+
+        def say(point: Point) -> None:
+            nonlocal next_line
+            if time.monotonic() >= next_line:
+                next_line = time.monotonic() + 2.0
+                _print(console, f"  {point.finished:>6,} of {total:,} events finished, {_trouble(point)}")
+
+        running.play(say)
+        return
+    columns = (TextColumn("  {task.description:10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as bars:
+        fetched = bars.add_task("fetched", total=total, note="")
+        finished = bars.add_task("finished", total=total, note="")
+
+        def draw(point: Point) -> None:
+            bars.update(fetched, completed=point.fetched)
+            bars.update(finished, completed=point.finished, note=_trouble(point))
+
+        running.play(draw)
+
+
+def _trouble(point: Point) -> str:
+    return f"{point.unfinished:,} waiting, the destination is {point.destination}"
+
+
+def _say_proof(console: Console, proof: Proof) -> None:
+    def by_reason(counts: Mapping[str, int]) -> str:
+        return ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items()))
+
+    introduced = f"{proof.introductions:,} introduced by the consumer"
+    rows = [
+        ("events in", f"{proof.produced:,}", ""),
+        ("delivered", f"{proof.delivered:,}", f"of {proof.users:,} users"),
+        ("skipped", f"{sum(proof.skipped.values()):,}", by_reason(proof.skipped)),
+        ("dead-lettered", f"{sum(proof.dead_lettered.values()):,}", by_reason(proof.dead_lettered)),
+        ("requests", f"{proof.requests:,}", f"{proof.requests_failed:,} of them failed and were sent again"),
+        ("identify first", f"{proof.users:,} of {proof.users:,} users", introduced),
+        ("order kept", f"{proof.users - proof.users_out_of_order:,} of {proof.users:,} users", ""),
+        ("sent twice", f"{proof.sent_twice:,}", ""),
+        ("lost", f"{proof.lost:,}", ""),
+    ]
+    if proof.tracks_before_identify:
+        rows[5] = (
+            "identify first",
+            "BROKEN",
+            f"{proof.tracks_before_identify:,} events before an identify of their user",
+        )
+    _print(console, "\nWhat CustomFit's ledger says, against what was produced:\n")
+    for name, value, note in rows:
+        _print(console, f"  {name:15}{value:>18}   {note}".rstrip())
+    _print(console, f"\n{'The promise was kept.' if proof.kept else 'THE PROMISE WAS BROKEN.'}")
+
+
+def _keep(console: Console, running: Demo) -> None:
+    produce = f"customfit-consumer produce --bootstrap-servers {running.bootstrap_servers} --file -"
+    _print(console, "\nStill running, until Ctrl-C. Type events into it (one JSON object a line):\n")
+    _print(console, f"  {produce}")
+    _print(console, '  {"type":"identify","userId":"ann","traits":{"plan":"pro"}}')
+    _print(console, '  {"type":"track","userId":"ann","event":"Order Completed","properties":{"total":27.5}}\n')
+    _print(console, f"What arrived:  curl '{running.emulator.base_url}/ledger?entries=1&limit=5'")
+    _print(console, f"Metrics:       curl {running.consumer_url}/metrics")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(1)

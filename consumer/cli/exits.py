@@ -1,0 +1,34 @@
+"""How a command ends: one clear message, and an exit code that a script can tell apart."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NoReturn
+
+import typer
+
+from consumer.settings import Settings, SettingsError, load_settings
+
+EXIT_ERROR: Final = 1
+EXIT_UNAVAILABLE: Final = 69
+EXIT_SETTINGS: Final = 78
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say why and end."""
+    print(f"customfit-consumer: {message}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def settings_or_exit(
+    environ: Mapping[str, str], config: Path | None = None, *, api_key_required: bool = True
+) -> Settings:
+    """The settings; or all that is wrong with them, one line each, and exit code 78."""
+    try:
+        return load_settings(environ, config, api_key_required=api_key_required)
+    except SettingsError as error:
+        for problem in error.problems:
+            print(f"customfit-consumer: {problem}", file=sys.stderr)
+        raise typer.Exit(EXIT_SETTINGS) from None

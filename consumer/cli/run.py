@@ -1,0 +1,36 @@
+"""`customfit-consumer run`: the service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consumer.cli.exits import EXIT_SETTINGS, EXIT_UNAVAILABLE, fail, settings_or_exit
+
+
+def run(
+    config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
+) -> None:
+    """Read the topic and deliver, until SIGTERM or Ctrl-C: then finish what is in flight, commit, leave."""
+    settings = settings_or_exit(os.environ, config)
+
+    from consumer.server import PortInUse
+
+    from consumer.destination import EngineUnavailable
+    from consumer.kafka_client import KafkaUnavailable
+    from consumer.logs import setup_logging
+    from consumer.service import serve
+
+    setup_logging(settings.log_level, settings.log_format, sys.stderr)
+    try:
+        code = asyncio.run(serve(settings))
+    except KafkaUnavailable as error:
+        fail(str(error), EXIT_UNAVAILABLE)
+    except (EngineUnavailable, PortInUse) as error:
+        fail(str(error), EXIT_SETTINGS)
+    raise typer.Exit(code)

@@ -1,0 +1,134 @@
+"""The service as its users run it: a process of its own, its environment, its log, its metrics."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
+
+KEY = "a-test-key-0123456789"
+PATIENCE_SECONDS = 60.0
+
+
+def wait_until(condition: Callable[[], Any], what: str, patience_seconds: float = PATIENCE_SECONDS) -> Any:
+    """Give the condition's first true value; fails with `what` when there is none in time."""
+    deadline = time.monotonic() + patience_seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"waited {patience_seconds:g} s in vain: {what}")
+
+
+class Service:
+    """`customfit-consumer run` in a process; a context manager that leaves no process behind."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], *, name: str = "consumer") -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.base_url = f"http://127.0.0.1:{port}"
+        self._log_path = folder / f"{name}.log"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CUSTOMFIT_")}
+        self._environ = {
+            **inherited,
+            "CUSTOMFIT_API_KEY": KEY,
+            "CUSTOMFIT_HTTP_HOST": "127.0.0.1",
+            "CUSTOMFIT_HTTP_PORT": str(port),
+            "CUSTOMFIT_STATE_DIR": str(folder / "state"),
+            **environ,
+        }
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log_path.open("ab") as log:
+            command = [sys.executable, "-m", "consumer", "run"]
+            return subprocess.Popen(command, env=self._environ, stdout=log, stderr=subprocess.STDOUT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def restart(self) -> None:
+        """Start it again with the same environment and folder."""
+        assert self.process.poll() is not None
+        self.process = self._start()
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; gives the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_SECONDS)
+
+    @property
+    def log(self) -> str:
+        """All it has printed."""
+        return self._log_path.read_text()
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body; status 0 where nothing answers."""
+        try:
+            with urlopen(self.base_url + path, timeout=5) as response:
+                return response.status, response.read().decode()
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except (URLError, ConnectionError):
+            return 0, ""
+
+    def json(self, path: str) -> Any:
+        """The JSON body."""
+        return json.loads(self.get(path)[1])
+
+    def ready(self) -> bool:
+        """Whether /readyz is 200."""
+        assert self.process.poll() is None, self.log
+        return self.get("/readyz")[0] == 200
+
+    def wait_ready(self) -> Self:
+        """Return when it is ready."""
+        wait_until(self.ready, f"ready; its log:\n{self.log}")
+        return self
+
+    def samples(self) -> dict[str, float]:
+        """Every sample of /metrics by name and labels, as `name{label="value"}`."""
+        _, text = self.get("/metrics")
+        return {
+            sample.name + _labels(sample.labels): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    def total(self, name: str) -> float:
+        """Sum of a metric over its labels; -1 where it has no sample (lag that is not known yet)."""
+        found = [value for sample, value in self.samples().items() if re.fullmatch(rf"{name}(\{{.*)?", sample)]
+        return sum(found) if found else -1.0
+
+    def caught_up(self) -> bool:
+        """Whether all partitions have committed all there is."""
+        return self.total("customfit_lag_events") == 0 and self.total("customfit_events_unfinished") == 0
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    text = ",".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
+    return f"{{{text}}}" if text else ""
