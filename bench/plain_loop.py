@@ -31,13 +31,12 @@ def main(bootstrap_servers: str, topic: str, group_id: str, url: str, events_max
             if event["type"] == "identify":
                 user["properties"] = event.get("traits", {})
                 sent = {"event_type": "identify", **fields}
+            elif event["type"] == "track":
+                properties = event.get("properties", {})
+                sent = {"event_type": "track", "event_customer_id": event["event"], "properties": properties, **fields}
             else:
-                sent = {
-                    "event_type": "track",
-                    "event_customer_id": event["event"],
-                    "properties": event.get("properties", {}),
-                    **fields,
-                }
+                properties = event.get("properties", {})
+                sent = {"event_type": f"{event['type']}view", "properties": properties, **fields}
             client.post(url, json={"user": user, "events": [sent]}).raise_for_status()
             done += 1
             if done % 100 == 0:

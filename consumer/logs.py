@@ -52,6 +52,8 @@ def setup_logging(
     root.setLevel(number)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    # What librdkafka is working on by itself is told once, by its error callback; its own lines are for debugging.
+    logging.getLogger(LIBRDKAFKA_LOGGER).setLevel(number if number <= logging.DEBUG else logging.CRITICAL)
     return handler
 
 

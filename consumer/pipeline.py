@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 from consumer import commit_metadata
 from consumer.actions import Action, Bury, Forget, Remember
@@ -74,8 +74,10 @@ if TYPE_CHECKING:
     from consumer.reporter import Reporter
     from consumer.settings import Settings
 
-TURN_SECONDS_MAX = 1.0
-"""A turn at least this often, so that the snapshot is fresh."""
+TURN_SECONDS_MAX: Final = 1.0
+"""A turn at least this often, so that a hang is told from idleness."""
+PUBLISH_SECONDS: Final = 0.1
+"""A snapshot at most this often: making one costs as much as handling a request."""
 
 log = logging.getLogger("consumer.pipeline")
 
@@ -163,6 +165,7 @@ class Pipeline:
         self._restoring: set[Partition] = set()
         self._trouble: dict[Partition, str] = {}
         self._dead_letter_trouble: str | None = None
+        self._unpublished = False
         self._publish(time.monotonic())
 
     @property
@@ -190,10 +193,13 @@ class Pipeline:
         self._drains.answer(self._sequencer.assignments, now)
         self._commit(now)
         self._grant()
-        self._publish(now)
+        if now - self.snapshot.taken_at >= PUBLISH_SECONDS:
+            self._publish(now)
+        else:
+            self._unpublished = True
 
     def _seconds_until_due(self, now: float) -> float:
-        due = [now + TURN_SECONDS_MAX]
+        due = [now + (PUBLISH_SECONDS if self._unpublished else TURN_SECONDS_MAX)]
         due += [d for d in (self._sequencer.next_deadline(now), self._drains.next_deadline()) if d is not None]
         return max(min(due) - now, 0.0)
 
@@ -395,6 +401,7 @@ class Pipeline:
 
     def _publish(self, now: float) -> None:
         sequencer, account, gate = self._sequencer, self._sequencer.account, self._sequencer.gate
+        self._unpublished = False
         self.snapshot = Snapshot(
             taken_at=now,
             phase=self._phase,

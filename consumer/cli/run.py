@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from pathlib import Path
@@ -27,6 +28,8 @@ def run(
     from consumer.service import serve
 
     setup_logging(settings.log_level, settings.log_format, sys.stderr)
+    for warning in settings.warnings:
+        logging.getLogger("consumer").warning("%s", warning)
     try:
         code = asyncio.run(serve(settings))
     except KafkaUnavailable as error:
