@@ -1,0 +1,279 @@
+"""`customfit-consumer produce`: Segment events into the topic, made up or given."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, NamedTuple
+
+import msgspec
+import typer
+
+from consumer.cli.exits import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE, fail, settings_or_exit
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, Message
+
+    from consumer.settings import Settings
+
+Record = tuple[bytes | None, bytes]
+"""Key and value."""
+
+LINE_BYTES_MAX: Final = 64 * 1024 * 1024
+STANDARD_INPUT: Final = Path("-")
+INTERRUPTED_FLUSH_SECONDS: Final = 5.0
+POLL_EVERY: Final = 256
+REASONS_MAX: Final = 5
+
+
+def produce(
+    *,
+    users: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many users cause the sample events.")] = 100,
+    events: Annotated[int, typer.Option(min=0, help="How many sample events.")] = 1000,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed makes the same events, message ids too. [default: a new one]")
+    ] = None,
+    garbage_every: Annotated[int, typer.Option(min=0, help="Each so many-th sample is garbage; 0: none.")] = 0,
+    file: Annotated[
+        Path | None, typer.Option(help="Send these lines instead, each as it is; - is standard input.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0, help="Events per second; 0: as fast as it goes.")] = 0.0,
+    topic: Annotated[str | None, typer.Option(help="Instead of CUSTOMFIT_KAFKA_TOPIC.")] = None,
+    bootstrap_servers: Annotated[str | None, typer.Option(help="Instead of CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Send Segment events to the topic, keyed by user as a Java producer would do it."""
+    target = target_of(settings_or_exit(os.environ, config, api_key_required=False), topic, bootstrap_servers)
+    with ExitStack() as closing:
+        total: int | None = None
+        if file is None:
+            seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+            records, total = samples(users, events, seed, garbage_every), events
+        else:
+            records, seed = lines(closing.enter_context(_opened(file))), None
+        sender = Sender(target)
+        sender.check_topic()
+        typed = file == STANDARD_INPUT and sys.stdin.isatty()
+        started = time.monotonic()
+        with _progress(total, shown=not as_json and not typed) as advance:
+            interrupted = sender.send(records, rate, advance)
+    seconds = round(time.monotonic() - started, 3)
+    name = target.settings.kafka_topic
+    if as_json:
+        counts = {"sent": sender.acknowledged, "failed": sender.failed}
+        print(json.dumps({"topic": name, **counts, "seconds": seconds, "seed": seed}))
+    else:
+        seeded = "" if seed is None else f" (seed {seed})"
+        print(f"sent {sender.acknowledged} events to {name} in {seconds:.1f} s{seeded}")
+    if interrupted:
+        fail("interrupted; what is counted as sent was acknowledged", EXIT_ERROR)
+    if sender.failed:
+        reasons = "; ".join(f"{reason} ({count})" for reason, count in sender.reasons.items())
+        fail(f"{sender.failed} events were not taken: {reasons}", EXIT_ERROR)
+
+
+def samples(users: int, events: int, seed: int, garbage_every: int) -> Iterator[Record]:
+    """Sample events that happen now."""
+    from consumer.samples import encoded_samples
+
+    return encoded_samples(users, events, seed, garbage_every=garbage_every, start_seconds=time.time())
+
+
+def lines(file: BinaryIO) -> Iterator[Record]:
+    """Each line as it is, but for blank ones; keyed by its user where it has one."""
+    number = 0
+    while line := file.readline(LINE_BYTES_MAX + 1):
+        number += 1
+        value = line.removesuffix(b"\n")
+        if len(value) > LINE_BYTES_MAX:
+            fail(f"line {number} is longer than {LINE_BYTES_MAX} bytes (--file)", EXIT_ERROR)
+        if value.strip():
+            yield key(value), value
+
+
+class _Ids(msgspec.Struct):
+    userId: str | int | None = None  # noqa: N815  Segment's names
+    anonymousId: str | int | None = None  # noqa: N815
+
+
+_ids: Final = msgspec.json.Decoder(_Ids)
+
+
+def key(value: bytes) -> bytes | None:
+    """The userId, else the anonymousId; None for what has neither, or is no event."""
+    try:
+        ids = _ids.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    for candidate in (ids.userId, ids.anonymousId):
+        if candidate is not None and candidate != "":
+            return str(candidate).encode()
+    return None
+
+
+class Target(NamedTuple):
+    """Where to, and what the user would change if it is wrong."""
+
+    settings: Settings
+    servers_named: str
+    topic_named: str
+
+
+def target_of(settings: Settings, topic: str | None, bootstrap_servers: str | None) -> Target:
+    """The settings, with the command's own options over them."""
+    servers_named, topic_named = settings.origin("kafka_bootstrap_servers"), settings.origin("kafka_topic")
+    if topic is not None:
+        settings, topic_named = replace(settings, kafka_topic=topic), "--topic"
+    if bootstrap_servers is not None:
+        settings, servers_named = replace(settings, kafka_bootstrap_servers=bootstrap_servers), "--bootstrap-servers"
+    return Target(settings, servers_named, topic_named)
+
+
+class Sender:
+    """A producer that counts what was acknowledged by all in-sync replicas, and what was not taken."""
+
+    def __init__(self, target: Target) -> None:
+        from confluent_kafka import KafkaException, Producer
+
+        from consumer.kafka_client import producer_config
+
+        self.acknowledged = 0
+        self.failed = 0
+        self.reasons: Counter[str] = Counter()
+        self._target = target
+        self._last_error = ""
+        config = {
+            **producer_config(target.settings),
+            "partitioner": "murmur2_random",  # as Java: a user's events meet those of other producers
+            "error_cb": self._note,
+        }
+        try:
+            self._producer = Producer(config, logger=_silent_logger())
+        except KafkaException as error:
+            fail(f"{target.settings.origin('kafka_properties')}: {error.args[0].str()}", EXIT_SETTINGS)
+
+    def check_topic(self) -> None:
+        """Wait for a broker, and look for the topic; exit code 69 without them."""
+        from confluent_kafka import KafkaException
+
+        settings, servers_named, topic_named = self._target
+        servers = settings.kafka_bootstrap_servers
+        deadline = time.monotonic() + settings.startup_timeout_seconds
+        topics = None
+        while topics is None:
+            try:
+                topics = self._producer.list_topics(timeout=max(deadline - time.monotonic(), 0.1)).topics
+            except KafkaException as error:
+                self._producer.poll(0.1)  # brings the reason to _note
+                if time.monotonic() >= deadline:
+                    reason = self._last_error or error.args[0].str()
+                    fail(
+                        f"no Kafka broker answered at {servers} within {settings.startup_timeout_seconds:g} s "
+                        f"(CUSTOMFIT_STARTUP_TIMEOUT_SECONDS): {reason}; is {servers_named} right, and is it running?",
+                        EXIT_UNAVAILABLE,
+                    )
+        topic = topics.get(settings.kafka_topic)
+        if topic is None or topic.error is not None:
+            fail(
+                f"there is no topic {settings.kafka_topic!r} at {servers}, or this user may not see it; is "
+                f"{topic_named} right? If so, create it, for example with: kafka-topics.sh --bootstrap-server {servers} "
+                f"--create --topic {settings.kafka_topic} --partitions 6",
+                EXIT_UNAVAILABLE,
+            )
+
+    def send(self, records: Iterable[Record], rate: float, advance: Callable[[int], None]) -> bool:
+        """Send all and wait for all; `advance` is told how many are done. True: the user interrupted it."""
+        started = time.monotonic()
+        try:
+            for number, (record_key, value) in enumerate(records):
+                if rate:
+                    self._wait_until(started + number / rate)
+                self._produce(record_key, value)
+                if rate or number % POLL_EVERY == 0:
+                    self._producer.poll(0)
+                    advance(self.acknowledged + self.failed)
+            while len(self._producer):  # ends: librdkafka gives up a message after message.timeout.ms
+                self._producer.poll(0.1)
+                advance(self.acknowledged + self.failed)
+        except KeyboardInterrupt:
+            self._producer.flush(INTERRUPTED_FLUSH_SECONDS)
+            return True
+        return False
+
+    def _wait_until(self, moment: float) -> None:
+        while (seconds := moment - time.monotonic()) > 0:
+            self._producer.poll(min(seconds, 0.1))
+
+    def _produce(self, record_key: bytes | None, value: bytes) -> None:
+        from confluent_kafka import KafkaException
+
+        topic = self._target.settings.kafka_topic
+        while True:
+            try:
+                self._producer.produce(topic, value=value, key=record_key, on_delivery=self._delivered)
+                return
+            except BufferError:  # 100,000 messages wait
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                self._count_failed(error.args[0])
+                return
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        del message
+        if error is None:
+            self.acknowledged += 1
+        else:
+            self._count_failed(error)
+
+    def _count_failed(self, error: KafkaError) -> None:
+        self.failed += 1
+        reason = error.str()
+        if reason in self.reasons or len(self.reasons) < REASONS_MAX:
+            self.reasons[reason] += 1
+
+    def _note(self, error: KafkaError) -> None:
+        # "All brokers are down" follows every other reason and says less.
+        if error.name() != "_ALL_BROKERS_DOWN":
+            self._last_error = error.str()
+
+
+def _silent_logger() -> logging.Logger:
+    """What librdkafka logs says the same as our message, many times over."""
+    logger = logging.getLogger("consumer.produce")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
+
+
+def _opened(file: Path) -> AbstractContextManager[BinaryIO]:
+    if file == STANDARD_INPUT:
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return file.open("rb")
+    except OSError as error:
+        fail(f"{file} (--file): {error.strerror}", EXIT_ERROR)
+
+
+@contextmanager
+def _progress(total: int | None, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not shown or not console.is_terminal:
+        yield lambda _done: None
+        return
+    columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda done: progress.update(task, completed=done)
