@@ -1,0 +1,235 @@
+"""A small HTTP server for a few read-only pages, on threads of its own: it answers, and can tell, when the loop hangs.
+
+Meant for a scraper, a prober and a browser, and safe to leave open to slower and ruder ones: GET and HEAD only, one
+request per connection, limits on connections, size and time. No access log.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import logging
+import socket
+import socketserver
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, NamedTuple
+
+CONNECTIONS_MAX: Final = 16
+REQUEST_SECONDS_MAX: Final = 5.0
+"""For the whole request, however it trickles in; and again for sending the answer."""
+REQUEST_BYTES_MAX: Final = 16 * 1024
+"""Request line and headers; nginx takes 8 KiB a line."""
+POLL_SECONDS: Final = 0.2
+"""How long `close` may wait for the listening thread."""
+TEXT: Final = "text/plain; charset=utf-8"
+
+logger = logging.getLogger(__name__)
+
+
+class Page(NamedTuple):
+    """An answer."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+Route = Callable[[str], Page]
+"""Gets the request's Accept header; runs on a thread of the server."""
+
+
+class CannotListen(Exception):
+    """The address cannot be listened on. The message names the setting and says what to do."""
+
+
+class PortInUse(CannotListen):
+    """Something else listens on the port."""
+
+
+class HttpServer:
+    """Serves `routes`, by path, from `start` to `close`. Port 0 takes any free one."""
+
+    def __init__(self, host: str, port: int, routes: Mapping[str, Route]) -> None:
+        self._host = host
+        self._port = port
+        self._routes = dict(routes)
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port listened on, once started."""
+        assert self._server is not None, "not started"
+        port: int = self._server.server_address[1]
+        return port
+
+    def start(self) -> None:
+        """Listen and serve. Raises PortInUse or CannotListen."""
+        assert self._server is None, "started twice"
+        self._server = _listen(self._host, self._port, self._routes)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), name="http", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening; requests being answered are left to end by themselves, within their limits."""
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+            self._thread = None
+
+
+def _listen(host: str, port: int, routes: Mapping[str, Route]) -> _Server:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return _Server(family, address, routes)
+    except OSError as error:
+        where = f"{host}:{port}"
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                f"{where} is in use by another program; set CUSTOMFIT_HTTP_PORT to a free port, or stop that program"
+            ) from error
+        setting = "CUSTOMFIT_HTTP_PORT" if error.errno in (errno.EACCES, errno.EPERM) else "CUSTOMFIT_HTTP_HOST"
+        raise CannotListen(f"cannot listen on {where}: {error.strerror}; change {setting}") from error
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 2 * CONNECTIONS_MAX  # inherited are 5: a sixth client at once would wait a second to connect
+    allow_reuse_port = False  # Python 3.14 sets it, and then two instances would share a port unnoticed
+
+    def __init__(self, family: int, address: Any, routes: Mapping[str, Route]) -> None:
+        self.address_family = family
+        self.routes = routes
+        self._free = threading.BoundedSemaphore(CONNECTIONS_MAX)
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # `::` means IPv4 as well
+        socketserver.TCPServer.server_bind(self)  # HTTPServer's looks up our name in the DNS, which may take seconds
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                time.sleep(0.1)  # the connection stays pending, so without this the thread would spin
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        error = sys.exception()
+        if not isinstance(error, OSError):  # those are clients that went away
+            logger.error("the HTTP server failed: %r", error, exc_info=error)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # inherited is 0.9, whose answers are a bare body
+    timeout = REQUEST_SECONDS_MAX
+
+    def setup(self) -> None:
+        super().setup()
+        self.command = self.requestline = ""  # for an answer to something that is no request
+        self.rfile = io.BufferedReader(_Request(self.connection), 8192)
+
+    def handle(self) -> None:
+        try:
+            self.handle_one_request()
+        except _TooLarge:
+            self.request_version = self.protocol_version
+            self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        route = self.server.routes.get(path)
+        if route is None:
+            paths = "".join(f"{path}\n" for path in self.server.routes)
+            self._answer(Page(404, TEXT, f"Not found. There is:\n{paths}".encode()))
+            return
+        accept = ", ".join(self.headers.get_all("Accept", []))
+        try:
+            page = route(accept)
+        except Exception as error:  # whatever a page does, the others stay up
+            logger.error("the page %s failed: %r", path, error, exc_info=error)
+            page = Page(500, TEXT, b"This page failed; the log says why.\n")
+        self._answer(page)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """Answer in one plain line: the inherited page is HTML and repeats the request."""
+        if code == HTTPStatus.NOT_IMPLEMENTED:  # how http.server calls a method without a do_ function
+            code = HTTPStatus.METHOD_NOT_ALLOWED
+        self._answer(Page(code, TEXT, f"{HTTPStatus(code).phrase}\n".encode()))
+
+    def _answer(self, page: Page) -> None:
+        self.send_response(page.status)
+        self.send_header("Content-Type", page.content_type)
+        self.send_header("Content-Length", str(len(page.body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Connection", "close")
+        if page.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", "GET, HEAD")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(page.body)
+
+    def version_string(self) -> str:
+        return "customfit-consumer"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """No access log."""
+
+
+class _TooLarge(Exception):
+    """More than REQUEST_BYTES_MAX came before the end of the headers."""
+
+
+class _Request(io.RawIOBase):
+    """What a client sends, up to a total time and size. A plain socket time-out starts anew with every byte."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._ends_at = time.monotonic() + REQUEST_SECONDS_MAX
+        self._bytes_left = REQUEST_BYTES_MAX
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        seconds_left = self._ends_at - time.monotonic()
+        if seconds_left <= 0:
+            raise TimeoutError("the request took too long")
+        if self._bytes_left <= 0:
+            raise _TooLarge
+        self._connection.settimeout(seconds_left)
+        count = self._connection.recv_into(buffer, min(len(buffer), self._bytes_left))
+        self._connection.settimeout(REQUEST_SECONDS_MAX)  # for the answer
+        self._bytes_left -= count
+        return count
