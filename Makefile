@@ -6,7 +6,7 @@ SEED ?= 1
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check simulate kafka lock clean
+.PHONY: help venv demo test check simulate bench kafka lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -34,6 +34,9 @@ check: venv ## lint, format, types
 
 simulate: venv ## one simulated run, e.g. make simulate SEED=7
 	@$(BIN)/python -m tests.simulation --seed $(SEED)
+
+bench: venv kafka ## this project beside the plain loop, on a real broker (ARGS=--rounds=5)
+	@$(BIN)/python -m bench.compare $(ARGS)
 
 kafka: venv ## fetch a real Kafka broker for the tests into .kafka
 	@$(BIN)/python -m tests.kafka.broker

@@ -1,6 +1,6 @@
 """This project beside the plain loop, on the same topic of a real broker, in turn; and the ledger checked event by event.
 
-    python -m bench.compare [--events 200000] [--users 20000] [--rounds 3] [--plain-events 5000] [--json FILE]
+python -m bench.compare [--events 200000] [--users 20000] [--rounds 3] [--plain-events 5000] [--json FILE]
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def main() -> None:
             ours = run_service(broker, topic, emulator, options.events)
             ours |= verify(produced, emulator)
             plain = run_plain(broker, topic, emulator, options.plain_events)
-            rounds.append({"ours": ours, "plain": plain, "ratio": ours["events_per_second"] / plain["events_per_second"]})
+            rounds.append(
+                {"ours": ours, "plain": plain, "ratio": ours["events_per_second"] / plain["events_per_second"]}
+            )
             print(f"round {number}: {json.dumps(rounds[-1])}", flush=True)
     print(f"events/s, median of {options.rounds}: {median(r['ours']['events_per_second'] for r in rounds):,.0f}")
     ratios = sorted(r["ratio"] for r in rounds)
@@ -60,7 +62,9 @@ def main() -> None:
 def produce(broker: Broker, topic: str, users: int, events: int) -> list[tuple[bytes, bytes]]:
     """Fill the topic, keyed by user."""
     produced = list(encoded_samples(users, events, seed=1, others=False))
-    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 20})
+    producer = Producer(
+        {"bootstrap.servers": broker.bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 20}
+    )
     for number, (key, value) in enumerate(produced):
         producer.produce(topic, value, key)
         if number % 10_000 == 0:

@@ -57,8 +57,7 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
         return None
     text = header.strip()
     if text.isascii() and text.isdigit():
-        # A huge number is capped before int() sees it: int() refuses more than 4300 digits.
-        return RETRY_AFTER_SECONDS_MAX if len(text) > 6 else min(float(text), RETRY_AFTER_SECONDS_MAX)
+        return min(float(text), RETRY_AFTER_SECONDS_MAX)
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, IndexError, OverflowError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -209,7 +211,9 @@ def test_a_wrong_key_or_url_stops_and_says_so(
         assert service.ready()
         assert 0 == service.stop()
 
-    assert ["identify-ann-0", *(f"track-ann-{n}" for n in range(10))] == [i for ids in sent(emulator, "ann") for i in ids]
+    assert ["identify-ann-0", *(f"track-ann-{n}" for n in range(10))] == [
+        i for ids in sent(emulator, "ann") for i in ids
+    ]
     assert KEY not in service.log
 
 
@@ -274,3 +278,38 @@ def test_an_end_of_transaction_markers_leaves_no_lag(
         assert 0 == service.stop()
 
     assert 1 == emulator.ledger.summary()["events"]
+
+
+def test_the_readme_s_console_producer_line_works(
+    tmp_path: Path, settings: dict[str, str], emulator: Emulator, broker: Broker, topic_name: str
+) -> None:
+    """Lines typed as the README says, into the tool of this Kafka version, arrive keyed and in order."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    [command] = re.findall(r"kafka-console-producer\.sh (--bootstrap-server .*?)\n```", readme, re.DOTALL)
+    arguments = shlex.split(command.replace("\\\n", " "))
+    arguments[arguments.index("--bootstrap-server") + 1] = broker.bootstrap_servers
+    arguments[arguments.index("--topic") + 1] = topic_name
+    typed = [line for line in readme.splitlines() if line.startswith(("ann|", "bob|"))]
+    broker.tool("org.apache.kafka.tools.ConsoleProducer", *arguments, input="\n".join(typed) + "\n")
+    with Service(tmp_path, settings).wait_ready() as service:
+        wait_until(lambda: service.total("customfit_events_consumed_total") == len(typed), "all lines")
+        wait_until(service.caught_up, "caught up")
+        assert 0 == service.stop()
+
+    assert [("identify",), ("track",)] == [e.kinds for e in emulator.ledger.entries() if e.user_id == "ann"]
+    assert [("identify",), ("track",)] == [e.kinds for e in emulator.ledger.entries() if e.user_id == "bob"]
+
+
+def test_a_missing_topic_ends_with_69(tmp_path: Path, broker: Broker, emulator: Emulator, topic_name: str) -> None:
+    """The message names the topic, the setting and a command that creates it."""
+    environ = {
+        "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "CUSTOMFIT_KAFKA_TOPIC": topic_name,
+        "CUSTOMFIT_API_URL": emulator.url,
+    }
+    with Service(tmp_path, environ) as service:
+        assert 69 == service.process.wait(60)
+
+    assert f"topic '{topic_name}' (CUSTOMFIT_KAFKA_TOPIC) does not exist" in service.log
+    assert f"--create --topic {topic_name}" in service.log
+    assert "Traceback" not in service.log

@@ -1,0 +1,55 @@
+"""Records with Segment events in them, the end that each comes to, and the request that CustomFit gets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from consumer.assignment import Assignment
+from consumer.decoding import DecodingRules, decode
+from consumer.events import Decoded, Event, Kind, Partition, Record, Skipped
+from consumer.lanes import Delivery, DeliveryKind, Lane
+from consumer.mapping import Dialect, request_body
+from consumer.offsets import OffsetTracker
+
+PARTITION: Final = Partition("segment-events", 3)
+RECORD_MS: Final = 1_795_428_000_456
+RECORD_TIME: Final = "2026-11-23 10:00:00.456Z"
+
+
+def record(value: bytes | None, *, offset: int = 42, timestamp_ms: int = RECORD_MS) -> Record:
+    """A record with this value."""
+    return Record(PARTITION, offset, timestamp_ms, b"u1", value)
+
+
+def segment(fields: dict[str, Any] | None = None, /, **more: Any) -> bytes:
+    """The JSON of a track of u1, with these fields in place of its own or besides."""
+    return json.dumps({"type": "track", "userId": "u1", "event": "Signed Up", **(fields or {}), **more}).encode()
+
+
+def decoded(value: bytes | None, rules: DecodingRules | None = None) -> Decoded:
+    """What a record with this value is."""
+    return decode(record(value), rules or DecodingRules())
+
+
+def event(value: bytes, rules: DecodingRules | None = None) -> Event:
+    """The event in a record that has one."""
+    made = decoded(value, rules)
+    assert isinstance(made, Event), made
+    return made
+
+
+def end(value: bytes | None, rules: DecodingRules | None = None) -> str:
+    """`sent`, or how a record with this value ends instead, and why."""
+    made = decoded(value, rules)
+    if isinstance(made, Event):
+        return "sent"
+    return f"{'skipped' if isinstance(made, Skipped) else 'dead letter'}: {made.reason.value}"
+
+
+def body(*events: Event, dialect: Dialect = "destination", kind: DeliveryKind | None = None) -> bytes:
+    """The request with these events of one user: what their type asks for, or an introduction."""
+    if kind is None:
+        kind = DeliveryKind.IDENTIFY if events[0].kind is Kind.IDENTIFY else DeliveryKind.EVENTS
+    lane = Lane(Assignment(PARTITION, OffsetTracker(0)), events[0].user, identified=True)
+    return request_body(Delivery(lane, kind, list(events)), dialect)

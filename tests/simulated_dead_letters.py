@@ -1,0 +1,45 @@
+"""The made-up dead-letter topic, as one member writes to it, like dead_letters.py in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from consumer.actions import Bury
+from consumer.inputs import DeadLettered, DeadLetterFailed
+from tests.simulated_kafka import Post
+from tests.simulated_log import Entry
+from tests.simulated_options import Options
+from tests.simulated_stage import Stage
+from tests.verifier import Verifier
+
+
+class SimulatedGraveyard:
+    """Like dead_letters.py: tries until it is acknowledged."""
+
+    def __init__(self, stage: Stage, options: Options, verifier: Verifier, post: Post) -> None:
+        self.alive = True
+        self.asked: list[Bury] = []
+        """Of this turn."""
+        self._stage = stage
+        self._options = options
+        self._verifier = verifier
+        self._post = post
+
+    def bury(self, action: Bury) -> None:
+        self.asked.append(action)
+
+    def produce(self, action: Bury, entry: Entry, acknowledged: Callable[[], None]) -> None:
+        """On its way; `acknowledged` is called when the member learns that it is written."""
+        self._stage.after(self._stage.between(0.001, 0.2), lambda: self._arrive(action, entry, acknowledged))
+
+    def _arrive(self, action: Bury, entry: Entry, acknowledged: Callable[[], None]) -> None:
+        stage = self._stage
+        if not self.alive:
+            return
+        if stage.chance(self._options.dead_letter_failures):
+            stage.exercised["dead letters not written at first"] += 1
+            self._post(DeadLetterFailed("not_written", "not enough replicas"))
+            stage.after(1.0, lambda: self._arrive(action, entry, acknowledged))
+            return
+        self._verifier.dead_letter_written(entry, action.reason)
+        stage.after(stage.between(0.001, 0.1), lambda: self._post(DeadLettered(action), acknowledged))

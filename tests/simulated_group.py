@@ -1,0 +1,177 @@
+"""The made-up consumer group: members start, stop and crash, and partitions move between them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from consumer.events import Partition
+from tests.simulated_kafka import Broker
+from tests.simulated_member import SimulatedMember, World
+from tests.simulated_requests import Tenure
+from tests.simulated_state import Stores
+
+Move = Literal["revoke", "lose", "crash", "stop"]
+MOVES: tuple[Move, ...] = ("revoke", "revoke", "lose", "lose", "crash", "crash", "stop")
+AGAIN_SECONDS = 0.1
+
+
+class Group:
+    """Decides who owns what; at some time it comes to rest."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._stage = world.stage
+        self._broker: Broker = world.broker
+        self._names = [f"member{number}" for number in range(world.options.members)]
+        self._members: dict[str, SimulatedMember | None] = dict.fromkeys(self._names)
+        shared = Stores(world.log)
+        self._stores = {name: Stores(world.log) if world.options.own_stores else shared for name in self._names}
+        self._lives = 0
+        self._tenures = 0
+        self._is_mended = False
+
+    @property
+    def members(self) -> list[SimulatedMember]:
+        """Those alive."""
+        return [member for member in self._members.values() if member is not None and member.alive]
+
+    def start(self) -> None:
+        """Everybody joins, partitions are given out, and the first moves are planned."""
+        for name in self._names:
+            self._stage.after(self._stage.between(0.0, 0.5), lambda name=name: self._join(name))
+        for partition in self._world.log.entries:
+            self._assign_later(partition, None)
+        for _ in range(self._world.options.moves):
+            self._stage.after(self._stage.between(0.1, self._world.options.chaos_seconds), self._move)
+
+    def wake(self) -> None:
+        """The log has grown."""
+        for member in self.members:
+            member.source.wake()
+
+    def mend(self) -> None:
+        """What an operator does with a partition that stopped by itself: allow it, and restart."""
+        self._is_mended = True
+        for member in self.members:
+            if member.is_halted and not member.source.stopping:
+                self._stage.exercised["restarts with a higher dead-letter ratio"] += 1
+                self._stop(member)
+
+    # ------------------------------------------------------------------ members
+
+    def _join(self, name: str) -> None:
+        self._lives += 1
+        ratio = 1.0 if self._is_mended else self._world.options.dead_letter_ratio_max
+        member = SimulatedMember(self._world, f"{name}.{self._lives}", self._stores[name], ratio)
+        member.on_end = lambda: self._end(name, member)
+        self._members[name] = member
+        self._stage.tell("{} starts", member.name)
+
+    def _restart(self, name: str, seconds_max: float) -> None:
+        self._stage.after(self._stage.between(0.05, seconds_max), lambda: self._join(name))
+
+    def _stop(self, member: SimulatedMember) -> None:
+        self._stage.tell("{} is told to stop", member.name)
+        member.stop()
+
+    def _end(self, name: str, member: SimulatedMember) -> None:
+        self._stage.tell("{} has left", member.name)
+        self._free(self._owned(member), None)
+        self._restart(name, 3.0)
+
+    def _crash(self, name: str, member: SimulatedMember) -> None:
+        self._stage.exercised["crashes"] += 1
+        self._stage.exercised["crashes with requests unanswered"] += bool(member.ledger.outstanding)
+        self._stage.tell("{} crashes", member.name)
+        member.crash()
+        if self._stage.chance(self._world.options.state_losses):
+            self._stage.exercised["states lost"] += 1
+            for tenure in self._owned(member):
+                self._stores[name].users[tenure.partition].clear()
+        self._restart(name, 2.0)
+        # The group notices at the session's time-out.
+        self._stage.after(self._stage.between(0.1, 2.0), lambda: self._free(self._owned(member), None))
+
+    def _owned(self, member: SimulatedMember) -> list[Tenure]:
+        """What the group says is the member's."""
+        return [tenure for tenure in self._broker.owners.values() if tenure is not None and tenure.member == member.name]
+
+    # ------------------------------------------------------------------ partitions
+
+    def _free(self, tenures: list[Tenure], back_to: SimulatedMember | None) -> None:
+        for tenure in tenures:
+            self._broker.owners[tenure.partition] = None
+            self._assign_later(tenure.partition, back_to)
+
+    def _assign_later(self, partition: Partition, back_to: SimulatedMember | None) -> None:
+        seconds = self._stage.between(0.0, 0.3) if back_to else self._stage.between(0.0, 1.0)
+        self._stage.after(seconds, lambda: self._assign(partition, back_to))
+
+    def _assign(self, partition: Partition, back_to: SimulatedMember | None) -> None:
+        if back_to is not None and (not back_to.alive or back_to.source.stopping):
+            back_to = None
+        chosen = [
+            member
+            for member in (self.members if back_to is None else [back_to])
+            if not (member.source.blocked or member.source.stopping or partition in member.source.tenures)
+        ]
+        if not chosen:
+            self._stage.after(AGAIN_SECONDS, lambda: self._assign(partition, back_to))
+            return
+        member = self._stage.random.choice(chosen)
+        self._tenures += 1
+        start = self._broker.start(partition)
+        tenure = Tenure(self._tenures, member.name, partition, start.offset, self._world.verifier.claimed[partition])
+        self._broker.owners[partition] = tenure
+        self._stage.tell("{} is given {}", member.name, tenure)
+        unanswered = any(partition == other for other, _ in member.ledger.outstanding)
+        self._stage.exercised["partitions back while a request is unanswered"] += unanswered
+        member.source.assign(tenure)
+
+    def _move(self) -> None:
+        if not self.members:
+            return
+        member = self._stage.random.choice(self.members)
+        name = member.name.partition(".")[0]
+        move = self._stage.random.choice(MOVES)
+        if move == "crash":
+            self._crash(name, member)
+            return
+        if member.source.blocked or member.source.stopping:
+            return
+        if move == "stop":
+            self._stop(member)
+            return
+        tenures = [tenure for tenure in self._owned(member) if tenure.partition in member.source.tenures]
+        if not tenures:
+            return
+        if self._stage.chance(0.6):
+            tenures = [self._stage.random.choice(tenures)]
+        back_to = member if self._stage.chance(0.5) else None
+        if move == "revoke":
+            self._revoke(member, tenures, back_to)
+        else:
+            self._lose(member, tenures, back_to)
+
+    def _revoke(self, member: SimulatedMember, tenures: list[Tenure], back_to: SimulatedMember | None) -> None:
+        self._stage.exercised["revokes"] += 1
+        self._stage.tell("{} is asked for {}", member.name, [tenure.partition.number for tenure in tenures])
+        member.source.give_up([tenure.partition for tenure in tenures], lambda: self._free(tenures, back_to))
+
+    def _lose(self, member: SimulatedMember, tenures: list[Tenure], back_to: SimulatedMember | None) -> None:
+        """The group has moved on; the member learns of it at once or a while later."""
+        self._stage.exercised["partitions lost"] += len(tenures)
+        self._stage.tell("{} loses {}", member.name, [tenure.partition.number for tenure in tenures])
+        seconds = self._stage.random.choice((0.0, self._stage.between(0.0, 2.0)))
+        self._stage.exercised["losses noticed late"] += seconds > 0
+        self._stage.after(seconds, lambda: self._notice(member, tenures))
+        self._free(tenures, back_to)
+
+    def _notice(self, member: SimulatedMember, tenures: list[Tenure]) -> None:
+        if member.alive and member.source.blocked:
+            # Its thread sits in a callback; it will learn of this afterwards.
+            self._stage.after(AGAIN_SECONDS, lambda: self._notice(member, tenures))
+            return
+        lost = [tenure.partition for tenure in tenures if member.source.tenures.get(tenure.partition) is tenure]
+        if lost:
+            member.source.lose(lost)

@@ -1,0 +1,292 @@
+"""The made-up Kafka: a broker that knows owners and commits, and one member's consumer, like kafka.py in virtual time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Protocol
+
+from consumer.events import Partition, Record
+from consumer.inputs import Assigned, Committed, Fetched, Input, Lost, Revoked, Revoking, StartPoint, ThreadEnded
+from consumer.offsets import CommitPoint
+from tests.simulated_log import Entry, Log
+from tests.simulated_options import Options
+from tests.simulated_requests import Tenure
+from tests.simulated_stage import Stage, Violation
+from tests.verifier import Verifier
+
+CLUSTER_ID = "simulated"
+DRAIN_GRACE_SECONDS = 5.0
+POLL_SECONDS_MAX = 0.2
+
+
+class Post(Protocol):
+    """Into the member's inbox; `taken` is called when the member takes it out, in the turn that acts on it."""
+
+    def __call__(self, item: Input, taken: Callable[[], None] | None = None) -> None: ...
+
+
+class Broker:
+    """Who owns which partition, and what is committed."""
+
+    def __init__(self, log: Log, verifier: Verifier) -> None:
+        self.owners: dict[Partition, Tenure | None] = dict.fromkeys(log.entries)
+        self._starts = {partition: StartPoint(start, None) for partition, start in log.starts.items()}
+        self._verifier = verifier
+
+    def owns(self, tenure: Tenure) -> bool:
+        """Whether the group says so; the member may not know better yet."""
+        return self.owners[tenure.partition] is tenure
+
+    def commit(self, tenure: Tenure, point: CommitPoint) -> bool:
+        """False when the tenure is over: the group has another generation."""
+        if not self.owns(tenure):
+            return False
+        self._verifier.committing(tenure, point.offset, point.metadata)
+        self._starts[tenure.partition] = StartPoint(point.offset, point.metadata)
+        return True
+
+    def note_recorded(self, tenure: Tenure, point: CommitPoint) -> None:
+        """The member learns that a commit was taken."""
+        self._verifier.commit_acknowledged(tenure, point.offset, point.metadata)
+
+    def note_left(self, tenure: Tenure) -> None:
+        """A member gives a partition back, and its last commit was taken."""
+        if self.owns(tenure):
+            self._verifier.left_in_order(tenure)
+
+    def start(self, partition: Partition) -> StartPoint:
+        """Where the next owner starts."""
+        return self._starts[partition]
+
+
+class SimulatedSource:
+    """Like kafka.py: fetches, commits, and blocks while partitions are being revoked."""
+
+    def __init__(self, stage: Stage, options: Options, log: Log, broker: Broker, post: Post) -> None:
+        self.limit_records = 0
+        self.limit_bytes = 0
+        self.tenures: dict[Partition, Tenure] = {}
+        self.alive = True
+        self.stopping = False
+        self._stage = stage
+        self._options = options
+        self._log = log
+        self._broker = broker
+        self._post = post
+        self._resting: set[Partition] = set()
+        self._next: dict[Partition, int] = {}
+        """Index of the next entry to fetch."""
+        self._handed_records = 0
+        self._handed_bytes = 0
+        self._blocked = False
+        self._commands: deque[Callable[[], None]] = deque()
+        self._drained: tuple[Future[dict[Partition, CommitPoint]], list[Partition], Callable[[], None]] | None = None
+        self._commit_arrives_at = 0.0
+        self._polls = False
+        self._read: dict[Record, tuple[Tenure, Entry]] = {}
+
+    @property
+    def blocked(self) -> bool:
+        """Inside a rebalance callback."""
+        return self._blocked
+
+    def read(self, record: Record) -> tuple[Tenure, Entry]:
+        """When a record was fetched, and what it is."""
+        return self._read[record]
+
+    # ------------------------------------------------------------------ called by the loop
+
+    def commit(self, points: Mapping[Partition, CommitPoint]) -> None:
+        self._command(lambda: self._commit(points))
+
+    def resume(self, partition: Partition) -> None:
+        self._command(lambda: self._resume(partition))
+
+    def rest(self, partition: Partition) -> None:
+        self._stage.exercised["partitions halted"] += 1
+        self._command(lambda: self._resting.add(partition))
+
+    def stop(self) -> None:
+        self.stopping = True
+        self._command(self._leave)
+
+    def _command(self, command: Callable[[], None]) -> None:
+        """The thread does it now, or when its callback is over."""
+        if self._blocked:
+            self._commands.append(command)
+        else:
+            command()
+
+    # ------------------------------------------------------------------ fetching
+
+    def _resume(self, partition: Partition) -> None:
+        self._resting.discard(partition)
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be something to fetch."""
+        if not self._polls:
+            self._polls = True
+            self._stage.after(self._stage.between(0.0, POLL_SECONDS_MAX), self._poll)
+
+    def _poll(self) -> None:
+        self._polls = False
+        fetchable = [partition for partition in self.tenures if partition not in self._resting]
+        if self._blocked or not fetchable:
+            return
+        self._stage.random.shuffle(fetchable)
+        room = self.limit_records - self._handed_records if self._handed_bytes < self.limit_bytes else 0
+        count = min(room, self._stage.random.randint(1, self._options.fetch_records_max))
+        records: list[Record] = []
+        ends: dict[Partition, int] = {}
+        for partition in fetchable:
+            records += self._fetch(partition, count - len(records))
+            self._note_end(partition, ends)
+        if records or ends:
+            self._handed_records += len(records)
+            self._handed_bytes += sum(record.size_bytes for record in records)
+            self._post(Fetched(records, ends))
+        if any(self._next[partition] < len(self._log.entries[partition]) for partition in fetchable):
+            self._stage.exercised["back-pressure"] += room <= 0
+            self.wake()
+
+    def _fetch(self, partition: Partition, count: int) -> list[Record]:
+        entries, tenure, now = self._log.entries[partition], self.tenures[partition], self._stage.now
+        records = []
+        index = self._next[partition]
+        while len(records) < count and index < len(entries) and entries[index].appended_at <= now:
+            entry = entries[index]
+            key = entry.user.id.encode()
+            record = Record(partition, entry.offset, int(now * 1000), key, entry.value, None, now)
+            self._read[record] = (tenure, entry)
+            tenure.fetched_at[entry.offset] = now
+            tenure.position = entry.offset + 1
+            records.append(record)
+            index += 1
+        self._next[partition] = index
+        return records
+
+    def _note_end(self, partition: Partition, ends: dict[Partition, int]) -> None:
+        tenure, entries, index = self.tenures[partition], self._log.entries[partition], self._next[partition]
+        if index == len(entries):
+            end = self._log.ends[partition]
+            self._stage.exercised["ends behind a marker"] += end > tenure.position
+        elif entries[index].appended_at > self._stage.now:
+            end = entries[index - 1].offset + 1 if index else self._log.starts[partition]
+        else:
+            return
+        tenure.position = max(tenure.position, end)
+        ends[partition] = end
+
+    # ------------------------------------------------------------------ commits
+
+    def _commit(self, points: Mapping[Partition, CommitPoint]) -> None:
+        owned = {self.tenures[partition]: point for partition, point in points.items() if partition in self.tenures}
+        if not owned:
+            self._post(Committed([], None))
+            return
+        # In the order they were sent: one connection.
+        arrives_at = max(self._commit_arrives_at, self._stage.now + self._stage.between(0.001, 0.1))
+        self._commit_arrives_at = arrives_at
+        self._stage.after(arrives_at - self._stage.now, lambda: self._commit_arrives(owned))
+
+    def _commit_arrives(self, owned: Mapping[Tenure, CommitPoint]) -> None:
+        committed = self._apply_commit(owned)
+        self._stage.after(self._stage.between(0.001, 0.1), lambda: self._post_committed(committed, owned))
+
+    def _apply_commit(self, owned: Mapping[Tenure, CommitPoint]) -> Committed:
+        stage, failures = self._stage, self._options.commit_failures
+        stage.exercised["commits"] += 1
+        stage.exercised["commits with metadata"] += any(point.metadata for point in owned.values())
+        if stage.chance(failures):
+            stage.exercised["commits failed"] += 1
+            return Committed([], "broker not available")
+        done = [tenure.partition for tenure, point in owned.items() if self._broker.commit(tenure, point)]
+        if stage.chance(failures):
+            stage.exercised["commits done whose answer was lost"] += 1
+            return Committed([], "timed out")
+        return Committed(done, None if len(done) == len(owned) else "illegal generation")
+
+    def _post_committed(self, committed: Committed, owned: Mapping[Tenure, CommitPoint]) -> None:
+        recorded = [(tenure, point) for tenure, point in owned.items() if tenure.partition in committed.partitions]
+        self._post(committed, lambda: self._note_recorded(recorded))
+
+    def _note_recorded(self, recorded: list[tuple[Tenure, CommitPoint]]) -> None:
+        for tenure, point in recorded:
+            self._broker.note_recorded(tenure, point)
+
+    # ------------------------------------------------------------------ rebalances
+
+    def assign(self, tenure: Tenure) -> None:
+        partition = tenure.partition
+        entries = self._log.entries[partition]
+        self.tenures[partition] = tenure
+        self._resting.add(partition)
+        self._next[partition] = next(
+            (index for index, entry in enumerate(entries) if entry.offset >= tenure.start), len(entries)
+        )
+        tenure.position = tenure.start
+        self._post(Assigned({partition: self._broker.start(partition)}, CLUSTER_ID))
+
+    def give_up(self, partitions: list[Partition], then: Callable[[], None], *, shutdown: bool = False) -> None:
+        """Revoked with notice: block until the loop says which offsets to commit."""
+        assert not self._blocked
+        self._blocked = True
+        drained: Future[dict[Partition, CommitPoint]] = Future()
+        self._drained = (drained, partitions, then)
+        self._post(Revoking(partitions, drained, shutdown=shutdown))
+        self._stage.after(self._options.drain_seconds + DRAIN_GRACE_SECONDS, lambda: self._check_answered(drained))
+
+    def _check_answered(self, drained: Future[dict[Partition, CommitPoint]]) -> None:
+        if self._drained is not None and self._drained[0] is drained:
+            raise Violation("drain", "a revoke was not answered within its time")
+
+    def after_turn(self) -> None:
+        """See whether the loop has answered a revoke."""
+        if self._drained is not None and self._drained[0].done():
+            drained, partitions, then = self._drained
+            self._drained = None
+            for partition in partitions:
+                self.tenures[partition].note_drained()
+            self._stage.after(self._stage.between(0.0, 0.1), lambda: self._finish_revoke(drained.result(), partitions, then))
+
+    def _finish_revoke(
+        self, points: dict[Partition, CommitPoint], partitions: list[Partition], then: Callable[[], None]
+    ) -> None:
+        if not self.alive:
+            return
+        committed = Committed([], None)
+        if points:
+            owned = {self.tenures[partition]: point for partition, point in points.items()}
+            committed = self._apply_commit(owned)
+            self._post_committed(committed, owned)
+        for partition in partitions:
+            if partition in committed.partitions or partition not in points:
+                self._broker.note_left(self.tenures[partition])
+        self._forget(partitions)
+        self._post(Revoked(partitions))
+        self._blocked = False
+        then()
+        while self._commands and not self._blocked:
+            self._commands.popleft()()
+        self.wake()
+
+    def lose(self, partitions: list[Partition]) -> None:
+        """Taken away without notice."""
+        self._forget(partitions)
+        self._post(Lost(partitions))
+
+    def _forget(self, partitions: list[Partition]) -> None:
+        for partition in partitions:
+            self.tenures.pop(partition).ended = True
+            self._resting.discard(partition)
+
+    def _leave(self) -> None:
+        self._stage.exercised["shutdowns"] += 1
+        partitions = sorted(self.tenures)
+        if partitions:
+            self.give_up(partitions, lambda: self._post(ThreadEnded("kafka", None)), shutdown=True)
+        else:
+            self._post(ThreadEnded("kafka", None))

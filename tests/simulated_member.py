@@ -1,0 +1,252 @@
+"""One member of the group: the real loop and the real core, with made-up edges, and turns taken in virtual time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Any, cast
+
+from consumer.destination import Answer, Engine
+from consumer.events import DeadLetterReason
+from consumer.gate import Gate
+from consumer.inbox import Inbox
+from consumer.inputs import Input, Responded, Stop, ThreadEnded
+from consumer.lanes import Delivery
+from consumer.mapping import request_body
+from consumer.pipeline import Pipeline
+from consumer.reporter import Reporter
+from consumer.sequencer import Sequencer, SequencingRules
+from consumer.settings import Settings, load_settings
+from consumer.snapshot import Phase
+from tests.simulated_dead_letters import SimulatedGraveyard
+from tests.simulated_destination import Destination
+from tests.simulated_kafka import Broker, SimulatedSource
+from tests.simulated_log import Log
+from tests.simulated_options import Options
+from tests.simulated_requests import Request, read_request
+from tests.simulated_stage import Stage, Violation
+from tests.simulated_state import SimulatedStates, Stores
+from tests.verifier import Member as Ledger
+from tests.verifier import Verifier
+
+BACKOFF_SECONDS_MAX = 4.0
+TURN_AFTER_SECONDS_MAX = 0.01
+"""So long may inputs gather before a turn takes them all."""
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class World:
+    """What the members live in."""
+
+    stage: Stage
+    options: Options
+    log: Log
+    verifier: Verifier
+    broker: Broker
+    destination: Destination
+    requests: int = 0
+
+
+class SteppedPipeline(Pipeline):
+    """The real loop; each turn is taken from outside, and requests are put out instead of being awaited."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.sent: list[Delivery] = []
+        self._phase = Phase.RUNNING
+        self._grant()
+
+    @property
+    def ended(self) -> bool:
+        """The Kafka thread has ended."""
+        return self._ended
+
+    def turn(self, inputs: Sequence[Input], now: float) -> float:
+        """Take a turn; gives the seconds until the next is due."""
+        self._turn(inputs, now)
+        return self._seconds_until_due(now)
+
+    def _send(self, now: float) -> None:
+        while (delivery := self._sequencer.next_delivery(now)) is not None:
+            self.sent.append(delivery)
+
+
+class SilentReporter:
+    """Takes whatever is reported."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_values: None
+
+
+class SimulatedMember:
+    """From start to crash or stop."""
+
+    def __init__(self, world: World, name: str, stores: Stores, dead_letter_ratio_max: float) -> None:
+        self.name = name
+        self.alive = True
+        self.is_halted = False
+        self.ledger = Ledger(name, dead_letter_ratio_max=dead_letter_ratio_max)
+        self.on_end: Callable[[], None] = lambda: None
+        self._world = world
+        self._stage = stage = world.stage
+        settings = _settings(world.options, dead_letter_ratio_max)
+        self.source = SimulatedSource(stage, world.options, world.log, world.broker, self.post)
+        self.states = SimulatedStates(stage, world.options, stores, world.verifier, self.post)
+        self._graveyard = SimulatedGraveyard(stage, world.options, world.verifier, self.post)
+        self._gate = Gate(settings.in_flight_max, self._backoff)
+        self._sequencer = Sequencer(_rules(settings), self._gate, self._backoff)
+        self._pipeline = SteppedPipeline(
+            settings,
+            cast("Inbox", None),
+            self._sequencer,
+            self.source,
+            self.states,
+            self._graveyard,
+            cast("Engine", None),
+            cast("Reporter", SilentReporter()),
+        )
+        self._inbox: list[tuple[Input, Callable[[], None] | None]] = []
+        self._turn_at = float("inf")
+
+    def _backoff(self, attempt: int) -> float:
+        return self._stage.between(0.0, min(0.5 * 2.0**attempt, BACKOFF_SECONDS_MAX))
+
+    # ------------------------------------------------------------------ inputs and turns
+
+    def post(self, item: Input, taken: Callable[[], None] | None = None) -> None:
+        """Put into the inbox."""
+        if self.alive:
+            self._inbox.append((item, taken))
+            self._turn_within(self._stage.between(0.0, TURN_AFTER_SECONDS_MAX))
+
+    def _turn_within(self, seconds: float) -> None:
+        due = self._stage.now + seconds
+        if due < self._turn_at:
+            self._turn_at = due
+            self._stage.after(seconds, lambda: self._turn_if_due(due))
+
+    def _turn_if_due(self, due: float) -> None:
+        if self.alive and self._turn_at == due:
+            self._turn_at = float("inf")
+            self._turn()
+
+    def _turn(self) -> None:
+        now, pipeline = self._stage.now, self._pipeline
+        inbox, self._inbox = self._inbox, []
+        for _, taken in inbox:
+            if taken is not None:
+                taken()
+        try:
+            seconds = pipeline.turn([item for item, _ in inbox], now)
+        except Violation:
+            raise
+        except Exception as error:
+            raise Violation("crashed", f"{self.name}: {error!r}") from error
+        snapshot = pipeline.snapshot
+        self.ledger.holds_cut_short = snapshot.holds_cut_short
+        self._note_actions()
+        self._note_requests()
+        self._world.verifier.turned(self.ledger, snapshot)
+        self.is_halted = any(view.trouble for view in snapshot.partitions)
+        self.source.after_turn()
+        if any(isinstance(item, ThreadEnded) for item, _ in inbox):
+            self._end()
+        elif snapshot.unfinished or any(view.committed_offset != view.position for view in snapshot.partitions):
+            self._turn_within(seconds + 1e-6)
+        self.source.wake()
+
+    def _end(self) -> None:
+        if self._pipeline.failure is not None:
+            raise Violation("crashed", f"{self.name}: {self._pipeline.failure!r}")
+        self._stage.exercised["drains cut short by a stop or a revoke"] += self._pipeline.drain_cut_short
+        self._die()
+        self.on_end()
+
+    # ------------------------------------------------------------------ what a turn has put out
+
+    def _note_actions(self) -> None:
+        """Dead letters first: a delete that is carried out in the same turn stands behind them."""
+        world, verifier = self._world, self._world.verifier
+        burials, self._graveyard.asked = self._graveyard.asked, []
+        for action in burials:
+            tenure, entry = self.source.read(action.record)
+            self._stage.tell("{} dead-letters {}: {}", self.name, entry, action.reason.value)
+            verifier.bury_asked(tenure, entry, action.reason, self.ledger)
+            self._graveyard.produce(action, entry, partial(tenure.buried_acknowledged.add, entry.offset))
+        self.states.note_asked(verifier, self.source.tenures)
+        for action in burials:
+            if action.reason is DeadLetterReason.UNIDENTIFIED:
+                tenure, entry = self.source.read(action.record)
+                known = self.states.knows(entry.partition, entry.user) and world.broker.owns(tenure)
+                verifier.check_unknown(entry, known=known)
+
+    def _note_requests(self) -> None:
+        world, stage = self._world, self._stage
+        sent, self._pipeline.sent = self._pipeline.sent, []
+        for delivery in sent:
+            tenure, _ = self.source.read(delivery.events[0].record)
+            world.requests += 1
+            body = request_body(delivery, "destination")
+            request = read_request(world.requests, body, tenure, world.log, stage.now)
+            stage.tell("{} sends {}", self.name, request)
+            known = self.states.knows(tenure.partition, request.user)
+            world.verifier.handed_over(request, self.ledger, known=known, is_owner=world.broker.owns(tenure))
+            world.destination.post(request, partial(self._reply, delivery, request))
+
+    def _reply(self, delivery: Delivery, request: Request, answer: Answer) -> None:
+        self._stage.tell("{} hears of r{}: {}", self.name, request.number, answer)
+        self.post(
+            Responded(delivery, answer, self._stage.now - request.handed_at),
+            lambda: self._world.verifier.answered(request, answer, self.ledger),
+        )
+
+    # ------------------------------------------------------------------ the end
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        self.post(Stop())
+
+    def crash(self) -> None:
+        """kill -9."""
+        self.states.crash()
+        self._die()
+        for tenure in self.source.tenures.values():
+            tenure.ended = True
+        self.source.tenures.clear()
+
+    def _die(self) -> None:
+        self.alive = False
+        self.source.alive = self._graveyard.alive = False
+
+    def check_empty(self) -> None:
+        """All is committed: nothing may be left in any lane or count."""
+        sequencer = self._sequencer
+        left = {
+            "unfinished": sequencer.account.unfinished,
+            "unfinished bytes": sequencer.account.unfinished_bytes,
+            "held events": sequencer.holds.events,
+            "held users": sequencer.holds.users,
+            "lanes": sum(len(assignment.lanes) for assignment in sequencer.assignments.values()),
+        }
+        if any(left.values()):
+            raise Violation("account", f"{self.name} has left {left}")
+
+
+@cache
+def _default_settings() -> Settings:
+    return load_settings({"CUSTOMFIT_API_KEY": "only-simulated"})
+
+
+def _settings(options: Options, dead_letter_ratio_max: float) -> Settings:
+    names = {field.name for field in dataclasses.fields(Settings)}
+    drawn = {field.name: getattr(options, field.name) for field in dataclasses.fields(Options) if field.name in names}
+    return dataclasses.replace(_default_settings(), **drawn | {"dead_letter_ratio_max": dead_letter_ratio_max})
+
+
+def _rules(settings: Settings) -> SequencingRules:
+    """As service.py makes them: by name, and half the buffer may be held."""
+    names = {field.name for field in dataclasses.fields(SequencingRules)} - {"held_events_max"}
+    return SequencingRules(
+        held_events_max=settings.buffer_events_max // 2, **{name: getattr(settings, name) for name in names}
+    )

@@ -1,0 +1,149 @@
+"""What one seed draws: the size of the world, the rules, and how bad its weather is."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, fields
+from typing import Literal
+
+Flavour = Literal["calm", "rough", "hostile", "flood", "stubborn", "moving"]
+FLAVOURS: tuple[Flavour, ...] = ("calm", "rough", "rough", "rough", "hostile", "flood", "stubborn", "moving", "moving")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """All that was drawn; printed with a failure, because a seed alone says nothing to a reader."""
+
+    seed: int
+    flavour: Flavour
+    # the log
+    partitions: int
+    events: int
+    users: int
+    keyed: bool
+    """A user's events are in one partition; otherwise anywhere, and then nobody is deleted."""
+    dripping: bool
+    """Records appear over time; otherwise all are there at the start."""
+    identifies: float
+    never_identified: float
+    deletes: float
+    skipped: float
+    rejected: float
+    gaps: float
+    # what the destination refuses for good, or never manages
+    refused_events: float
+    refused_identifies: float
+    refused_introductions: float
+    stubborn_events: float
+    # its weather
+    errors: float
+    refusals_to_connect: float
+    throttling: float
+    lost_answers: float
+    errors_after_acceptance: float
+    late_acceptances: float
+    slow_answers: float
+    outages: int
+    # members
+    members: int
+    moves: int
+    chaos_seconds: float
+    own_stores: bool
+    """Each member has its own state; otherwise it goes with the partition."""
+    commit_failures: float
+    state_failures: float
+    state_losses: float
+    dead_letter_failures: float
+    metadata_bytes_max: int
+    # settings
+    hold_seconds: float
+    unidentified: Literal["introduce", "dead-letter"]
+    anonymous: Literal["skip", "forward"]
+    in_flight_max: int
+    batch_events_max: int
+    batch_bytes_max: int
+    request_timeout_seconds: float
+    buffer_events_max: int
+    buffer_bytes_max: int
+    commit_interval_seconds: float
+    uncommitted_events_max: int
+    drain_seconds: float
+    give_up_seconds: float
+    dead_letter_ratio_max: float
+    fetch_records_max: int
+
+    def __str__(self) -> str:
+        return ", ".join(f"{f.name}={_short(getattr(self, f.name))}" for f in fields(self))
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def draw(seed: int) -> Options:
+    """One world from one seed."""
+    rng = random.Random(f"options of {seed}")
+    flavour = rng.choice(FLAVOURS)
+    is_calm, is_flood, is_moving = flavour == "calm", flavour == "flood", flavour == "moving"
+
+    def weather(high: float) -> float:
+        """None in every second world, else anything up to `high`."""
+        return 0.0 if is_calm or is_flood or rng.random() < 0.5 else rng.uniform(0, high)
+
+    def content(high: float, *, often: bool = False) -> float:
+        return rng.uniform(high / 3, high) if often else rng.choice((0.0, rng.uniform(0, high)))
+
+    keyed = rng.random() < 0.8
+    own_stores = rng.random() < 0.4
+    is_hostile = flavour == "hostile"
+    return Options(
+        seed=seed,
+        flavour=flavour,
+        partitions=1 if is_flood else rng.randint(1, 4),
+        events=rng.randint(320, 420) if is_flood else rng.randint(10, 90),
+        users=rng.randint(1, 16),
+        keyed=keyed,
+        dripping=not is_flood and rng.random() < 0.6,
+        identifies=rng.uniform(0.03, 0.4),
+        never_identified=rng.choice((0.0, rng.uniform(0, 0.6))),
+        deletes=content(0.08) if keyed and not own_stores else 0.0,
+        skipped=content(0.2),
+        rejected=rng.choice((0.05, 0.85, 0.85)) if is_flood else content(0.12),
+        gaps=content(0.3),
+        refused_events=content(0.6 if is_hostile else 0.08, often=is_hostile),
+        refused_identifies=content(0.5 if is_hostile else 0.2),
+        refused_introductions=content(0.5 if is_hostile else 0.2),
+        stubborn_events=content(0.1, often=True) if flavour == "stubborn" else 0.0,
+        errors=weather(0.15),
+        refusals_to_connect=weather(0.1),
+        throttling=weather(0.1),
+        lost_answers=weather(0.1),
+        errors_after_acceptance=weather(0.06),
+        late_acceptances=weather(0.05),
+        slow_answers=rng.uniform(0.1, 0.4) if is_moving else weather(0.2),
+        outages=0 if is_calm or is_flood else rng.choice((0, 0, 1, 1, 2)),
+        members=rng.randint(1, 3),
+        moves=0 if is_calm or is_flood else rng.randint(4, 12) if is_moving else rng.choice((0, 1, 2, 4)),
+        chaos_seconds=rng.uniform(4, 20),
+        own_stores=own_stores,
+        commit_failures=weather(0.3),
+        state_failures=weather(0.2),
+        state_losses=weather(0.5),
+        dead_letter_failures=weather(0.4),
+        metadata_bytes_max=rng.choice((3_000, 3_000, 16)),
+        hold_seconds=rng.choice((0.0, 0.0, rng.uniform(0.2, 6))),
+        unidentified="introduce" if rng.random() < 0.7 else "dead-letter",
+        anonymous=rng.choice(("skip", "forward")),
+        in_flight_max=rng.choice((1, 2, 4, 16)),
+        batch_events_max=rng.choice((1, 2, 3, 8, 100)),
+        batch_bytes_max=rng.choice((300, 900, 450_000)),
+        request_timeout_seconds=rng.uniform(1, 5),
+        buffer_events_max=rng.choice((6, 12, 40, 200)) if not is_hostile else 200,
+        buffer_bytes_max=rng.choice((4_000, 100_000)) if not is_hostile else 100_000,
+        commit_interval_seconds=rng.uniform(0.1, 2),
+        uncommitted_events_max=rng.choice((4, 20, 10_000)),
+        drain_seconds=rng.uniform(0.1, 4),
+        give_up_seconds=rng.uniform(1, 4) if flavour == "stubborn" else rng.choice((2.0, 900.0)),
+        dead_letter_ratio_max=rng.choice((0.2, 0.5)),
+        fetch_records_max=rng.choice((1, 4, 20, 100)),
+    )

@@ -1,0 +1,145 @@
+"""The made-up state: what is on disk, and one member's thread that reads and writes it, like state.py in virtual time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from consumer.actions import Forget, Remember
+from consumer.events import Partition, User
+from consumer.inputs import LookedUp, StateOpened, StateWritten
+from tests.simulated_kafka import Post
+from tests.simulated_log import Log
+from tests.simulated_options import Options
+from tests.simulated_requests import Tenure
+from tests.simulated_stage import Stage
+from tests.verifier import Verifier
+
+
+class Stores:
+    """What is on disk: who is identified, a set a partition."""
+
+    def __init__(self, log: Log) -> None:
+        self.users: dict[Partition, set[User]] = {partition: set() for partition in log.entries}
+        self.openers: dict[Partition, SimulatedStates] = {}
+        """Who may write: the last one to open it."""
+
+
+class SimulatedStates:
+    """Like state.py: one thread that does what it is asked in the order asked."""
+
+    def __init__(self, stage: Stage, options: Options, stores: Stores, verifier: Verifier, post: Post) -> None:
+        self._asked: list[tuple[Remember | Forget, list[Callable[[], None]]]] = []
+        """Of this turn, each with what its acknowledgement does to the ledgers."""
+        self._stage = stage
+        self._options = options
+        self._stores = stores
+        self._verifier = verifier
+        self._post = post
+        self._open: set[Partition] = set()
+        self._work: deque[Callable[[], None]] = deque()
+        self._works_until = 0.0
+        self._pending: dict[tuple[Partition, User], list[bool]] = {}
+
+    def knows(self, partition: Partition, user: User) -> bool:
+        """What the store says, or will say when all that was asked is written."""
+        pending = self._pending.get((partition, user))
+        return pending[-1] if pending else user in self._stores.users[partition]
+
+    def open(self, partition: Partition) -> None:
+        self._do(lambda: self._open_store(partition))
+
+    def close(self, partition: Partition) -> None:
+        self._do(lambda: self._open.discard(partition))
+
+    def look_up(self, users: Mapping[Partition, Mapping[User, bool]]) -> None:
+        self._do(lambda: self._look_up(users))
+
+    def write(self, actions: Sequence[Remember | Forget]) -> None:
+        taken: list[Callable[[], None]] = []
+        for action in actions:
+            key = (action.lane.assignment.partition, action.lane.user)
+            self._pending.setdefault(key, []).append(isinstance(action, Remember))
+            taken.append(partial(self._settle, key))
+            self._asked.append((action, taken))
+        # A Forget that is not written would leave the user identified in the store: known, and not simulated.
+        is_safe = all(isinstance(action, Remember) for action in actions)
+        self._do(lambda: self._write(actions, taken, may_fail=is_safe))
+
+    def note_asked(self, verifier: Verifier, tenures: Mapping[Partition, Tenure]) -> None:
+        """Tell the ledgers what this turn has asked for."""
+        asked, self._asked = self._asked, []
+        for action, taken in asked:
+            assignment, user = action.lane.assignment, action.lane.user
+            if assignment.dropped:
+                continue
+            tenure = tenures[assignment.partition]
+            if isinstance(action, Remember):
+                verifier.remember_asked(tenure, user)
+                taken.append(partial(verifier.remember_acknowledged, tenure, user))
+            else:
+                offset = verifier.forget_asked(tenure, user)
+                taken.append(partial(tenure.forgotten_acknowledged.add, offset))
+
+    def _do(self, work: Callable[[], None]) -> None:
+        self._works_until = max(self._works_until, self._stage.now) + self._stage.between(0.0, 0.1) ** 2 * 10
+        self._work.append(work)
+        self._stage.after(self._works_until - self._stage.now, self._work_one)
+
+    def _work_one(self) -> None:
+        if self._work:
+            self._work.popleft()()
+
+    def crash(self) -> None:
+        """The thread dies, perhaps just after it did one thing more."""
+        if self._work and self._stage.chance(0.5):
+            self._work.popleft()()
+        self._work.clear()
+
+    def _open_store(self, partition: Partition) -> None:
+        self._open.add(partition)
+        self._stores.openers[partition] = self
+        self._post(StateOpened(partition, len(self._stores.users[partition])))
+
+    def _look_up(self, questions: Mapping[Partition, Mapping[User, bool]]) -> None:
+        self._stage.exercised["look-ups"] += 1
+        answers: dict[Partition, set[User]] = {}
+        for partition, users in questions.items():
+            own = self._stores.users[partition] if partition in self._open else set()
+            answers[partition] = {
+                user
+                for user, elsewhere in users.items()
+                if user in own or (elsewhere and any(user in self._stores.users[other] for other in self._open))
+            }
+        self._post(LookedUp(answers))
+
+    def _write(self, actions: Sequence[Remember | Forget], taken: list[Callable[[], None]], *, may_fail: bool) -> None:
+        error = None
+        if may_fail and self._stage.chance(self._options.state_failures):
+            self._stage.exercised["state writes failed"] += 1
+            error = "disk full"
+        else:
+            for action in actions:
+                self._apply(action.lane.assignment.partition, action.lane.user, isinstance(action, Remember))
+
+        def settle() -> None:
+            for one in taken:
+                one()
+
+        self._post(StateWritten([action.lane for action in actions], error, {}), settle)
+
+    def _apply(self, partition: Partition, user: User, identified: bool) -> None:
+        if partition not in self._open or self._stores.openers[partition] is not self:
+            return
+        if identified:
+            self._verifier.remembered(partition, user)
+            self._stores.users[partition].add(user)
+        else:
+            self._stores.users[partition].discard(user)
+
+    def _settle(self, key: tuple[Partition, User]) -> None:
+        pending = self._pending[key]
+        del pending[0]
+        if not pending:
+            del self._pending[key]

@@ -1,0 +1,173 @@
+"""The whole program but its edges, in a made-up world from one seed: chaos, then healing, then everything must be done.
+
+The world (members, broker, destination, state, dead letters) is in simulated_*.py, the promises are in verifier.py.
+
+    python -m tests.simulation --seed 7                 what was drawn, what happened, `ok` or the broken promise
+    python -m tests.simulation --seeds 0-2000           many; stops at the first that breaks one
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import consumer.offsets
+from tests.simulated_destination import Destination
+from tests.simulated_group import Group
+from tests.simulated_kafka import Broker
+from tests.simulated_log import WELCOME_USER, Log
+from tests.simulated_member import World
+from tests.simulated_options import Options, draw
+from tests.simulated_stage import Stage, Violation
+from tests.verifier import Verifier
+
+PATIENCE_SECONDS = 5.0
+"""After the healing; then somebody whose events are welcome comes along, which tells one bad event from an outage."""
+QUIET_SECONDS_MAX = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came of one seed."""
+
+    options: Options
+    exercised: Counter[str]
+    seconds: float
+    """Virtual ones."""
+    violation: Violation | None
+    story: list[str]
+
+
+class Simulation:
+    """One world."""
+
+    def __init__(self, seed: int, *, tell_all: bool = False) -> None:
+        self.options = draw(seed)
+        self.stage = Stage(seed, tell_all=tell_all)
+        self._log = log = Log(self.options)
+        self._verifier = verifier = Verifier(self.stage, self.options, log)
+        self._destination = Destination(self.stage, self.options, log, verifier)
+        broker = Broker(log, verifier)
+        world = World(self.stage, self.options, log, verifier, broker, self._destination)
+        self._group = Group(world)
+
+    def run(self) -> None:
+        """Raise Violation, or return when all is done."""
+        self.stage.exercised["gaps in the offsets"] += self._log.gaps
+        self._group.start()
+        with brokers_that_take(self.options.metadata_bytes_max):
+            self._run_until_quiet()
+        self._verifier.finish()
+        for member in self._group.members:
+            member.check_empty()
+
+    def _run_until_quiet(self) -> None:
+        stage, chaos_seconds = self.stage, self.options.chaos_seconds
+        stage.after(chaos_seconds, self._heal)
+        while not (self._destination.healed and self._is_quiet()):
+            if stage.now > chaos_seconds + QUIET_SECONDS_MAX or not stage.step():
+                raise Violation("stuck", f"committed {self._verifier.committed}, the log ends at {self._log.ends}")
+
+    def _is_quiet(self) -> bool:
+        return self._verifier.is_quiet() and not any(member.ledger.outstanding for member in self._group.members)
+
+    def _heal(self) -> None:
+        self.stage.tell("the world is healed")
+        self._destination.healed = True
+        self.stage.after(PATIENCE_SECONDS, self._welcome)
+
+    def _welcome(self) -> None:
+        """Until all others are done, an event that is always accepted comes to every partition each second."""
+        self._group.mend()
+        if self._verifier.is_done(WELCOME_USER):
+            return
+        for partition in self._log.entries:
+            self._log.append(partition, "identify", WELCOME_USER, self.stage.now)
+        self._group.wake()
+        self.stage.after(1.0, self._welcome)
+
+
+@contextmanager
+def brokers_that_take(bytes_max: int) -> Iterator[None]:
+    """Brokers whose commits have room for so much metadata (packed): 3,000 is what they have by default."""
+    encode = consumer.offsets.encode
+    consumer.offsets.encode = partial(encode, bytes_max=bytes_max)
+    try:
+        yield
+    finally:
+        consumer.offsets.encode = encode
+
+
+def simulate(seed: int, *, tell_all: bool = False) -> Run:
+    """Run one seed to its end."""
+    simulation = Simulation(seed, tell_all=tell_all)
+    violation = None
+    try:
+        simulation.run()
+    except Violation as broken:
+        violation = broken
+    stage = simulation.stage
+    return Run(simulation.options, stage.exercised, stage.now, violation, stage.story())
+
+
+def describe(run: Run, *, with_story: bool) -> str:
+    """A run for people."""
+    lines = [f"seed {run.options.seed}", f"  drawn: {run.options}"]
+    lines.append("  exercised: " + ", ".join(f"{name} {count}" for name, count in sorted(run.exercised.items()) if count))
+    if with_story:
+        lines += [f"  {line}" for line in run.story]
+    result = "ok" if run.violation is None else f"BROKEN {run.violation}"
+    return "\n".join([*lines, f"  {result} after {run.seconds:.1f} virtual seconds"])
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; 1 when a promise was broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--seed", type=int, help="one world")
+    parser.add_argument("--seeds", metavar="FROM-TO", help="many, e.g. 0-2000")
+    parser.add_argument("--verbose", action="store_true", help="tell the whole story")
+    parser.add_argument("--keep-going", action="store_true", help="don't stop at the first broken promise")
+    given = parser.parse_args(arguments)
+    if given.seeds is None:
+        run = simulate(given.seed or 0, tell_all=given.verbose)
+        print(describe(run, with_story=given.verbose or run.violation is not None))
+        return int(run.violation is not None)
+    first, _, last = given.seeds.partition("-")
+    return many(range(int(first), int(last or first) + 1), keep_going=given.keep_going, verbose=given.verbose)
+
+
+def many(seeds: range, *, keep_going: bool, verbose: bool) -> int:
+    """Run seeds one after the other and add up what they exercised."""
+    started = time.perf_counter()
+    exercised: Counter[str] = Counter()
+    broken: dict[int, Violation] = {}
+    done = 0
+    for seed in seeds:
+        run = simulate(seed)
+        done += 1
+        exercised += run.exercised
+        if run.violation is not None:
+            broken[seed] = run.violation
+            if not keep_going:
+                print(describe(run, with_story=True))
+                break
+        elif verbose:
+            print(f"seed {seed}: ok")
+    seconds = time.perf_counter() - started
+    for name, count in sorted(exercised.items()):
+        print(f"{count:10}  {name}")
+    for seed, violation in broken.items():
+        print(f"seed {seed}: BROKEN {violation}")
+    print(f"{done} seeds, {len(broken)} broken, {done / seconds:.0f} seeds/s")
+    return int(bool(broken))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,27 @@
+"""The demo as a user runs it: a command, its output, its exit code."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+
+def test_the_demo_proves_the_promise() -> None:
+    """It ends with 0 after a summary: every user identified first and in order, nothing lost."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("CUSTOMFIT_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "consumer", "demo", "--events", "4000", "--users", "200"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environ,
+    )
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert "The promise was kept." in done.stdout
+    assert re.search(r"events in +4,000\n", done.stdout)
+    assert re.search(r"lost +0\n", done.stdout)
+    assert re.search(r"identify first +(\d+) of \1 users", done.stdout)

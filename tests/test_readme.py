@@ -1,0 +1,104 @@
+"""The README says what the code does: its tables are compared with the settings, the metrics and the commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from consumer.accounting import Account
+from consumer.cli import COMMANDS
+from consumer.events import DeadLetterReason, Partition
+from consumer.gate import State
+from consumer.metrics import Metrics
+from consumer.settings import settings_table
+from consumer.snapshot import PartitionView, Phase, Snapshot
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def a_snapshot() -> Snapshot:
+    """Nothing has happened yet, with one partition."""
+    account = Account()
+    view = PartitionView(
+        partition=Partition("segment-events", 0),
+        committed_offset=0,
+        position=0,
+        end_offset=0,
+        unfinished=0,
+        oldest_uncommitted_ms=None,
+        restoring=False,
+        identified_users=0,
+        trouble=None,
+    )
+    return Snapshot(
+        taken_at=0.0,
+        phase=Phase.RUNNING,
+        joined=True,
+        partitions=(view,),
+        consumed=account.consumed,
+        finished=account.finished,
+        unfinished=0,
+        introductions=0,
+        holds_cut_short=0,
+        held_events=0,
+        held_users=0,
+        in_flight=0,
+        destination_state=State.DELIVERING,
+        destination_reason="",
+    )
+
+
+def rows(section: str) -> list[list[str]]:
+    """Cells of the table between `<!-- section -->` and `<!-- /section -->`, without its head."""
+    table = re.search(rf"<!-- {section} -->\n(.*?)<!-- /{section} -->", README, re.DOTALL)
+    assert table is not None
+    lines = [line for line in table[1].splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def test_the_settings_table_is_the_code_s() -> None:
+    """Each setting with its default, limits and meaning, in the order of the code."""
+    expected = [
+        [f"`{row.variable}`", f"`{row.default}`" if row.default else "", row.limits, row.help]
+        for row in settings_table()
+    ]
+
+    assert expected == rows("settings")
+
+
+def test_the_metrics_table_is_the_code_s() -> None:
+    """Each metric with its kind, labels and meaning."""
+    expected = []
+    for family in Metrics(a_snapshot).registry.collect():
+        if family.name.startswith("customfit_"):
+            labels = sorted({name for sample in family.samples for name in sample.labels if name != "le"})
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            expected.append([f"`{name}`", family.type, ", ".join(labels), family.documentation])
+
+    assert expected == rows("metrics")
+
+
+def test_every_label_value_is_there_from_the_start() -> None:
+    """Counters start at 0 for each label value, so that rate() sees the first error."""
+    text = Metrics(a_snapshot).text()
+
+    assert 'customfit_errors_total{kind="not_written",stage="dead_letter"} 0.0' in text
+    assert 'customfit_requests_total{result="401"} 0.0' in text
+    assert 'customfit_events_finished_total{outcome="delivered",reason="ok"} 0.0' in text
+    assert 'customfit_destination_state{state="delivering"} 1.0' in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_table(name: str) -> None:
+    """Each command has its row."""
+    assert f"| `customfit-consumer {name}` |" in README
+
+
+@pytest.mark.parametrize(
+    "reason", [DeadLetterReason.UNDECODABLE, DeadLetterReason.INVALID_EVENT, DeadLetterReason.TOO_LARGE]
+)
+def test_every_reason_of_bad_input_is_named(reason: DeadLetterReason) -> None:
+    """Whoever finds a dead letter finds its reason in the README."""
+    assert f"`{reason.value}`" in README
