@@ -1,4 +1,4 @@
-"""This project beside the plain loop, on the same topic of a real broker, in turn; and the ledger checked event by event.
+"""This project beside the plain loop, on the same topic of a real broker, in turn; the ledger checked event by event.
 
 python -m bench.compare [--events 200000] [--users 20000] [--rounds 3] [--plain-events 5000] [--json FILE]
 """

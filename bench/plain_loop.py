@@ -1,4 +1,4 @@
-"""What one writes first: poll, map, POST with httpx, commit. No lanes, no state, no retries; the yardstick of `make bench`."""
+"""What one writes first: poll, map, POST with httpx, commit. The yardstick of `make bench`."""
 
 from __future__ import annotations
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final, Literal, assert_never
+from typing import Final, Literal, NamedTuple, assert_never
 
-from consumer.destination import Answer, Answered, NoAnswer
 from consumer.events import Delivered, Misdirected, Outcome, Refused, Unavailable
 
 RETRY_AFTER_SECONDS_MAX: Final = 300.0
 RETRIED: Final = frozenset({408, 423, 425, 429})
 MISDIRECTED: Final = frozenset({401, 402, 403, 404, 405, 407, 410})
 
+NoAnswerKind = Literal["timeout", "connect_error", "protocol_error"]
 Result = Literal["2xx", "3xx", "4xx", "401", "403", "429", "5xx", "timeout", "connect_error", "protocol_error"]
 RESULTS: Final[tuple[Result, ...]] = (
     "2xx",
@@ -30,6 +30,24 @@ RESULTS: Final[tuple[Result, ...]] = (
     "connect_error",
     "protocol_error",
 )
+
+
+class Answered(NamedTuple):
+    """An HTTP answer, whatever its status. `body` is its beginning, with the key blotted out."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+class NoAnswer(NamedTuple):
+    """No complete answer came. Only after `connect_error` is it certain that nothing was sent."""
+
+    kind: NoAnswerKind
+    detail: str
+
+
+Answer = Answered | NoAnswer
 
 
 def judge(answer: Answer, now: datetime) -> Outcome:

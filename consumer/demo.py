@@ -1,4 +1,4 @@
-"""The demo: the whole path on one machine, with nothing installed but this package, and a proof of the promise at the end.
+"""The demo: the whole path on one machine, nothing installed but this package, and a proof at the end.
 
 The broker is librdkafka's mock cluster (groups and commits work; it keeps about 5 MB a partition), CustomFit is the
 emulator, the consumer is `customfit-consumer run` in a process of its own.

@@ -18,10 +18,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import SplitResult, quote, quote_plus, urlsplit
 
 from consumer import __version__
+from consumer.answers import Answer, Answered, NoAnswer, NoAnswerKind
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -35,28 +36,8 @@ CONNECT_SECONDS_MAX: Final = 5.0
 IDLE_SECONDS_MAX: Final = 30.0
 """A connection idle for longer is not used again; servers commonly close at 60 (load balancers) or 75 (nginx)."""
 
-NoAnswerKind = Literal["timeout", "connect_error", "protocol_error"]
-
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _URL_IN_ERROR: Final = re.compile(r" for url \(.*\)")
-
-
-class Answered(NamedTuple):
-    """An HTTP answer, whatever its status. `body` is its beginning, with the key blotted out."""
-
-    status: int
-    retry_after: str | None
-    body: bytes
-
-
-class NoAnswer(NamedTuple):
-    """No complete answer came. Only after `connect_error` is it certain that nothing was sent."""
-
-    kind: NoAnswerKind
-    detail: str
-
-
-Answer = Answered | NoAnswer
 
 
 class Engine(Protocol):

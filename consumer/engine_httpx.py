@@ -21,7 +21,8 @@ from typing import Any, Final, Protocol
 
 import httpx
 
-from consumer.destination import ANSWER_BYTES_MAX, IDLE_SECONDS_MAX, Answer, EngineUnavailable, Target
+from consumer.answers import Answer
+from consumer.destination import ANSWER_BYTES_MAX, IDLE_SECONDS_MAX, EngineUnavailable, Target
 
 CAUSES_MAX: Final = 5
 CLOSED: Final = "the client is closed"

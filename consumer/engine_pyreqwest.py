@@ -17,7 +17,8 @@ from pyreqwest.http import Url
 from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import Response
 
-from consumer.destination import ANSWER_BYTES_MAX, IDLE_SECONDS_MAX, Answer, EngineUnavailable, Target
+from consumer.answers import Answer
+from consumer.destination import ANSWER_BYTES_MAX, IDLE_SECONDS_MAX, EngineUnavailable, Target
 
 CONNECTING: Final = "client error (Connect)"
 """How hyper-util names its phase from name resolution to the TLS handshake."""

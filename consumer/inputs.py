@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from consumer.actions import Bury
-from consumer.destination import Answer
+from consumer.answers import Answer
 from consumer.events import Partition, Record, User
 from consumer.lanes import Delivery, Lane
 from consumer.offsets import CommitPoint

@@ -156,7 +156,7 @@ class Pipeline:
         self._commits = CommitSchedule(settings.commit_interval_seconds, settings.uncommitted_events_max)
         self._drains = Drains(settings.drain_seconds)
         self._looking: deque[list[tuple[Assignment, Event, bool]]] = deque()
-        """Batches whose users are being looked up, oldest first; the flag: its lane is reserved, the answer unneeded."""
+        """Batches whose users are being looked up, oldest first; the flag: its lane is reserved."""
         self._deliveries: set[asyncio.Task[None]] = set()
         self._taken_records = 0
         self._taken_bytes = 0
@@ -205,7 +205,7 @@ class Pipeline:
 
     # ------------------------------------------------------------------ in
 
-    def _accept(self, item: Input, now: float) -> None:  # noqa: C901  one case an input; the checker proves none is left out
+    def _accept(self, item: Input, now: float) -> None:  # noqa: C901  a case for each input
         match item:
             case Fetched(records, ends):
                 self._fetched(records, ends, now)

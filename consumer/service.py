@@ -48,7 +48,7 @@ def backoff_seconds(attempt: int) -> float:
 
 
 async def serve(settings: Settings) -> int:
-    """Run until told to stop; gives the exit code. Raises KafkaUnavailable, EngineUnavailable, PortInUse."""
+    """Run until told to stop; gives the exit code. Raises KafkaUnavailable, EngineUnavailable, CannotListen."""
     engine = open_engine(settings)
     inbox = Inbox()
     gate = Gate(settings.in_flight_max, backoff_seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.destination import Answer, Answered
+from consumer.answers import Answer, Answered
 
 
 def is_refusal(status: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from consumer.destination import Answer, Answered, NoAnswer
+from consumer.answers import Answer, Answered, NoAnswer
 from tests.simulated_log import Log
 from tests.simulated_options import Options
 from tests.simulated_requests import Request

@@ -78,6 +78,7 @@ class SimulatedSource:
         self._resting: set[Partition] = set()
         self._next: dict[Partition, int] = {}
         """Index of the next entry to fetch."""
+        self._told_ends: dict[Tenure, int] = {}
         self._handed_records = 0
         self._handed_bytes = 0
         self._blocked = False
@@ -126,18 +127,36 @@ class SimulatedSource:
         self.wake()
 
     def wake(self) -> None:
-        """There may be something to fetch."""
-        if not self._polls:
-            self._polls = True
-            self._stage.after(self._stage.between(0.0, POLL_SECONDS_MAX), self._poll)
+        """There may be something to fetch, or room for it."""
+        if not self._polls and not self._blocked and self.limit_records > self._handed_records:
+            seconds = self._seconds_until_more()
+            if seconds is not None:
+                self._polls = True
+                self._stage.after(seconds + self._stage.between(0.0, POLL_SECONDS_MAX), self._poll)
+
+    def _seconds_until_more(self) -> float | None:
+        """When there is a record to fetch, or an end to be told of; None for never."""
+        more = None
+        for partition, tenure in self.tenures.items():
+            if partition not in self._resting:
+                entries, index = self._log.entries[partition], self._next[partition]
+                if index == len(entries):
+                    at = 0.0 if self._told_ends[tenure] < self._log.ends[partition] else None
+                else:
+                    at = entries[index].appended_at
+                if at is not None:
+                    more = at if more is None else min(more, at)
+        return None if more is None else max(more - self._stage.now, 0.0)
 
     def _poll(self) -> None:
         self._polls = False
         fetchable = [partition for partition in self.tenures if partition not in self._resting]
         if self._blocked or not fetchable:
             return
-        self._stage.random.shuffle(fetchable)
+        if len(fetchable) > 1:
+            self._stage.random.shuffle(fetchable)
         room = self.limit_records - self._handed_records if self._handed_bytes < self.limit_bytes else 0
+        self._stage.exercised["polls without room"] += room <= 0
         count = min(room, self._stage.random.randint(1, self._options.fetch_records_max))
         records: list[Record] = []
         ends: dict[Partition, int] = {}
@@ -148,8 +167,7 @@ class SimulatedSource:
             self._handed_records += len(records)
             self._handed_bytes += sum(record.size_bytes for record in records)
             self._post(Fetched(records, ends))
-        if any(self._next[partition] < len(self._log.entries[partition]) for partition in fetchable):
-            self._stage.exercised["back-pressure"] += room <= 0
+        if room > 0:
             self.wake()
 
     def _fetch(self, partition: Partition, count: int) -> list[Record]:
@@ -177,8 +195,10 @@ class SimulatedSource:
             end = entries[index - 1].offset + 1 if index else self._log.starts[partition]
         else:
             return
-        tenure.position = max(tenure.position, end)
-        ends[partition] = end
+        if end > self._told_ends[tenure]:
+            self._told_ends[tenure] = end
+            tenure.position = max(tenure.position, end)
+            ends[partition] = end
 
     # ------------------------------------------------------------------ commits
 
@@ -227,7 +247,7 @@ class SimulatedSource:
         self._next[partition] = next(
             (index for index, entry in enumerate(entries) if entry.offset >= tenure.start), len(entries)
         )
-        tenure.position = tenure.start
+        tenure.position = self._told_ends[tenure] = tenure.start
         self._post(Assigned({partition: self._broker.start(partition)}, CLUSTER_ID))
 
     def give_up(self, partitions: list[Partition], then: Callable[[], None], *, shutdown: bool = False) -> None:
@@ -240,7 +260,7 @@ class SimulatedSource:
         self._stage.after(self._options.drain_seconds + DRAIN_GRACE_SECONDS, lambda: self._check_answered(drained))
 
     def _check_answered(self, drained: Future[dict[Partition, CommitPoint]]) -> None:
-        if self._drained is not None and self._drained[0] is drained:
+        if self.alive and self._drained is not None and self._drained[0] is drained:
             raise Violation("drain", "a revoke was not answered within its time")
 
     def after_turn(self) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any, cast
 
-from consumer.destination import Answer, Engine
+from consumer.answers import Answer
+from consumer.destination import Engine
 from consumer.events import DeadLetterReason
 from consumer.gate import Gate
 from consumer.inbox import Inbox
@@ -27,8 +28,8 @@ from tests.simulated_options import Options
 from tests.simulated_requests import Request, read_request
 from tests.simulated_stage import Stage, Violation
 from tests.simulated_state import SimulatedStates, Stores
+from tests.verifier import Counts, Verifier
 from tests.verifier import Member as Ledger
-from tests.verifier import Verifier
 
 BACKOFF_SECONDS_MAX = 4.0
 TURN_AFTER_SECONDS_MAX = 0.01
@@ -66,6 +67,11 @@ class SteppedPipeline(Pipeline):
         """Take a turn; gives the seconds until the next is due."""
         self._turn(inputs, now)
         return self._seconds_until_due(now)
+
+    def _publish(self, now: float) -> None:
+        """Once: the simulation reads the counts themselves, and each snapshot costs as much as a turn."""
+        if not hasattr(self, "snapshot"):
+            super()._publish(float("-inf"))
 
     def _send(self, now: float) -> None:
         while (delivery := self._sequencer.next_delivery(now)) is not None:
@@ -143,18 +149,31 @@ class SimulatedMember:
             raise
         except Exception as error:
             raise Violation("crashed", f"{self.name}: {error!r}") from error
-        snapshot = pipeline.snapshot
-        self.ledger.holds_cut_short = snapshot.holds_cut_short
+        account, assignments = self._sequencer.account, self._sequencer.assignments.values()
+        self.ledger.holds_cut_short = account.holds_cut_short
         self._note_actions()
         self._note_requests()
-        self._world.verifier.turned(self.ledger, snapshot)
-        self.is_halted = any(view.trouble for view in snapshot.partitions)
+        self._world.verifier.turned(self.ledger, self._counts())
+        self.is_halted = any([assignment.halted for assignment in assignments])
         self.source.after_turn()
         if any(isinstance(item, ThreadEnded) for item, _ in inbox):
             self._end()
-        elif snapshot.unfinished or any(view.committed_offset != view.position for view in snapshot.partitions):
+        elif account.unfinished or not all(assignment.offsets.is_committed for assignment in assignments):
             self._turn_within(seconds + 1e-6)
         self.source.wake()
+
+    def _counts(self) -> Counts:
+        sequencer, account = self._sequencer, self._sequencer.account
+        return Counts(
+            consumed=sum(account.consumed.values()),
+            finished=sum(account.finished.values()),
+            unfinished=account.unfinished,
+            unfinished_in_partitions=sum([a.offsets.unfinished for a in sequencer.assignments.values()]),
+            in_flight=sequencer.in_flight,
+            held=sequencer.holds.events,
+            destination=self._gate.state.value,
+            reason=self._gate.reason,
+        )
 
     def _end(self) -> None:
         if self._pipeline.failure is not None:
@@ -218,6 +237,11 @@ class SimulatedMember:
     def _die(self) -> None:
         self.alive = False
         self.source.alive = self._graveyard.alive = False
+
+    @property
+    def is_busy(self) -> bool:
+        """A request or a write of state is under way."""
+        return bool(self.ledger.outstanding) or self.states.is_busy
 
     def check_empty(self) -> None:
         """All is committed: nothing may be left in any lane or count."""

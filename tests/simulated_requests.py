@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from consumer.destination import Answer
+from consumer.answers import Answer
 from consumer.events import Partition, User
 from tests.simulated_log import Entry, Log
 from tests.simulated_stage import Violation

@@ -42,6 +42,11 @@ class SimulatedStates:
         self._works_until = 0.0
         self._pending: dict[tuple[Partition, User], list[bool]] = {}
 
+    @property
+    def is_busy(self) -> bool:
+        """Something asked for is not acknowledged."""
+        return bool(self._work or self._pending)
+
     def knows(self, partition: Partition, user: User) -> bool:
         """What the store says, or will say when all that was asked is written."""
         pending = self._pending.get((partition, user))

@@ -75,7 +75,7 @@ class Simulation:
                 raise Violation("stuck", f"committed {self._verifier.committed}, the log ends at {self._log.ends}")
 
     def _is_quiet(self) -> bool:
-        return self._verifier.is_quiet() and not any(member.ledger.outstanding for member in self._group.members)
+        return self._verifier.is_quiet() and not any(member.is_busy for member in self._group.members)
 
     def _heal(self) -> None:
         self.stage.tell("the world is healed")

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from consumer.destination import Answered, Engine, EngineUnavailable, NoAnswer, open_engine, proxy_for
+from consumer.answers import Answered, NoAnswer
+from consumer.destination import Engine, EngineUnavailable, open_engine, proxy_for
 from consumer.settings import Settings, load_settings
 from tests.servers import (
     Connection,

@@ -18,11 +18,11 @@ It never looks into lanes, gates or trackers: it has ledgers of its own. A broke
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from consumer.commit_metadata import decode
-from consumer.destination import Answer, Answered, NoAnswer
+from consumer.answers import Answer, Answered, NoAnswer
 from consumer.events import DeadLetterReason, Partition, User
-from consumer.snapshot import Snapshot
 from tests.simulated_answers import is_misdirected, is_refusal, retry_after_seconds
 from tests.simulated_log import Entry, Log
 from tests.simulated_options import Options
@@ -34,6 +34,19 @@ METADATA_ROOM_BYTES = 1000
 """With less than that a commit's metadata may leave out some of what is finished."""
 MOMENT = 1e-3
 """Turns are taken a little after what they are for."""
+
+
+class Counts(NamedTuple):
+    """What a member says of itself after a turn."""
+
+    consumed: int
+    finished: int
+    unfinished: int
+    unfinished_in_partitions: int
+    in_flight: int
+    held: int
+    destination: str
+    reason: str
 
 
 @dataclass(slots=True, eq=False)
@@ -374,30 +387,27 @@ class Verifier:
 
     # ------------------------------------------------------------------ turns and the end
 
-    def turned(self, member: Member, snapshot: Snapshot) -> None:
+    def turned(self, member: Member, counts: Counts) -> None:
         """A member has taken a turn."""
-        consumed, finished = sum(snapshot.consumed.values()), sum(snapshot.finished.values())
-        if consumed != finished + snapshot.unfinished:
-            raise Violation("account", f"{consumed} != {finished} + {snapshot.unfinished}")
-        unfinished = sum(view.unfinished for view in snapshot.partitions)
-        if snapshot.unfinished != unfinished:
-            raise Violation("account", f"{snapshot.unfinished} unfinished, in the partitions {unfinished}")
-        if not 0 <= snapshot.unfinished <= self._options.buffer_events_max:
-            raise Violation("limits", f"{snapshot.unfinished} in a buffer of {self._options.buffer_events_max}")
-        if snapshot.in_flight != len(member.outstanding):
-            raise Violation("account", f"{snapshot.in_flight} in flight, in truth {len(member.outstanding)}")
+        if counts.consumed != counts.finished + counts.unfinished:
+            raise Violation("account", f"{counts}")
+        if counts.unfinished != counts.unfinished_in_partitions:
+            raise Violation("account", f"{counts}")
+        if counts.in_flight != len(member.outstanding):
+            raise Violation("account", f"{counts}, in truth {len(member.outstanding)}")
+        if not 0 <= counts.unfinished <= self._options.buffer_events_max:
+            raise Violation("limits", f"{counts.unfinished} in a buffer of {self._options.buffer_events_max}")
+        if not 0 <= counts.held <= self._options.buffer_events_max // 2:
+            raise Violation("limits", f"{counts.held} held in a buffer of {self._options.buffer_events_max}")
         # At the maximum sending stops, but for what is in flight.
         slack = self._options.in_flight_max * self._options.batch_events_max
         unrecorded = sum(len(tenure.unrecorded) for tenure in member.tenures if not tenure.ended)
         if unrecorded > self._options.uncommitted_events_max + slack:
             raise Violation("limits", f"{member.name} has {unrecorded} answered events that no commit tells of")
-        self._note_states(snapshot)
-
-    def _note_states(self, snapshot: Snapshot) -> None:
         exercised = self._stage.exercised
-        exercised[f"turns {snapshot.destination_state.value}"] += 1
-        exercised["turns with events held"] += snapshot.held_events > 0
-        exercised["turns stopped by refusals"] += "different users" in snapshot.destination_reason
+        exercised[f"turns {counts.destination}"] += 1
+        exercised["turns with events held"] += counts.held > 0
+        exercised["turns stopped by refusals"] += "different users" in counts.reason
 
     def is_quiet(self) -> bool:
         """Everything is committed."""

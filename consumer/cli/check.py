@@ -1,4 +1,4 @@
-"""`customfit-consumer check`: are the settings right, and is what they name there? Changes nothing but `--send-test-event`."""
+"""`customfit-consumer check`: are the settings right, and is what they name there? It changes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 from consumer.cli.exits import EXIT_ERROR, EXIT_UNAVAILABLE, fail, settings_or_exit
 
 if TYPE_CHECKING:
-    from consumer.destination import Answer
+    from consumer.answers import Answer
     from consumer.settings import Settings
 
 TEST_USER: Final = "customfit-consumer-check"
@@ -89,7 +89,8 @@ async def _destination_findings(settings: Settings) -> list[Finding]:
     """Post one identify as the settings say; when it is refused, say which other way of sending is accepted."""
     from dataclasses import replace
 
-    from consumer.destination import Answered, EngineUnavailable
+    from consumer.answers import Answered
+    from consumer.destination import EngineUnavailable
     from consumer.events import Delivered
 
     try:
@@ -128,7 +129,7 @@ async def _try(settings: Settings) -> tuple[Answer, object]:
 
 
 def _text(answer: Answer) -> str:
-    from consumer.destination import Answered
+    from consumer.answers import Answered
 
     if isinstance(answer, Answered):
         return f"{answer.status} {answer.body.decode(errors='replace')!r}"

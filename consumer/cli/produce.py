@@ -186,8 +186,8 @@ class Sender:
         if topic is None or topic.error is not None:
             fail(
                 f"there is no topic {settings.kafka_topic!r} at {servers}, or this user may not see it; is "
-                f"{topic_named} right? If so, create it, for example with: kafka-topics.sh --bootstrap-server {servers} "
-                f"--create --topic {settings.kafka_topic} --partitions 6",
+                f"{topic_named} right? If so, create it, for example with: "
+                f"kafka-topics.sh --bootstrap-server {servers} --create --topic {settings.kafka_topic} --partitions 6",
                 EXIT_UNAVAILABLE,
             )
 

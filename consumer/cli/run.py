@@ -20,11 +20,10 @@ def run(
     """Read the topic and deliver, until SIGTERM or Ctrl-C: then finish what is in flight, commit, leave."""
     settings = settings_or_exit(os.environ, config)
 
-    from consumer.server import PortInUse
-
     from consumer.destination import EngineUnavailable
     from consumer.kafka_client import KafkaUnavailable
     from consumer.logs import setup_logging
+    from consumer.server import CannotListen
     from consumer.service import serve
 
     setup_logging(settings.log_level, settings.log_format, sys.stderr)
@@ -34,6 +33,6 @@ def run(
         code = asyncio.run(serve(settings))
     except KafkaUnavailable as error:
         fail(str(error), EXIT_UNAVAILABLE)
-    except (EngineUnavailable, PortInUse) as error:
+    except (EngineUnavailable, CannotListen) as error:
         fail(str(error), EXIT_SETTINGS)
     raise typer.Exit(code)

@@ -8,7 +8,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from confluent_kafka import Consumer, Producer
@@ -69,7 +69,8 @@ def dead_letters(broker: Broker, topic_name: str) -> Callable[[int], list[dict[s
         while len(found) < count and time.monotonic() < deadline:
             message = reader.poll(0.5)
             if message is not None and message.error() is None:
-                headers = {name: bytes(value or b"").decode() for name, value in message.headers() or []}  # type: ignore[str-bytes-safe,arg-type]
+                pairs = cast("list[tuple[str, bytes]]", message.headers())
+                headers = {name: value.decode() for name, value in pairs}
                 found.append({"value": message.value(), "key": message.key(), **headers})
         reader.close()
         return sorted(found, key=lambda letter: str(letter["value"]))
@@ -192,7 +193,7 @@ def test_an_outage_spends_nothing(
     [({"reject_all_keys": True}, "401"), ({"fail_rate": 1.0, "fail_status": 404}, "404")],
     ids=["wrong key", "wrong path"],
 )
-def test_a_wrong_key_or_url_stops_and_says_so(
+def test_a_wrong_key_or_url_stops_and_says_so(  # noqa: PLR0917  fixtures
     tmp_path: Path,
     settings: dict[str, str],
     emulator: Emulator,
