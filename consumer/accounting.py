@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 from consumer.events import EVENT_TYPES, DeadLetterReason, HandBack, SkipReason
 
 
-class End(Enum):
+class End(StrEnum):
     """How a record left us: the `outcome` label of customfit_events_finished_total."""
 
     DELIVERED = "delivered"

@@ -28,6 +28,8 @@ class Assignment:
         self.lanes: dict[User, Lane] = {}
         self.unfinished_bytes = 0
         self.in_flight = 0
+        self.unrecorded = 0
+        """Events that are answered and wait for a state write."""
         self.unacknowledged = 0
         """State writes and dead letters on their way."""
         self.closed = False

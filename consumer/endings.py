@@ -43,7 +43,7 @@ class Endings:
         """The destination has it. Behind a write of the user's state that is under way, it waits for that."""
         self._note(lane.assignment, dead_letter=False)
         if lane.recording:
-            lane.unrecorded.append(event)
+            self._await_record(lane, event)
         else:
             self._finish(lane.assignment, event.record, End.DELIVERED, None)
 
@@ -56,7 +56,7 @@ class Endings:
         """A delete had its turn: it is finished when the user is unknown in the stored state too."""
         self._note(lane.assignment, dead_letter=False)
         lane.identified = False
-        lane.unrecorded.append(event)
+        self._await_record(lane, event)
         self._record(lane, Forget(lane))
 
     def recorded(self, lane: Lane) -> None:
@@ -70,6 +70,7 @@ class Endings:
                 self._finish(lane.assignment, event.record, End.SKIPPED, SkipReason.FORGOTTEN)
             else:
                 self._finish(lane.assignment, event.record, End.DELIVERED, None)
+        lane.assignment.unrecorded -= len(lane.unrecorded)
         lane.unrecorded.clear()
 
     def bury(  # noqa: PLR0917  these are the fields of one value
@@ -101,6 +102,10 @@ class Endings:
     def handed_back(self, assignment: Assignment, reason: HandBack) -> None:
         """What is unfinished belongs to the partition's next owner."""
         self.account.hand_back(reason, assignment.offsets.unfinished, assignment.unfinished_bytes)
+
+    def _await_record(self, lane: Lane, event: Event) -> None:
+        lane.unrecorded.append(event)
+        lane.assignment.unrecorded += 1
 
     def _record(self, lane: Lane, action: Remember | Forget) -> None:
         lane.recording += 1

@@ -63,11 +63,14 @@ class Gate:
         return self._opens_at if self._opens_at > now else None
 
     @property
+    def everybody_fails(self) -> bool:
+        """Whether several users have failed and nobody has succeeded since."""
+        return len(self._failed_users) >= OUTAGE_USERS
+
+    @property
     def probing(self) -> bool:
         """Whether only one request at a time may find out if the destination works again."""
-        return self.state is State.STOPPED or (
-            self.state is State.UNAVAILABLE and len(self._failed_users) >= OUTAGE_USERS
-        )
+        return self.state is State.STOPPED or (self.state is State.UNAVAILABLE and self.everybody_fails)
 
     @property
     def window(self) -> int:

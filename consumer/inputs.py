@@ -65,9 +65,10 @@ class Lost:
 
 @dataclass(slots=True, frozen=True)
 class Committed:
-    """The broker's answer to a commit: which partitions it took; `error` is for people."""
+    """The broker's answer to a commit: what it was asked and what it took; `error` is for people."""
 
-    partitions: Sequence[Partition]
+    asked: Mapping[Partition, CommitPoint]
+    accepted: Sequence[Partition]
     error: str | None
 
 

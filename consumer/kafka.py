@@ -102,6 +102,7 @@ class Source:
         """Assigned but not to be fetched: not yet restored, or failed."""
         self._paused: set[Partition] = set()
         """What the client was told to pause."""
+        self._committing: Mapping[Partition, CommitPoint] | None = None
         self._stalled_since: float | None = None
         self._held_back = False
         """All partitions are paused, because the buffer has been full for a while."""
@@ -219,14 +220,16 @@ class Source:
             if error is not None:
                 ends[partition] = message.offset() or 0
                 continue
+            key, value = message.key(), message.value()
             record = Record(
                 partition,
                 message.offset() or 0,
                 message.timestamp()[1],
-                message.key(),
-                message.value(),
+                key,
+                value,
                 cast("Headers | None", message.headers()),
                 now,
+                len(key or b"") + len(value or b""),
             )
             self._handed_bytes += record.size_bytes
             records.append(record)
@@ -258,18 +261,23 @@ class Source:
 
     def _commit(self, points: Mapping[Partition, CommitPoint]) -> None:
         owned = {partition: point for partition, point in points.items() if partition in self._assigned}
+        if not owned:
+            self._post(Committed(points, [], None))
+            return
         try:
-            if owned:
-                self._consumer.commit(offsets=_to_commit(owned), asynchronous=True)
-                return
-            self._post(Committed([], None))
+            self._committing = points
+            self._consumer.commit(offsets=_to_commit(owned), asynchronous=True)
         except KafkaException as error:
-            self._post(Committed([], str(error)))
+            self._committing = None
+            self._post(Committed(points, [], str(error)))
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        done = [Partition(p.topic, p.partition) for p in partitions if p.error is None and error is None]
-        first = error or next((p.error for p in partitions if p.error is not None), None)
-        self._post(Committed(done, None if first is None else first.str()))
+        """Take the answer to the asynchronous commit. The client may call back for a revoke's own commit as well."""
+        points = self._committing
+        if points is None or not _speaks_of(points, partitions):
+            return
+        self._committing = None
+        self._post(_committed(points, error, partitions))
 
     def _commit_and_wait(self, points: Mapping[Partition, CommitPoint]) -> None:
         if not points:
@@ -277,9 +285,9 @@ class Source:
         try:
             answer = self._consumer.commit(offsets=_to_commit(points), asynchronous=False)
         except KafkaException as error:
-            self._post(Committed([], str(error)))
+            self._post(Committed(points, [], str(error)))
             return
-        self._on_commit(None, answer or [])
+        self._post(_committed(points, None, answer or []))
 
     # ------------------------------------------------------------------ rebalances: run inside poll()
 
@@ -393,3 +401,16 @@ def _topic_partitions(partitions: Iterable[Partition]) -> list[TopicPartition]:
 
 def _to_commit(points: Mapping[Partition, CommitPoint]) -> list[TopicPartition]:
     return [TopicPartition(p.topic, p.number, point.offset, point.metadata) for p, point in sorted(points.items())]
+
+
+def _speaks_of(points: Mapping[Partition, CommitPoint], answer: Iterable[TopicPartition]) -> bool:
+    offsets = {partition: point.offset for partition, point in points.items()}
+    return all(offsets.get(Partition(p.topic, p.partition)) == p.offset for p in answer)
+
+
+def _committed(
+    points: Mapping[Partition, CommitPoint], error: KafkaError | None, answer: list[TopicPartition]
+) -> Committed:
+    accepted = [Partition(p.topic, p.partition) for p in answer if p.error is None and error is None]
+    first = error or next((p.error for p in answer if p.error is not None), None)
+    return Committed(points, accepted, None if first is None else first.str())

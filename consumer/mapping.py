@@ -75,8 +75,8 @@ def request_body(delivery: Delivery, dialect: Dialect) -> bytes:
 def test_identify(user_id: str, now: datetime, dialect: Dialect) -> bytes:
     """An identify that `check --send-test-event` makes up: a named test user, no traits."""
     timestamp = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03d}Z"
-    identify = [] if dialect == "sdk" else [_Identify(_EVENT_TYPES[Kind.IDENTIFY], f"check-{now:%s}", timestamp)]
-    return _encode(_Body(_User(user_id), identify))
+    identify = _Identify(_EVENT_TYPES[Kind.IDENTIFY], f"check-{now.timestamp():.0f}", timestamp)
+    return _encode(_Body(_User(user_id), [] if dialect == "sdk" else [identify]))
 
 
 def _identify(event: Event, insert_id: str, dialect: Dialect) -> list[_Identify]:

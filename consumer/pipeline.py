@@ -157,7 +157,7 @@ class Pipeline:
         self._drains = Drains(settings.drain_seconds)
         self._looking: deque[list[tuple[Assignment, Event, bool]]] = deque()
         """Batches whose users are being looked up, oldest first; the flag: its lane is reserved."""
-        self._deliveries: set[asyncio.Task[None]] = set()
+        self._deliveries: dict[Delivery, asyncio.Task[None]] = {}
         self._taken_records = 0
         self._taken_bytes = 0
         self._end_offsets: dict[Partition, int] = {}
@@ -180,7 +180,7 @@ class Pipeline:
         while not self._ended:
             inputs = await self._inbox.take(self._seconds_until_due(time.monotonic()))
             self._turn(inputs, time.monotonic())
-        for task in self._deliveries:
+        for task in self._deliveries.values():
             task.cancel()
 
     def _turn(self, inputs: Sequence[Input], now: float) -> None:
@@ -238,8 +238,8 @@ class Pipeline:
                 self._forget(partitions, reason)
             case Lost(partitions):
                 self._forget(partitions, HandBack.LOST)
-            case Committed(accepted, error):
-                self._commits.answered(accepted, ok=error is None)
+            case Committed(asked, accepted, error):
+                self._commits.answered(asked, accepted, ok=error is None)
                 self._reporter.committed(error)
             case EndOffsets(offsets):
                 self._end_offsets |= {p: end for p, end in offsets.items() if p in self._sequencer.assignments}
@@ -298,6 +298,7 @@ class Pipeline:
 
     def _responded(self, response: Responded, now: float) -> None:
         delivery = response.delivery
+        del self._deliveries[delivery]
         outcome = judge(response.answer, datetime.now(UTC))
         state = self._sequencer.gate.state
         self._reporter.responded(result_of(response.answer), response.seconds)
@@ -314,9 +315,7 @@ class Pipeline:
     def _send(self, now: float) -> None:
         loop = asyncio.get_running_loop()
         while (delivery := self._sequencer.next_delivery(now)) is not None:
-            task = loop.create_task(self._deliver(delivery))
-            self._deliveries.add(task)
-            task.add_done_callback(self._deliveries.discard)
+            self._deliveries[delivery] = loop.create_task(self._deliver(delivery))
 
     async def _deliver(self, delivery: Delivery) -> None:
         started = time.monotonic()

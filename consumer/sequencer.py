@@ -10,6 +10,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Literal, assert_never
 
 from consumer.accounting import Account
@@ -40,8 +41,14 @@ from consumer.offsets import OffsetTracker
 
 THROTTLED_COUNTS: Final = 0.1
 """A 429 says "slow down", not "broken": it counts a tenth towards giving up."""
+CRAMPED_COUNTS: Final = 0.1
+"""So does failing while nobody else can try: it may be an outage after all."""
 FAILING_STEP_SECONDS_MAX: Final = 60.0
 """What one failure adds at the most to how long an event has failed: between two attempts there may lie an outage."""
+
+
+BUFFER_FULL: Final = 0.9
+"""The source stops fetching a little below the limit, so that its batches stay worth their cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,7 @@ class SequencingRules:
 
     batch_events_max: int = 100
     batch_bytes_max: int = 450_000
+    buffer_events_max: int = 20_000
     hold_seconds: float = 0.0
     held_events_max: int = 10_000
     unidentified: Literal["introduce", "dead-letter"] = "introduce"
@@ -240,8 +248,9 @@ class Sequencer:
     def _unblocks_commits(self, lane: Lane) -> bool:
         """Whether the lane has the first unfinished event of its partition, and nothing but that can be committed."""
         offsets = lane.assignment.offsets
-        first = lane.again[-1].events[0] if lane.again else lane.waiting[0]
-        return offsets.is_committed and first.record.offset == offsets.committable()
+        # An identify that is sent again may have overtaken the first unfinished event, which can only go after it.
+        firsts = [delivery.events[0] for delivery in lane.again[-1:]] + list(islice(lane.waiting, 1))
+        return offsets.is_committed and offsets.committable() in (event.record.offset for event in firsts)
 
     # ------------------------------------------------------------------ what an outcome does
 
@@ -292,11 +301,23 @@ class Sequencer:
             self._bury(delivery, DeadLetterReason.GAVE_UP, detail)
 
     def _failed_alone_seconds(self, delivery: Delivery, now: float) -> float:
-        """Seconds since its last failure, if another request succeeded since then; 0 in an outage."""
+        """Seconds since its last failure, if another request succeeded since then; 0 in an outage.
+
+        When the buffer is full of what waits behind one or two failing users, nobody else can succeed: then a part of
+        their time counts too, or it would stay so for ever.
+        """
         failed_at, delivered_at = delivery.failed_at, self.gate.last_delivered_at
-        if failed_at is None or delivered_at is None or delivered_at <= failed_at:
+        if failed_at is None or delivered_at is None:
             return 0.0
-        return min(now - failed_at, FAILING_STEP_SECONDS_MAX)
+        seconds = min(now - failed_at, FAILING_STEP_SECONDS_MAX)
+        if delivered_at > failed_at:
+            return seconds
+        return seconds * CRAMPED_COUNTS if self._nobody_else_can_try and not self.gate.everybody_fails else 0.0
+
+    @property
+    def _nobody_else_can_try(self) -> bool:
+        full = self.account.unfinished >= BUFFER_FULL * self._rules.buffer_events_max
+        return full or self._must_wait_for_commit
 
     def _bury(
         self, delivery: Delivery, reason: DeadLetterReason, detail: str, status: int | None = None, body: bytes = b""

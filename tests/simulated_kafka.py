@@ -85,6 +85,7 @@ class SimulatedSource:
         self._commands: deque[Callable[[], None]] = deque()
         self._drained: tuple[Future[dict[Partition, CommitPoint]], list[Partition], Callable[[], None]] | None = None
         self._commit_arrives_at = 0.0
+        self._drain_until = 0.0
         self._polls = False
         self._read: dict[Record, tuple[Tenure, Entry]] = {}
 
@@ -177,7 +178,16 @@ class SimulatedSource:
         while len(records) < count and index < len(entries) and entries[index].appended_at <= now:
             entry = entries[index]
             key = entry.user.id.encode()
-            record = Record(partition, entry.offset, int(now * 1000), key, entry.value, None, now)
+            record = Record(
+                partition,
+                entry.offset,
+                int(now * 1000),
+                key,
+                entry.value,
+                None,
+                now,
+                len(key or b"") + len(entry.value or b""),
+            )
             self._read[record] = (tenure, entry)
             tenure.fetched_at[entry.offset] = now
             tenure.position = entry.offset + 1
@@ -205,32 +215,32 @@ class SimulatedSource:
     def _commit(self, points: Mapping[Partition, CommitPoint]) -> None:
         owned = {self.tenures[partition]: point for partition, point in points.items() if partition in self.tenures}
         if not owned:
-            self._post(Committed([], None))
+            self._post(Committed(points, [], None))
             return
         # In the order they were sent: one connection.
         arrives_at = max(self._commit_arrives_at, self._stage.now + self._stage.between(0.001, 0.1))
         self._commit_arrives_at = arrives_at
-        self._stage.after(arrives_at - self._stage.now, lambda: self._commit_arrives(owned))
+        self._stage.after(arrives_at - self._stage.now, lambda: self._commit_arrives(points, owned))
 
-    def _commit_arrives(self, owned: Mapping[Tenure, CommitPoint]) -> None:
-        committed = self._apply_commit(owned)
+    def _commit_arrives(self, asked: Mapping[Partition, CommitPoint], owned: Mapping[Tenure, CommitPoint]) -> None:
+        committed = self._apply_commit(asked, owned)
         self._stage.after(self._stage.between(0.001, 0.1), lambda: self._post_committed(committed, owned))
 
-    def _apply_commit(self, owned: Mapping[Tenure, CommitPoint]) -> Committed:
+    def _apply_commit(self, asked: Mapping[Partition, CommitPoint], owned: Mapping[Tenure, CommitPoint]) -> Committed:
         stage, failures = self._stage, self._options.commit_failures
         stage.exercised["commits"] += 1
         stage.exercised["commits with metadata"] += any(point.metadata for point in owned.values())
         if stage.chance(failures):
             stage.exercised["commits failed"] += 1
-            return Committed([], "broker not available")
+            return Committed(asked, [], "broker not available")
         done = [tenure.partition for tenure, point in owned.items() if self._broker.commit(tenure, point)]
         if stage.chance(failures):
             stage.exercised["commits done whose answer was lost"] += 1
-            return Committed([], "timed out")
-        return Committed(done, None if len(done) == len(owned) else "illegal generation")
+            return Committed(asked, [], "timed out")
+        return Committed(asked, done, None if len(done) == len(owned) else "illegal generation")
 
     def _post_committed(self, committed: Committed, owned: Mapping[Tenure, CommitPoint]) -> None:
-        recorded = [(tenure, point) for tenure, point in owned.items() if tenure.partition in committed.partitions]
+        recorded = [(tenure, point) for tenure, point in owned.items() if tenure.partition in committed.accepted]
         self._post(committed, lambda: self._note_recorded(recorded))
 
     def _note_recorded(self, recorded: list[tuple[Tenure, CommitPoint]]) -> None:
@@ -256,8 +266,13 @@ class SimulatedSource:
         self._blocked = True
         drained: Future[dict[Partition, CommitPoint]] = Future()
         self._drained = (drained, partitions, then)
-        self._post(Revoking(partitions, drained, shutdown=shutdown))
+        self._drain_until = self._stage.now + self._options.drain_seconds
+        self._post(Revoking(partitions, drained, shutdown=shutdown), lambda: self._close(partitions))
         self._stage.after(self._options.drain_seconds + DRAIN_GRACE_SECONDS, lambda: self._check_answered(drained))
+
+    def _close(self, partitions: list[Partition]) -> None:
+        for partition in partitions:
+            self.tenures[partition].closing = True
 
     def _check_answered(self, drained: Future[dict[Partition, CommitPoint]]) -> None:
         if self.alive and self._drained is not None and self._drained[0] is drained:
@@ -269,21 +284,26 @@ class SimulatedSource:
             drained, partitions, then = self._drained
             self._drained = None
             for partition in partitions:
-                self.tenures[partition].note_drained()
-            self._stage.after(self._stage.between(0.0, 0.1), lambda: self._finish_revoke(drained.result(), partitions, then))
+                tenure = self.tenures[partition]
+                tenure.note_drained()
+                if not tenure.is_drained and self._stage.now < self._drain_until:
+                    raise Violation("drain", f"{tenure} is given back with work under way, before time is up")
+            self._stage.after(
+                self._stage.between(0.0, 0.1), lambda: self._finish_revoke(drained.result(), partitions, then)
+            )
 
     def _finish_revoke(
         self, points: dict[Partition, CommitPoint], partitions: list[Partition], then: Callable[[], None]
     ) -> None:
         if not self.alive:
             return
-        committed = Committed([], None)
+        committed = Committed(points, [], None)
         if points:
             owned = {self.tenures[partition]: point for partition, point in points.items()}
-            committed = self._apply_commit(owned)
+            committed = self._apply_commit(points, owned)
             self._post_committed(committed, owned)
         for partition in partitions:
-            if partition in committed.partitions or partition not in points:
+            if partition in committed.accepted or partition not in points:
                 self._broker.note_left(self.tenures[partition])
         self._forget(partitions)
         self._post(Revoked(partitions))

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import random
+import signal
 import sys
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, NamedTuple, Self
 
 import msgspec
 import typer
@@ -31,6 +32,7 @@ Record = tuple[bytes | None, bytes]
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 STANDARD_INPUT: Final = Path("-")
 INTERRUPTED_FLUSH_SECONDS: Final = 5.0
+METADATA_SECONDS: Final = 5.0  # so long Ctrl-C waits while no broker answers
 POLL_EVERY: Final = 256
 REASONS_MAX: Final = 5
 
@@ -62,6 +64,7 @@ def produce(
         else:
             records, seed = lines(closing.enter_context(_opened(file))), None
         sender = Sender(target)
+        closing.enter_context(sender.interrupts)
         sender.check_topic()
         typed = file == STANDARD_INPUT and sys.stdin.isatty()
         started = time.monotonic()
@@ -150,6 +153,7 @@ class Sender:
         self.acknowledged = 0
         self.failed = 0
         self.reasons: Counter[str] = Counter()
+        self.interrupts = Interrupts()
         self._target = target
         self._last_error = ""
         config = {
@@ -172,9 +176,10 @@ class Sender:
         topics = None
         while topics is None:
             try:
-                topics = self._producer.list_topics(timeout=max(deadline - time.monotonic(), 0.1)).topics
+                remaining = max(deadline - time.monotonic(), 0.1)
+                topics = self._producer.list_topics(timeout=min(remaining, METADATA_SECONDS)).topics
             except KafkaException as error:
-                self._producer.poll(0.1)  # brings the reason to _note
+                self._poll(0.1)  # brings the reason to _note
                 if time.monotonic() >= deadline:
                     reason = self._last_error or error.args[0].str()
                     fail(
@@ -200,19 +205,25 @@ class Sender:
                     self._wait_until(started + number / rate)
                 self._produce(record_key, value)
                 if rate or number % POLL_EVERY == 0:
-                    self._producer.poll(0)
+                    self._poll(0)
                     advance(self.acknowledged + self.failed)
             while len(self._producer):  # ends: librdkafka gives up a message after message.timeout.ms
-                self._producer.poll(0.1)
+                self._poll(0.1)
                 advance(self.acknowledged + self.failed)
         except KeyboardInterrupt:
-            self._producer.flush(INTERRUPTED_FLUSH_SECONDS)
+            with self.interrupts.put_off():
+                self._producer.flush(INTERRUPTED_FLUSH_SECONDS)
             return True
         return False
 
     def _wait_until(self, moment: float) -> None:
         while (seconds := moment - time.monotonic()) > 0:
-            self._producer.poll(min(seconds, 0.1))
+            self._poll(min(seconds, 0.1))
+
+    def _poll(self, seconds: float) -> None:
+        with self.interrupts.put_off():
+            self._producer.poll(seconds)
+        self.interrupts.check()
 
     def _produce(self, record_key: bytes | None, value: bytes) -> None:
         from confluent_kafka import KafkaException
@@ -223,7 +234,7 @@ class Sender:
                 self._producer.produce(topic, value=value, key=record_key, on_delivery=self._delivered)
                 return
             except BufferError:  # 100,000 messages wait
-                self._producer.poll(0.1)
+                self._poll(0.1)
             except KafkaException as error:
                 self._count_failed(error.args[0])
                 return
@@ -245,6 +256,47 @@ class Sender:
         # "All brokers are down" follows every other reason and says less.
         if error.name() != "_ALL_BROKERS_DOWN":
             self._last_error = error.str()
+
+
+class Interrupts:
+    """Ctrl-C and SIGTERM as KeyboardInterrupt, but not out of librdkafka's calls.
+
+    There confluent-kafka 2.16 loses it: the call ends with "returned NULL without setting an exception".
+    """
+
+    def __init__(self) -> None:
+        self._came = False
+        self._put_off = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Take the two signals."""
+        self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Give them back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Only note a signal that comes now."""
+        self._put_off = True
+        try:
+            yield
+        finally:
+            self._put_off = False
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if a signal has come."""
+        if self._came:
+            raise KeyboardInterrupt
+
+    def _handle(self, _number: int, _frame: object) -> None:
+        self._came = True
+        if not self._put_off:
+            raise KeyboardInterrupt
 
 
 def _silent_logger() -> logging.Logger:
