@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from subprocess import PIPE
 from typing import NamedTuple
 
 import pytest
@@ -234,3 +239,24 @@ def test_a_missing_file_is_said() -> None:
 
     assert 1 == result.exit_code
     assert "not-there.jsonl (--file): No such file or directory" in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("options", [("--events", "1000000", "--rate", "50"), ("--file", "-")])
+def test_an_interrupted_run_says_what_was_sent(
+    cluster: Cluster, topic: str, number: signal.Signals, options: tuple[str, ...]
+) -> None:
+    """Ctrl-C between events, in the middle of waiting for Kafka or for a line, is an end like any other."""
+    arguments = [sys.executable, "-m", "consumer", "produce", *options]
+    with subprocess.Popen(arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as process:
+        assert process.stdin is not None
+        process.stdin.write('{"userId":"u1"}\n')
+        process.stdin.flush()
+        first = cluster.records(1, topic)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=20)
+
+    assert first
+    assert 1 == process.returncode
+    assert re.fullmatch(rf"sent [1-9]\d* events to {topic} in .*\n", output)
+    assert "customfit-consumer: interrupted; what is counted as sent was acknowledged\n" == errors

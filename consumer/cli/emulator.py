@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -19,6 +19,8 @@ from consumer.cli.exits import EXIT_ERROR, fail
 if TYPE_CHECKING:
     from consumer.emulator import Emulator
     from consumer.emulator_contract import Call
+    from consumer.emulator_faults import Faults
+    from consumer.ledger import Ledger
 
 PROBLEM_LINES_MAX: Final = 20
 PROBLEM_LINES_SECONDS: Final = 10.0
@@ -58,50 +60,53 @@ def emulator(
 ) -> None:
     """Stand in for CustomFit's API: check what is sent, keep a ledger, fail as told (while it runs: POST /control)."""
     from consumer.emulator import Emulator
-    from consumer.emulator_faults import Faults, FaultsError
-    from consumer.ledger import Ledger, LedgerFileError
 
-    faults = Faults()
-    try:
-        faults.change(
-            {
-                "latency_seconds": latency_seconds,
-                "latency_jitter_seconds": latency_jitter_seconds,
-                "fail_rate": fail_rate,
-                "fail_status": fail_status,
-                "fail_retry_after_seconds": fail_retry_after_seconds,
-                "throttle_requests_per_second": throttle_requests_per_second,
-                "reject_keys": reject_key or [],
-                "reject_all_keys": reject_all_keys,
-                "unavailable_seconds": unavailable_seconds,
-                "refuse_users": refuse_user or [],
-                "refuse_names": refuse_name or [],
-                "hang": hang,
-                "reset_rate": reset_rate,
-                "reset_unrecorded_rate": reset_unrecorded_rate,
-            }
-        )
-    except FaultsError as error:
-        raise typer.BadParameter(str(error)) from None
-    try:
-        book = Ledger(events_max=ledger_events_max, file=ledger)
-    except (LedgerFileError, OSError) as error:
-        fail(f"the ledger file (--ledger): {error}", EXIT_ERROR)
-    console = Console(verbose=verbose)
-    server = Emulator(
-        faults,
-        frozenset(accept_key) if accept_key else None,
-        ledger=book,
-        body_bytes_max=body_bytes_max,
-        seed=seed,
-        watcher=console,
+    faults = _faults(
+        latency_seconds=latency_seconds,
+        latency_jitter_seconds=latency_jitter_seconds,
+        fail_rate=fail_rate,
+        fail_status=fail_status,
+        fail_retry_after_seconds=fail_retry_after_seconds,
+        throttle_requests_per_second=throttle_requests_per_second,
+        reject_keys=reject_key or [],
+        reject_all_keys=reject_all_keys,
+        unavailable_seconds=unavailable_seconds,
+        refuse_users=refuse_user or [],
+        refuse_names=refuse_name or [],
+        hang=hang,
+        reset_rate=reset_rate,
+        reset_unrecorded_rate=reset_unrecorded_rate,
     )
+    keys = frozenset(accept_key) if accept_key else None
+    book = _ledger(ledger, ledger_events_max)
+    console = Console(verbose=verbose)
+    server = Emulator(faults, keys, ledger=book, body_bytes_max=body_bytes_max, seed=seed, watcher=console)
     try:
         asyncio.run(_serve(server, console, host, port))
     finally:
         book.close()
     for name, value in book.summary().items():
         console.say(f"{name:40} {value}")
+
+
+def _faults(**changes: Any) -> Faults:
+    from consumer.emulator_faults import Faults, FaultsError
+
+    faults = Faults()
+    try:
+        faults.change(changes)
+    except FaultsError as error:
+        raise typer.BadParameter(str(error)) from None
+    return faults
+
+
+def _ledger(file: Path | None, events_max: int) -> Ledger:
+    from consumer.ledger import Ledger, LedgerFileError
+
+    try:
+        return Ledger(events_max=events_max, file=file)
+    except (LedgerFileError, OSError) as error:
+        fail(f"the ledger file (--ledger): {error}", EXIT_ERROR)
 
 
 async def _serve(server: Emulator, console: Console, host: str, port: int) -> None:
