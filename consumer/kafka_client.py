@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -88,7 +90,7 @@ def prepare(settings: Settings) -> None:
     partitions = _partition_count(admin, settings)
     _create_dead_letter_topic(admin, settings, partitions)
     if settings.kafka_start == "latest":
-        _start_new_group_at_end(admin, settings, partitions)
+        _start_new_group_at_end(settings, partitions)
 
 
 class Inspection(NamedTuple):
@@ -105,19 +107,36 @@ def inspect(settings: Settings) -> Inspection:
     admin = AdminClient(admin_config(settings), logger=logging.getLogger("librdkafka"))
     partitions = _partition_count(admin, settings)
     dead_letters = admin.list_topics(timeout=REQUEST_SECONDS).topics.get(settings.dead_letter_topic)
-    where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
     try:
-        known = _committed(admin, settings, where)
+        with _outside_the_group(settings) as consumer:
+            known = _committed(consumer, settings, partitions)
     except KafkaException as error:
         group_id = settings.kafka_group_id
         raise KafkaUnavailable(f"group {group_id!r} (CUSTOMFIT_KAFKA_GROUP_ID): {_text(error)}") from None
     return Inspection(partitions, len(dead_letters.partitions) if dead_letters else 0, known)
 
 
-def _committed(admin: AdminClient, settings: Settings, where: list[TopicPartition]) -> dict[int, int]:
-    group = ConsumerGroupTopicPartitions(settings.kafka_group_id, where)
-    known = _wait(admin.list_consumer_group_offsets([group])[settings.kafka_group_id])
-    return {p.partition: p.offset for p in known.topic_partitions if p.offset >= 0}
+@contextmanager
+def _outside_the_group(settings: Settings) -> Iterator[Consumer]:
+    """A consumer that knows the group and never joins it.
+
+    Not AdminClient.list_consumer_group_offsets: with librdkafka 2.16 that ends the process (SIGSEGV) while the group's
+    coordinator is moving or not there yet.
+    """
+    consumer = Consumer(consumer_config(settings), logger=logging.getLogger("librdkafka"))
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def _committed(consumer: Consumer, settings: Settings, partitions: int) -> dict[int, int]:
+    where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
+    known = consumer.committed(where, timeout=settings.startup_timeout_seconds)
+    for partition in known:
+        if partition.error is not None:
+            raise KafkaException(partition.error)
+    return {partition.partition: partition.offset for partition in known if partition.offset >= 0}
 
 
 def _partition_count(admin: AdminClient, settings: Settings) -> int:
@@ -168,20 +187,22 @@ def _create_dead_letter_topic(admin: AdminClient, settings: Settings, partitions
     log.info("created the dead-letter topic %s with %d partitions", name, partitions)
 
 
-def _start_new_group_at_end(admin: AdminClient, settings: Settings, partitions: int) -> None:
+def _start_new_group_at_end(settings: Settings, partitions: int) -> None:
     """CUSTOMFIT_KAFKA_START=latest: commit the end of every partition, once, for a group that has no commit at all.
 
     Committed before anybody joins, so that a crash before the first event does not skip what came in between, and
     partitions added later are read from their beginning.
     """
-    where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
     try:
-        if _committed(admin, settings, where):
-            return
-        ends = admin.list_offsets({p: OffsetSpec.latest() for p in where})
-        at_end = [TopicPartition(p.topic, p.partition, _wait(future).offset) for p, future in ends.items()]
-        start = ConsumerGroupTopicPartitions(settings.kafka_group_id, at_end)
-        _wait(admin.alter_consumer_group_offsets([start])[settings.kafka_group_id])
+        with _outside_the_group(settings) as consumer:
+            if _committed(consumer, settings, partitions):
+                return
+            at_end = []
+            for number in range(partitions):
+                where = TopicPartition(settings.kafka_topic, number)
+                _, end = consumer.get_watermark_offsets(where, timeout=REQUEST_SECONDS)
+                at_end.append(TopicPartition(settings.kafka_topic, number, end))
+            consumer.commit(offsets=at_end, asynchronous=False)
     except KafkaException as error:
         if error.args[0].code() in (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP):
             return  # another member is there already and did this

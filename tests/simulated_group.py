@@ -94,7 +94,9 @@ class Group:
 
     def _owned(self, member: SimulatedMember) -> list[Tenure]:
         """What the group says is the member's."""
-        return [tenure for tenure in self._broker.owners.values() if tenure is not None and tenure.member == member.name]
+        return [
+            tenure for tenure in self._broker.owners.values() if tenure is not None and tenure.member == member.name
+        ]
 
     # ------------------------------------------------------------------ partitions
 

@@ -86,7 +86,7 @@ class Log:
             partition = home[user] if options.keyed else rng.choice(partitions)
             what = self._what(user in never)
             at = options.chaos_seconds * 0.8 * number / options.events if options.dripping else 0.0
-            self.append(partition, what, user, at, self._verdict(what))
+            self.append(partition, what, user, at, self._verdict(what, user in users[:2]))
         for partition in partitions:
             if rng.random() < 0.3:
                 self.ends[partition] += 1
@@ -106,15 +106,16 @@ class Log:
             dice -= share
         return self._random.choice(("track", "track", "page", "screen"))
 
-    def _verdict(self, what: What) -> Verdict:
+    def _verdict(self, what: What, may_be_stubborn: bool) -> Verdict:
         options, dice = self._options, self._random.random()
         if what == "identify":
             return "refused" if dice < options.refused_identifies else "welcome"
         if what in ("track", "page", "screen"):
             if dice < options.refused_events:
                 return "refused"
-            if dice < options.refused_events + options.stubborn_events:
-                return "throttled" if self._random.random() < 0.1 else "stubborn"
+            # Of two users only: three that fail, and nobody who succeeds, are an outage.
+            if may_be_stubborn and dice < options.refused_events + options.stubborn_events:
+                return "throttled" if self._random.random() < 0.2 else "stubborn"
         return "welcome"
 
 

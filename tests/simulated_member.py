@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -32,7 +33,8 @@ from tests.verifier import Counts, Verifier
 from tests.verifier import Member as Ledger
 
 BACKOFF_SECONDS_MAX = 4.0
-TURN_AFTER_SECONDS_MAX = 0.01
+NO_TASK = cast("asyncio.Task[None]", None)
+TURN_AFTER_SECONDS_MAX = 0.03
 """So long may inputs gather before a turn takes them all."""
 
 
@@ -76,6 +78,7 @@ class SteppedPipeline(Pipeline):
     def _send(self, now: float) -> None:
         while (delivery := self._sequencer.next_delivery(now)) is not None:
             self.sent.append(delivery)
+            self._deliveries[delivery] = NO_TASK
 
 
 class SilentReporter:
@@ -151,9 +154,12 @@ class SimulatedMember:
             raise Violation("crashed", f"{self.name}: {error!r}") from error
         account, assignments = self._sequencer.account, self._sequencer.assignments.values()
         self.ledger.holds_cut_short = account.holds_cut_short
+        self.ledger.unfinished = max(self.ledger.unfinished, account.unfinished)
         self._note_actions()
         self._note_requests()
         self._world.verifier.turned(self.ledger, self._counts())
+        for assignment in assignments:
+            self._world.verifier.check_belief(self.name, assignment.partition, assignment.offsets.committed_offset)
         self.is_halted = any([assignment.halted for assignment in assignments])
         self.source.after_turn()
         if any(isinstance(item, ThreadEnded) for item, _ in inbox):
@@ -240,8 +246,8 @@ class SimulatedMember:
 
     @property
     def is_busy(self) -> bool:
-        """A request or a write of state is under way."""
-        return bool(self.ledger.outstanding) or self.states.is_busy
+        """A request, a write of state or a rebalance is under way."""
+        return bool(self.ledger.outstanding or self._inbox) or self.states.is_busy or self.source.blocked
 
     def check_empty(self) -> None:
         """All is committed: nothing may be left in any lane or count."""

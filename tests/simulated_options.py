@@ -96,13 +96,13 @@ def draw(seed: int) -> Options:
     keyed = rng.random() < 0.8
     own_stores = rng.random() < 0.4
     is_hostile = flavour == "hostile"
-    # A buffer full of events that nobody accepts is an outage to a member, and it would wait for ever.
-    is_roomy = flavour in ("hostile", "stubborn")
+    # A buffer full of what three users are refused looks like a wrong setting, and would wait for an operator.
+    is_roomy = flavour == "hostile"
     return Options(
         seed=seed,
         flavour=flavour,
         partitions=1 if is_flood else rng.randint(1, 4),
-        events=rng.randint(320, 420) if is_flood else rng.randint(10, 90),
+        events=rng.randint(300, 340) if is_flood else rng.randint(8, 60),
         users=rng.randint(1, 16),
         keyed=keyed,
         dripping=not is_flood and rng.random() < 0.6,
@@ -113,9 +113,9 @@ def draw(seed: int) -> Options:
         rejected=rng.choice((0.05, 0.85, 0.85)) if is_flood else content(0.12),
         gaps=content(0.3),
         refused_events=content(0.6 if is_hostile else 0.08, often=is_hostile),
-        refused_identifies=content(0.5 if is_hostile else 0.2),
-        refused_introductions=content(0.5 if is_hostile else 0.2),
-        stubborn_events=content(0.1, often=True) if flavour == "stubborn" else 0.0,
+        refused_identifies=content(0.9 if is_hostile else 0.2, often=is_hostile),
+        refused_introductions=content(0.9 if is_hostile else 0.2, often=is_hostile),
+        stubborn_events=content(0.2, often=True) if flavour == "stubborn" else 0.0,
         errors=weather(0.15),
         refusals_to_connect=weather(0.1),
         throttling=weather(0.1),
@@ -126,13 +126,13 @@ def draw(seed: int) -> Options:
         outages=0 if is_calm or is_flood else rng.choice((0, 0, 1, 1, 2)),
         members=rng.randint(1, 3),
         moves=0 if is_calm or is_flood else rng.randint(4, 12) if is_moving else rng.choice((0, 1, 2, 4)),
-        chaos_seconds=rng.uniform(4, 20),
+        chaos_seconds=rng.uniform(3, 12),
         own_stores=own_stores,
         commit_failures=weather(0.3),
         state_failures=weather(0.2),
         state_losses=weather(0.5),
         dead_letter_failures=weather(0.4),
-        metadata_bytes_max=3_000 if flavour == "stubborn" else rng.choice((3_000, 3_000, 16)),
+        metadata_bytes_max=rng.choice((3_000, 3_000, 16)),
         hold_seconds=rng.choice((0.0, 0.0, rng.uniform(0.2, 6))),
         unidentified="introduce" if rng.random() < 0.7 else "dead-letter",
         anonymous=rng.choice(("skip", "forward")),
@@ -147,5 +147,5 @@ def draw(seed: int) -> Options:
         drain_seconds=rng.uniform(0.1, 4),
         give_up_seconds=rng.uniform(1, 4) if flavour == "stubborn" else rng.choice((2.0, 900.0)),
         dead_letter_ratio_max=rng.choice((0.2, 0.5)),
-        fetch_records_max=rng.choice((1, 4, 20, 100)),
+        fetch_records_max=100 if is_flood else rng.choice((3, 10, 100)),
     )

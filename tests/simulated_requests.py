@@ -25,6 +25,8 @@ class Tenure:
     start: int
     before: frozenset[int]
     """What the commit that it starts from says is finished above its offset."""
+    closing: bool = False
+    """The member knows that it is to be given back."""
     ended: bool = False
     """The member knows that it is over."""
     fetched_at: dict[int, float] = field(default_factory=dict)

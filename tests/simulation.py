@@ -119,7 +119,9 @@ def simulate(seed: int, *, tell_all: bool = False) -> Run:
 def describe(run: Run, *, with_story: bool) -> str:
     """A run for people."""
     lines = [f"seed {run.options.seed}", f"  drawn: {run.options}"]
-    lines.append("  exercised: " + ", ".join(f"{name} {count}" for name, count in sorted(run.exercised.items()) if count))
+    lines.append(
+        "  exercised: " + ", ".join(f"{name} {count}" for name, count in sorted(run.exercised.items()) if count)
+    )
     if with_story:
         lines += [f"  {line}" for line in run.story]
     result = "ok" if run.violation is None else f"BROKEN {run.violation}"

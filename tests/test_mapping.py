@@ -281,7 +281,10 @@ def test_insert_id_without_message_id() -> None:
             "2026-01-01 00:00:00.001Z",
         ),
         (b'"timestamp":"x","originalTimestamp":"2026-01-01T00:00:00.002Z"', "2026-01-01 00:00:00.002Z"),
-        (b'"timestamp":null,"sentAt":"2026-01-01T01:00:00.003+01:00"', "2026-01-01 00:00:00.003Z"),
+        (
+            b'"timestamp":null,"receivedAt":"2026-01-01T00:00:00.004Z","sentAt":"2026-01-01T01:00:00.003+01:00"',
+            "2026-01-01 00:00:00.003Z",
+        ),
         (b'"sentAt":"","receivedAt":1767225600004', "2026-01-01 00:00:00.004Z"),
         (b'"timestamp":{},"originalTimestamp":[],"sentAt":true,"receivedAt":-1', RECORD_TIME),
         (b'"version":1', RECORD_TIME),

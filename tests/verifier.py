@@ -12,6 +12,7 @@ It never looks into lanes, gates or trackers: it has ledgers of its own. A broke
     dead letter      refused: alone; gave up: alone, long enough, while others succeeded; unidentified: only who is not
     state            says "identified" only of users whose identify was accepted; a known user is not introduced again
     gate             after 401 one request at a time; after Retry-After none for that long
+    drain            a partition that is asked for gets no new requests, and is given back when nothing is under way
     account          consumed = finished + unfinished at every turn, and all counts back to 0 in the end
 """
 
@@ -60,6 +61,11 @@ class Member:
     """The last word was 401 or the like."""
     dead_letter_ratio_max: float = 1.0
     paused_until: float = 0.0
+    unfinished: int = 0
+    failed_users: set[User] = field(default_factory=set)
+    """Since the last success or refusal."""
+    users_that_failed: int = 0
+    """How many those were when the turn before had ended."""
     refused_users: set[User] = field(default_factory=set)
     holds_cut_short: int = 0
     last: dict[tuple[Tenure, int], Request] = field(default_factory=dict)
@@ -116,8 +122,8 @@ class Verifier:
             raise Violation("gate", f"{request} beside another, though the destination is stopped")
         if now < member.paused_until - MOMENT:
             raise Violation("gate", f"{request} though Retry-After says {member.paused_until:.3f}")
-        if request.tenure.ended:
-            raise Violation("in flight", f"{request} of a partition that is not ours")
+        if request.tenure.closing or request.tenure.ended:
+            raise Violation("drain", f"{request} of a partition that is being given back")
         if len(entries) > options.batch_events_max:
             raise Violation("limits", f"{request} has {len(entries)} events")
         size_bytes = sum(_size_bytes(entry) for entry in entries)
@@ -160,7 +166,19 @@ class Verifier:
             raise Violation("dead letter", f"{request} though unidentified users are to be dead-lettered")
         if known:
             raise Violation("state", f"{request} though the state knows the user")
+        self._check_no_identify_waits(request.tenure, request.entries[0])
         self._check_hold(request.tenure, request.entries[0], member)
+
+    def _check_no_identify_waits(self, tenure: Tenure, entry: Entry) -> None:
+        """One that was fetched together with the event, before the next delete, must have gone first."""
+        for other in self._log.of_user[(entry.partition, entry.user)]:
+            if other.offset <= entry.offset:
+                continue
+            fetched_at = tenure.fetched_at.get(other.offset)
+            if other.what == "delete" or fetched_at is None or fetched_at > tenure.fetched_at[entry.offset]:
+                return
+            if other.what == "identify" and not tenure.done(other.offset):
+                raise Violation("order", f"an introduction for {entry}, and {other} waits")
 
     def _check_hold(self, tenure: Tenure, entry: Entry, member: Member) -> None:
         held_until = tenure.fetched_at[entry.offset] + self._options.hold_seconds
@@ -238,16 +256,19 @@ class Verifier:
             case Answered(status=status) if 200 <= status < 300:
                 member.succeeded_at = now
                 member.is_stopped, member.paused_until = False, 0.0
+                member.failed_users.clear()
                 if request.kind != "introduction":
                     offsets = [entry.offset for entry in request.entries]
                     tenure.answered.update(dict.fromkeys(offsets, now))
                     tenure.unrecorded.update(offsets)
             case Answered(status=status) if is_refusal(status):
                 member.is_stopped, member.paused_until = False, 0.0
+                member.failed_users.clear()
                 self._stage.exercised[f"refused {request.kind} requests"] += 1
             case Answered(status=status) if is_misdirected(status):
                 member.is_stopped = True
             case Answered() | NoAnswer():
+                member.failed_users.add(request.user)
                 member.paused_until = max(member.paused_until, now + retry_after_seconds(answer))
                 for entry in request.entries:
                     member.failed_at.setdefault((tenure, entry.offset), []).append(now)
@@ -275,7 +296,9 @@ class Verifier:
         tenure.buried.add(offset)
         self._buried.add(entry)
         # The first 200 records are free, then the ratio of the last 1,000 holds (a partition has fewer here).
-        if len(tenure.buried) - tenure.buried_by_policy > max(200, member.dead_letter_ratio_max * len(tenure.fetched_at)):
+        if len(tenure.buried) - tenure.buried_by_policy > max(
+            200, member.dead_letter_ratio_max * len(tenure.fetched_at)
+        ):
             raise Violation("dead letter", f"{len(tenure.buried)} of {len(tenure.fetched_at)} of {tenure}")
 
     def check_unknown(self, entry: Entry, *, known: bool) -> None:
@@ -300,8 +323,14 @@ class Verifier:
             raise Violation("dead letter", f"{entry} did not fail alone; last was {last}")
         if failed_at[-1] - failed_at[0] < self._options.give_up_seconds - MOMENT:
             raise Violation("dead letter", f"{entry} is given up after {failed_at[-1] - failed_at[0]:.3f} s")
-        if member.succeeded_at is None or member.succeeded_at < failed_at[-2]:
-            raise Violation("dead letter", f"{entry} is given up, and nobody has succeeded since {failed_at[-2]:.3f}")
+        if member.succeeded_at is not None and member.succeeded_at >= failed_at[-2]:
+            return
+        # Nobody has succeeded since; but then somebody else must have been able to, or it would stay so for ever.
+        is_full = member.unfinished >= 0.9 * self._options.buffer_events_max
+        may_stall = self._options.uncommitted_events_max < 10_000
+        if member.succeeded_at is None or member.users_that_failed >= 3 or not (is_full or may_stall):
+            raise Violation("dead letter", f"{entry} is given up in an outage: no success since {failed_at[-2]:.3f}")
+        self._stage.exercised["given up with a full buffer or a stall"] += 1
 
     def dead_letter_written(self, entry: Entry, reason: DeadLetterReason) -> None:
         """A dead letter is in its topic, whether the member learns of it or not."""
@@ -368,12 +397,21 @@ class Verifier:
             raise Violation("commit", f"{tenure} commits {commit}, and {entry} is unfinished")
         asked_at = min(tenure.remembering.get(entry.user, ()), default=None)
         if asked_at is not None and tenure.answered.get(offset, -1.0) >= asked_at:
-            raise Violation("commit", f"{tenure} commits {commit}, and that {entry.user.id} is identified is not written")
+            raise Violation(
+                "commit", f"{tenure} commits {commit}, and that {entry.user.id} is identified is not written"
+            )
 
     def commit_acknowledged(self, tenure: Tenure, offset: int, metadata: str) -> None:
         """The member knows that its commit was taken."""
         recorded = {entry.offset for entry in self._claims(tenure.partition, offset, metadata)}
         tenure.unrecorded = {other for other in tenure.unrecorded if other >= offset and other not in recorded}
+
+    def check_belief(self, name: str, partition: Partition, offset: int) -> None:
+        """What a member shows as committed must be."""
+        if offset > self.committed[partition]:
+            raise Violation(
+                "commit", f"{name} takes {offset} of {partition} for committed: {self.committed[partition]}"
+            )
 
     def left_in_order(self, tenure: Tenure) -> None:
         """Revoked or stopped, nothing was under way, the last commit was taken: nothing is to be sent again."""
@@ -383,7 +421,9 @@ class Verifier:
         claimed, committed = self.claimed[tenure.partition], self.committed[tenure.partition]
         for offset in (*tenure.answered, *tenure.buried):
             if offset >= committed and offset not in claimed:
-                raise Violation("duplicate", f"{tenure} is given back and its commit does not say that {offset} is done")
+                raise Violation(
+                    "duplicate", f"{tenure} is given back and its commit does not say that {offset} is done"
+                )
 
     # ------------------------------------------------------------------ turns and the end
 
@@ -399,15 +439,24 @@ class Verifier:
             raise Violation("limits", f"{counts.unfinished} in a buffer of {self._options.buffer_events_max}")
         if not 0 <= counts.held <= self._options.buffer_events_max // 2:
             raise Violation("limits", f"{counts.held} held in a buffer of {self._options.buffer_events_max}")
-        # At the maximum sending stops, but for what is in flight.
-        slack = self._options.in_flight_max * self._options.batch_events_max
+        member.unfinished, member.users_that_failed = counts.unfinished, len(member.failed_users)
+        # At the maximum sending stops, but for what is in flight and one request a partition, so that it can commit.
+        slack = (self._options.in_flight_max + self._options.partitions) * self._options.batch_events_max
         unrecorded = sum(len(tenure.unrecorded) for tenure in member.tenures if not tenure.ended)
+        if unrecorded > self._options.uncommitted_events_max + slack:
+            # Those behind a write of state that is under way are not finished, and are left out of the maximum.
+            unrecorded -= sum(self._behind_writes(tenure) for tenure in member.tenures if not tenure.ended)
         if unrecorded > self._options.uncommitted_events_max + slack:
             raise Violation("limits", f"{member.name} has {unrecorded} answered events that no commit tells of")
         exercised = self._stage.exercised
         exercised[f"turns {counts.destination}"] += 1
         exercised["turns with events held"] += counts.held > 0
         exercised["turns stopped by refusals"] += "different users" in counts.reason
+
+    def _behind_writes(self, tenure: Tenure) -> int:
+        users = [user for user, asked in tenure.remembering.items() if asked]
+        entries = (entry for user in users for entry in self._log.of_user[(tenure.partition, user)])
+        return sum(entry.offset in tenure.unrecorded for entry in entries)
 
     def is_quiet(self) -> bool:
         """Everything is committed."""

@@ -314,3 +314,20 @@ def test_a_missing_topic_ends_with_69(tmp_path: Path, broker: Broker, emulator: 
     assert f"topic '{topic_name}' (CUSTOMFIT_KAFKA_TOPIC) does not exist" in service.log
     assert f"--create --topic {topic_name}" in service.log
     assert "Traceback" not in service.log
+
+
+def test_a_new_group_may_start_at_the_end(
+    tmp_path: Path, settings: dict[str, str], emulator: Emulator, produce: Callable[..., None]
+) -> None:
+    """With CUSTOMFIT_KAFKA_START=latest what was there before is not read; what comes during a stop is."""
+    produce(event("identify", "before"))
+    with Service(tmp_path, settings | {"CUSTOMFIT_KAFKA_START": "latest"}).wait_ready() as service:
+        produce(event("identify", "ann"))
+        wait_until(lambda: sent(emulator, "ann"), "ann")
+        assert 0 == service.stop()
+        produce(event("identify", "bob"))
+        service.restart()
+        wait_until(lambda: sent(emulator, "bob"), "bob")
+        assert 0 == service.stop()
+
+    assert [] == sent(emulator, "before")

@@ -1,0 +1,172 @@
+"""The evidence, indexed: when each record ended, when a commit said so, who owned what when, who was in trouble."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import bisect
+import math
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from tests.chaos.evidence import Accepted, Commits, Dead, Evidence, Produced
+from tests.chaos.records import DEAD
+
+Place = tuple[int, int]
+"""Partition and offset."""
+SESSION_SECONDS: Final = 6.0
+REQUEST_SECONDS: Final = 3.0
+"""The members' request time-out."""
+AFTER_KAFKA_SECONDS: Final = SESSION_SECONDS + 6.0
+"""So long after a network between it and the brokers is mended a member may still lose its partitions."""
+AFTER_HTTP_SECONDS: Final = REQUEST_SECONDS + 4.0
+
+
+class Interval(NamedTuple):
+    """A time in which something was wrong for some members."""
+
+    begins: float
+    ends: float
+    slot: str
+    """`m0`, `m0.3` for one process of it; "" for everybody."""
+    what: str
+
+    def concerns(self, sender: str) -> bool:
+        """Whether this process was in trouble."""
+        return self.slot in ("", sender, sender.partition(".")[0])
+
+
+class Book:
+    """Indexes; built once."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.records: dict[Place, Produced] = {(r.partition, r.offset): r for r in evidence.produced}
+        self.by_insert_id: dict[str, Produced] = {record.insert_id: record for record in evidence.produced}
+        self.deliveries: dict[str, list[Accepted]] = defaultdict(list)
+        """Insert id → requests that had it, in the order of the ledger; introductions aside."""
+        for request in evidence.accepted:
+            if not request.is_introduction:
+                for insert_id in request.insert_ids:
+                    self.deliveries[insert_id].append(request)
+        self.dead: dict[Place, list[Dead]] = defaultdict(list)
+        for letter in evidence.dead:
+            self.dead[(letter.partition, letter.offset)].append(letter)
+        self.committed: dict[int, int] = {}
+        for commits in evidence.commits:
+            self.committed |= {partition: offset for partition, (offset, _) in commits.points.items()}
+        self.recorded_at = dict(_recorded(evidence.commits))
+        """Place → when a sample first showed a commit that says it is finished."""
+        self.unclean = sorted(_unclean(evidence))
+        """When members may have lost what they had finished and not committed."""
+        self.unanswered = sorted(_unanswered(evidence))
+        """When answers of the destination may not have reached members."""
+        self._owners_at = [owners.answered_at for owners in evidence.owners]
+
+    def ended_at(self, record: Produced) -> float:
+        """When it needed nothing more: an answered delivery, or a dead letter; infinity for never."""
+        if record.what in ("skipped", "delete"):
+            return -math.inf
+        times = [request.accepted_at for request in self.deliveries.get(record.insert_id, ()) if request.answered]
+        if record.what in DEAD:
+            times = [letter.failed_at for letter in self.dead.get((record.partition, record.offset), ())]
+        return min(times, default=math.inf)
+
+    def owner(self, partition: int, at: float) -> str | None:
+        """Who had the partition then, where the samples before and after agree; None where that is not known."""
+        index = bisect.bisect_right(self._owners_at, at)
+        samples = self.evidence.owners[max(index - 1, 0) : index + 1]
+        found = {sample.members.get(partition) for sample in samples}
+        return found.pop() if len(found) == 1 and len(samples) == 2 else None
+
+    def tenure_began_after(self, partition: int, owner: str, at: float) -> float:
+        """A moment before which the owner's present tenure did not begin; minus infinity where that is not known."""
+        for sample in reversed(self.evidence.owners[: bisect.bisect_right(self._owners_at, at)]):
+            if sample.members.get(partition) not in (owner, None):
+                return sample.asked_at
+        return -math.inf
+
+
+def _recorded(samples: list[Commits]) -> Iterator[tuple[Place, float]]:
+    below: dict[int, int] = defaultdict(int)
+    above: dict[int, set[int]] = defaultdict(set)
+    for commits in samples:
+        for partition, (offset, metadata) in commits.points.items():
+            known = above[partition]
+            for number in range(below[partition], offset):
+                if number not in known:
+                    yield (partition, number), commits.answered_at
+            below[partition] = max(offset, below[partition])
+            for number in claimed(offset, metadata):
+                if number not in known and number >= below[partition]:
+                    known.add(number)
+                    yield (partition, number), commits.answered_at
+            above[partition] = {number for number in known if number >= below[partition]}
+
+
+def claimed(offset: int, metadata: str) -> Iterator[int]:
+    """The offsets that a commit's metadata says are finished: "1" base64(4 bytes of checksum · zlib(varints)).
+
+    Run lengths, unfinished and finished in turn, from the committed offset on. Written down here once more on purpose.
+    """
+    if not metadata.startswith("1"):
+        return
+    try:
+        data = zlib.decompress(base64.b64decode(metadata[1:])[4:])
+    except (binascii.Error, zlib.error):
+        return
+    at, length, shift, finished = offset, 0, 0, False
+    for byte in data:
+        length |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            if finished:
+                yield from range(at, at + length)
+            at, length, shift, finished = at + length, 0, 0, not finished
+
+
+def _unclean(evidence: Evidence) -> Iterator[Interval]:
+    asked: dict[str, float] = {}
+    for at, what, fields in evidence.history:
+        member = fields.get("member", "")
+        match what:
+            case "kill":
+                yield Interval(at, at + 1.0, member, "kill")
+            case "term":
+                asked[member] = at
+            case "stop":
+                yield Interval(at, _next(evidence, at, "cont", member) + AFTER_KAFKA_SECONDS, member, "stop")
+            case "exit" if fields["code"] != 0:
+                yield Interval(asked.get(member, at - 1.0), at + 1.0, member, f"exit {fields['code']}")
+    yield from _faults(evidence, ("kafka", "broker"), AFTER_KAFKA_SECONDS)
+
+
+def _unanswered(evidence: Evidence) -> Iterator[Interval]:
+    yield from _faults(evidence, ("http",), AFTER_HTTP_SECONDS)
+    for interval in _faults(evidence, ("api",), AFTER_HTTP_SECONDS):
+        if interval.what in ("api.slow", "api.hang"):
+            yield interval
+
+
+def _faults(evidence: Evidence, places: tuple[str, ...], lasting_seconds: float) -> Iterator[Interval]:
+    for at, what, fields in evidence.history:
+        fault = fields.get("fault", "")
+        place = fault.partition(".")[0]
+        if what == "begin" and place in places:
+            ends = next(
+                (
+                    other.at
+                    for other in evidence.history
+                    if other.what == "end" and other.at >= at and other.fields == fields
+                ),
+                math.inf,
+            )
+            everybody = fields["target"] < 0 or place in ("broker", "api")
+            yield Interval(at, ends + lasting_seconds, "" if everybody else f"m{fields['target']}", fault)
+
+
+def _next(evidence: Evidence, after: float, what: str, member: str) -> float:
+    times = (h.at for h in evidence.history if h.what == what and h.at >= after and h.fields.get("member") == member)
+    return next(times, math.inf)

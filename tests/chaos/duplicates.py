@@ -1,0 +1,131 @@
+"""What was sent again, whether anything explains it, and how much the run's faults explain in all.
+
+Sent again may be: what was never answered; after an unclean end of an owner, what it had delivered and no commit that
+was acknowledged before tells of; and what an owner without its partition still had under way. Nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.chaos.book import Book, Interval
+from tests.chaos.evidence import Accepted, Produced
+from tests.chaos.records import DELIVERED
+
+
+class Again(NamedTuple):
+    """An event that was accepted once more."""
+
+    record: Produced
+    before: Accepted
+    after: Accepted
+    cause: str | None
+    """None: nothing explains it."""
+
+    def __str__(self) -> str:
+        record, before, after = self.record, self.before, self.after
+        return (
+            f"{record.what} {record.insert_id} of {record.user} at {record.partition}/{record.offset}: "
+            f"by {before.sender} at {before.accepted_at:.3f} and by {after.sender} at {after.accepted_at:.3f}"
+        )
+
+
+def sent_again(book: Book) -> list[Again]:
+    """Every acceptance of an event after its first, with its cause."""
+    found = []
+    for insert_id, requests in book.deliveries.items():
+        record = book.by_insert_id.get(insert_id)
+        if record is not None and record.what in DELIVERED:
+            for index, after in enumerate(requests[1:]):
+                earlier = requests[: index + 1]
+                cause = next((cause for before in earlier if (cause := _cause(book, record, before, after))), None)
+                found.append(Again(record, earlier[-1], after, cause))
+    return found
+
+
+def _cause(book: Book, record: Produced, before: Accepted, after: Accepted) -> str | None:
+    if not (before.answered and after.answered):
+        return "unanswered"
+    for request in (before, after):
+        for interval in book.unanswered:
+            if interval.concerns(request.sender) and _overlaps(interval, request):
+                return interval.what
+        if not _owns(book, record, request):
+            return "not the owner"
+    recorded_at = book.recorded_at.get((record.partition, record.offset), math.inf)
+    if recorded_at < book.tenure_began_after(record.partition, after.sender, after.arrived_at):
+        return None  # whoever sent it again had read that it was finished
+    for interval in book.unclean:
+        is_between = before.arrived_at <= interval.ends and interval.begins <= after.accepted_at
+        if interval.concerns(before.sender) and is_between and recorded_at > interval.begins:
+            return interval.what
+    return None
+
+
+def _owns(book: Book, record: Produced, request: Accepted) -> bool:
+    return book.owner(record.partition, request.accepted_at) in (None, request.sender)
+
+
+def _overlaps(interval: Interval, request: Accepted) -> bool:
+    return request.arrived_at <= interval.ends and interval.begins <= request.accepted_at + 1.0
+
+
+def bound(book: Book) -> int:
+    """How many events the run's faults allow to be sent again: the sum over faults of what each put at risk."""
+    return sum(len(set(at_risk)) for at_risk in _at_risk(book))
+
+
+def _at_risk(book: Book) -> Iterator[list[str]]:
+    deliveries = [
+        (request, record)
+        for request in book.evidence.accepted
+        if not request.is_introduction
+        for insert_id in request.insert_ids
+        if (record := book.by_insert_id.get(insert_id)) is not None
+    ]
+    yield [
+        f"{r.sequence} {record.insert_id}" for r, record in deliveries if not r.answered or not _owns(book, record, r)
+    ]
+    for interval in book.unanswered:
+        yield [record.insert_id for r, record in deliveries if interval.concerns(r.sender) and _overlaps(interval, r)]
+    for interval in book.unclean:
+        yield [
+            record.insert_id
+            for r, record in deliveries
+            if interval.concerns(r.sender)
+            and r.arrived_at <= interval.ends
+            and book.recorded_at.get((record.partition, record.offset), math.inf) > interval.begins
+        ]
+
+
+class Zombie(NamedTuple):
+    """A delivery by an old owner after the new owner's first of that user."""
+
+    request: Accepted
+    owner: str
+    is_late: bool
+    """It came to the emulator when the new owner was at work on this user already, so it was sent without right."""
+
+    def __str__(self) -> str:
+        request = self.request
+        return (
+            f"request {request.sequence} of {request.user} by {request.sender}, arrived {request.arrived_at:.3f}, "
+            f"accepted {request.accepted_at:.3f}, {'sent ' if self.is_late else ''}when {self.owner} had it"
+        )
+
+
+def zombies(book: Book) -> Iterator[Zombie]:
+    """All of them, in the order of the ledger."""
+    first_at: dict[tuple[str, str], float] = {}
+    for request in book.evidence.accepted:
+        insert_id = request.insert_ids[0] if request.insert_ids else ""
+        record = book.by_insert_id.get(insert_id.removeprefix("introduction-"))
+        if record is None or not request.sender:
+            continue
+        owner = book.owner(record.partition, request.accepted_at)
+        began_at = first_at.get((request.user, owner or ""))
+        if owner is not None and owner != request.sender and began_at is not None:
+            yield Zombie(request, owner, request.arrived_at > began_at)
+        first_at.setdefault((request.user, request.sender), request.accepted_at)

@@ -1,0 +1,85 @@
+"""The emulator in a process of its own, with one more file: who sent each accepted request, when, and with what in it.
+
+[sequence, sender, arrived_at, [checksum of the traits or properties of each event]]; written before the answer.
+The sender is the first part of the path that a member posts to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from consumer.emulator import Emulator
+from consumer.emulator_contract import read_call
+from consumer.emulator_faults import Faults
+from consumer.emulator_http import Reply, Request, Silence
+from consumer.ledger import Ledger
+from tests.chaos.records import REFUSED_NAME, digest
+
+
+class AttributingEmulator(Emulator):
+    """Knows its senders."""
+
+    def __init__(self, senders: Path, **options: Any) -> None:
+        super().__init__(**options)
+        self._senders = senders.open("a", encoding="utf-8")
+        self._arrived_at: dict[int, float] = {}
+
+    def delay_seconds(self, request: Request) -> float:
+        """Called once for each request, as soon as all of it is here."""
+        self._arrived_at[id(request)] = time.time()
+        return super().delay_seconds(request)
+
+    def answer(self, request: Request, *, connected: bool) -> Reply | Silence:
+        """Decide, and write down who asked."""
+        arrived_at = self._arrived_at.pop(id(request))
+        before = self.ledger.sequence
+        reply = super().answer(request, connected=connected)
+        if self.ledger.sequence > before:
+            sender = request.head.path.split("/")[1]
+            digests = [digest(None if raw is None else bytes(raw)) for raw in read_call(request.body).properties]
+            line = [self.ledger.sequence, sender, round(arrived_at, 3), digests]
+            self._senders.write(f"{json.dumps(line)}\n")
+            self._senders.flush()
+        return reply
+
+
+async def _serve(server: Emulator, port: int) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await server.start("127.0.0.1", port)
+    await stopped.wait()
+    await server.stop()
+
+
+def main() -> int:
+    """Serve until SIGTERM; prints its summary."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--ledger", type=Path, required=True)
+    parser.add_argument("--senders", type=Path, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--latency", type=float, required=True, help="Seconds, and up to as much again.")
+    options = parser.parse_args()
+    faults = Faults(
+        latency_seconds=options.latency, latency_jitter_seconds=options.latency, refuse_names=[REFUSED_NAME]
+    )
+    ledger = Ledger(file=options.ledger)
+    server = AttributingEmulator(options.senders, faults=faults, ledger=ledger, seed=options.seed)
+    asyncio.run(_serve(server, options.port))
+    ledger.close()
+    print(msgspec.json.encode(ledger.summary()).decode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""What a run leaves behind, read back: the verifier knows nothing else.
+
+journal.jsonl (producer.py), ledger.jsonl (the emulator's), senders.jsonl (emulator.py), commits.jsonl and owners.jsonl
+(sampler.py), history.jsonl (run.py), and what lies in both topics at the end: topic.jsonl, dead-letters.jsonl.
+"""
+
+from __future__ import annotations
+
+import calendar
+import json
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from tests.chaos.records import HEADER, What
+
+READ_SECONDS_MAX: Final = 60.0
+INTRODUCTION: Final = "introduction-"
+
+
+class Produced(NamedTuple):
+    """A record of the topic."""
+
+    number: int
+    partition: int
+    offset: int
+    what: What
+    user: str
+    insert_id: str
+    digest: int
+    checksum: int
+    """Of the value."""
+
+
+class Acknowledged(NamedTuple):
+    """A line of the producer's journal."""
+
+    number: int
+    partition: int
+    offset: int
+    checksum: int
+
+
+class Accepted(NamedTuple):
+    """A request that the emulator accepted."""
+
+    sequence: int
+    arrived_at: float
+    accepted_at: float
+    user: str
+    sender: str
+    """The name of the member's process; "" where the emulator did not get to write it."""
+    is_identify: bool
+    insert_ids: tuple[str, ...]
+    digests: tuple[int, ...]
+    answered: bool
+
+    @property
+    def is_introduction(self) -> bool:
+        """Made by the consumer itself."""
+        return self.is_identify and self.insert_ids[0].startswith(INTRODUCTION)
+
+
+class Dead(NamedTuple):
+    """A dead letter."""
+
+    partition: int
+    """Of the record that it was, as its headers say."""
+    offset: int
+    reason: str
+    failed_at: float
+    checksum: int
+    header: str
+    """The header that the producer gave the record."""
+
+
+class Commits(NamedTuple):
+    """What the group had committed at a moment between two others."""
+
+    asked_at: float
+    answered_at: float
+    points: dict[int, tuple[int, str]]
+    """Partition → offset and metadata."""
+
+
+class Owners(NamedTuple):
+    """Who had which partition at a moment between two others."""
+
+    asked_at: float
+    answered_at: float
+    members: dict[int, str]
+
+
+class Happened(NamedTuple):
+    """A line of the history."""
+
+    at: float
+    what: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All of a run."""
+
+    produced: list[Produced]
+    """In the order of offsets within a partition."""
+    acknowledged: list[Acknowledged]
+    accepted: list[Accepted]
+    dead: list[Dead]
+    commits: list[Commits]
+    owners: list[Owners]
+    history: list[Happened]
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def load(folder: Path) -> Evidence:
+    """Read a run's folder."""
+    senders = {line[0]: line[1:] for line in _lines(folder / "senders.jsonl")}
+    return Evidence(
+        produced=[Produced(*line) for line in _lines(folder / "topic.jsonl")],
+        acknowledged=[Acknowledged(*line) for line in _lines(folder / "journal.jsonl")],
+        accepted=[_accepted(line, senders.get(line["sequence"])) for line in _lines(folder / "ledger.jsonl")],
+        dead=[Dead(*line) for line in _lines(folder / "dead-letters.jsonl")],
+        commits=[
+            Commits(asked, answered, {int(p): (offset, text) for p, (offset, text) in points.items()})
+            for asked, answered, points in _lines(folder / "commits.jsonl")
+        ],
+        owners=[
+            Owners(asked, answered, {int(partition): name for partition, name in members.items()})
+            for asked, answered, members in _lines(folder / "owners.jsonl")
+        ],
+        history=[Happened(line.pop("at"), line.pop("what"), line) for line in _lines(folder / "history.jsonl")],
+        options=json.loads((folder / "options.json").read_text()),
+    )
+
+
+def _accepted(line: dict[str, Any], sent: list[Any] | None) -> Accepted:
+    sender, arrived_at, digests = sent or ("", line["accepted_at"], None)
+    return Accepted(
+        line["sequence"],
+        arrived_at,
+        line["accepted_at"],
+        line["user_id"],
+        sender,
+        line["identify"] is not None,
+        tuple(line["insert_ids"]),
+        tuple(digests) if digests is not None else (),
+        line["answered"],
+    )
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    """The whole lines of a file; the last may be torn by a death."""
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("\n"):
+                yield json.loads(line)
+
+
+# ---------------------------------------------------------------------- what lies in the topics
+
+
+def write_topic(bootstrap_servers: str, topic: str, path: Path) -> None:
+    """Read the source topic from its beginning to its end into a file."""
+    with path.open("w", encoding="utf-8") as file:
+        for message in _messages(bootstrap_servers, topic):
+            number, what, user, message_id, digest = json.loads(_headers(message)[HEADER])
+            partition, offset = message.partition(), message.offset()
+            insert_id = message_id or f"{topic}-{partition}-{offset}"
+            checksum = zlib.crc32(message.value() or b"")
+            line = [number, partition, offset, what, user, insert_id, digest, checksum]
+            file.write(f"{json.dumps(line)}\n")
+
+
+def write_dead_letters(bootstrap_servers: str, topic: str, path: Path) -> None:
+    """Read the dead-letter topic from its beginning to its end into a file."""
+    with path.open("w", encoding="utf-8") as file:
+        for message in _messages(bootstrap_servers, topic):
+            headers = {name: value.decode() for name, value in _headers(message).items()}
+            line = [
+                int(headers["__connect.errors.partition"]),
+                int(headers["__connect.errors.offset"]),
+                headers["customfit.reason"],
+                _seconds(headers["customfit.failed_at"]),
+                zlib.crc32(message.value() or b""),
+                headers.get(HEADER, ""),
+            ]
+            file.write(f"{json.dumps(line)}\n")
+
+
+def _headers(message: Message) -> dict[str, bytes]:
+    pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    return {name: value or b"" for name, value in pairs}
+
+
+def _seconds(text: str) -> float:
+    """`2026-11-24T05:39:00.123Z` → Unix time."""
+    whole, _, milliseconds = text.rstrip("Z").partition(".")
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + int(milliseconds) / 1000
+
+
+def _messages(bootstrap_servers: str, topic: str) -> Iterator[Message]:
+    """Every record of a topic that exists; nothing where it does not."""
+    reader = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "verifier", "enable.auto.commit": False})
+    try:
+        partitions = reader.list_topics(topic, timeout=10).topics[topic].partitions
+        ends = {number: reader.get_watermark_offsets(TopicPartition(topic, number), 10)[1] for number in partitions}
+        left = {number for number, end in ends.items() if end > 0}
+        reader.assign([TopicPartition(topic, number, 0) for number in left])
+        deadline = time.monotonic() + READ_SECONDS_MAX
+        while left:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{topic} could not be read in {READ_SECONDS_MAX:.0f} s")
+            for message in reader.consume(500, 0.5):
+                if (error := message.error()) is not None:
+                    raise KafkaException(error)
+                yield message
+                partition, offset = message.partition(), message.offset()
+                if partition is not None and offset is not None and offset + 1 >= ends[partition]:
+                    left.discard(partition)
+    finally:
+        reader.close()

@@ -1,0 +1,99 @@
+"""Produces without end, in a process of its own, and journals what Kafka acknowledged: one JSON array a line.
+
+[number, partition, offset, checksum of the value]; the line is written before anything more is produced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+import zlib
+from pathlib import Path
+from typing import Final
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from tests.chaos.records import HEADER, Generator, Made
+
+STEP_SECONDS: Final = 0.02
+FLUSH_SECONDS_MAX: Final = 60.0
+WAITING_MAX: Final = 20_000
+"""While the broker is away: nothing more is produced above this."""
+
+
+class Journal:
+    """What was acknowledged."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+        self.failures = 0
+
+    def acknowledged(self, made: Made, error: KafkaError | None, message: Message) -> None:
+        """The broker has answered, or never will."""
+        if error is not None:
+            self.failures += 1
+            print(f"record {made.number} was not written: {error.str()}", file=sys.stderr, flush=True)
+            return
+        line = [made.number, message.partition(), message.offset(), zlib.crc32(made.value or b"")]
+        self._file.write(f"{json.dumps(line)}\n")
+
+    def flush(self) -> None:
+        """Everything is in the file."""
+        self._file.flush()
+
+
+def main() -> int:
+    """Produce until SIGTERM, then wait until all is acknowledged; 1 when it is not."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--topic", required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--users", type=int, required=True)
+    parser.add_argument("--rate", type=float, required=True, help="Records a second.")
+    parser.add_argument("--journal", type=Path, required=True)
+    options = parser.parse_args()
+    stopped = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.append(True))
+    producer = Producer(
+        {
+            "bootstrap.servers": options.bootstrap,
+            "enable.idempotence": True,
+            "message.timeout.ms": 0,
+            "linger.ms": 5,
+            "partitioner": "murmur2_random",
+            "reconnect.backoff.max.ms": 500,
+            "log_level": 0,
+        }
+    )
+    generator, journal = Generator(options.seed, options.users), Journal(options.journal)
+    started, produced = time.monotonic(), 0
+    while not stopped:
+        due = int((time.monotonic() - started) * options.rate)
+        while produced < due and len(producer) < WAITING_MAX:
+            _produce(producer, options.topic, generator.next(), journal)
+            produced += 1
+        # What could not be produced while the broker was away is left out, not caught up with.
+        started += max(due - produced, 0) / options.rate
+        producer.poll(STEP_SECONDS)
+        journal.flush()
+    left = producer.flush(FLUSH_SECONDS_MAX)
+    journal.flush()
+    return 1 if left or journal.failures else 0
+
+
+def _produce(producer: Producer, topic: str, made: Made, journal: Journal) -> None:
+    producer.produce(
+        topic,
+        made.value,
+        made.user,
+        headers=[(HEADER, made.header)],
+        on_delivery=lambda error, message: journal.acknowledged(made, error, message),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Asks the brokers a few times a second what the group has committed and who has which partition, in its own process.
+
+Lines of commits.jsonl: [asked_at, answered_at, {partition: [offset, metadata]}], only when something has changed.
+Lines of owners.jsonl: [asked_at, answered_at, {partition: member}]; a partition that nobody has is left out.
+
+Commits are asked for by a consumer that never joins: AdminClient.list_consumer_group_offsets crashes the process while
+a group has no coordinator (librdkafka 2.16, its issue 5040).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+SAMPLE_SECONDS: Final = 0.2
+REQUEST_SECONDS: Final = 2.0
+QUIET: Final = {"reconnect.backoff.max.ms": 300, "log_level": 0}
+
+
+class Offsets:
+    """What a group has committed, and how far the topic goes."""
+
+    def __init__(self, bootstrap_servers: str, group: str, topic: str, partitions: int) -> None:
+        self._consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, **QUIET})
+        self._where = [TopicPartition(topic, number) for number in range(partitions)]
+
+    def committed(self) -> dict[int, list[Any]]:
+        """Partition → offset and metadata, where there is a commit; raises KafkaException."""
+        answer = {}
+        for where in self._consumer.committed(self._where, REQUEST_SECONDS):
+            if where.error is not None:
+                raise KafkaException(where.error)
+            if where.offset >= 0:
+                answer[where.partition] = [where.offset, where.metadata or ""]
+        return answer
+
+    def lag(self) -> int | None:
+        """How many records the group has not committed; None where no broker says."""
+        try:
+            committed = self.committed()
+            ends = [self._consumer.get_watermark_offsets(where, REQUEST_SECONDS)[1] for where in self._where]
+        except KafkaException:
+            return None
+        lag: int = sum(end - committed.get(number, [0])[0] for number, end in enumerate(ends))
+        return lag
+
+    def close(self) -> None:
+        """Let go."""
+        self._consumer.close()
+
+
+class Owners:
+    """Who has which partition of the topic."""
+
+    def __init__(self, bootstrap_servers: str, group: str, topic: str) -> None:
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, **QUIET})
+        self._group = group
+        self._topic = topic
+
+    def members(self) -> dict[int, str]:
+        """Partition → client id; raises KafkaException."""
+        future = self._admin.describe_consumer_groups([self._group], request_timeout=REQUEST_SECONDS)[self._group]
+        try:
+            members = future.result(REQUEST_SECONDS + 1).members
+        except TimeoutError as error:
+            raise KafkaException(str(error)) from None
+        return {
+            where.partition: member.client_id
+            for member in members
+            for where in (member.assignment.topic_partitions if member.assignment else [])
+            if where.topic == self._topic
+        }
+
+
+def _sample(ask: Callable[[], Any], path: Path, stopped: threading.Event, *, only_changes: bool) -> None:
+    before = None
+    with path.open("a", encoding="utf-8") as file:
+        while not stopped.wait(SAMPLE_SECONDS):
+            asked_at = time.time()
+            try:
+                answer = ask()
+            except KafkaException:
+                continue
+            if not only_changes or answer != before:
+                line = [round(asked_at, 3), round(time.time(), 3), answer]
+                file.write(f"{json.dumps(line)}\n")
+                file.flush()
+            before = answer
+
+
+def main() -> int:
+    """Sample until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--group", required=True)
+    parser.add_argument("--topic", required=True)
+    parser.add_argument("--partitions", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    options = parser.parse_args()
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    offsets = Offsets(options.bootstrap, options.group, options.topic, options.partitions)
+    owners = Owners(options.bootstrap, options.group, options.topic)
+    commits = threading.Thread(
+        target=_sample,
+        args=(offsets.committed, options.folder / "commits.jsonl", stopped),
+        kwargs={"only_changes": True},
+    )
+    commits.start()
+    _sample(owners.members, options.folder / "owners.jsonl", stopped, only_changes=False)
+    commits.join()
+    offsets.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,383 @@
+"""Accounts for every record of a run, from evidence in which the consumer has no part.
+
+    python -m tests.chaos.verifier FOLDER
+
+judges a folder of evidence again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from tests.chaos.book import Book
+from tests.chaos.duplicates import Zombie, bound, sent_again, zombies
+from tests.chaos.evidence import INTRODUCTION, Accepted, Evidence, Produced, load
+from tests.chaos.records import DELIVERED
+
+SHOWN_PER_COLUMN: Final = 5
+CLOCK_SECONDS: Final = 0.05
+"""Times of the same machine, rounded to a millisecond, written by three processes."""
+REASONS: Final = {"rejected": frozenset({"undecodable", "invalid_event"}), "refused": frozenset({"refused"})}
+
+
+class Column(Enum):
+    """What may be wrong; each must be 0."""
+
+    LOST = "lost"
+    """Below the committed offset, and neither delivered nor dead-lettered as it must be."""
+    PHANTOM = "phantom"
+    """Delivered and never produced, or to another user, or altered, or not to be delivered at all."""
+    DEAD_LETTER = "wrong dead letter"
+    """A dead letter of what should be delivered or skipped, with a wrong reason, or altered."""
+    IDENTIFY = "track before identify"
+    DELETE = "track after delete"
+    """... and no identify accepted since that delete."""
+    REORDER = "reorder"
+    SKIP = "skip after rebalance"
+    """The first that a new owner delivers of a user leaves out earlier events of that user."""
+    AHEAD = "commit ahead"
+    """A committed offset, or its metadata, says that something is finished that has not ended."""
+    BACK = "commit back"
+    DUPLICATE = "duplicate without cause"
+    STUCK = "stuck"
+    """The lag did not go to 0 after all was mended; or records were neither finished nor committed."""
+    DIED = "died"
+    """A member ended by itself, hung when told to stop, or ended in another way than it should."""
+    KAFKA = "kafka"
+    """An acknowledged record is not in the topic: that would be the broker's or the harness's fault."""
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong."""
+
+    column: Column
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.column.value}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The row of a run."""
+
+    options: dict[str, Any]
+    records: int
+    requests: int
+    introductions: int
+    dead_letters: int
+    faults: int
+    processes: int
+    heal_seconds: float | None
+    unrecorded_max: int
+    """Events that had ended and no commit told of, at the sampled moment when there were most."""
+    duplicates: int
+    duplicates_max: int
+    causes: dict[str, int]
+    zombies: int
+    zombies_late: int
+    findings: list[Finding]
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything is wrong."""
+        return bool(self.findings)
+
+    def count(self, column: Column) -> int:
+        """How many findings of a column."""
+        return sum(finding.column is column for finding in self.findings)
+
+    def shown_findings(self) -> Iterator[str]:
+        """The first few of each column."""
+        for column in Column:
+            ours = [finding for finding in self.findings if finding.column is column]
+            yield from map(str, ours[:SHOWN_PER_COLUMN])
+            if len(ours) > SHOWN_PER_COLUMN:
+                yield f"{column.value}: {len(ours) - SHOWN_PER_COLUMN} more"
+
+
+def verify(evidence: Evidence) -> Verdict:
+    """Judge a run."""
+    book = Book(evidence)
+    again = sent_again(book)
+    zombie_sends: list[Zombie] = list(zombies(book))
+    findings = [
+        *_journal(book),
+        *_ends(book),
+        *_deliveries(book),
+        *_dead_letters(book),
+        *_order(book),
+        *_identified(book),
+        *_commits(book),
+        *(Finding(Column.DUPLICATE, str(one)) for one in again if one.cause is None),
+        *_history(evidence),
+    ]
+    history = Counter(happened.what for happened in evidence.history)
+    return Verdict(
+        options=evidence.options,
+        records=len(evidence.produced),
+        requests=len(evidence.accepted),
+        introductions=sum(request.is_introduction for request in evidence.accepted),
+        dead_letters=len(evidence.dead),
+        faults=history["begin"],
+        processes=history["start"],
+        heal_seconds=next((h.fields["seconds"] for h in evidence.history if h.what == "no lag"), None),
+        unrecorded_max=_unrecorded_max(book),
+        duplicates=len(again),
+        duplicates_max=bound(book),
+        causes=dict(Counter(one.cause or "?" for one in again)),
+        zombies=len(zombie_sends),
+        zombies_late=sum(zombie.is_late for zombie in zombie_sends),
+        findings=findings,
+    )
+
+
+def _journal(book: Book) -> Iterator[Finding]:
+    for line in book.evidence.acknowledged:
+        record = book.records.get((line.partition, line.offset))
+        if record is None or (record.number, record.checksum) != (line.number, line.checksum):
+            yield Finding(Column.KAFKA, f"acknowledged: {line}; in the topic: {record}")
+
+
+def _ends(book: Book) -> Iterator[Finding]:
+    for record in book.evidence.produced:
+        place = (record.partition, record.offset)
+        is_committed = record.offset < book.committed.get(record.partition, 0)
+        if record.what in REASONS:
+            is_there = any(letter.reason in REASONS[record.what] for letter in book.dead.get(place, ()))
+        else:
+            is_there = record.what not in DELIVERED or record.insert_id in book.deliveries
+        if is_committed and not is_there:
+            yield Finding(Column.LOST, _named(record))
+        elif not is_committed:
+            yield Finding(Column.STUCK, f"not committed: {_named(record)}{'' if is_there else ', not ended either'}")
+
+
+def _deliveries(book: Book) -> Iterator[Finding]:
+    for request in book.evidence.accepted:
+        if request.is_introduction:
+            record = book.by_insert_id.get(request.insert_ids[0].removeprefix(INTRODUCTION))
+            if record is None or record.user != request.user or record.what not in DELIVERED | {"refused"}:
+                yield Finding(Column.PHANTOM, f"{_sent(request)} introduces for {record}")
+            elif request.digests not in ((), (0,)):
+                yield Finding(Column.PHANTOM, f"{_sent(request)} introduces with properties")
+            continue
+        digests = request.digests or (None,) * len(request.insert_ids)
+        for insert_id, digest in zip(request.insert_ids, digests, strict=True):
+            record = book.by_insert_id.get(insert_id)
+            if record is None or record.user != request.user or record.what not in DELIVERED:
+                yield Finding(Column.PHANTOM, f"{_sent(request)} has {insert_id}, which is {record}")
+            elif (record.what == "identify") is not request.is_identify:
+                yield Finding(Column.PHANTOM, f"{_sent(request)} has {insert_id}, of another type: {record}")
+            elif digest not in (None, record.digest):
+                yield Finding(Column.PHANTOM, f"{_sent(request)} has other properties than {record}")
+
+
+def _dead_letters(book: Book) -> Iterator[Finding]:
+    for place, letters in book.dead.items():
+        record = book.records.get(place)
+        for letter in letters:
+            if record is None or letter.reason not in REASONS.get(record.what, ()):
+                yield Finding(Column.DEAD_LETTER, f"{letter} of {record}")
+            elif letter.checksum != record.checksum or not letter.header.startswith(f"[{record.number},"):
+                yield Finding(Column.DEAD_LETTER, f"{letter} is altered: {record}")
+
+
+# ---------------------------------------------------------------------- order
+
+
+class _Line:
+    """One user's events that must be delivered and are not yet, in the order of the log."""
+
+    def __init__(self) -> None:
+        self.undone: dict[int, Produced] = {}
+        self.deletes: list[int] = []
+        self.sender = ""
+        """Of the last request."""
+        self.knowing: tuple[str, int] | None = None
+        """Who has sent an event after an identify, so knows that the user is identified; and up to which offset."""
+
+    def deleted_between(self, low: int, high: int) -> bool:
+        """Whether a delete lies between two offsets."""
+        return any(low < offset < high for offset in self.deletes)
+
+
+def _order(book: Book) -> Iterator[Finding]:
+    lines: dict[str, _Line] = defaultdict(_Line)
+    for record in book.evidence.produced:
+        if record.what in DELIVERED:
+            lines[record.user].undone[record.offset] = record
+        elif record.what == "delete":
+            lines[record.user].deletes.append(record.offset)
+    tainted = _slots_without_state(book)
+    for request in book.evidence.accepted:
+        line = lines[request.user]
+        if line.knowing is not None and line.knowing[0] != request.sender:
+            line.knowing = None
+        if not request.is_introduction:
+            yield from _in_order(book, request, line, is_tainted=request.sender.partition(".")[0] in tainted)
+        line.sender = request.sender
+
+
+def _in_order(book: Book, request: Accepted, line: _Line, *, is_tainted: bool) -> Iterator[Finding]:
+    for insert_id in request.insert_ids:
+        record = book.by_insert_id.get(insert_id)
+        if record is None:
+            continue
+        if line.undone.pop(record.offset, None) is not None:
+            left_out = []
+            for other in line.undone.values():
+                if other.offset > record.offset:
+                    break
+                if not _may_overtake(record, other, line, request.sender, is_tainted=is_tainted):
+                    left_out.append(other)
+            if left_out:
+                is_new = line.sender not in ("", request.sender)
+                what = f"{_sent(request)}: {_named(record)} before {len(left_out)} others, first {_named(left_out[0])}"
+                yield Finding(Column.SKIP if is_new else Column.REORDER, what)
+        if not request.is_identify:
+            line.knowing = (request.sender, record.offset)
+
+
+def _may_overtake(record: Produced, other: Produced, line: _Line, sender: str, *, is_tainted: bool) -> bool:
+    """An identify may go before a user's earlier tracks, unless its sender knew that the user is identified."""
+    if record.what != "identify" or other.what == "identify" or line.deleted_between(other.offset, record.offset):
+        return False
+    if line.knowing is None or is_tainted:
+        return True
+    known_by, offset = line.knowing
+    return known_by != sender or line.deleted_between(offset, record.offset)
+
+
+def _slots_without_state(book: Book) -> set[str]:
+    """Slots whose state was tampered with: they may forget who is identified."""
+    return {
+        f"m{happened.fields['target']}"
+        for happened in book.evidence.history
+        if happened.what == "begin" and happened.fields["fault"].startswith("state.")
+    }
+
+
+def _identified(book: Book) -> Iterator[Finding]:
+    deletes: dict[str, list[int]] = defaultdict(list)
+    for record in book.evidence.produced:
+        if record.what == "delete":
+            deletes[record.user].append(record.offset)
+    identified: dict[str, int] = {}
+    """User → highest offset whose identify, or introduction, was accepted and answered."""
+    for request in book.evidence.accepted:
+        records = [book.by_insert_id.get(i.removeprefix(INTRODUCTION)) for i in request.insert_ids]
+        offsets = [record.offset for record in records if record is not None]
+        if request.is_identify:
+            if request.answered and offsets:
+                identified[request.user] = max(identified.get(request.user, -1), *offsets)
+            continue
+        if request.user not in identified:
+            yield Finding(Column.IDENTIFY, _sent(request))
+            continue
+        for offset in offsets:
+            deleted_at = max((d for d in deletes[request.user] if d < offset), default=-1)
+            if identified[request.user] < deleted_at:
+                yield Finding(Column.DELETE, f"{_sent(request)}: offset {offset}, deleted at {deleted_at}")
+
+
+# ---------------------------------------------------------------------- commits
+
+
+def _commits(book: Book) -> Iterator[Finding]:
+    for place, recorded_at in book.recorded_at.items():
+        record = book.records.get(place)
+        if record is not None and book.ended_at(record) > recorded_at + CLOCK_SECONDS:
+            yield Finding(
+                Column.AHEAD, f"{_named(record)} finished in a commit seen at {recorded_at:.3f}, {_ended(book, record)}"
+            )
+    last: dict[int, int] = {}
+    for commits in book.evidence.commits:
+        for partition, (offset, _) in commits.points.items():
+            if offset < last.get(partition, 0):
+                where = f"partition {partition} from {last[partition]} to {offset}"
+                yield Finding(Column.BACK, f"{where}, seen at {commits.answered_at:.3f}")
+            last[partition] = offset
+
+
+def _unrecorded_max(book: Book) -> int:
+    changes = []
+    for place, record in book.records.items():
+        if record.what in DELIVERED:
+            changes += [(book.ended_at(record), 1), (book.recorded_at.get(place, float("inf")), -1)]
+    most = now = 0
+    for _, change in sorted(changes):
+        now += change
+        most = max(most, now)
+    return most
+
+
+# ---------------------------------------------------------------------- what happened to the processes
+
+
+def _history(evidence: Evidence) -> Iterator[Finding]:
+    started: dict[str, float] = {}
+    is_mended = False
+    for at, what, fields in evidence.history:
+        match what:
+            case "start":
+                started[fields["member"]] = at
+            case "mended":
+                is_mended = True
+            case "stuck":
+                yield Finding(Column.STUCK, f"a lag of {fields['lag']} {fields['seconds']:g} s after all was mended")
+            case "hang":
+                yield Finding(Column.DIED, f"{fields['member']} did not end {fields['seconds']:g} s after SIGTERM")
+            case "producer" if fields["code"] != 0:
+                yield Finding(Column.KAFKA, f"the producer ended with {fields['code']}")
+            case "exit" if not _may_exit(evidence, fields, started[fields["member"]], at, is_mended=is_mended):
+                yield Finding(Column.DIED, f"{fields['member']} ended with exit code {fields['code']} at {at:.3f}")
+
+
+def _may_exit(evidence: Evidence, fields: dict[str, Any], start: float, at: float, *, is_mended: bool) -> bool:
+    code = fields["code"]
+    if code == 69:  # Kafka could not be reached at the start
+        return any(
+            happened.what == "begin" and happened.fields["fault"].startswith(("kafka.", "broker.")) and happened.at < at
+            for happened in evidence.history
+        )
+    if not fields["asked"]:
+        return False
+    if code == -15:  # it had not come to its signal handlers yet
+        return at - start < 10
+    return code == 0 or (code == 75 and not is_mended)
+
+
+def _named(record: Produced) -> str:
+    return f"{record.what} {record.insert_id} of {record.user} at {record.partition}/{record.offset}"
+
+
+def _sent(request: Accepted) -> str:
+    kind = "identify" if request.is_identify else f"{len(request.insert_ids)} events"
+    return f"request {request.sequence} of {request.user} ({kind}) by {request.sender} at {request.accepted_at:.3f}"
+
+
+def _ended(book: Book, record: Produced) -> str:
+    at = book.ended_at(record)
+    return "never ended" if at == float("inf") else f"ended {at:.3f}"
+
+
+def main() -> int:
+    """Judge a folder again."""
+    from tests.chaos.report import table
+
+    verdict = verify(load(Path(sys.argv[1])))
+    print(table([verdict]))
+    for finding in verdict.shown_findings():
+        print(finding)
+    return 1 if verdict.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
