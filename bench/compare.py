@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plain-events", type=int, default=5_000)
+    parser.add_argument("--buffer-events", type=int, default=20_000, help="CUSTOMFIT_BUFFER_EVENTS_MAX")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     topic = f"bench-{uuid.uuid4().hex[:8]}"
@@ -45,7 +46,7 @@ def main() -> None:
         broker.create_topic(topic, PARTITIONS)
         produced = produce(broker, topic, options.users, options.events)
         for number in range(1, options.rounds + 1):
-            ours = run_service(broker, topic, emulator, options.events)
+            ours = run_service(broker, topic, emulator, options.events, options.buffer_events)
             ours |= verify(produced, emulator)
             plain = run_plain(broker, topic, emulator, options.plain_events)
             rounds.append(
@@ -73,7 +74,7 @@ def produce(broker: Broker, topic: str, users: int, events: int) -> list[tuple[b
     return produced
 
 
-def run_service(broker: Broker, topic: str, emulator: Emulator, events: int) -> dict[str, Any]:
+def run_service(broker: Broker, topic: str, emulator: Emulator, events: int, buffer_events: int) -> dict[str, Any]:
     """One run of `customfit-consumer run` from the beginning of the topic; CPU seconds are those of its process."""
     emulator.ledger.clear()
     environ = {
@@ -81,6 +82,7 @@ def run_service(broker: Broker, topic: str, emulator: Emulator, events: int) -> 
         "CUSTOMFIT_KAFKA_TOPIC": topic,
         "CUSTOMFIT_KAFKA_GROUP_ID": f"ours-{uuid.uuid4().hex[:8]}",
         "CUSTOMFIT_API_URL": emulator.url,
+        "CUSTOMFIT_BUFFER_EVENTS_MAX": str(buffer_events),
     }
     with tempfile.TemporaryDirectory() as folder, Service(Path(folder), environ) as service:
         service.wait_ready()

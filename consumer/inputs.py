@@ -10,6 +10,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
 from consumer.actions import Bury
 from consumer.answers import Answer
 from consumer.events import Partition, Record, User
@@ -128,8 +130,7 @@ class StateWritten:
     users: dict[Partition, int]
 
 
-@dataclass(slots=True, frozen=True, eq=False)
-class Responded:
+class Responded(msgspec.Struct, frozen=True, eq=False):
     """The destination answered a request, or did not."""
 
     delivery: Delivery

@@ -139,7 +139,7 @@ class Source:
 
     def stop(self) -> None:
         """Drain all partitions (`Revoking` follows), commit, leave the group, end the thread (`ThreadEnded`)."""
-        self._commands.put(self._stop)
+        self._stopping = True
 
     # ------------------------------------------------------------------ the thread
 
@@ -292,8 +292,9 @@ class Source:
     # ------------------------------------------------------------------ rebalances: run inside poll()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if not partitions:
+        if not partitions:  # more members than partitions: joined, and idle
             consumer.incremental_assign([])
+            self._post(Assigned({}, ""))
             return
         starts = self._starts(partitions)
         ask = partial(self._consumer.list_topics, self._settings.kafka_topic, timeout=REQUEST_SECONDS)
@@ -330,6 +331,7 @@ class Source:
                 if self._stopping or not (problem.retriable() or problem.code() in PASSING_ERRORS):
                     raise
                 self._post(KafkaTrouble(problem.name(), problem.str()))
+            self.polled_at = time.monotonic()  # it works, and waits for the broker
             time.sleep(POLL_SECONDS)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -381,9 +383,6 @@ class Source:
             self._end_offsets = self._admin.list_offsets(
                 latest, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_SECONDS
             )
-
-    def _stop(self) -> None:
-        self._stopping = True
 
     def _leave(self) -> None:
         # Drained and committed before close(): inside close() the member has left already when on_revoke runs.

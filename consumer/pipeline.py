@@ -155,6 +155,7 @@ class Pipeline:
         self._ended = False
         self._commits = CommitSchedule(settings.commit_interval_seconds, settings.uncommitted_events_max)
         self._drains = Drains(settings.drain_seconds)
+        self._uncommitted_stop = False
         self._looking: deque[list[tuple[Assignment, Event, bool]]] = deque()
         """Batches whose users are being looked up, oldest first; the flag: its lane is reserved."""
         self._deliveries: dict[Delivery, asyncio.Task[None]] = {}
@@ -170,8 +171,8 @@ class Pipeline:
 
     @property
     def drain_cut_short(self) -> bool:
-        """Whether a revoke or the stop went on with requests still in flight."""
-        return self._drains.cut_short
+        """Whether a revoke or the stop went on with requests in flight, or the last commit failed."""
+        return self._drains.cut_short or self._uncommitted_stop
 
     async def run(self) -> None:
         """Turn until the Kafka thread has ended."""
@@ -240,6 +241,7 @@ class Pipeline:
                 self._forget(partitions, HandBack.LOST)
             case Committed(asked, accepted, error):
                 self._commits.answered(asked, accepted, ok=error is None)
+                self._uncommitted_stop = self._phase is Phase.DRAINING and error is not None
                 self._reporter.committed(error)
             case EndOffsets(offsets):
                 self._end_offsets |= {p: end for p, end in offsets.items() if p in self._sequencer.assignments}

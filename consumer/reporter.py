@@ -31,6 +31,7 @@ class Reporter:
         self._metrics = metrics
         self._dead_letter_topic = dead_letter_topic
         self._limiter = RepeatLimiter(LINES_MAX, LINES_SECONDS)
+        self._kafka_limiter = RepeatLimiter(1, LINES_SECONDS)  # a client that can't connect says so ten times a second
         self._state_error: str | None = None
         self._commit_error: str | None = None
 
@@ -105,15 +106,16 @@ class Reporter:
         """Partitions came or went."""
         self._metrics.rebalanced(event)
         names = ", ".join(str(partition) for partition in partitions)
-        level = logging.WARNING if event == "lost" else logging.INFO
-        log.log(level, "partitions %s: %s", event, names or "none")
+        if names or event == "assigned":
+            level = logging.WARNING if event == "lost" else logging.INFO
+            log.log(level, "partitions %s: %s", event, names or "none")
 
     def committed(self, error: str | None) -> None:
         """A commit was answered."""
         self._metrics.committed(ok=error is None)
         if error is not None:
             self._metrics.error("commit", "failed")
-            self._say(logging.WARNING, "commit", f"a commit failed and is tried again: {error}")
+            self._say(logging.WARNING, "commit", f"a commit failed: {error}")
 
     def metadata_ignored(self, partition: Partition) -> None:
         """A commit carries metadata that was not made by us for this offset of this cluster."""
@@ -123,7 +125,10 @@ class Reporter:
     def kafka_trouble(self, kind: str, detail: str) -> None:
         """The Kafka client reports something it is working on."""
         self._metrics.error("kafka", "client")
-        self._say(logging.WARNING, f"kafka {kind}", f"Kafka: {detail}")
+        suppressed = self._kafka_limiter.allow(kind, time.monotonic())
+        if suppressed is not None:
+            more = f" ({suppressed} more like this were not shown)" if suppressed else ""
+            log.warning("Kafka: %s; the client tries again%s", detail, more)
 
     def partition_failed(self, partition: Partition, reason: str, remedy: str) -> None:
         """A partition stands still until somebody acts."""

@@ -307,10 +307,10 @@ class Sequencer:
         their time counts too, or it would stay so for ever.
         """
         failed_at, delivered_at = delivery.failed_at, self.gate.last_delivered_at
-        if failed_at is None or delivered_at is None:
+        if failed_at is None:
             return 0.0
         seconds = min(now - failed_at, FAILING_STEP_SECONDS_MAX)
-        if delivered_at > failed_at:
+        if delivered_at is not None and delivered_at > failed_at:
             return seconds
         return seconds * CRAMPED_COUNTS if self._nobody_else_can_try and not self.gate.everybody_fails else 0.0
 

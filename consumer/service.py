@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -63,10 +66,10 @@ async def serve(settings: Settings) -> int:
     server.start()
     try:
         stopping = _stop_on_signals(lambda: inbox.post_here(Stop()))
-        await _unless_stopped(asyncio.to_thread(prepare, settings), stopping)
-        if stopping.is_set():
+        if not await _prepared(settings, stopping):
             return EXIT_OK
         log.info("reading %s as group %s, delivering to %s with %s", *_what(settings), engine.name)
+        _tune_garbage_collector()
         states.start()
         dead_letters.start()
         source.start()
@@ -77,6 +80,13 @@ async def serve(settings: Settings) -> int:
         await engine.close()
         server.close()
     return _exit_code(pipeline)
+
+
+def _tune_garbage_collector() -> None:
+    """Look for cycles seldom: tens of thousands of buffered events would be walked each time, and hold none."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _sequencing_rules(settings: Settings) -> SequencingRules:
@@ -115,14 +125,33 @@ def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
     return stopping
 
 
-async def _unless_stopped(work: object, stopping: asyncio.Event) -> None:
-    """Wait for the work or for the signal, whichever is first; the work's exception is raised."""
-    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+async def _prepared(settings: Settings, stopping: asyncio.Event) -> bool:
+    """Check Kafka and create what is missing; False when told to stop meanwhile. Raises KafkaUnavailable."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: Exception | None) -> None:
+        if not done.done():
+            done.set_result(None) if error is None else done.set_exception(error)
+
+    def work() -> None:
+        error: Exception | None = None
+        try:
+            prepare(settings)
+        except Exception as problem:  # noqa: BLE001  raised where it is awaited
+            error = problem
+        with contextlib.suppress(RuntimeError):  # told to stop meanwhile: the loop is gone
+            loop.call_soon_threadsafe(settle, error)
+
+    # A daemon thread and not the loop's executor: that one is waited for at the end, however long Kafka is silent.
+    threading.Thread(target=work, name="prepare", daemon=True).start()
     stopped = asyncio.ensure_future(stopping.wait())
-    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    either: set[asyncio.Future[Any]] = {done, stopped}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
-    if task.done():
-        task.result()
+    if done.done():
+        done.result()
+    return done.done() and not stopping.is_set()
 
 
 def _exit_code(pipeline: Pipeline) -> int:
@@ -131,7 +160,7 @@ def _exit_code(pipeline: Pipeline) -> int:
     if pipeline.failure is not None:
         return EXIT_ERROR
     if pipeline.drain_cut_short:
-        log.warning("stopped with requests still in flight: they are sent again after the next start")
+        log.warning("stopped with requests in flight or uncommitted: they are sent again after the next start")
         return EXIT_UNDRAINED
     return EXIT_OK
 

@@ -45,6 +45,19 @@ class Store:
     def __init__(self, path: Path, destination: str) -> None:
         self.path = path
         self._database = _open(path)
+        try:
+            self._read(destination)
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            if isinstance(error, sqlite3.OperationalError):  # a full or read-only disk: the file itself may be good
+                log.error("%s can't be used (%s); identified users are kept in memory only", path, error)
+                self._database = _in_memory()
+            else:
+                _set_aside(path, error)
+                self._database = _open(path)
+            self._read(destination)
+
+    def _read(self, destination: str) -> None:
         self._database.execute("INSERT OR IGNORE INTO destinations (name) VALUES (?)", (destination,))
         (self._destination_id,) = self._database.execute(
             "SELECT id FROM destinations WHERE name = ?", (destination,)
@@ -100,7 +113,7 @@ def _open(path: Path) -> sqlite3.Connection:
         log.error(
             "the state folder %s can't be made (%s); identified users are kept in memory only", path.parent, error
         )
-        return _create(sqlite3.connect(":memory:", isolation_level="IMMEDIATE"))
+        return _in_memory()
     for _ in range(2):
         try:
             return _lock(path)
@@ -111,17 +124,26 @@ def _open(path: Path) -> sqlite3.Connection:
                 log.error("%s can't be opened (%s); identified users are kept in memory only", path, error)
             break
         except sqlite3.DatabaseError as error:
-            aside = path.with_name(f"{path.name}.unusable-{time.time_ns()}")
-            log.error(
-                "%s is not a usable state file (%s); it is now %s, and identified users are learned anew",
-                path,
-                error,
-                aside.name,
-            )
-            path.rename(aside)
-            for suffix in ("-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            _set_aside(path, error)
+    return _in_memory()
+
+
+def _in_memory() -> sqlite3.Connection:
     return _create(sqlite3.connect(":memory:", isolation_level="IMMEDIATE"))
+
+
+def _set_aside(path: Path, error: sqlite3.Error) -> None:
+    """Keep what can't be used under another name, and make way for a new file."""
+    aside = path.with_name(f"{path.name}.unusable-{time.time_ns()}")
+    log.error(
+        "%s is not a usable state file (%s); it is now %s, and identified users are learned anew",
+        path,
+        error,
+        aside.name,
+    )
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _lock(path: Path) -> sqlite3.Connection:

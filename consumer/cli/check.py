@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from consumer.cli.exits import EXIT_ERROR, EXIT_UNAVAILABLE, fail, settings_or_exit
+from consumer.cli.exits import EXIT_ERROR, EXIT_UNAVAILABLE, fail, leave, settings_or_exit
 
 if TYPE_CHECKING:
     from consumer.answers import Answer
@@ -58,7 +58,8 @@ def check(
             print(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
     failed = [finding for finding in findings if not finding.ok]
     if failed:
-        raise typer.Exit(EXIT_UNAVAILABLE if failed[0].what.startswith("Kafka") else EXIT_ERROR)
+        leave(EXIT_UNAVAILABLE if failed[0].what.startswith("Kafka") else EXIT_ERROR)
+    leave(0)
 
 
 def _kafka_findings(settings: Settings) -> list[Finding]:

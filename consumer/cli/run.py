@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from consumer.cli.exits import EXIT_SETTINGS, EXIT_UNAVAILABLE, fail, settings_or_exit
+from consumer.cli.exits import EXIT_BROKEN_RULE, EXIT_SETTINGS, EXIT_UNAVAILABLE, fail, leave, settings_or_exit
 
 
 def run(
@@ -37,7 +37,10 @@ def run(
         fail(str(error), EXIT_UNAVAILABLE)
     except (EngineUnavailable, CannotListen) as error:
         fail(str(error), EXIT_SETTINGS)
-    raise typer.Exit(code)
+    except AssertionError:
+        logging.getLogger("consumer").critical("an internal rule was broken; nothing more is committed", exc_info=True)
+        leave(EXIT_BROKEN_RULE)
+    leave(code)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
