@@ -52,4 +52,4 @@ class CommitSchedule:
 
 def unrecorded_events(assignments: Iterable[Assignment]) -> int:
     """How many answered events a crash now would send again."""
-    return sum(assignment.offsets.unrecorded + assignment.unrecorded for assignment in assignments)
+    return sum(a.offsets.unrecorded + a.unrecorded for a in assignments if a.halted is None)

@@ -12,6 +12,7 @@ import logging
 import queue
 import threading
 import time
+from enum import Enum
 from typing import TYPE_CHECKING, Final, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -35,11 +36,31 @@ EXCEPTION_CLASSES: Final = {
     DeadLetterReason.GAVE_UP: "consumer.GaveUp",
 }
 DETAIL_CHARACTERS_MAX: Final = 500
+ABOUT_THE_RECORD: Final = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.INVALID_MSG,
+    }
+)
+"""What the topic will never take, however often it is tried."""
+
+
+class Shape(Enum):
+    """How much of the record goes along: less when the topic refuses it, so that it never blocks its partition."""
+
+    WHOLE = "whole"
+    VALUELESS = "valueless"
+    BARE = "bare"
+    """Only our own headers: where it was, and why it is here."""
+
 
 log = logging.getLogger("consumer.dead_letters")
 
 
-def dead_letter_headers(action: Bury, failed_at: float) -> Headers:
+def dead_letter_headers(action: Bury, failed_at: float, *, with_own: bool = True) -> Headers:
     """The record's own headers, unchanged, and why it is here. Appended: a reader takes the last of a name."""
     record = action.record
     ours = {
@@ -52,7 +73,8 @@ def dead_letter_headers(action: Bury, failed_at: float) -> Headers:
         "customfit.attempts": str(action.attempts),
         "customfit.failed_at": _iso(failed_at),
     }
-    headers: Headers = [*(record.headers or []), *((name, text.encode()) for name, text in ours.items())]
+    own = record.headers or [] if with_own else []
+    headers: Headers = [*own, *((name, text.encode()) for name, text in ours.items())]
     if action.status is not None:
         headers.append(("customfit.http.status", str(action.status).encode()))
         headers.append(("customfit.http.body", action.body))
@@ -65,13 +87,13 @@ def _iso(seconds: float) -> str:
 
 
 class DeadLetters:
-    """Writes dead letters to the partition of the same number, so that one user's stay in order."""
+    """Writes dead letters, each to the partition of its own number where the topic has so many."""
 
     def __init__(self, settings: Settings, post: Post) -> None:
         self._settings = settings
         self._post = post
         self._requests: queue.SimpleQueue[Bury | None] = queue.SimpleQueue()
-        self._again: list[tuple[Bury, bool]] = []
+        self._again: list[tuple[Bury, Shape]] = []
         self._again_at = 0.0
         self._partitions: int | None = None
         self._stopping = False
@@ -109,58 +131,58 @@ class DeadLetters:
             try:
                 action = self._requests.get(timeout=POLL_SECONDS if waiting or self._again else 1.0)
                 if action is not None:
-                    self._produce(action, with_value=True)
+                    self._produce(action, Shape.WHOLE)
             except queue.Empty:
                 pass
             if self._again and time.monotonic() >= self._again_at:
                 again, self._again = self._again, []
-                for action, with_value in again:
-                    self._produce(action, with_value=with_value)
+                for action, shape in again:
+                    self._produce(action, shape)
         self._producer.purge()
         self._producer.poll(0)
 
-    def _produce(self, action: Bury, *, with_value: bool) -> None:
+    def _produce(self, action: Bury, shape: Shape) -> None:
         record = action.record
-        headers = dead_letter_headers(action, time.time())
-        value = record.value
-        if not with_value and value is not None:
-            headers.append(("customfit.value_omitted", str(len(value)).encode()))
-            value = None
+        headers = dead_letter_headers(action, time.time(), with_own=shape is not Shape.BARE)
+        if shape is not Shape.WHOLE and record.value is not None:
+            headers.append(("customfit.value_omitted", str(len(record.value)).encode()))
 
         def on_delivery(error: KafkaError | None, _message: Message) -> None:
             if error is None:
                 self._post(DeadLettered(action))
             else:
-                self._failed(action, error, with_value=with_value)
+                self._failed(action, error, shape)
 
         try:
             self._producer.produce(
                 self._settings.dead_letter_topic,
-                value=value,
-                key=record.key,
+                value=record.value if shape is Shape.WHOLE else None,
+                key=None if shape is Shape.BARE else record.key,
                 partition=record.partition.number % self._partition_count(),
-                timestamp=max(record.timestamp_ms, 0),
+                timestamp=0 if shape is Shape.BARE else max(record.timestamp_ms, 0),
                 headers=cast("list[tuple[str, str | bytes | None]]", headers),
                 on_delivery=on_delivery,
             )
         except BufferError:
-            self._later(action, with_value=with_value)
+            self._later(action, shape)
         except KafkaException as problem:
-            self._failed(action, problem.args[0], with_value=with_value)
+            self._failed(action, problem.args[0], shape)
 
-    def _failed(self, action: Bury, error: KafkaError, *, with_value: bool) -> None:
+    def _failed(self, action: Bury, error: KafkaError, shape: Shape) -> None:
         if self._stopping:
             return
-        if error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE) and with_value:
-            # The topic will never take this value: its coordinates and reason still tell where it is.
+        if error.fatal():
+            raise KafkaException(error)  # this producer will never work again: end, and be started anew
+        self._partitions = None  # the topic may have been made anew
+        if error.code() in ABOUT_THE_RECORD and shape is not Shape.BARE:
             self._post(DeadLetterFailed("value_omitted", f"{self._settings.dead_letter_topic}: {error.str()}"))
-            self._produce(action, with_value=False)
+            self._produce(action, Shape.VALUELESS if shape is Shape.WHOLE else Shape.BARE)
             return
         self._post(DeadLetterFailed("not_written", f"{self._settings.dead_letter_topic}: {error.str()}"))
-        self._later(action, with_value=with_value)
+        self._later(action, shape)
 
-    def _later(self, action: Bury, *, with_value: bool) -> None:
-        self._again.append((action, with_value))
+    def _later(self, action: Bury, shape: Shape) -> None:
+        self._again.append((action, shape))
         self._again_at = time.monotonic() + RETRY_SECONDS
 
     def _partition_count(self) -> int:

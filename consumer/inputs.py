@@ -53,9 +53,10 @@ class Revoking:
 
 @dataclass(slots=True, frozen=True)
 class Revoked:
-    """The drained partitions are given up and their offsets committed as well as could be."""
+    """The drained partitions are given up; `error` when their last commit failed."""
 
     partitions: Sequence[Partition]
+    error: str | None
 
 
 @dataclass(slots=True, frozen=True)

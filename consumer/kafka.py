@@ -47,6 +47,7 @@ from consumer.inputs import (
     ThreadEnded,
 )
 from consumer.kafka_client import admin_config, consumer_config
+from consumer.sequencer import BUFFER_FULL
 
 if TYPE_CHECKING:
     from consumer.offsets import CommitPoint
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 0.05
 STALL_POLL_SECONDS: Final = 0.01
+RESUME_SHARE: Final = 1 - BUFFER_FULL
 FETCH_RECORDS_MAX: Final = 1000
 FETCH_RECORDS_MIN: Final = 100
 STALL_SECONDS_BEFORE_PAUSE: Final = 1.0
@@ -81,6 +83,10 @@ PASSING_ERRORS: Final = frozenset(
 
 T = TypeVar("T")
 log = logging.getLogger("consumer.kafka")
+
+
+class _StopAsked(Exception):
+    """The stop came while a rebalance waited for the broker: nothing of it was assigned yet."""
 
 
 class Source:
@@ -152,8 +158,9 @@ class Source:
                 on_revoke=self._on_revoke,
                 on_lost=self._on_lost,
             )
-            while not self._stopping:
-                self._turn()
+            with contextlib.suppress(_StopAsked):
+                while not self._stopping:
+                    self._turn()
             self._leave()
         except BaseException as problem:  # noqa: BLE001  the loop decides; a thread that dies silently would be a hang
             error = problem
@@ -195,7 +202,7 @@ class Source:
         if room <= 0:
             self._stalled_since = self._stalled_since or now
             self._held_back = self._held_back or now - self._stalled_since >= STALL_SECONDS_BEFORE_PAUSE
-        elif not self._held_back or room >= self._settings.buffer_events_max // 2:
+        elif not self._held_back or room >= RESUME_SHARE * self._settings.buffer_events_max:
             self._stalled_since = None
             self._held_back = False
         wanted = set(self._assigned) if self._held_back else set(self._resting)
@@ -216,7 +223,7 @@ class Source:
                 self._on_message_error(partition, error)
                 continue
             if partition not in self._assigned or partition in self._resting:
-                continue
+                continue  # a resting one starts from its first offset when it is resumed, or never again
             if error is not None:
                 ends[partition] = message.offset() or 0
                 continue
@@ -269,7 +276,7 @@ class Source:
             self._consumer.commit(offsets=_to_commit(owned), asynchronous=True)
         except KafkaException as error:
             self._committing = None
-            self._post(Committed(points, [], str(error)))
+            self._post(Committed(points, [], error.args[0].str()))
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         """Take the answer to the asynchronous commit. The client may call back for a revoke's own commit as well."""
@@ -279,15 +286,18 @@ class Source:
         self._committing = None
         self._post(_committed(points, error, partitions))
 
-    def _commit_and_wait(self, points: Mapping[Partition, CommitPoint]) -> None:
+    def _commit_and_wait(self, points: Mapping[Partition, CommitPoint]) -> str | None:
+        """Commit before giving up the partitions; gives the error, for people."""
         if not points:
-            return
+            return None
         try:
             answer = self._consumer.commit(offsets=_to_commit(points), asynchronous=False)
         except KafkaException as error:
-            self._post(Committed(points, [], str(error)))
-            return
-        self._post(_committed(points, None, answer or []))
+            committed = Committed(points, [], error.args[0].str())
+        else:
+            committed = _committed(points, None, answer or [])
+        self._post(committed)
+        return committed.error
 
     # ------------------------------------------------------------------ rebalances: run inside poll()
 
@@ -328,8 +338,10 @@ class Source:
                 return ask()
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
-                if self._stopping or not (problem.retriable() or problem.code() in PASSING_ERRORS):
+                if not (problem.retriable() or problem.code() in PASSING_ERRORS):
                     raise
+                if self._stopping:
+                    raise _StopAsked from None
                 self._post(KafkaTrouble(problem.name(), problem.str()))
             self.polled_at = time.monotonic()  # it works, and waits for the broker
             time.sleep(POLL_SECONDS)
@@ -348,14 +360,15 @@ class Source:
         except FutureTimeoutError:
             log.error("the loop did not answer a revoke in time; its last offsets stay as they were committed")
             points = {}
-        self._commit_and_wait(points)
+        error = self._commit_and_wait(points)
         self._forget(partitions)
-        self._post(Revoked(sorted(partitions)))
+        self._post(Revoked(sorted(partitions), error))
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         lost = _partitions(partitions) & self._assigned
-        self._forget(lost)
-        self._post(Lost(sorted(lost)))
+        if lost:
+            self._forget(lost)
+            self._post(Lost(sorted(lost)))
         consumer.incremental_unassign(partitions)
 
     def _forget(self, partitions: set[Partition]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -23,6 +24,10 @@ log = logging.getLogger("consumer.kafka")
 
 class KafkaUnavailable(Exception):
     """Kafka, or a topic we need, can't be had: exit 69. The message names the setting and what to do."""
+
+
+class KafkaMisconfigured(Exception):
+    """The client can't be made from the settings: exit 78."""
 
 
 # Tuning, which CUSTOMFIT_KAFKA_PROPERTIES may change.
@@ -85,8 +90,11 @@ def _common(settings: Settings) -> dict[str, Any]:
 
 
 def prepare(settings: Settings) -> None:
-    """Check that the topic is there, create the dead-letter topic, set a new group's start. Raises KafkaUnavailable."""
-    admin = AdminClient(admin_config(settings), logger=logging.getLogger("librdkafka"))
+    """Check that the topic is there, create the dead-letter topic, set a new group's start.
+
+    Raises KafkaUnavailable, KafkaMisconfigured.
+    """
+    admin = _admin(settings)
     partitions = _partition_count(admin, settings)
     _create_dead_letter_topic(admin, settings, partitions)
     if settings.kafka_start == "latest":
@@ -103,8 +111,8 @@ class Inspection(NamedTuple):
 
 
 def inspect(settings: Settings) -> Inspection:
-    """Look at the topics and the group. Raises KafkaUnavailable."""
-    admin = AdminClient(admin_config(settings), logger=logging.getLogger("librdkafka"))
+    """Look at the topics and the group. Raises KafkaUnavailable, KafkaMisconfigured."""
+    admin = _admin(settings)
     partitions = _partition_count(admin, settings)
     dead_letters = admin.list_topics(timeout=REQUEST_SECONDS).topics.get(settings.dead_letter_topic)
     try:
@@ -114,6 +122,15 @@ def inspect(settings: Settings) -> Inspection:
         group_id = settings.kafka_group_id
         raise KafkaUnavailable(f"group {group_id!r} (CUSTOMFIT_KAFKA_GROUP_ID): {_text(error)}") from None
     return Inspection(partitions, len(dead_letters.partitions) if dead_letters else 0, known)
+
+
+def _admin(settings: Settings) -> AdminClient:
+    try:
+        return AdminClient(admin_config(settings), logger=logging.getLogger("librdkafka"))
+    except KafkaException as error:
+        raise KafkaMisconfigured(
+            f"{settings.origin('kafka_properties')}: librdkafka refuses it: {_text(error)}"
+        ) from None
 
 
 @contextmanager
@@ -162,13 +179,16 @@ def _partition_count(admin: AdminClient, settings: Settings) -> int:
 
 def _create_dead_letter_topic(admin: AdminClient, settings: Settings, partitions: int) -> None:
     name = settings.dead_letter_topic
-    if name in admin.list_topics(timeout=REQUEST_SECONDS).topics:
-        return
+    try:
+        if name in admin.list_topics(timeout=REQUEST_SECONDS).topics:
+            return
+    except KafkaException as error:
+        raise KafkaUnavailable(f"Kafka stopped answering during the start: {_text(error)}") from None
     source = ConfigResource(ResourceType.TOPIC, settings.kafka_topic)
     try:
         entries = _wait(admin.describe_configs([source])[source])
         record_bytes_max = int(entries["max.message.bytes"].value)
-    except (KafkaException, KeyError, ValueError):
+    except (KafkaException, FutureTimeoutError, KeyError, ValueError):
         record_bytes_max = 1_048_588  # Kafka's default
     config = {
         "max.message.bytes": str(record_bytes_max + DEAD_LETTER_HEADROOM_BYTES),
@@ -176,8 +196,8 @@ def _create_dead_letter_topic(admin: AdminClient, settings: Settings, partitions
     }
     try:
         _wait(admin.create_topics([NewTopic(name, partitions, config=config)])[name])
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+    except (KafkaException, FutureTimeoutError) as error:
+        if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return
         message = (
             f"the dead-letter topic {name!r} (CUSTOMFIT_DEAD_LETTER_TOPIC) does not exist and could not be created: "
@@ -216,6 +236,6 @@ def _wait(future: Any) -> Any:
     return future.result(REQUEST_SECONDS)
 
 
-def _text(error: KafkaException) -> str:
-    problem = error.args[0]
+def _text(error: Exception) -> str:
+    problem = error.args[0] if error.args else "no answer in time"
     return problem.str() if isinstance(problem, KafkaError) else str(problem)

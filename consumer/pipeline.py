@@ -166,6 +166,7 @@ class Pipeline:
         self._restoring: set[Partition] = set()
         self._trouble: dict[Partition, str] = {}
         self._dead_letter_trouble: str | None = None
+        self._kafka_trouble: str | None = None
         self._unpublished = False
         self._publish(time.monotonic())
 
@@ -195,6 +196,7 @@ class Pipeline:
         self._commit(now)
         self._grant()
         if now - self.snapshot.taken_at >= PUBLISH_SECONDS:
+            self._reporter.catch_up()
             self._publish(now)
         else:
             self._unpublished = True
@@ -234,21 +236,23 @@ class Pipeline:
                     self._sequencer.close(partition)
                 self._drains.start(partitions, drained, now)
                 self._phase = Phase.DRAINING if shutdown else self._phase
-            case Revoked(partitions):
+            case Revoked(partitions, error):
+                self._uncommitted_stop = self._uncommitted_stop or (self._phase is Phase.DRAINING and error is not None)
                 reason = HandBack.SHUTDOWN if self._phase is Phase.DRAINING else HandBack.REVOKED
                 self._forget(partitions, reason)
             case Lost(partitions):
                 self._forget(partitions, HandBack.LOST)
             case Committed(asked, accepted, error):
                 self._commits.answered(asked, accepted, ok=error is None)
-                self._uncommitted_stop = self._phase is Phase.DRAINING and error is not None
                 self._reporter.committed(error)
             case EndOffsets(offsets):
+                self._kafka_trouble = None if offsets else self._kafka_trouble
                 self._end_offsets |= {p: end for p, end in offsets.items() if p in self._sequencer.assignments}
             case PartitionFailed(partition, reason, remedy):
                 self._trouble[partition] = f"{reason}; {remedy}"
                 self._reporter.partition_failed(partition, reason, remedy)
             case KafkaTrouble(kind, detail):
+                self._kafka_trouble = detail
                 self._reporter.kafka_trouble(kind, detail)
             case Stop():
                 self._phase = Phase.DRAINING
@@ -263,6 +267,7 @@ class Pipeline:
         wanted: dict[Partition, dict[User, bool]] = {}
         assignments = self._sequencer.assignments
         self._taken_records += len(records)
+        self._kafka_trouble = None
         for record in records:
             self._taken_bytes += record.size_bytes
             assignment = assignments.get(record.partition)
@@ -347,6 +352,7 @@ class Pipeline:
             if assignment.halted is not None and partition not in self._trouble:
                 self._trouble[partition] = assignment.halted
                 self._source.rest(partition)
+                self._sequencer.empty(assignment)
                 self._reporter.halted(partition, assignment.halted)
 
     def _commit(self, now: float) -> None:
@@ -356,9 +362,9 @@ class Pipeline:
 
     def _grant(self) -> None:
         """Let the source hand over as much as the buffer takes."""
-        account = self._sequencer.account
-        self._source.limit_records = self._taken_records + self._settings.buffer_events_max - account.unfinished
-        self._source.limit_bytes = self._taken_bytes + self._settings.buffer_bytes_max - account.unfinished_bytes
+        buffered_events, buffered_bytes = self._sequencer.buffered
+        self._source.limit_records = self._taken_records + self._settings.buffer_events_max - buffered_events
+        self._source.limit_bytes = self._taken_bytes + self._settings.buffer_bytes_max - buffered_bytes
 
     # ------------------------------------------------------------------ partitions come and go
 
@@ -419,6 +425,7 @@ class Pipeline:
             destination_state=gate.state,
             destination_reason=gate.reason,
             dead_letter_trouble=self._dead_letter_trouble,
+            kafka_trouble=self._kafka_trouble,
         )
 
     def _view(self, assignment: Assignment) -> PartitionView:

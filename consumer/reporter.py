@@ -18,7 +18,7 @@ from consumer.lanes import Delivery, DeliveryKind
 from consumer.logs import RepeatLimiter, fields
 from consumer.metrics import Metrics
 
-LINES_MAX: Final = 20
+LINES_MAX: Final = 5
 LINES_SECONDS: Final = 10.0
 
 log = logging.getLogger("consumer")
@@ -168,6 +168,11 @@ class Reporter:
     def thread_failed(self, name: str, failure: BaseException) -> None:
         """A part of the program died."""
         log.critical("the %s part of the program failed", name, exc_info=failure)
+
+    def catch_up(self) -> None:
+        """Say how many lines were left out of kinds that have gone quiet."""
+        for kind, lines in self._limiter.due(time.monotonic()):
+            log.warning("%s: %d more like this were not shown", kind, lines)
 
     def _say(self, level: int, kind: str, text: str, **values: object) -> None:
         suppressed = self._limiter.allow(kind, time.monotonic())

@@ -47,8 +47,8 @@ FAILING_STEP_SECONDS_MAX: Final = 60.0
 """What one failure adds at the most to how long an event has failed: between two attempts there may lie an outage."""
 
 
-BUFFER_FULL: Final = 0.9
-"""The source stops fetching a little below the limit, so that its batches stay worth their cost."""
+BUFFER_FULL: Final = 0.75
+"""Above this share of the buffer, a source that has paused does not fetch again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,26 @@ class Sequencer:
             if lane.status is LaneStatus.IN_FLIGHT:
                 self._lingering[(partition, lane.user)] = lane
         assignment.lanes.clear()
+
+    def empty(self, assignment: Assignment) -> None:
+        """Let go of what waits in a partition that has halted: whoever starts it again reads it again."""
+        for lane in assignment.lanes.values():
+            if lane.status is LaneStatus.HELD:
+                self.holds.remove(lane)
+                lane.status = LaneStatus.IDLE
+            lane.waiting.clear()
+            lane.again.clear()
+            lane.identifies = 0
+
+    @property
+    def buffered(self) -> tuple[int, int]:
+        """Unfinished events and their bytes, without those of partitions that have halted."""
+        events, size_bytes = self.account.unfinished, self.account.unfinished_bytes
+        for assignment in self.assignments.values():
+            if assignment.halted is not None:
+                events -= assignment.offsets.unfinished
+                size_bytes -= assignment.unfinished_bytes
+        return events, size_bytes
 
     # ------------------------------------------------------------------ in
 
@@ -316,7 +336,7 @@ class Sequencer:
 
     @property
     def _nobody_else_can_try(self) -> bool:
-        full = self.account.unfinished >= BUFFER_FULL * self._rules.buffer_events_max
+        full = self.buffered[0] >= BUFFER_FULL * self._rules.buffer_events_max
         return full or self._must_wait_for_commit
 
     def _bury(

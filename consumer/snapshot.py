@@ -70,3 +70,4 @@ class Snapshot:
     destination_state: State
     destination_reason: str
     dead_letter_trouble: str | None = None
+    kafka_trouble: str | None = None

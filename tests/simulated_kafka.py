@@ -306,7 +306,7 @@ class SimulatedSource:
             if partition in committed.accepted or partition not in points:
                 self._broker.note_left(self.tenures[partition])
         self._forget(partitions)
-        self._post(Revoked(partitions))
+        self._post(Revoked(partitions, committed.error))
         self._blocked = False
         then()
         while self._commands and not self._blocked:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from consumer.cli.exits import EXIT_ERROR, EXIT_UNAVAILABLE, fail, leave, settings_or_exit
+from consumer.cli.exits import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE, fail, leave, settings_or_exit
 
 if TYPE_CHECKING:
     from consumer.answers import Answer
@@ -63,12 +63,14 @@ def check(
 
 
 def _kafka_findings(settings: Settings) -> list[Finding]:
-    from consumer.kafka_client import KafkaUnavailable, inspect
+    from consumer.kafka_client import KafkaMisconfigured, KafkaUnavailable, inspect
 
     try:
         seen = inspect(settings)
     except KafkaUnavailable as error:
         return [Finding(False, "Kafka", str(error))]
+    except KafkaMisconfigured as error:
+        fail(str(error), EXIT_SETTINGS)
     dead_letters = (
         f"{settings.dead_letter_topic}, {seen.dead_letter_partitions} partitions"
         if seen.dead_letter_partitions

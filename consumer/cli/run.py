@@ -22,7 +22,7 @@ def run(
     settings = settings_or_exit(os.environ, config)
 
     from consumer.destination import EngineUnavailable
-    from consumer.kafka_client import KafkaUnavailable
+    from consumer.kafka_client import KafkaMisconfigured, KafkaUnavailable
     from consumer.logs import setup_logging
     from consumer.server import CannotListen
     from consumer.service import serve
@@ -35,7 +35,7 @@ def run(
             code = runner.run(serve(settings))
     except KafkaUnavailable as error:
         fail(str(error), EXIT_UNAVAILABLE)
-    except (EngineUnavailable, CannotListen) as error:
+    except (EngineUnavailable, CannotListen, KafkaMisconfigured) as error:
         fail(str(error), EXIT_SETTINGS)
     except AssertionError:
         logging.getLogger("consumer").critical("an internal rule was broken; nothing more is committed", exc_info=True)
