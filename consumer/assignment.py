@@ -10,11 +10,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from consumer.events import Partition, User
+from consumer.known_users import KnownUsers
 from consumer.offsets import OffsetTracker
 
 if TYPE_CHECKING:
     from consumer.lanes import Lane
 
+KNOWN_USERS_MAX: Final = 5000
 RATIO_WINDOW_RECORDS: Final = 1000
 RATIO_RECORDS_MIN: Final = 200
 
@@ -26,6 +28,7 @@ class Assignment:
         self.partition = partition
         self.offsets = offsets
         self.lanes: dict[User, Lane] = {}
+        self.known = KnownUsers(KNOWN_USERS_MAX)
         self.unfinished_bytes = 0
         self.in_flight = 0
         self.unrecorded = 0

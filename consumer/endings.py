@@ -50,12 +50,14 @@ class Endings:
     def identified(self, lane: Lane) -> None:
         """The destination has an identify of the lane's user, for the first time."""
         lane.identified = True
+        lane.assignment.known.add(lane.user)
         self._record(lane, Remember(lane))
 
     def forgotten(self, lane: Lane, event: Event) -> None:
         """A delete had its turn: it is finished when the user is unknown in the stored state too."""
         self._note(lane.assignment, dead_letter=False)
         lane.identified = False
+        lane.assignment.known.discard(lane.user)
         self._await_record(lane, event)
         self._record(lane, Forget(lane))
 

@@ -32,6 +32,7 @@ from consumer.events import (
     Delivered,
     Event,
     HandBack,
+    Kind,
     Misdirected,
     Partition,
     Record,
@@ -78,6 +79,9 @@ TURN_SECONDS_MAX: Final = 1.0
 """A turn at least this often, so that a hang is told from idleness."""
 PUBLISH_SECONDS: Final = 0.1
 """A snapshot at most this often: making one costs as much as handling a request."""
+
+Fetch = tuple[Assignment, Event, bool, bool]
+"""An event on its way to its lane: whether that is reserved, and whether its user is known to be identified."""
 
 log = logging.getLogger("consumer.pipeline")
 
@@ -156,8 +160,8 @@ class Pipeline:
         self._commits = CommitSchedule(settings.commit_interval_seconds, settings.uncommitted_events_max)
         self._drains = Drains(settings.drain_seconds)
         self._uncommitted_stop = False
-        self._looking: deque[list[tuple[Assignment, Event, bool]]] = deque()
-        """Batches whose users are being looked up, oldest first; the flag: its lane is reserved."""
+        self._looking: deque[list[Fetch]] = deque()
+        """Batches whose users are being looked up, oldest first."""
         self._deliveries: dict[Delivery, asyncio.Task[None]] = {}
         self._taken_records = 0
         self._taken_bytes = 0
@@ -193,7 +197,8 @@ class Pipeline:
         self._act(self._sequencer.take_actions())
         self._halt()
         self._drains.answer(self._sequencer.assignments, now)
-        self._commit(now)
+        if points := self._commits.due(self._sequencer.assignments, now):
+            self._source.commit(points)
         self._grant()
         if now - self.snapshot.taken_at >= PUBLISH_SECONDS:
             self._reporter.catch_up()
@@ -263,7 +268,7 @@ class Pipeline:
                 assert_never(item)
 
     def _fetched(self, records: Sequence[Record], ends: Mapping[Partition, int], now: float) -> None:
-        batch: list[tuple[Assignment, Event, bool]] = []
+        batch: list[Fetch] = []
         wanted: dict[Partition, dict[User, bool]] = {}
         assignments = self._sequencer.assignments
         self._taken_records += len(records)
@@ -278,12 +283,14 @@ class Pipeline:
                 decoded = Skipped(record, decoded.type, SkipReason.FINISHED_BEFORE)
             self._sequencer.accept(assignment, decoded)
             if isinstance(decoded, Event):
-                reserved = self._sequencer.reserve(assignment, decoded.user)
-                batch.append((assignment, decoded, reserved))
-                if not reserved:
+                user = decoded.user
+                reserved = self._sequencer.reserve(assignment, user)
+                known = user in assignment.known
+                batch.append((assignment, decoded, reserved, known))
+                if not (reserved or known):
                     # An identify is sent whatever is known; only for the others is it worth asking everywhere.
                     users = wanted.setdefault(record.partition, {})
-                    users.setdefault(decoded.user, decoded.kind.value != "identify")
+                    users.setdefault(user, decoded.kind is not Kind.IDENTIFY)
             elif isinstance(decoded, Rejected):
                 self._reporter.rejected(decoded)
         for partition, end in ends.items():
@@ -293,15 +300,17 @@ class Pipeline:
             self._looking.append(batch)
             self._states.look_up(wanted)
         else:
-            for assignment, event, reserved in batch:
-                self._sequencer.receive(assignment, event, now, reserved=reserved)
+            for assignment, event, reserved, known in batch:
+                self._sequencer.receive(assignment, event, now, reserved=reserved, identified=known)
 
     def _looked_up(self, identified: Mapping[Partition, set[User]], now: float) -> None:
         receive = self._sequencer.receive
         nobody: set[User] = set()
-        for assignment, event, reserved in self._looking.popleft():
-            known = event.user in identified.get(assignment.partition, nobody)
-            receive(assignment, event, now, reserved=reserved, identified=known)
+        for assignment, event, reserved, known in self._looking.popleft():
+            stored = event.user in identified.get(assignment.partition, nobody)
+            if stored and event.user not in assignment.lanes:  # a lane that lives may have forgotten the user since
+                assignment.known.add(event.user)
+            receive(assignment, event, now, reserved=reserved, identified=known or stored)
 
     def _responded(self, response: Responded, now: float) -> None:
         delivery = response.delivery
@@ -354,11 +363,6 @@ class Pipeline:
                 self._source.rest(partition)
                 self._sequencer.empty(assignment)
                 self._reporter.halted(partition, assignment.halted)
-
-    def _commit(self, now: float) -> None:
-        points = self._commits.due(self._sequencer.assignments, now)
-        if points:
-            self._source.commit(points)
 
     def _grant(self) -> None:
         """Let the source hand over as much as the buffer takes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from consumer.events import Partition
@@ -38,7 +39,7 @@ class Group:
     def start(self) -> None:
         """Everybody joins, partitions are given out, and the first moves are planned."""
         for name in self._names:
-            self._stage.after(self._stage.between(0.0, 0.5), lambda name=name: self._join(name))
+            self._stage.after(self._stage.between(0.0, 0.5), partial(self._join, name))
         for partition in self._world.log.entries:
             self._assign_later(partition, None)
         for _ in range(self._world.options.moves):

@@ -1,4 +1,4 @@
-"""The made-up Kafka: a broker that knows owners and commits, and one member's consumer, like kafka.py in virtual time."""
+"""The made-up Kafka: a broker that knows owners and commits, and a member's consumer, like kafka.py in virtual time."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class SimulatedSource:
 
     def _fetch(self, partition: Partition, count: int) -> list[Record]:
         entries, tenure, now = self._log.entries[partition], self.tenures[partition], self._stage.now
-        records = []
+        records: list[Record] = []
         index = self._next[partition]
         while len(records) < count and index < len(entries) and entries[index].appended_at <= now:
             entry = entries[index]

@@ -13,7 +13,7 @@ from consumer.destination import Engine
 from consumer.events import DeadLetterReason
 from consumer.gate import Gate
 from consumer.inbox import Inbox
-from consumer.inputs import Input, Responded, Stop, ThreadEnded
+from consumer.inputs import Fetched, Input, Responded, Stop, ThreadEnded
 from consumer.lanes import Delivery
 from consumer.mapping import request_body
 from consumer.pipeline import Pipeline
@@ -72,6 +72,7 @@ class SteppedPipeline(Pipeline):
 
     def _publish(self, now: float) -> None:
         """Once: the simulation reads the counts themselves, and each snapshot costs as much as a turn."""
+        del now
         if not hasattr(self, "snapshot"):
             super()._publish(float("-inf"))
 
@@ -154,13 +155,13 @@ class SimulatedMember:
             raise Violation("crashed", f"{self.name}: {error!r}") from error
         account, assignments = self._sequencer.account, self._sequencer.assignments.values()
         self.ledger.holds_cut_short = account.holds_cut_short
-        self.ledger.unfinished = max(self.ledger.unfinished, account.unfinished)
+        self.ledger.unfinished += sum(len(item.records) for item, _ in inbox if isinstance(item, Fetched))
         self._note_actions()
         self._note_requests()
         self._world.verifier.turned(self.ledger, self._counts())
         for assignment in assignments:
             self._world.verifier.check_belief(self.name, assignment.partition, assignment.offsets.committed_offset)
-        self.is_halted = any([assignment.halted for assignment in assignments])
+        self.is_halted = any(assignment.halted for assignment in assignments)
         self.source.after_turn()
         if any(isinstance(item, ThreadEnded) for item, _ in inbox):
             self._end()
@@ -233,7 +234,7 @@ class SimulatedMember:
         self.post(Stop())
 
     def crash(self) -> None:
-        """kill -9."""
+        """End, as kill -9."""
         self.states.crash()
         self._die()
         for tenure in self.source.tenures.values():

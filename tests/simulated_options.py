@@ -132,7 +132,7 @@ def draw(seed: int) -> Options:
         state_failures=weather(0.2),
         state_losses=weather(0.5),
         dead_letter_failures=weather(0.4),
-        metadata_bytes_max=rng.choice((3_000, 3_000, 16)),
+        metadata_bytes_max=rng.choice((3_000, 3_000, 16)) if not is_roomy else 3_000,
         hold_seconds=rng.choice((0.0, 0.0, rng.uniform(0.2, 6))),
         unidentified="introduce" if rng.random() < 0.7 else "dead-letter",
         anonymous=rng.choice(("skip", "forward")),
@@ -145,7 +145,7 @@ def draw(seed: int) -> Options:
         commit_interval_seconds=rng.uniform(0.1, 2),
         uncommitted_events_max=rng.choice((4, 20, 10_000)),
         drain_seconds=rng.uniform(0.1, 4),
-        give_up_seconds=rng.uniform(1, 4) if flavour == "stubborn" else rng.choice((2.0, 900.0)),
+        give_up_seconds=rng.uniform(0.5, 1.5) if flavour == "stubborn" else rng.choice((2.0, 900.0)),
         dead_letter_ratio_max=rng.choice((0.2, 0.5)),
         fetch_records_max=100 if is_flood else rng.choice((3, 10, 100)),
     )

@@ -1,4 +1,4 @@
-"""The made-up state: what is on disk, and one member's thread that reads and writes it, like state.py in virtual time."""
+"""The made-up state: what is on disk, and a member's thread that reads and writes it, like state.py."""
 
 from __future__ import annotations
 

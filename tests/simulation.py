@@ -85,7 +85,7 @@ class Simulation:
     def _welcome(self) -> None:
         """Until all others are done, an event that is always accepted comes to every partition each second."""
         self._group.mend()
-        if self._verifier.is_done(WELCOME_USER):
+        if self._verifier.is_committed(WELCOME_USER):
             return
         for partition in self._log.entries:
             self._log.append(partition, "identify", WELCOME_USER, self.stage.now)
@@ -96,12 +96,12 @@ class Simulation:
 @contextmanager
 def brokers_that_take(bytes_max: int) -> Iterator[None]:
     """Brokers whose commits have room for so much metadata (packed): 3,000 is what they have by default."""
-    encode = consumer.offsets.encode
-    consumer.offsets.encode = partial(encode, bytes_max=bytes_max)
+    encode = vars(consumer.offsets)["encode"]
+    vars(consumer.offsets)["encode"] = partial(encode, bytes_max=bytes_max)
     try:
         yield
     finally:
-        consumer.offsets.encode = encode
+        vars(consumer.offsets)["encode"] = encode
 
 
 def simulate(seed: int, *, tell_all: bool = False) -> Run:

@@ -1,4 +1,4 @@
-"""The simulation is itself tested: faults are put into the core, and each must be caught, by the promise that it breaks."""
+"""The simulation is itself tested: faults are put into the core, and each must be caught."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from consumer.events import Delivered, Event, HandBack, Kind, Outcome, Partition
 from consumer.gate import Gate
 from consumer.holds import Holds
 from consumer.lanes import Delivery, DeliveryKind, Lane, LaneStatus
-from consumer.pipeline import Pipeline
 from consumer.offsets import CommitPoint, OffsetTracker
+from consumer.pipeline import Pipeline
 from consumer.sequencer import Sequencer
 from tests.simulation import simulate
 

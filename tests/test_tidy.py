@@ -15,6 +15,7 @@ import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 FILE_LINES_MAX: Final = 450
+TEST_LINES_MAX: Final = 900  # a rule by example is read from top to bottom, and looked up by its sentences
 FUNCTION_LINES_MAX: Final = 70
 
 CORE: Final = {
@@ -30,6 +31,7 @@ CORE: Final = {
     "gate",
     "health",
     "holds",
+    "known_users",
     "lanes",
     "mapping",
     "offsets",
@@ -173,7 +175,9 @@ def test_no_file_is_long() -> None:
     """A file is read in one sitting."""
     lines = {file: len(file.read_bytes().splitlines()) for file in python_files()}
 
-    assert [] == [f"{where(file)} has {count} lines" for file, count in lines.items() if count > FILE_LINES_MAX]
+    limits = {file: TEST_LINES_MAX if "tests" in file.parts else FILE_LINES_MAX for file in lines}
+
+    assert [] == [f"{where(file)} has {count} lines" for file, count in lines.items() if count > limits[file]]
 
 
 def test_no_function_is_long() -> None:

@@ -21,8 +21,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from consumer.commit_metadata import decode
 from consumer.answers import Answer, Answered, NoAnswer
+from consumer.commit_metadata import decode
 from consumer.events import DeadLetterReason, Partition, User
 from tests.simulated_answers import is_misdirected, is_refusal, retry_after_seconds
 from tests.simulated_log import Entry, Log
@@ -62,6 +62,7 @@ class Member:
     dead_letter_ratio_max: float = 1.0
     paused_until: float = 0.0
     unfinished: int = 0
+    """At the most, since the turn before."""
     failed_users: set[User] = field(default_factory=set)
     """Since the last success or refusal."""
     users_that_failed: int = 0
@@ -328,7 +329,7 @@ class Verifier:
         # Nobody has succeeded since; but then somebody else must have been able to, or it would stay so for ever.
         is_full = member.unfinished >= 0.9 * self._options.buffer_events_max
         may_stall = self._options.uncommitted_events_max < 10_000
-        if member.succeeded_at is None or member.users_that_failed >= 3 or not (is_full or may_stall):
+        if member.users_that_failed >= 3 or not (is_full or may_stall):
             raise Violation("dead letter", f"{entry} is given up in an outage: no success since {failed_at[-2]:.3f}")
         self._stage.exercised["given up with a full buffer or a stall"] += 1
 
@@ -462,11 +463,12 @@ class Verifier:
         """Everything is committed."""
         return self.committed == self._log.ends
 
-    def is_done(self, but: User) -> bool:
-        """Every record is accepted, dead-lettered or skipped, those of one user aside."""
-        return all(
-            self._is_there(entry) for entries in self._log.entries.values() for entry in entries if entry.user != but
-        )
+    def is_committed(self, but: User) -> bool:
+        """Every record is, those of one user aside."""
+        for partition, entries in self._log.entries.items():
+            if any(entry.user != but for entry in entries[self._commit_index[partition] :]):
+                return False
+        return True
 
     def finish(self) -> None:
         """All is committed: nothing may be missing, and nothing sent twice without a reason."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import bisect
+import itertools
 import math
 import zlib
 from collections import defaultdict
@@ -16,12 +17,13 @@ from tests.chaos.records import DEAD
 
 Place = tuple[int, int]
 """Partition and offset."""
+GAP_SECONDS: Final = 1.0
+"""Without a sample for longer, the brokers were away."""
 SESSION_SECONDS: Final = 6.0
-REQUEST_SECONDS: Final = 3.0
-"""The members' request time-out."""
 AFTER_KAFKA_SECONDS: Final = SESSION_SECONDS + 6.0
 """So long after a network between it and the brokers is mended a member may still lose its partitions."""
-AFTER_HTTP_SECONDS: Final = REQUEST_SECONDS + 4.0
+AFTER_HTTP_SECONDS: Final = 0.5
+"""What a proxy held back arrives when the network is mended."""
 
 
 class Interval(NamedTuple):
@@ -81,6 +83,14 @@ class Book:
         found = {sample.members.get(partition) for sample in samples}
         return found.pop() if len(found) == 1 and len(samples) == 2 else None
 
+    def may_have_lost(self, partition: int, owner: str, begins: float, ends: float) -> bool:
+        """Whether the owner may not have had the partition all the time between two moments."""
+        first, last = bisect.bisect_left(self._owners_at, begins), bisect.bisect_right(self._owners_at, ends)
+        samples = self.evidence.owners[max(first - 1, 0) : last + 1]
+        times = [sample.answered_at for sample in samples] + [ends if math.isfinite(ends) else begins + GAP_SECONDS + 1]
+        is_gap = any(after - before > GAP_SECONDS for before, after in itertools.pairwise(times))
+        return is_gap or any(sample.members.get(partition) != owner for sample in samples)
+
     def tenure_began_after(self, partition: int, owner: str, at: float) -> float:
         """A moment before which the owner's present tenure did not begin; minus infinity where that is not known."""
         for sample in reversed(self.evidence.owners[: bisect.bisect_right(self._owners_at, at)]):
@@ -138,16 +148,23 @@ def _unclean(evidence: Evidence) -> Iterator[Interval]:
                 asked[member] = at
             case "stop":
                 yield Interval(at, _next(evidence, at, "cont", member) + AFTER_KAFKA_SECONDS, member, "stop")
+            case "froze":
+                yield Interval(at - fields["seconds"], at + AFTER_KAFKA_SECONDS, "", "machine")
             case "exit" if fields["code"] != 0:
                 yield Interval(asked.get(member, at - 1.0), at + 1.0, member, f"exit {fields['code']}")
     yield from _faults(evidence, ("kafka", "broker"), AFTER_KAFKA_SECONDS)
 
 
 def _unanswered(evidence: Evidence) -> Iterator[Interval]:
-    yield from _faults(evidence, ("http",), AFTER_HTTP_SECONDS)
-    for interval in _faults(evidence, ("api",), AFTER_HTTP_SECONDS):
-        if interval.what in ("api.slow", "api.hang"):
-            yield interval
+    for interval in _faults(evidence, ("http",), AFTER_HTTP_SECONDS):
+        match interval.what:
+            case "http.cut" | "http.reset":  # what was under way then; nothing comes through from then on
+                yield interval._replace(ends=interval.begins + AFTER_HTTP_SECONDS)
+            case "http.mute" | "http.stall":
+                yield interval
+    for at, what, fields in evidence.history:
+        if what == "froze":
+            yield Interval(at - fields["seconds"], at + AFTER_HTTP_SECONDS, "", "machine")
 
 
 def _faults(evidence: Evidence, places: tuple[str, ...], lasting_seconds: float) -> Iterator[Interval]:

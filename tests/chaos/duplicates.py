@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tests.chaos.book import Book, Interval
 from tests.chaos.evidence import Accepted, Produced
 from tests.chaos.records import DELIVERED
+
+ANSWER_SECONDS: Final = 0.3
+"""How long an answer may be under way from the emulator to a member."""
 
 
 class Again(NamedTuple):
@@ -52,15 +55,14 @@ def _cause(book: Book, record: Produced, before: Accepted, after: Accepted) -> s
         for interval in book.unanswered:
             if interval.concerns(request.sender) and _overlaps(interval, request):
                 return interval.what
-        if not _owns(book, record, request):
-            return "not the owner"
     recorded_at = book.recorded_at.get((record.partition, record.offset), math.inf)
-    if recorded_at < book.tenure_began_after(record.partition, after.sender, after.arrived_at):
-        return None  # whoever sent it again had read that it was finished
+    had_read_it = recorded_at < book.tenure_began_after(record.partition, after.sender, after.arrived_at)
     for interval in book.unclean:
         is_between = before.arrived_at <= interval.ends and interval.begins <= after.accepted_at
-        if interval.concerns(before.sender) and is_between and recorded_at > interval.begins:
+        if interval.concerns(before.sender) and is_between and recorded_at > interval.begins and not had_read_it:
             return interval.what
+    if not (_owns(book, record, before) and _owns(book, record, after)):
+        return "not the owner"
     return None
 
 
@@ -69,35 +71,34 @@ def _owns(book: Book, record: Produced, request: Accepted) -> bool:
 
 
 def _overlaps(interval: Interval, request: Accepted) -> bool:
-    return request.arrived_at <= interval.ends and interval.begins <= request.accepted_at + 1.0
+    return request.arrived_at <= interval.ends and interval.begins <= request.accepted_at + ANSWER_SECONDS
 
 
 def bound(book: Book) -> int:
-    """How many events the run's faults allow to be sent again: the sum over faults of what each put at risk."""
-    return sum(len(set(at_risk)) for at_risk in _at_risk(book))
+    """How many events the run's faults allow to be sent again: each delivery of one that was at risk counts once.
+
+    At risk is what was not answered, or may not have been; what was delivered by an owner who then was in trouble, may
+    have lost the partition, and had not committed it; and whatever came from somebody who did not have the partition.
+    """
+    count = 0
+    for insert_id, requests in book.deliveries.items():
+        record = book.by_insert_id.get(insert_id)
+        if record is not None:
+            count += sum(_at_risk(book, record, request) for request in requests)
+    return count
 
 
-def _at_risk(book: Book) -> Iterator[list[str]]:
-    deliveries = [
-        (request, record)
-        for request in book.evidence.accepted
-        if not request.is_introduction
-        for insert_id in request.insert_ids
-        if (record := book.by_insert_id.get(insert_id)) is not None
-    ]
-    yield [
-        f"{r.sequence} {record.insert_id}" for r, record in deliveries if not r.answered or not _owns(book, record, r)
-    ]
-    for interval in book.unanswered:
-        yield [record.insert_id for r, record in deliveries if interval.concerns(r.sender) and _overlaps(interval, r)]
-    for interval in book.unclean:
-        yield [
-            record.insert_id
-            for r, record in deliveries
-            if interval.concerns(r.sender)
-            and r.arrived_at <= interval.ends
-            and book.recorded_at.get((record.partition, record.offset), math.inf) > interval.begins
-        ]
+def _at_risk(book: Book, record: Produced, request: Accepted) -> bool:
+    if not request.answered or not _owns(book, record, request):
+        return True
+    if any(interval.concerns(request.sender) and _overlaps(interval, request) for interval in book.unanswered):
+        return True
+    recorded_at = book.recorded_at.get((record.partition, record.offset), math.inf)
+    is_trouble = any(
+        interval.concerns(request.sender) and request.arrived_at <= interval.ends and interval.begins < recorded_at
+        for interval in book.unclean
+    )
+    return is_trouble and book.may_have_lost(record.partition, request.sender, request.accepted_at, recorded_at)
 
 
 class Zombie(NamedTuple):

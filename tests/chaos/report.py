@@ -9,8 +9,8 @@ from typing import Final
 from tests.chaos.verifier import Column, Verdict
 
 _HEADINGS: Final = (
-    "seed", "minutes", "mode", "brokers", "members", "faults", "processes", "records", "requests", "introductions",
-    "dead letters", "heal s", "unrecorded", "duplicates / bound", "zombie sends / late",
+    "seed", "minutes", "mode", "brokers", "members", "faults", "frozen s", "processes", "records", "requests",
+    "introductions", "dead letters", "heal s", "unrecorded", "duplicates / bound", "zombie sends / late",
 )  # fmt: skip
 
 
@@ -23,6 +23,7 @@ def _cells(verdict: Verdict) -> list[str]:
         str(options["brokers"]),
         str(options["members"]),
         str(verdict.faults),
+        f"{verdict.frozen_seconds:.0f}",
         str(verdict.processes),
         str(verdict.records),
         str(verdict.requests),

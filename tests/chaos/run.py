@@ -41,6 +41,8 @@ PROGRESS_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 4.0
 """After the mending events go on for so long, so that the mended system is seen at work."""
 LEAVE_SECONDS: Final = 70.0
+FREEZE_SECONDS: Final = 3.0
+"""A step that took longer: the whole machine stood still, as virtual ones sometimes do."""
 
 API_FAULTS: Final[dict[Fault, dict[str, Any]]] = {
     Fault.API_THROTTLE: {"throttle_requests_per_second": 20.0},
@@ -259,6 +261,7 @@ class Run:
         self._episodes = schedule(
             options.seed, options.minutes * 60, options.members, options.brokers, frozenset(options.faults)
         )
+        self._shown_at = self._stepped_at = time.monotonic()
 
     def describe(self) -> None:
         """Print all that decides about the run."""
@@ -278,10 +281,12 @@ class Run:
             stack.callback(stop, producer, 1.0)
             for member in stage.members:
                 member.wanted = True
+            self._stepped_at = time.monotonic()
             self._faults()
             self._mend()
             self._follow(SETTLE_SECONDS)
             code = stop(producer, 70.0)
+            self._stepped_at = time.monotonic()
             stage.tell("producer", code=code)
             self._wait_for_no_lag()
             self._leave()
@@ -291,20 +296,20 @@ class Run:
             )
 
     def _faults(self) -> None:
-        stage, started = self._stage, time.monotonic()
+        stage, now = self._stage, 0.0
         todo = sorted(
             [(episode.begins, 1, episode) for episode in self._episodes]
             + [(episode.ends, 0, episode) for episode in self._episodes]
         )
-        while todo or time.monotonic() - started < self._options.minutes * 60:
-            while todo and time.monotonic() - started >= todo[0][0]:
+        while todo or now < self._options.minutes * 60:
+            while todo and now >= todo[0][0]:
                 _, begins, episode = todo.pop(0)
                 if begins:
-                    print(f"{time.monotonic() - started:6.1f} s  {episode.fault.value} {episode.target}", flush=True)
+                    print(f"{now:6.1f} s  {episode.fault.value} {episode.target}", flush=True)
                     stage.begin(episode)
                 else:
                     stage.end(episode)
-            self._step()
+            now += min(self._step(), FREEZE_SECONDS)
 
     def _mend(self) -> None:
         stage = self._stage
@@ -318,19 +323,17 @@ class Run:
             print(f"{victim.name} is stopped for ever", flush=True)
 
     def _follow(self, seconds: float) -> None:
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            self._step()
+        passed = 0.0
+        while passed < seconds:
+            passed += min(self._step(), FREEZE_SECONDS)
 
     def _wait_for_no_lag(self) -> None:
-        deadline = time.monotonic() + self._options.heal_seconds
-        stage = self._stage
-        started = time.monotonic()
-        while time.monotonic() < deadline:
+        stage, passed = self._stage, 0.0
+        while passed < self._options.heal_seconds:
             if self._offsets.lag() == 0:
-                stage.tell("no lag", seconds=round(time.monotonic() - started, 1))
+                stage.tell("no lag", seconds=round(passed, 1))
                 return
-            self._follow(0.5)
+            passed += min(self._step(), FREEZE_SECONDS)
         stage.tell("stuck", lag=self._offsets.lag(), seconds=self._options.heal_seconds)
 
     def _leave(self) -> None:
@@ -341,19 +344,22 @@ class Run:
             if member.presence is Presence.STOPPED:
                 member.kill()
             member.leave()
-        deadline = time.monotonic() + LEAVE_SECONDS
-        while time.monotonic() < deadline and any(m.presence is not Presence.ABSENT for m in stage.members):
-            self._step()
+        passed = 0.0
+        while passed < LEAVE_SECONDS and any(m.presence is not Presence.ABSENT for m in stage.members):
+            passed += min(self._step(), FREEZE_SECONDS)
 
-    _shown_at = 0.0
-
-    def _step(self) -> None:
+    def _step(self) -> float:
+        """Look after everything once; gives how long ago the last time was."""
         self._stage.look()
         time.sleep(TICK_SECONDS)
+        passed, self._stepped_at = time.monotonic() - self._stepped_at, time.monotonic()
+        if passed > FREEZE_SECONDS:
+            self._stage.tell("froze", seconds=round(passed, 3))
         if time.monotonic() - self._shown_at >= PROGRESS_SECONDS:
             self._shown_at = time.monotonic()
             names = " ".join(f"{m.name}:{m.presence.value}" for m in self._stage.members)
             print(f"          {self._stage.accepted()} requests accepted; {names}", flush=True)
+        return passed
 
 
 def arguments() -> argparse.Namespace:

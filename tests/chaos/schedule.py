@@ -102,20 +102,16 @@ _MEMBER: Final = {
     Fault.STATE_UNUSABLE: 1.0,
     Fault.STATE_FULL: 1.0,
 }
-_BROKER: Final = {Fault.BROKER_KILL: 1.0, Fault.BROKER_TERM: 1.0}
-_KAFKA: Final = {f: 1.0 for f in Fault if f.place == "kafka"}
-_HTTP: Final = {f: 1.0 for f in Fault if f.place == "http"}
-_API: Final = {f: 1.0 for f in Fault if f.place == "api"}
+_KAFKA: Final = {f: 1.0 for f in Fault if f.place in ("kafka", "broker")}
+_HTTP: Final = {f: 1.0 for f in Fault if f.place in ("http", "api")}
 
 
 def schedule(seed: int, seconds: float, members: int, nodes: int, allowed: frozenset[Fault]) -> list[Episode]:
     """All episodes of a run in the order of their beginnings; the last ends before `seconds`."""
-    tracks = [Track(_MEMBER, member, 14.0, 1.0, 14.0) for member in range(members)]
+    tracks = [Track(_MEMBER, member, 20.0, 1.0, 14.0) for member in range(members)]
     tracks += [
-        Track(_BROKER, None, 40.0, 1.0, 9.0),
-        Track(_KAFKA, None, 18.0, 1.0, 12.0),
-        Track(_HTTP, None, 15.0, 1.0, 8.0),
-        Track(_API, None, 9.0, 1.0, 7.0),
+        Track(_KAFKA, None, 16.0, 1.0, 12.0),
+        Track(_HTTP, None, 10.0, 1.0, 8.0),
     ]
     episodes: list[Episode] = []
     for number, track in enumerate(tracks):

@@ -73,6 +73,8 @@ class Verdict:
     introductions: int
     dead_letters: int
     faults: int
+    frozen_seconds: float
+    """How long the whole machine stood still, as far as the harness has noticed."""
     processes: int
     heal_seconds: float | None
     unrecorded_max: int
@@ -118,6 +120,9 @@ def verify(evidence: Evidence) -> Verdict:
         *(Finding(Column.DUPLICATE, str(one)) for one in again if one.cause is None),
         *_history(evidence),
     ]
+    duplicates_max = bound(book)
+    if len(again) > duplicates_max:
+        findings.append(Finding(Column.DUPLICATE, f"{len(again)} in all, and at most {duplicates_max} were at risk"))
     history = Counter(happened.what for happened in evidence.history)
     return Verdict(
         options=evidence.options,
@@ -126,11 +131,12 @@ def verify(evidence: Evidence) -> Verdict:
         introductions=sum(request.is_introduction for request in evidence.accepted),
         dead_letters=len(evidence.dead),
         faults=history["begin"],
+        frozen_seconds=sum(h.fields["seconds"] for h in evidence.history if h.what == "froze"),
         processes=history["start"],
         heal_seconds=next((h.fields["seconds"] for h in evidence.history if h.what == "no lag"), None),
         unrecorded_max=_unrecorded_max(book),
         duplicates=len(again),
-        duplicates_max=bound(book),
+        duplicates_max=duplicates_max,
         causes=dict(Counter(one.cause or "?" for one in again)),
         zombies=len(zombie_sends),
         zombies_late=sum(zombie.is_late for zombie in zombie_sends),
