@@ -57,7 +57,7 @@ POLL_SECONDS: Final = 0.05
 STALL_POLL_SECONDS: Final = 0.01
 RESUME_SHARE: Final = 1 - BUFFER_FULL
 FETCH_RECORDS_MAX: Final = 1000
-FETCH_RECORDS_MIN: Final = 100
+FETCH_RECORDS_MIN: Final = 500
 STALL_SECONDS_BEFORE_PAUSE: Final = 1.0
 """A pause throws away what is prefetched (librdkafka), so a short stall is waited out instead."""
 END_OFFSETS_SECONDS: Final = 1.0

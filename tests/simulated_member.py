@@ -176,6 +176,7 @@ class SimulatedMember:
             finished=sum(account.finished.values()),
             unfinished=account.unfinished,
             unfinished_in_partitions=sum([a.offsets.unfinished for a in sequencer.assignments.values()]),
+            buffered=sequencer.buffered[0],
             in_flight=sequencer.in_flight,
             held=sequencer.holds.events,
             destination=self._gate.state.value,

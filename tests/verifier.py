@@ -44,6 +44,8 @@ class Counts(NamedTuple):
     finished: int
     unfinished: int
     unfinished_in_partitions: int
+    buffered: int
+    """Unfinished, those of halted partitions aside."""
     in_flight: int
     held: int
     destination: str
@@ -327,7 +329,7 @@ class Verifier:
         if member.succeeded_at is not None and member.succeeded_at >= failed_at[-2]:
             return
         # Nobody has succeeded since; but then somebody else must have been able to, or it would stay so for ever.
-        is_full = member.unfinished >= 0.9 * self._options.buffer_events_max
+        is_full = member.unfinished >= 0.75 * self._options.buffer_events_max
         may_stall = self._options.uncommitted_events_max < 10_000
         if member.users_that_failed >= 3 or not (is_full or may_stall):
             raise Violation("dead letter", f"{entry} is given up in an outage: no success since {failed_at[-2]:.3f}")
@@ -436,8 +438,8 @@ class Verifier:
             raise Violation("account", f"{counts}")
         if counts.in_flight != len(member.outstanding):
             raise Violation("account", f"{counts}, in truth {len(member.outstanding)}")
-        if not 0 <= counts.unfinished <= self._options.buffer_events_max:
-            raise Violation("limits", f"{counts.unfinished} in a buffer of {self._options.buffer_events_max}")
+        if not 0 <= counts.buffered <= self._options.buffer_events_max:
+            raise Violation("limits", f"{counts.buffered} in a buffer of {self._options.buffer_events_max}")
         if not 0 <= counts.held <= self._options.buffer_events_max // 2:
             raise Violation("limits", f"{counts.held} held in a buffer of {self._options.buffer_events_max}")
         member.unfinished, member.users_that_failed = counts.unfinished, len(member.failed_users)
