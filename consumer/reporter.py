@@ -31,7 +31,7 @@ class Reporter:
         self._metrics = metrics
         self._dead_letter_topic = dead_letter_topic
         self._limiter = RepeatLimiter(LINES_MAX, LINES_SECONDS)
-        self._kafka_limiter = RepeatLimiter(1, LINES_SECONDS)  # a client that can't connect says so ten times a second
+        self._once_limiter = RepeatLimiter(1, LINES_SECONDS)
         self._state_error: str | None = None
         self._commit_error: str | None = None
 
@@ -75,9 +75,7 @@ class Reporter:
                 self._metrics.error("deliver", "misdirected")
             case Unavailable(cause=cause):
                 self._metrics.error("deliver", "unavailable")
-                self._say(
-                    logging.WARNING, "retry", f"the destination did not accept a request ({cause}); it is sent again"
-                )
+                self._say_once("retry", f"the destination did not accept a request ({cause}); it is sent again")
             case Refused():
                 pass  # counted and said when it is clear which event it was
 
@@ -125,10 +123,7 @@ class Reporter:
     def kafka_trouble(self, kind: str, detail: str) -> None:
         """The Kafka client reports something it is working on."""
         self._metrics.error("kafka", "client")
-        suppressed = self._kafka_limiter.allow(kind, time.monotonic())
-        if suppressed is not None:
-            more = f" ({suppressed} more like this were not shown)" if suppressed else ""
-            log.warning("Kafka: %s; the client tries again%s", detail, more)
+        self._say_once(f"kafka {kind}", f"Kafka: {detail}; the client tries again")
 
     def partition_failed(self, partition: Partition, reason: str, remedy: str) -> None:
         """A partition stands still until somebody acts."""
@@ -173,6 +168,11 @@ class Reporter:
         """Say how many lines were left out of kinds that have gone quiet."""
         for kind, lines in self._limiter.due(time.monotonic()):
             log.warning("%s: %d more like this were not shown", kind, lines)
+
+    def _say_once(self, kind: str, text: str) -> None:
+        """One line in ten seconds of what fails many times a second until it works again."""
+        if self._once_limiter.allow(kind, time.monotonic()) is not None:
+            log.warning("%s", text)
 
     def _say(self, level: int, kind: str, text: str, **values: object) -> None:
         suppressed = self._limiter.allow(kind, time.monotonic())

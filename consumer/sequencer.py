@@ -58,6 +58,7 @@ class SequencingRules:
     batch_events_max: int = 100
     batch_bytes_max: int = 450_000
     buffer_events_max: int = 20_000
+    buffer_bytes_max: int = 134_217_728
     hold_seconds: float = 0.0
     held_events_max: int = 10_000
     unidentified: Literal["introduce", "dead-letter"] = "introduce"
@@ -336,7 +337,9 @@ class Sequencer:
 
     @property
     def _nobody_else_can_try(self) -> bool:
-        full = self.buffered[0] >= BUFFER_FULL * self._rules.buffer_events_max
+        events, size_bytes = self.buffered
+        rules = self._rules
+        full = events >= BUFFER_FULL * rules.buffer_events_max or size_bytes >= BUFFER_FULL * rules.buffer_bytes_max
         return full or self._must_wait_for_commit
 
     def _bury(

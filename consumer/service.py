@@ -100,6 +100,7 @@ def _sequencing_rules(settings: Settings) -> SequencingRules:
         batch_events_max=settings.batch_events_max,
         batch_bytes_max=settings.batch_bytes_max,
         buffer_events_max=settings.buffer_events_max,
+        buffer_bytes_max=settings.buffer_bytes_max,
         hold_seconds=settings.hold_seconds,
         held_events_max=settings.buffer_events_max // 2,
         unidentified=settings.unidentified,

@@ -248,8 +248,9 @@ class SimulatedMember:
 
     @property
     def is_busy(self) -> bool:
-        """A request, a write of state or a rebalance is under way."""
-        return bool(self.ledger.outstanding or self._inbox) or self.states.is_busy or self.source.blocked
+        """A request, a write of state or a rebalance is under way, or it does not know yet what it has lost."""
+        is_waiting = bool(self.ledger.outstanding or self._inbox) or self.states.is_busy or self.source.blocked
+        return is_waiting or not all(map(self._world.broker.owns, self.source.tenures.values()))
 
     def check_empty(self) -> None:
         """All is committed: nothing may be left in any lane or count."""

@@ -453,6 +453,7 @@ class Verifier:
             raise Violation("limits", f"{member.name} has {unrecorded} answered events that no commit tells of")
         exercised = self._stage.exercised
         exercised[f"turns {counts.destination}"] += 1
+        exercised["holds cut short"] += member.holds_cut_short > 0
         exercised["turns with events held"] += counts.held > 0
         exercised["turns stopped by refusals"] += "different users" in counts.reason
 
