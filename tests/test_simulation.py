@@ -16,7 +16,8 @@ import pytest
 
 from tests.simulation import Run, describe, main, simulate
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "300"))
+SEEDS_MIN = 300
+SEEDS = max(int(os.environ.get("SIMULATION_SEEDS", "0")), SEEDS_MIN)
 
 # Worlds that ever broke a promise, and what was wrong. What a seed draws changes with the simulation; the sentence
 # stays, and where it could the case has become a test of its own.

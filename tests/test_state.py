@@ -1,4 +1,4 @@
-"""The local store of identified users: it remembers, tells destinations apart, and gives way instead of stopping work."""
+"""The local store of identified users: it remembers, tells destinations apart, and gives way."""
 
 from __future__ import annotations
 
