@@ -41,7 +41,6 @@ def main(bootstrap_servers: str, topic: str, group_id: str, url: str, events_max
             done += 1
             if done % 100 == 0:
                 consumer.commit(asynchronous=True)
-    consumer.commit(asynchronous=False)
     consumer.close()
 
 
