@@ -307,7 +307,8 @@ class Source:
             self._post(Assigned({}, ""))
             return
         starts = self._starts(partitions)
-        ask = partial(self._consumer.list_topics, self._settings.kafka_topic, timeout=REQUEST_SECONDS)
+        # Not the consumer's list_topics: inside a callback it aborts the process when another callback is due (2.16.1).
+        ask = partial(self._admin.list_topics, self._settings.kafka_topic, timeout=REQUEST_SECONDS)
         cluster_id = self._patiently(ask).cluster_id or ""
         consumer.incremental_assign([TopicPartition(p.topic, p.number, start.offset) for p, start in starts.items()])
         consumer.pause(_topic_partitions(starts))
