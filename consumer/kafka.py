@@ -309,14 +309,14 @@ class Source:
         starts = self._starts(partitions)
         # Not the consumer's list_topics: inside a callback it aborts the process when another callback is due (2.16.1).
         ask = partial(self._admin.list_topics, self._settings.kafka_topic, timeout=REQUEST_SECONDS)
-        cluster_id = self._patiently(ask).cluster_id or ""
+        cluster_id: str | None = self._patiently(ask).cluster_id
         consumer.incremental_assign([TopicPartition(p.topic, p.number, start.offset) for p, start in starts.items()])
         consumer.pause(_topic_partitions(starts))
         self._assigned |= starts.keys()
         self._resting |= starts.keys()
         self._paused |= starts.keys()
         self._end_offsets_due = 0.0
-        self._post(Assigned(starts, cluster_id))
+        self._post(Assigned(starts, str(cluster_id)))
 
     def _starts(self, partitions: list[TopicPartition]) -> dict[Partition, StartPoint]:
         """The committed offset; where there is none, the start of the log (`prepare` has set up a new group)."""
