@@ -69,7 +69,7 @@ def _from_text(text: str) -> str | None:
 def _from_number(number: object) -> str | None:
     if isinstance(number, bool) or not isinstance(number, int | float):
         return None
-    if number <= 0:
+    if not number > 0:  # NaN is not
         return None
     try:
         since = timedelta(milliseconds=number) if number > _SECONDS_MAX else timedelta(seconds=number)
