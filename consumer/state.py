@@ -44,6 +44,7 @@ class Store:
 
     def __init__(self, path: Path, destination: str) -> None:
         self.path = path
+        self._destination = destination
         self._database = _open(path)
         try:
             self._read(destination)
@@ -100,6 +101,16 @@ class Store:
                     ).rowcount
         self.users += added
 
+    def start_anew(self, error: sqlite3.Error) -> None:
+        """Set the file aside and go on with nobody identified, in memory. Raises OSError; then nothing is changed.
+
+        For a user that could not be forgotten: a missing entry costs an introduction, one too many breaks the promise.
+        """
+        _set_aside(self.path, error)
+        self._database.close()
+        self._database = _in_memory()
+        self._read(self._destination)
+
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
@@ -141,7 +152,8 @@ def _set_aside(path: Path, error: sqlite3.Error) -> None:
         error,
         aside.name,
     )
-    path.rename(aside)
+    if path.exists():
+        path.rename(aside)
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
@@ -261,14 +273,22 @@ class UserStates:
         problem: str | None = None
         for partition, users in changes.items():
             store = self._stores.get(partition)
-            if store is None:
-                continue
-            try:
-                store.write(users)
-            except sqlite3.Error as error:
-                problem = f"{store.path.name}: {error}"
+            if store is not None:
+                problem = _write(store, users) or problem
         counts = {partition: self._stores[partition].users for partition in changes if partition in self._stores}
         self._post(StateWritten(lanes, problem, counts))
+
+
+def _write(store: Store, users: Sequence[tuple[User, bool]]) -> str | None:
+    """Write, or make sure that nobody who is to be forgotten stays known; gives what went wrong, for people."""
+    try:
+        store.write(users)
+    except sqlite3.Error as error:
+        if not all(identified for _, identified in users):
+            store.start_anew(error)
+            store.write(users)
+        return f"{store.path.name}: {error}"
+    return None
 
 
 def _ask(store: Store | None, users: Iterable[User]) -> set[User]:

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from consumer.events import User
-from consumer.state import Store
+from consumer.state import Store, _write
 
 HERE = "https://api.customfit.ai/v1/cfe"
 ANN, BOB = User("ann"), User("bob")
@@ -108,3 +108,27 @@ def test_a_folder_that_cannot_be_made_means_memory(tmp_path: Path) -> None:
     store.write([(ANN, True)])
 
     assert {ANN} == store.identified([ANN])
+
+
+def test_a_user_who_cannot_be_forgotten_takes_the_store_out_of_use(tmp_path: Path) -> None:
+    """When the delete can't be written, nobody is known any more: here at once, and after the next start as well."""
+    store = opened(tmp_path)
+    store.write([(ANN, True), (BOB, True)])
+    store._database.execute("PRAGMA query_only = ON")  # every write fails from here on, as on a full disk
+    problem = _write(store, [(ANN, False)])
+
+    assert problem is not None
+    assert set() == store.identified([ANN, BOB])
+    store.close()
+    assert set() == opened(tmp_path).identified([ANN, BOB])
+
+
+def test_a_user_who_cannot_be_remembered_costs_the_others_nothing(tmp_path: Path) -> None:
+    """A write that only adds may fail: what was known stays known."""
+    store = opened(tmp_path)
+    store.write([(ANN, True)])
+    store._database.execute("PRAGMA query_only = ON")
+    problem = _write(store, [(BOB, True)])
+
+    assert problem is not None
+    assert {ANN} == store.identified([ANN, BOB])
