@@ -58,6 +58,7 @@ STALL_POLL_SECONDS: Final = 0.01
 RESUME_SHARE: Final = 1 - BUFFER_FULL
 FETCH_RECORDS_MAX: Final = 1000
 FETCH_RECORDS_MIN: Final = 500
+LEAVE_COMMIT_SECONDS: Final = 3.0
 STALL_SECONDS_BEFORE_PAUSE: Final = 1.0
 """A pause throws away what is prefetched (librdkafka), so a short stall is waited out instead."""
 END_OFFSETS_SECONDS: Final = 1.0
@@ -299,6 +300,18 @@ class Source:
         self._post(committed)
         return committed.error
 
+    def _commit_again(self, points: Mapping[Partition, CommitPoint], error: str) -> str | None:
+        """Try the last commit for a while: the group may have a new generation just now, and polling rejoins it."""
+        deadline = time.monotonic() + LEAVE_COMMIT_SECONDS
+        failed: str | None = error
+        while failed is not None and time.monotonic() < deadline:
+            self._consumer.poll(POLL_SECONDS)  # what it fetches is read again by the next owner
+            ours = {partition: point for partition, point in points.items() if partition in self._assigned}
+            if not ours:
+                break
+            failed = self._commit_and_wait(ours)
+        return failed
+
     # ------------------------------------------------------------------ rebalances: run inside poll()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -351,7 +364,8 @@ class Source:
         self._give_up(_partitions(partitions) & self._assigned, shutdown=self._stopping)
         consumer.incremental_unassign(partitions)
 
-    def _give_up(self, partitions: set[Partition], *, shutdown: bool) -> None:
+    def _give_up(self, partitions: set[Partition], *, shutdown: bool, leaving: bool = False) -> None:
+        """Drain, commit, forget. `leaving`: not inside a callback, so the client may be polled."""
         if not partitions:
             return
         drained: Future[dict[Partition, CommitPoint]] = Future()
@@ -362,6 +376,8 @@ class Source:
             log.error("the loop did not answer a revoke in time; its last offsets stay as they were committed")
             points = {}
         error = self._commit_and_wait(points)
+        if error is not None and leaving:
+            error = self._commit_again(points, error)
         self._forget(partitions)
         self._post(Revoked(sorted(partitions), error))
 
@@ -400,7 +416,7 @@ class Source:
 
     def _leave(self) -> None:
         # Drained and committed before close(): inside close() the member has left already when on_revoke runs.
-        self._give_up(set(self._assigned), shutdown=True)
+        self._give_up(set(self._assigned), shutdown=True, leaving=True)
         self._consumer.close()
 
 
