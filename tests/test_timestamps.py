@@ -173,7 +173,9 @@ def test_numbers_that_are_no_time(number: float) -> None:
     assert RECORD_TIME == read(number)
 
 
-@pytest.mark.parametrize("value", [None, True, [], ["2026-11-23T10:00:00.123Z"], {}, {"seconds": 1}, float("nan")])
+@pytest.mark.parametrize(
+    "value", [None, True, False, [], ["2026-11-23T10:00:00.123Z"], {}, {"seconds": 1}, float("nan")]
+)
 def test_other_values(value: object) -> None:
     """null, booleans, arrays and objects are no times."""
     assert RECORD_TIME == read(value)
