@@ -10,19 +10,19 @@ from tests.simulated_kafka import Post
 from tests.simulated_log import Entry
 from tests.simulated_options import Options
 from tests.simulated_stage import Stage
-from tests.verifier import Verifier
+from tests.verifier_dead_letters import DeadLetterJudge
 
 
 class SimulatedGraveyard:
     """Like dead_letters.py: tries until it is acknowledged."""
 
-    def __init__(self, stage: Stage, options: Options, verifier: Verifier, post: Post) -> None:
+    def __init__(self, stage: Stage, options: Options, judge: DeadLetterJudge, post: Post) -> None:
         self.alive = True
         self.asked: list[Bury] = []
         """Of this turn."""
         self._stage = stage
         self._options = options
-        self._verifier = verifier
+        self._judge = judge
         self._post = post
 
     def bury(self, action: Bury) -> None:
@@ -41,5 +41,5 @@ class SimulatedGraveyard:
             self._post(DeadLetterFailed("not_written", "not enough replicas"))
             stage.after(1.0, lambda: self._arrive(action, entry, acknowledged))
             return
-        self._verifier.dead_letter_written(entry, action.reason)
+        self._judge.note_written(entry, action.reason)
         stage.after(stage.between(0.001, 0.1), lambda: self._post(DeadLettered(action), acknowledged))

@@ -124,7 +124,9 @@ class Group:
         member = self._stage.random.choice(chosen)
         self._tenures += 1
         start = self._broker.start(partition)
-        tenure = Tenure(self._tenures, member.name, partition, start.offset, self._world.verifier.claimed[partition])
+        tenure = Tenure(
+            self._tenures, member.name, partition, start.offset, self._world.verifier.commits.claimed[partition]
+        )
         self._broker.owners[partition] = tenure
         self._stage.tell("{} is given {}", member.name, tenure)
         unanswered = any(partition == other for other, _ in member.ledger.outstanding)

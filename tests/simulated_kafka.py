@@ -14,9 +14,8 @@ from tests.simulated_log import Entry, Log
 from tests.simulated_options import Options
 from tests.simulated_requests import Tenure
 from tests.simulated_stage import Stage, Violation
-from tests.verifier import Verifier
+from tests.verifier_commits import CLUSTER_ID, CommitJudge
 
-CLUSTER_ID = "simulated"
 DRAIN_GRACE_SECONDS = 5.0
 POLL_SECONDS_MAX = 0.2
 
@@ -30,10 +29,10 @@ class Post(Protocol):
 class Broker:
     """Who owns which partition, and what is committed."""
 
-    def __init__(self, log: Log, verifier: Verifier) -> None:
+    def __init__(self, log: Log, commits: CommitJudge) -> None:
         self.owners: dict[Partition, Tenure | None] = dict.fromkeys(log.entries)
         self._starts = {partition: StartPoint(start, None) for partition, start in log.starts.items()}
-        self._verifier = verifier
+        self._commits = commits
 
     def owns(self, tenure: Tenure) -> bool:
         """Whether the group says so; the member may not know better yet."""
@@ -43,18 +42,18 @@ class Broker:
         """False when the tenure is over: the group has another generation."""
         if not self.owns(tenure):
             return False
-        self._verifier.committing(tenure, point.offset, point.metadata)
+        self._commits.commit(tenure, point.offset, point.metadata)
         self._starts[tenure.partition] = StartPoint(point.offset, point.metadata)
         return True
 
     def note_recorded(self, tenure: Tenure, point: CommitPoint) -> None:
         """The member learns that a commit was taken."""
-        self._verifier.commit_acknowledged(tenure, point.offset, point.metadata)
+        self._commits.acknowledge(tenure, point.offset, point.metadata)
 
     def note_left(self, tenure: Tenure) -> None:
         """A member gives a partition back, and its last commit was taken."""
         if self.owns(tenure):
-            self._verifier.left_in_order(tenure)
+            self._commits.left_in_order(tenure)
 
     def start(self, partition: Partition) -> StartPoint:
         """Where the next owner starts."""
@@ -218,13 +217,16 @@ class SimulatedSource:
             self._post(Committed(points, [], None))
             return
         # In the order they were sent: one connection.
-        arrives_at = max(self._commit_arrives_at, self._stage.now + self._stage.between(0.001, 0.1))
+        arrives_at = max(self._commit_arrives_at, self._stage.now + self._commit_seconds())
         self._commit_arrives_at = arrives_at
         self._stage.after(arrives_at - self._stage.now, lambda: self._commit_arrives(points, owned))
 
     def _commit_arrives(self, asked: Mapping[Partition, CommitPoint], owned: Mapping[Tenure, CommitPoint]) -> None:
         committed = self._apply_commit(asked, owned)
-        self._stage.after(self._stage.between(0.001, 0.1), lambda: self._post_committed(committed, owned))
+        self._stage.after(self._commit_seconds(), lambda: self._post_committed(committed, owned))
+
+    def _commit_seconds(self) -> float:
+        return self._stage.between(0.001, 1.0 if self._stage.chance(self._options.slow_commits) else 0.1)
 
     def _apply_commit(self, asked: Mapping[Partition, CommitPoint], owned: Mapping[Tenure, CommitPoint]) -> Committed:
         stage, failures = self._stage, self._options.commit_failures

@@ -24,13 +24,13 @@ from consumer.snapshot import Phase
 from tests.simulated_dead_letters import SimulatedGraveyard
 from tests.simulated_destination import Destination
 from tests.simulated_kafka import Broker, SimulatedSource
+from tests.simulated_ledgers import Counts, Ledger
 from tests.simulated_log import Log
 from tests.simulated_options import Options
 from tests.simulated_requests import Request, read_request
 from tests.simulated_stage import Stage, Violation
 from tests.simulated_state import SimulatedStates, Stores
-from tests.verifier import Counts, Verifier
-from tests.verifier import Member as Ledger
+from tests.verifier import Verifier
 
 BACKOFF_SECONDS_MAX = 4.0
 NO_TASK = cast("asyncio.Task[None]", None)
@@ -102,8 +102,10 @@ class SimulatedMember:
         self._stage = stage = world.stage
         settings = _settings(world.options, dead_letter_ratio_max)
         self.source = SimulatedSource(stage, world.options, world.log, world.broker, self.post)
-        self.states = SimulatedStates(stage, world.options, stores, world.verifier, self.post)
-        self._graveyard = SimulatedGraveyard(stage, world.options, world.verifier, self.post)
+        self.states = SimulatedStates(
+            stage, world.options, stores, verifier=world.verifier, tenures=self.source.tenures, post=self.post
+        )
+        self._graveyard = SimulatedGraveyard(stage, world.options, world.verifier.dead_letters, self.post)
         self._gate = Gate(settings.in_flight_max, self._backoff)
         self._sequencer = Sequencer(_rules(settings), self._gate, self._backoff)
         self._pipeline = SteppedPipeline(
@@ -155,12 +157,17 @@ class SimulatedMember:
             raise Violation("crashed", f"{self.name}: {error!r}") from error
         account, assignments = self._sequencer.account, self._sequencer.assignments.values()
         self.ledger.holds_cut_short = account.holds_cut_short
-        self.ledger.unfinished += sum(len(item.records) for item, _ in inbox if isinstance(item, Fetched))
+        for item, _ in inbox:
+            if isinstance(item, Fetched):
+                self.ledger.buffered += len(item.records)
+                self.ledger.buffered_bytes += sum(record.size_bytes for record in item.records)
         self._note_actions()
         self._note_requests()
         self._world.verifier.turned(self.ledger, self._counts())
         for assignment in assignments:
-            self._world.verifier.check_belief(self.name, assignment.partition, assignment.offsets.committed_offset)
+            self._world.verifier.commits.check_belief(
+                self.name, assignment.partition, assignment.offsets.committed_offset
+            )
         self.is_halted = any(assignment.halted for assignment in assignments)
         self.source.after_turn()
         if any(isinstance(item, ThreadEnded) for item, _ in inbox):
@@ -177,6 +184,7 @@ class SimulatedMember:
             unfinished=account.unfinished,
             unfinished_in_partitions=sum([a.offsets.unfinished for a in sequencer.assignments.values()]),
             buffered=sequencer.buffered[0],
+            buffered_bytes=sequencer.buffered[1],
             in_flight=sequencer.in_flight,
             held=sequencer.holds.events,
             destination=self._gate.state.value,
@@ -199,14 +207,14 @@ class SimulatedMember:
         for action in burials:
             tenure, entry = self.source.read(action.record)
             self._stage.tell("{} dead-letters {}: {}", self.name, entry, action.reason.value)
-            verifier.bury_asked(tenure, entry, action.reason, self.ledger)
+            verifier.dead_letters.bury(tenure, entry, action.reason, self.ledger)
             self._graveyard.produce(action, entry, partial(tenure.buried_acknowledged.add, entry.offset))
-        self.states.note_asked(verifier, self.source.tenures)
+        self.states.note_asked()
         for action in burials:
             if action.reason is DeadLetterReason.UNIDENTIFIED:
                 tenure, entry = self.source.read(action.record)
                 known = self.states.knows(entry.partition, entry.user) and world.broker.owns(tenure)
-                verifier.check_unknown(entry, known=known)
+                verifier.dead_letters.check_unknown(entry, known=known)
 
     def _note_requests(self) -> None:
         world, stage = self._world, self._stage

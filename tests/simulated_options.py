@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
-Flavour = Literal["calm", "rough", "hostile", "flood", "stubborn", "moving"]
-FLAVOURS: tuple[Flavour, ...] = ("calm", "rough", "rough", "rough", "hostile", "flood", "stubborn", "moving", "moving")
+Flavour = Literal["calm", "rough", "hostile", "flood", "stubborn", "moving", "forgetful"]
+FLAVOURS: tuple[Flavour, ...] = (
+    "calm",
+    "rough",
+    "rough",
+    "rough",
+    "hostile",
+    "flood",
+    "stubborn",
+    "moving",
+    "moving",
+    "forgetful",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +62,9 @@ class Options:
     own_stores: bool
     """Each member has its own state; otherwise it goes with the partition."""
     commit_failures: float
+    slow_commits: float
     state_failures: float
+    state_stalls: float
     state_losses: float
     dead_letter_failures: float
     metadata_bytes_max: int
@@ -93,22 +106,20 @@ def draw(seed: int) -> Options:
     def content(high: float, *, often: bool = False) -> float:
         return rng.uniform(high / 3, high) if often else rng.choice((0.0, rng.uniform(0, high)))
 
-    keyed = rng.random() < 0.8
-    own_stores = rng.random() < 0.4
-    is_hostile = flavour == "hostile"
-    # A buffer full of what three users are refused looks like a wrong setting, and would wait for an operator.
-    is_roomy = flavour == "hostile"
+    is_hostile, is_forgetful = flavour == "hostile", flavour == "forgetful"
+    keyed = rng.random() < 0.8 or is_forgetful
+    own_stores = rng.random() < 0.4 and not is_forgetful
     return Options(
         seed=seed,
         flavour=flavour,
         partitions=1 if is_flood else rng.randint(1, 4),
-        events=rng.randint(300, 340) if is_flood else rng.randint(8, 60),
-        users=rng.randint(1, 16),
+        events=rng.randint(300, 340) if is_flood else rng.randint(8, 100 if is_forgetful else 60),
+        users=rng.randint(1, 3 if is_forgetful else 16),
         keyed=keyed,
-        dripping=not is_flood and rng.random() < 0.6,
-        identifies=rng.uniform(0.03, 0.4),
+        dripping=not is_flood and (is_forgetful or rng.random() < 0.6),
+        identifies=rng.uniform(0.03, 0.1 if is_forgetful else 0.4),
         never_identified=rng.choice((0.0, rng.uniform(0, 0.6))),
-        deletes=content(0.08) if keyed and not own_stores else 0.0,
+        deletes=content(0.3 if is_forgetful else 0.08, often=is_forgetful) if keyed and not own_stores else 0.0,
         skipped=content(0.2),
         rejected=rng.choice((0.05, 0.85, 0.85)) if is_flood else content(0.12),
         gaps=content(0.3),
@@ -125,27 +136,42 @@ def draw(seed: int) -> Options:
         slow_answers=rng.uniform(0.1, 0.4) if is_moving else weather(0.2),
         outages=0 if is_calm or is_flood else rng.choice((0, 0, 1, 1, 2)),
         members=rng.randint(1, 3),
-        moves=0 if is_calm or is_flood else rng.randint(4, 12) if is_moving else rng.choice((0, 1, 2, 4)),
-        chaos_seconds=rng.uniform(3, 12),
+        moves=0
+        if is_calm or is_flood
+        else rng.randint(4, 24 if is_forgetful else 12)
+        if is_moving or is_forgetful
+        else rng.choice((0, 1, 2, 4)),
+        chaos_seconds=rng.uniform(20, 60) if is_forgetful else rng.uniform(3, 12),
         own_stores=own_stores,
         commit_failures=weather(0.3),
+        slow_commits=weather(0.5),
         state_failures=weather(0.2),
+        state_stalls=0.2 if is_forgetful else weather(0.2),
         state_losses=weather(0.5),
         dead_letter_failures=weather(0.4),
-        metadata_bytes_max=rng.choice((3_000, 3_000, 16)) if not is_roomy else 3_000,
-        hold_seconds=rng.choice((0.0, 0.0, rng.uniform(0.2, 6))),
-        unidentified="introduce" if rng.random() < 0.7 else "dead-letter",
-        anonymous=rng.choice(("skip", "forward")),
-        in_flight_max=rng.choice((1, 2, 4, 16)),
-        batch_events_max=rng.choice((1, 2, 3, 8, 100)),
-        batch_bytes_max=rng.choice((300, 900, 450_000)),
-        request_timeout_seconds=rng.uniform(1, 5),
-        buffer_events_max=rng.choice((6, 12, 40, 200)) if not is_roomy else 200,
-        buffer_bytes_max=rng.choice((4_000, 100_000)) if not is_roomy else 100_000,
-        commit_interval_seconds=rng.uniform(0.1, 2),
-        uncommitted_events_max=rng.choice((4, 20, 10_000)),
-        drain_seconds=rng.uniform(0.1, 4),
-        give_up_seconds=rng.uniform(0.5, 1.5) if flavour == "stubborn" else rng.choice((2.0, 900.0)),
-        dead_letter_ratio_max=rng.choice((0.2, 0.5)),
-        fetch_records_max=100 if is_flood else rng.choice((3, 10, 100)),
+        metadata_bytes_max=rng.choice((3_000, 3_000, 16)) if not is_hostile else 3_000,
+        **_settings(rng, flavour),
     )
+
+
+def _settings(rng: random.Random, flavour: Flavour) -> dict[str, Any]:
+    """The part of them that are settings of the program."""
+    # A buffer full of what three users are refused looks like a wrong setting, and would wait for an operator.
+    is_roomy = flavour == "hostile"
+    return {
+        "hold_seconds": rng.choice((0.0, 0.0, rng.uniform(0.2, 6))) if flavour != "forgetful" else 0.0,
+        "unidentified": "introduce" if rng.random() < (0.2 if flavour == "forgetful" else 0.7) else "dead-letter",
+        "anonymous": rng.choice(("skip", "forward")),
+        "in_flight_max": rng.choice((1, 2, 4, 16)),
+        "batch_events_max": rng.choice((1, 2, 3, 8, 100)),
+        "batch_bytes_max": rng.choice((300, 900, 450_000)),
+        "request_timeout_seconds": rng.uniform(1, 5),
+        "buffer_events_max": rng.choice((6, 12, 40, 200)) if not is_roomy else 200,
+        "buffer_bytes_max": rng.choice((4_000, 100_000)) if not is_roomy else 100_000,
+        "commit_interval_seconds": rng.uniform(0.1, 2),
+        "uncommitted_events_max": rng.choice((4, 20, 10_000)),
+        "drain_seconds": rng.uniform(0.1, 4),
+        "give_up_seconds": rng.uniform(0.5, 1.5) if flavour == "stubborn" else rng.choice((2.0, 900.0)),
+        "dead_letter_ratio_max": rng.choice((0.2, 0.5)),
+        "fetch_records_max": {"flood": 100, "forgetful": 2}.get(flavour) or rng.choice((3, 10, 100)),
+    }

@@ -22,20 +22,31 @@ class Stores:
 
     def __init__(self, log: Log) -> None:
         self.users: dict[Partition, set[User]] = {partition: set() for partition in log.entries}
-        self.openers: dict[Partition, SimulatedStates] = {}
-        """Who may write: the last one to open it."""
+        self.openers: dict[Partition, tuple[int, SimulatedStates]] = {}
+        """Who may write: of the latest tenure. A member that has lost the partition and opens it late may not."""
 
 
 class SimulatedStates:
     """Like state.py: one thread that does what it is asked in the order asked."""
 
-    def __init__(self, stage: Stage, options: Options, stores: Stores, verifier: Verifier, post: Post) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        options: Options,
+        stores: Stores,
+        *,
+        verifier: Verifier,
+        tenures: Mapping[Partition, Tenure],
+        post: Post,
+    ) -> None:
         self._asked: list[tuple[Remember | Forget, list[Callable[[], None]]]] = []
         """Of this turn, each with what its acknowledgement does to the ledgers."""
         self._stage = stage
         self._options = options
         self._stores = stores
         self._verifier = verifier
+        self._tenures = tenures
+        """The present ones of this member."""
         self._post = post
         self._open: set[Partition] = set()
         self._work: deque[Callable[[], None]] = deque()
@@ -53,7 +64,8 @@ class SimulatedStates:
         return pending[-1] if pending else user in self._stores.users[partition]
 
     def open(self, partition: Partition) -> None:
-        self._do(lambda: self._open_store(partition))
+        tenure = self._tenures.get(partition)
+        self._do(partial(self._open_store, partition, 0 if tenure is None else tenure.number))
 
     def close(self, partition: Partition) -> None:
         self._do(lambda: self._open.discard(partition))
@@ -72,23 +84,25 @@ class SimulatedStates:
         is_safe = all(isinstance(action, Remember) for action in actions)
         self._do(lambda: self._write(actions, taken, may_fail=is_safe))
 
-    def note_asked(self, verifier: Verifier, tenures: Mapping[Partition, Tenure]) -> None:
+    def note_asked(self) -> None:
         """Tell the ledgers what this turn has asked for."""
         asked, self._asked = self._asked, []
         for action, taken in asked:
             assignment, user = action.lane.assignment, action.lane.user
             if assignment.dropped:
                 continue
-            tenure = tenures[assignment.partition]
+            tenure = self._tenures[assignment.partition]
             if isinstance(action, Remember):
-                verifier.remember_asked(tenure, user)
-                taken.append(partial(verifier.remember_acknowledged, tenure, user))
+                self._verifier.remember_asked(tenure, user)
+                taken.append(partial(self._verifier.remember_acknowledged, tenure, user))
             else:
-                offset = verifier.forget_asked(tenure, user)
+                offset = self._verifier.forget_asked(tenure, user)
                 taken.append(partial(tenure.forgotten_acknowledged.add, offset))
 
     def _do(self, work: Callable[[], None]) -> None:
-        self._works_until = max(self._works_until, self._stage.now) + self._stage.between(0.0, 0.1) ** 2 * 10
+        stage, stalls = self._stage, self._options.state_stalls
+        seconds = stage.between(0.5, 3.0) if stage.chance(stalls) else stage.between(0.0, 0.1)
+        self._works_until = max(self._works_until, stage.now) + seconds
         self._work.append(work)
         self._stage.after(self._works_until - self._stage.now, self._work_one)
 
@@ -102,9 +116,11 @@ class SimulatedStates:
             self._work.popleft()()
         self._work.clear()
 
-    def _open_store(self, partition: Partition) -> None:
+    def _open_store(self, partition: Partition, tenure: int) -> None:
         self._open.add(partition)
-        self._stores.openers[partition] = self
+        self._stores.openers[partition] = max(
+            self._stores.openers.get(partition, (0, self)), (tenure, self), key=lambda opener: opener[0]
+        )
         self._post(StateOpened(partition, len(self._stores.users[partition])))
 
     def _look_up(self, questions: Mapping[Partition, Mapping[User, bool]]) -> None:
@@ -135,7 +151,7 @@ class SimulatedStates:
         self._post(StateWritten([action.lane for action in actions], error, {}), settle)
 
     def _apply(self, partition: Partition, user: User, identified: bool) -> None:
-        if partition not in self._open or self._stores.openers[partition] is not self:
+        if partition not in self._open or self._stores.openers[partition][1] is not self:
             return
         if identified:
             self._verifier.remembered(partition, user)

@@ -1,6 +1,6 @@
 """The whole program but its edges, in a made-up world from one seed: chaos, then healing, then everything must be done.
 
-The world (members, broker, destination, state, dead letters) is in simulated_*.py, the promises are in verifier.py.
+The world (members, broker, destination, state, dead letters) is in simulated_*.py, the promises are in verifier*.py.
 
     python -m tests.simulation --seed 7                 what was drawn, what happened, `ok` or the broken promise
     python -m tests.simulation --seeds 0-2000           many; stops at the first that breaks one
@@ -53,7 +53,7 @@ class Simulation:
         self._log = log = Log(self.options)
         self._verifier = verifier = Verifier(self.stage, self.options, log)
         self._destination = Destination(self.stage, self.options, log, verifier)
-        broker = Broker(log, verifier)
+        broker = Broker(log, verifier.commits)
         world = World(self.stage, self.options, log, verifier, broker, self._destination)
         self._group = Group(world)
 
@@ -72,10 +72,12 @@ class Simulation:
         stage.after(chaos_seconds, self._heal)
         while not (self._destination.healed and self._is_quiet()):
             if stage.now > chaos_seconds + QUIET_SECONDS_MAX or not stage.step():
-                raise Violation("stuck", f"committed {self._verifier.committed}, the log ends at {self._log.ends}")
+                raise Violation(
+                    "stuck", f"committed {self._verifier.commits.committed}, the log ends at {self._log.ends}"
+                )
 
     def _is_quiet(self) -> bool:
-        return self._verifier.is_quiet() and not any(member.is_busy for member in self._group.members)
+        return self._verifier.commits.is_quiet() and not any(member.is_busy for member in self._group.members)
 
     def _heal(self) -> None:
         self.stage.tell("the world is healed")
@@ -83,14 +85,14 @@ class Simulation:
         self.stage.after(PATIENCE_SECONDS, self._welcome)
 
     def _welcome(self) -> None:
-        """Until all others are done, an event that is always accepted comes to every partition each second."""
+        """Until all others are done, events that are always accepted come to all partitions, one a second."""
         self._group.mend()
-        if self._verifier.is_committed(WELCOME_USER):
+        if self._verifier.commits.is_committed(WELCOME_USER):
             return
         for partition in self._log.entries:
             self._log.append(partition, "identify", WELCOME_USER, self.stage.now)
         self._group.wake()
-        self.stage.after(1.0, self._welcome)
+        self.stage.after(float(self.options.partitions), self._welcome)
 
 
 @contextmanager
