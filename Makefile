@@ -3,10 +3,11 @@
 
 PYTHON ?= python3
 SEED ?= 1
+MINUTES ?= 1
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check simulate bench kafka lock clean
+.PHONY: help venv demo test check simulate chaos bench kafka lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -34,6 +35,9 @@ check: venv ## lint, format, types
 
 simulate: venv ## one simulated run, e.g. make simulate SEED=7
 	@$(BIN)/python -m tests.simulation --seed $(SEED)
+
+chaos: venv kafka ## everything fails on a real broker, as the seed says: make chaos SEED=7 MINUTES=2
+	@$(BIN)/python -m tests.chaos.run --seed $(SEED) --minutes $(MINUTES) $(ARGS)
 
 bench: venv kafka ## this project beside the plain loop, on a real broker (ARGS=--rounds=5)
 	@$(BIN)/python -m bench.compare $(ARGS)

@@ -10,10 +10,11 @@ import pytest
 
 from tests.chaos.book import claimed
 from tests.chaos.evidence import Accepted, Acknowledged, Commits, Dead, Evidence, Happened, Owners, Produced
+from tests.chaos.findings import Column
 from tests.chaos.records import Generator, What
 from tests.chaos.report import table
 from tests.chaos.schedule import Fault, schedule
-from tests.chaos.verifier import Column, Verdict, verify
+from tests.chaos.verifier import Verdict, verify
 
 TICK_SECONDS = 0.2
 OPTIONS = {"seed": 1, "minutes": 1.0, "mode": "safety", "protocol": "classic", "brokers": 1, "members": 2}

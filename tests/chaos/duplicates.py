@@ -14,6 +14,8 @@ from tests.chaos.book import Book, Interval
 from tests.chaos.evidence import Accepted, Produced
 from tests.chaos.records import DELIVERED
 
+COMMIT_SECONDS_MAX: Final = 2.0
+"""Members commit every second."""
 ANSWER_SECONDS: Final = 0.3
 """How long an answer may be under way from the emulator to a member."""
 
@@ -49,7 +51,7 @@ def sent_again(book: Book) -> list[Again]:
 
 
 def _cause(book: Book, record: Produced, before: Accepted, after: Accepted) -> str | None:
-    if not (before.answered and after.answered):
+    if not (before.surely_answered and after.surely_answered):
         return "unanswered"
     for request in (before, after):
         for interval in book.unanswered:
@@ -89,7 +91,7 @@ def bound(book: Book) -> int:
 
 
 def _at_risk(book: Book, record: Produced, request: Accepted) -> bool:
-    if not request.answered or not _owns(book, record, request):
+    if not request.surely_answered or not _owns(book, record, request):
         return True
     if any(interval.concerns(request.sender) and _overlaps(interval, request) for interval in book.unanswered):
         return True
@@ -98,7 +100,11 @@ def _at_risk(book: Book, record: Produced, request: Accepted) -> bool:
         interval.concerns(request.sender) and request.arrived_at <= interval.ends and interval.begins < recorded_at
         for interval in book.unclean
     )
-    return is_trouble and book.may_have_lost(record.partition, request.sender, request.accepted_at, recorded_at)
+    if not is_trouble:
+        return False
+    # An owner that loses its partitions and gets them back under the same name is seen only by its overdue commit.
+    is_overdue = recorded_at - request.accepted_at > COMMIT_SECONDS_MAX
+    return is_overdue or book.may_have_lost(record.partition, request.sender, request.accepted_at, recorded_at)
 
 
 class Zombie(NamedTuple):

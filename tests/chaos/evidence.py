@@ -21,6 +21,8 @@ from tests.chaos.records import HEADER, What
 
 READ_SECONDS_MAX: Final = 60.0
 INTRODUCTION: Final = "introduction-"
+REQUEST_TIMEOUT_SECONDS: Final = 3.0
+"""The members' setting."""
 
 
 class Produced(NamedTuple):
@@ -59,6 +61,11 @@ class Accepted(NamedTuple):
     insert_ids: tuple[str, ...]
     digests: tuple[int, ...]
     answered: bool
+
+    @property
+    def surely_answered(self) -> bool:
+        """Not so when it was answered just as the member gave it up: the emulator may not have seen that."""
+        return self.answered and self.accepted_at - self.arrived_at < REQUEST_TIMEOUT_SECONDS - 0.2
 
     @property
     def is_introduction(self) -> bool:

@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+from tests.chaos.evidence import REQUEST_TIMEOUT_SECONDS
 from tests.chaos.processes import start
 
 KEY: Final = "a-chaos-key-0123456789"
@@ -177,7 +178,7 @@ def member_environ(settings: Mapping[str, Any]) -> dict[str, str]:
     """The settings all members share: short times, so that a minute holds many faults."""
     return {
         "CUSTOMFIT_DESTINATION_NAME": "chaos",
-        "CUSTOMFIT_REQUEST_TIMEOUT_SECONDS": "3",
+        "CUSTOMFIT_REQUEST_TIMEOUT_SECONDS": str(REQUEST_TIMEOUT_SECONDS),
         "CUSTOMFIT_DRAIN_SECONDS": "5",
         "CUSTOMFIT_IN_FLIGHT_MAX": "64",
         "CUSTOMFIT_BATCH_EVENTS_MAX": "20",

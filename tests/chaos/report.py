@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.verifier import Column, Verdict
+from tests.chaos.findings import Column
+from tests.chaos.verifier import Verdict
 
 _HEADINGS: Final = (
     "seed", "minutes", "mode", "brokers", "members", "faults", "frozen s", "processes", "records", "requests",
@@ -52,6 +53,7 @@ def table(verdicts: Sequence[Verdict]) -> str:
 def append_row(path: Path, verdict: Verdict) -> None:
     """Add a row to a file, with a heading when it is new."""
     lines = [] if path.exists() else [_heading(), ["---"] * len(_heading())]
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         for row in [*lines, _cells(verdict)]:
             file.write("| " + " | ".join(row) + " |\n")

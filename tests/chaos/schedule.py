@@ -116,7 +116,9 @@ def schedule(seed: int, seconds: float, members: int, nodes: int, allowed: froze
     episodes: list[Episode] = []
     for number, track in enumerate(tracks):
         rng = random.Random(f"schedule {seed} {number}")
-        episodes += [e for e in _episodes(rng, track, seconds, members, nodes) if e.fault in allowed]
+        faults = {fault: weight for fault, weight in track.faults.items() if fault in allowed}
+        if faults:
+            episodes += _episodes(rng, track._replace(faults=faults), seconds, members, nodes)
     return sorted(episodes, key=lambda episode: (episode.begins, episode.fault.value))
 
 

@@ -8,59 +8,23 @@ judges a folder of evidence again.
 from __future__ import annotations
 
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from tests.chaos.book import Book
 from tests.chaos.duplicates import Zombie, bound, sent_again, zombies
-from tests.chaos.evidence import INTRODUCTION, Accepted, Evidence, Produced, load
+from tests.chaos.evidence import INTRODUCTION, Evidence, Produced, load
+from tests.chaos.findings import Column, Finding, named, sent
+from tests.chaos.order import identified_first, order
 from tests.chaos.records import DELIVERED
 
 SHOWN_PER_COLUMN: Final = 5
 CLOCK_SECONDS: Final = 0.05
 """Times of the same machine, rounded to a millisecond, written by three processes."""
 REASONS: Final = {"rejected": frozenset({"undecodable", "invalid_event"}), "refused": frozenset({"refused"})}
-
-
-class Column(Enum):
-    """What may be wrong; each must be 0."""
-
-    LOST = "lost"
-    """Below the committed offset, and neither delivered nor dead-lettered as it must be."""
-    PHANTOM = "phantom"
-    """Delivered and never produced, or to another user, or altered, or not to be delivered at all."""
-    DEAD_LETTER = "wrong dead letter"
-    """A dead letter of what should be delivered or skipped, with a wrong reason, or altered."""
-    IDENTIFY = "track before identify"
-    DELETE = "track after delete"
-    """... and no identify accepted since that delete."""
-    REORDER = "reorder"
-    SKIP = "skip after rebalance"
-    """The first that a new owner delivers of a user leaves out earlier events of that user."""
-    AHEAD = "commit ahead"
-    """A committed offset, or its metadata, says that something is finished that has not ended."""
-    BACK = "commit back"
-    DUPLICATE = "duplicate without cause"
-    STUCK = "stuck"
-    """The lag did not go to 0 after all was mended; or records were neither finished nor committed."""
-    DIED = "died"
-    """A member ended by itself, hung when told to stop, or ended in another way than it should."""
-    KAFKA = "kafka"
-    """An acknowledged record is not in the topic: that would be the broker's or the harness's fault."""
-
-
-class Finding(NamedTuple):
-    """One thing that is wrong."""
-
-    column: Column
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.column.value}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +78,8 @@ def verify(evidence: Evidence) -> Verdict:
         *_ends(book),
         *_deliveries(book),
         *_dead_letters(book),
-        *_order(book),
-        *_identified(book),
+        *order(book),
+        *identified_first(book),
         *_commits(book),
         *(Finding(Column.DUPLICATE, str(one)) for one in again if one.cause is None),
         *_history(evidence),
@@ -160,9 +124,9 @@ def _ends(book: Book) -> Iterator[Finding]:
         else:
             is_there = record.what not in DELIVERED or record.insert_id in book.deliveries
         if is_committed and not is_there:
-            yield Finding(Column.LOST, _named(record))
+            yield Finding(Column.LOST, named(record))
         elif not is_committed:
-            yield Finding(Column.STUCK, f"not committed: {_named(record)}{'' if is_there else ', not ended either'}")
+            yield Finding(Column.STUCK, f"not committed: {named(record)}{'' if is_there else ', not ended either'}")
 
 
 def _deliveries(book: Book) -> Iterator[Finding]:
@@ -170,19 +134,19 @@ def _deliveries(book: Book) -> Iterator[Finding]:
         if request.is_introduction:
             record = book.by_insert_id.get(request.insert_ids[0].removeprefix(INTRODUCTION))
             if record is None or record.user != request.user or record.what not in DELIVERED | {"refused"}:
-                yield Finding(Column.PHANTOM, f"{_sent(request)} introduces for {record}")
+                yield Finding(Column.PHANTOM, f"{sent(request)} introduces for {record}")
             elif request.digests not in ((), (0,)):
-                yield Finding(Column.PHANTOM, f"{_sent(request)} introduces with properties")
+                yield Finding(Column.PHANTOM, f"{sent(request)} introduces with properties")
             continue
         digests = request.digests or (None,) * len(request.insert_ids)
         for insert_id, digest in zip(request.insert_ids, digests, strict=True):
             record = book.by_insert_id.get(insert_id)
             if record is None or record.user != request.user or record.what not in DELIVERED:
-                yield Finding(Column.PHANTOM, f"{_sent(request)} has {insert_id}, which is {record}")
+                yield Finding(Column.PHANTOM, f"{sent(request)} has {insert_id}, which is {record}")
             elif (record.what == "identify") is not request.is_identify:
-                yield Finding(Column.PHANTOM, f"{_sent(request)} has {insert_id}, of another type: {record}")
+                yield Finding(Column.PHANTOM, f"{sent(request)} has {insert_id}, of another type: {record}")
             elif digest not in (None, record.digest):
-                yield Finding(Column.PHANTOM, f"{_sent(request)} has other properties than {record}")
+                yield Finding(Column.PHANTOM, f"{sent(request)} has other properties than {record}")
 
 
 def _dead_letters(book: Book) -> Iterator[Finding]:
@@ -195,104 +159,6 @@ def _dead_letters(book: Book) -> Iterator[Finding]:
                 yield Finding(Column.DEAD_LETTER, f"{letter} is altered: {record}")
 
 
-# ---------------------------------------------------------------------- order
-
-
-class _Line:
-    """One user's events that must be delivered and are not yet, in the order of the log."""
-
-    def __init__(self) -> None:
-        self.undone: dict[int, Produced] = {}
-        self.deletes: list[int] = []
-        self.sender = ""
-        """Of the last request."""
-        self.knowing: tuple[str, int] | None = None
-        """Who has sent an event after an identify, so knows that the user is identified; and up to which offset."""
-
-    def deleted_between(self, low: int, high: int) -> bool:
-        """Whether a delete lies between two offsets."""
-        return any(low < offset < high for offset in self.deletes)
-
-
-def _order(book: Book) -> Iterator[Finding]:
-    lines: dict[str, _Line] = defaultdict(_Line)
-    for record in book.evidence.produced:
-        if record.what in DELIVERED:
-            lines[record.user].undone[record.offset] = record
-        elif record.what == "delete":
-            lines[record.user].deletes.append(record.offset)
-    tainted = _slots_without_state(book)
-    for request in book.evidence.accepted:
-        line = lines[request.user]
-        if line.knowing is not None and line.knowing[0] != request.sender:
-            line.knowing = None
-        if not request.is_introduction:
-            yield from _in_order(book, request, line, is_tainted=request.sender.partition(".")[0] in tainted)
-        line.sender = request.sender
-
-
-def _in_order(book: Book, request: Accepted, line: _Line, *, is_tainted: bool) -> Iterator[Finding]:
-    for insert_id in request.insert_ids:
-        record = book.by_insert_id.get(insert_id)
-        if record is None:
-            continue
-        if line.undone.pop(record.offset, None) is not None:
-            left_out = []
-            for other in line.undone.values():
-                if other.offset > record.offset:
-                    break
-                if not _may_overtake(record, other, line, request.sender, is_tainted=is_tainted):
-                    left_out.append(other)
-            if left_out:
-                is_new = line.sender not in ("", request.sender)
-                what = f"{_sent(request)}: {_named(record)} before {len(left_out)} others, first {_named(left_out[0])}"
-                yield Finding(Column.SKIP if is_new else Column.REORDER, what)
-        if not request.is_identify:
-            line.knowing = (request.sender, record.offset)
-
-
-def _may_overtake(record: Produced, other: Produced, line: _Line, sender: str, *, is_tainted: bool) -> bool:
-    """An identify may go before a user's earlier tracks, unless its sender knew that the user is identified."""
-    if record.what != "identify" or other.what == "identify" or line.deleted_between(other.offset, record.offset):
-        return False
-    if line.knowing is None or is_tainted:
-        return True
-    known_by, offset = line.knowing
-    return known_by != sender or line.deleted_between(offset, record.offset)
-
-
-def _slots_without_state(book: Book) -> set[str]:
-    """Slots whose state was tampered with: they may forget who is identified."""
-    return {
-        f"m{happened.fields['target']}"
-        for happened in book.evidence.history
-        if happened.what == "begin" and happened.fields["fault"].startswith("state.")
-    }
-
-
-def _identified(book: Book) -> Iterator[Finding]:
-    deletes: dict[str, list[int]] = defaultdict(list)
-    for record in book.evidence.produced:
-        if record.what == "delete":
-            deletes[record.user].append(record.offset)
-    identified: dict[str, int] = {}
-    """User → highest offset whose identify, or introduction, was accepted and answered."""
-    for request in book.evidence.accepted:
-        records = [book.by_insert_id.get(i.removeprefix(INTRODUCTION)) for i in request.insert_ids]
-        offsets = [record.offset for record in records if record is not None]
-        if request.is_identify:
-            if request.answered and offsets:
-                identified[request.user] = max(identified.get(request.user, -1), *offsets)
-            continue
-        if request.user not in identified:
-            yield Finding(Column.IDENTIFY, _sent(request))
-            continue
-        for offset in offsets:
-            deleted_at = max((d for d in deletes[request.user] if d < offset), default=-1)
-            if identified[request.user] < deleted_at:
-                yield Finding(Column.DELETE, f"{_sent(request)}: offset {offset}, deleted at {deleted_at}")
-
-
 # ---------------------------------------------------------------------- commits
 
 
@@ -301,7 +167,7 @@ def _commits(book: Book) -> Iterator[Finding]:
         record = book.records.get(place)
         if record is not None and book.ended_at(record) > recorded_at + CLOCK_SECONDS:
             yield Finding(
-                Column.AHEAD, f"{_named(record)} finished in a commit seen at {recorded_at:.3f}, {_ended(book, record)}"
+                Column.AHEAD, f"{named(record)} finished in a commit seen at {recorded_at:.3f}, {_ended(book, record)}"
             )
     last: dict[int, int] = {}
     for commits in book.evidence.commits:
@@ -358,15 +224,6 @@ def _may_exit(evidence: Evidence, fields: dict[str, Any], start: float, at: floa
     if code == -15:  # it had not come to its signal handlers yet
         return at - start < 10
     return code == 0 or (code == 75 and not is_mended)
-
-
-def _named(record: Produced) -> str:
-    return f"{record.what} {record.insert_id} of {record.user} at {record.partition}/{record.offset}"
-
-
-def _sent(request: Accepted) -> str:
-    kind = "identify" if request.is_identify else f"{len(request.insert_ids)} events"
-    return f"request {request.sequence} of {request.user} ({kind}) by {request.sender} at {request.accepted_at:.3f}"
 
 
 def _ended(book: Book, record: Produced) -> str:
