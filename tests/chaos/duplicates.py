@@ -59,7 +59,7 @@ def _cause(book: Book, record: Produced, before: Accepted, after: Accepted) -> s
                 return interval.what
     recorded_at = book.recorded_at.get((record.partition, record.offset), math.inf)
     had_read_it = recorded_at < book.tenure_began_after(record.partition, after.sender, after.arrived_at)
-    for interval in book.unclean:
+    for interval in sorted(book.unclean, key=lambda one: -len(one.slot)):  # what befell one process says most
         is_between = before.arrived_at <= interval.ends and interval.begins <= after.accepted_at
         if interval.concerns(before.sender) and is_between and recorded_at > interval.begins and not had_read_it:
             return interval.what
