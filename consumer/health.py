@@ -94,6 +94,7 @@ def _partition(view: PartitionView, wall_seconds: float) -> dict[str, Any]:
         "lag_seconds": view.lag_seconds(wall_seconds),
         "unfinished": view.unfinished,
         "restoring": view.restoring,
+        "restore_remaining": view.restore_remaining,
         "identified_users": view.identified_users,
         "trouble": view.trouble,
     }

@@ -122,13 +122,28 @@ class LookedUp:
     identified: dict[Partition, set[User]]
 
 
+@dataclass(slots=True, frozen=True)
+class StateRestoring:
+    """A partition's state is being read; `remaining`: how many records are still to come, where that is known."""
+
+    partition: Partition
+    remaining: int | None
+
+
 @dataclass(slots=True, frozen=True, eq=False)
 class StateWritten:
-    """Writes of state are acknowledged, or failed in a way that costs no more than an introduction."""
+    """Writes of state are in the state topic; `users`: how many are identified, where that has changed."""
 
     lanes: Sequence[Lane]
-    error: str | None
-    users: dict[Partition, int]
+    users: Mapping[Partition, int]
+
+
+@dataclass(slots=True, frozen=True)
+class StateProblem:
+    """Something of the state does not work; `kind` is a label value of customfit_errors_total{stage="state"}."""
+
+    kind: str
+    detail: str
 
 
 class Responded(msgspec.Struct, frozen=True, eq=False):
@@ -172,7 +187,9 @@ Input = (
     | ThreadEnded
     | StateOpened
     | LookedUp
+    | StateRestoring
     | StateWritten
+    | StateProblem
     | Responded
     | DeadLettered
     | DeadLetterFailed

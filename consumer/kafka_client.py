@@ -68,16 +68,23 @@ def admin_config(settings: Settings) -> dict[str, Any]:
 
 
 def producer_config(settings: Settings) -> dict[str, Any]:
-    """For dead letters: acknowledged by all in-sync replicas, in order, tried again without end by us."""
+    """For dead letters and state: acknowledged by all in-sync replicas, in order, tried again without end by us."""
     return {
+        "linger.ms": 5,
+        "message.timeout.ms": 30_000,
+        "topic.metadata.refresh.interval.ms": 30_000,
         **_common(settings),
         "acks": "all",
         "enable.idempotence": True,
-        "linger.ms": 5,
-        "message.timeout.ms": 30_000,
         # The topic takes more than the default of 1 MB; the broker says what it does not take.
         "message.max.bytes": 1_000_000_000,
     }
+
+
+def reader_config(settings: Settings) -> dict[str, Any]:
+    """For reading a topic from given offsets to its end, in no group."""
+    common = {name: value for name, value in _common(settings).items() if not name.startswith("group.")}
+    return {**common, **_CONSUMER_FIXED, "group.id": settings.kafka_group_id, "fetch.wait.max.ms": 50}
 
 
 def _common(settings: Settings) -> dict[str, Any]:
@@ -89,16 +96,17 @@ def _common(settings: Settings) -> dict[str, Any]:
     }
 
 
-def prepare(settings: Settings) -> None:
-    """Check that the topic is there, create the dead-letter topic, set a new group's start.
+def prepare(settings: Settings) -> int:
+    """Check that the topic is there, create the dead-letter topic, set a new group's start; gives its partitions.
 
     Raises KafkaUnavailable, KafkaMisconfigured.
     """
-    admin = _admin(settings)
+    admin = admin_client(settings)
     partitions = _partition_count(admin, settings)
     _create_dead_letter_topic(admin, settings, partitions)
     if settings.kafka_start == "latest":
         _start_new_group_at_end(settings, partitions)
+    return partitions
 
 
 class Inspection(NamedTuple):
@@ -112,7 +120,7 @@ class Inspection(NamedTuple):
 
 def inspect(settings: Settings) -> Inspection:
     """Look at the topics and the group. Raises KafkaUnavailable, KafkaMisconfigured."""
-    admin = _admin(settings)
+    admin = admin_client(settings)
     partitions = _partition_count(admin, settings)
     dead_letters = admin.list_topics(timeout=REQUEST_SECONDS).topics.get(settings.dead_letter_topic)
     try:
@@ -120,16 +128,17 @@ def inspect(settings: Settings) -> Inspection:
             known = _committed(consumer, settings, partitions)
     except KafkaException as error:
         group_id = settings.kafka_group_id
-        raise KafkaUnavailable(f"group {group_id!r} (CUSTOMFIT_KAFKA_GROUP_ID): {_text(error)}") from None
+        raise KafkaUnavailable(f"group {group_id!r} (CUSTOMFIT_KAFKA_GROUP_ID): {error_text(error)}") from None
     return Inspection(partitions, len(dead_letters.partitions) if dead_letters else 0, known)
 
 
-def _admin(settings: Settings) -> AdminClient:
+def admin_client(settings: Settings) -> AdminClient:
+    """Make a client for metadata and topics. Raises KafkaMisconfigured."""
     try:
         return AdminClient(admin_config(settings), logger=logging.getLogger("librdkafka"))
     except KafkaException as error:
         raise KafkaMisconfigured(
-            f"{settings.origin('kafka_properties')}: librdkafka refuses it: {_text(error)}"
+            f"{settings.origin('kafka_properties')}: librdkafka refuses it: {error_text(error)}"
         ) from None
 
 
@@ -162,7 +171,7 @@ def _partition_count(admin: AdminClient, settings: Settings) -> int:
     except KafkaException as error:
         message = (
             f"no Kafka broker answered at {settings.kafka_bootstrap_servers} (CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS) "
-            f"within {settings.startup_timeout_seconds:g} s (CUSTOMFIT_STARTUP_TIMEOUT_SECONDS): {_text(error)}"
+            f"within {settings.startup_timeout_seconds:g} s (CUSTOMFIT_STARTUP_TIMEOUT_SECONDS): {error_text(error)}"
         )
         raise KafkaUnavailable(message) from None
     topic = topics.get(settings.kafka_topic)
@@ -183,7 +192,7 @@ def _create_dead_letter_topic(admin: AdminClient, settings: Settings, partitions
         if name in admin.list_topics(timeout=REQUEST_SECONDS).topics:
             return
     except KafkaException as error:
-        raise KafkaUnavailable(f"Kafka stopped answering during the start: {_text(error)}") from None
+        raise KafkaUnavailable(f"Kafka stopped answering during the start: {error_text(error)}") from None
     source = ConfigResource(ResourceType.TOPIC, settings.kafka_topic)
     try:
         entries = _wait(admin.describe_configs([source])[source])
@@ -201,7 +210,7 @@ def _create_dead_letter_topic(admin: AdminClient, settings: Settings, partitions
             return
         message = (
             f"the dead-letter topic {name!r} (CUSTOMFIT_DEAD_LETTER_TOPIC) does not exist and could not be created: "
-            f"{_text(error)}; create it, or allow this user to"
+            f"{error_text(error)}; create it, or allow this user to"
         )
         raise KafkaUnavailable(message) from None
     log.info("created the dead-letter topic %s with %d partitions", name, partitions)
@@ -227,7 +236,7 @@ def _start_new_group_at_end(settings: Settings, partitions: int) -> None:
         if error.args[0].code() in (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP):
             return  # another member is there already and did this
         group_id = settings.kafka_group_id
-        message = f"could not set the start of group {group_id!r} (CUSTOMFIT_KAFKA_START=latest): {_text(error)}"
+        message = f"could not set the start of group {group_id!r} (CUSTOMFIT_KAFKA_START=latest): {error_text(error)}"
         raise KafkaUnavailable(message) from None
     log.info("group %s is new: it starts at the end of %s", settings.kafka_group_id, settings.kafka_topic)
 
@@ -236,6 +245,7 @@ def _wait(future: Any) -> Any:
     return future.result(REQUEST_SECONDS)
 
 
-def _text(error: Exception) -> str:
+def error_text(error: Exception) -> str:
+    """What went wrong, for people."""
     problem = error.args[0] if error.args else "no answer in time"
     return problem.str() if isinstance(problem, KafkaError) else str(problem)

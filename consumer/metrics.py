@@ -33,7 +33,7 @@ ERRORS: Final[dict[str, tuple[str, ...]]] = {
     "decode": ("undecodable", "invalid_event", "too_large"),
     "deliver": ("refused", "gave_up", "unavailable", "misdirected"),
     "dead_letter": ("value_omitted", "not_written", "ratio"),
-    "state": ("not_written",),
+    "state": ("not_written", "not_stored", "not_read", "set_aside", "unknown_record"),
     "commit": ("failed", "metadata"),
     "kafka": ("client", "partition"),
 }
@@ -156,15 +156,23 @@ def _partitions(snapshot: Snapshot, wall_seconds: float) -> Iterator[Metric]:
     lag_seconds = GaugeMetricFamily(
         "customfit_lag_seconds", "Age of the oldest record not yet committed", labels=["topic", "partition"]
     )
-    users = GaugeMetricFamily("customfit_identified_users", "Users known to be identified", labels=["partition"])
+    restoring = GaugeMetricFamily(
+        "customfit_restore_remaining_records", "State records still to be read", labels=["topic", "partition"]
+    )
+    users: dict[int, int] = {}
     for view in snapshot.partitions:
         labels = [view.partition.topic, str(view.partition.number)]
         if (events := view.lag_events) is not None:
             lag_events.add_metric(labels, events)
         if (seconds := view.lag_seconds(wall_seconds)) is not None:
             lag_seconds.add_metric(labels, seconds)
-        users.add_metric([str(view.partition.number)], view.identified_users)
-    yield from (lag_events, lag_seconds, users)
+        if not view.restoring or view.restore_remaining is not None:
+            restoring.add_metric(labels, view.restore_remaining or 0)
+        users[view.partition.number] = users.get(view.partition.number, 0) + view.identified_users
+    identified = GaugeMetricFamily("customfit_identified_users", "Users known to be identified", labels=["partition"])
+    for number, count in users.items():
+        identified.add_metric([str(number)], count)
+    yield from (lag_events, lag_seconds, restoring, identified)
 
 
 def _events(snapshot: Snapshot) -> Iterator[Metric]:

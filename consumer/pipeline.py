@@ -61,6 +61,8 @@ from consumer.inputs import (
     Revoking,
     StartPoint,
     StateOpened,
+    StateProblem,
+    StateRestoring,
     StateWritten,
     Stop,
     ThreadEnded,
@@ -69,7 +71,7 @@ from consumer.lanes import Delivery
 from consumer.mapping import request_body
 from consumer.offsets import CommitPoint, OffsetTracker
 from consumer.sequencer import Sequencer
-from consumer.snapshot import PartitionView, Phase, Snapshot
+from consumer.snapshot import PartitionNotes, Phase, Snapshot, view
 
 if TYPE_CHECKING:
     from consumer.reporter import Reporter
@@ -165,10 +167,7 @@ class Pipeline:
         self._deliveries: dict[Delivery, asyncio.Task[None]] = {}
         self._taken_records = 0
         self._taken_bytes = 0
-        self._end_offsets: dict[Partition, int] = {}
-        self._identified_users: dict[Partition, int] = {}
-        self._restoring: set[Partition] = set()
-        self._trouble: dict[Partition, str] = {}
+        self._notes: dict[Partition, PartitionNotes] = {}
         self._dead_letter_trouble: str | None = None
         self._kafka_trouble: str | None = None
         self._unpublished = False
@@ -221,11 +220,8 @@ class Pipeline:
                 self._looked_up(identified, now)
             case Responded():
                 self._responded(item, now)
-            case StateWritten(lanes, error, users):
-                self._identified_users |= {p: n for p, n in users.items() if p in self._sequencer.assignments}
-                self._reporter.state_written(error)
-                for lane in lanes:
-                    self._sequencer.recorded(lane, now)
+            case StateOpened() | StateRestoring() | StateWritten() | StateProblem():
+                self._state_news(item, now)
             case DeadLettered(action):
                 self._dead_letter_trouble = None
                 self._sequencer.buried(action)
@@ -234,8 +230,6 @@ class Pipeline:
                 self._reporter.dead_letter_failed(kind, detail)
             case Assigned(starts, cluster_id):
                 self._assigned(starts, cluster_id)
-            case StateOpened(partition, users):
-                self._state_opened(partition, users)
             case Revoking(partitions, drained, shutdown):
                 for partition in partitions:
                     self._sequencer.close(partition)
@@ -252,9 +246,12 @@ class Pipeline:
                 self._reporter.committed(error)
             case EndOffsets(offsets):
                 self._kafka_trouble = None if offsets else self._kafka_trouble
-                self._end_offsets |= {p: end for p, end in offsets.items() if p in self._sequencer.assignments}
+                for partition, end in offsets.items():
+                    if (notes := self._notes.get(partition)) is not None:
+                        notes.end_offset = end
             case PartitionFailed(partition, reason, remedy):
-                self._trouble[partition] = f"{reason}; {remedy}"
+                if (notes := self._notes.get(partition)) is not None:
+                    notes.trouble = f"{reason}; {remedy}"
                 self._reporter.partition_failed(partition, reason, remedy)
             case KafkaTrouble(kind, detail):
                 self._kafka_trouble = detail
@@ -346,8 +343,12 @@ class Pipeline:
         writes: list[Remember | Forget] = []
         for action in actions:
             match action:
-                case Remember() | Forget():
+                case Remember():
                     writes.append(action)
+                case Forget(lane):
+                    writes.append(action)
+                    for assignment in self._sequencer.assignments.values():
+                        assignment.known.discard(lane.user)
                 case Bury():
                     self._reporter.buried(action)
                     self._graveyard.bury(action)
@@ -358,8 +359,8 @@ class Pipeline:
 
     def _halt(self) -> None:
         for partition, assignment in self._sequencer.assignments.items():
-            if assignment.halted is not None and partition not in self._trouble:
-                self._trouble[partition] = assignment.halted
+            if assignment.halted is not None and self._notes[partition].trouble is None:
+                self._notes[partition].trouble = assignment.halted
                 self._source.rest(partition)
                 self._sequencer.empty(assignment)
                 self._reporter.halted(partition, assignment.halted)
@@ -380,24 +381,33 @@ class Pipeline:
             if start.metadata and finished_before is None:
                 self._reporter.metadata_ignored(partition)
             self._sequencer.assign(partition, OffsetTracker(start.offset, finished_before, cluster_id))
-            self._restoring.add(partition)
+            self._notes[partition] = PartitionNotes()
             self._states.open(partition)
 
-    def _state_opened(self, partition: Partition, users: int) -> None:
-        if partition in self._sequencer.assignments:
-            self._restoring.discard(partition)
-            self._identified_users[partition] = users
-            self._source.resume(partition)
+    def _state_news(self, news: StateOpened | StateRestoring | StateWritten | StateProblem, now: float) -> None:
+        match news:
+            case StateOpened(partition, users):
+                if (notes := self._notes.get(partition)) is not None:
+                    notes.restoring, notes.restore_remaining, notes.identified_users = False, None, users
+                    self._source.resume(partition)
+            case StateRestoring(partition, remaining):
+                if (notes := self._notes.get(partition)) is not None and notes.restoring:
+                    notes.restore_remaining = remaining
+            case StateWritten(lanes, counts):
+                for partition, users in counts.items():
+                    if (notes := self._notes.get(partition)) is not None:
+                        notes.identified_users = users
+                for lane in lanes:
+                    self._sequencer.recorded(lane, now)
+            case StateProblem(kind, detail):
+                self._reporter.state_problem(kind, detail)
 
     def _forget(self, partitions: Sequence[Partition], reason: HandBack) -> None:
         self._reporter.rebalanced("lost" if reason is HandBack.LOST else "revoked", partitions)
         for partition in partitions:
             self._sequencer.drop(partition, reason)
             self._states.close(partition)
-            self._restoring.discard(partition)
-            self._end_offsets.pop(partition, None)
-            self._identified_users.pop(partition, None)
-            self._trouble.pop(partition, None)
+            self._notes.pop(partition, None)
 
     def _thread_ended(self, name: str, failure: BaseException | None) -> None:
         if failure is not None:
@@ -417,7 +427,7 @@ class Pipeline:
             taken_at=now,
             phase=self._phase,
             joined=self._joined,
-            partitions=tuple(self._view(assignment) for assignment in sequencer.assignments.values()),
+            partitions=tuple(view(a, self._notes[p]) for p, a in sequencer.assignments.items()),
             consumed=dict(account.consumed),
             finished=dict(account.finished),
             unfinished=account.unfinished,
@@ -430,18 +440,4 @@ class Pipeline:
             destination_reason=gate.reason,
             dead_letter_trouble=self._dead_letter_trouble,
             kafka_trouble=self._kafka_trouble,
-        )
-
-    def _view(self, assignment: Assignment) -> PartitionView:
-        partition, offsets = assignment.partition, assignment.offsets
-        return PartitionView(
-            partition=partition,
-            committed_offset=offsets.committed_offset,
-            position=offsets.position,
-            end_offset=self._end_offsets.get(partition),
-            unfinished=offsets.unfinished,
-            oldest_uncommitted_ms=offsets.oldest_uncommitted_ms(),
-            restoring=partition in self._restoring,
-            identified_users=self._identified_users.get(partition, 0),
-            trouble=self._trouble.get(partition),
         )

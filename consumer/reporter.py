@@ -32,8 +32,6 @@ class Reporter:
         self._dead_letter_topic = dead_letter_topic
         self._limiter = RepeatLimiter(LINES_MAX, LINES_SECONDS)
         self._once_limiter = RepeatLimiter(1, LINES_SECONDS)
-        self._state_error: str | None = None
-        self._commit_error: str | None = None
 
     # ------------------------------------------------------------------ events
 
@@ -135,18 +133,21 @@ class Reporter:
         self._metrics.error("dead_letter", "ratio")
         log.error("partition %s is stopped: %s", partition, reason)
 
-    def state_written(self, error: str | None) -> None:
-        """Say once when the state can't be written, and once when it can again."""
-        if error is not None:
-            self._metrics.error("state", "not_written")
-        if (error is None) != (self._state_error is None):
-            if error is not None:
-                log.error(
-                    "state can't be written (%s); work goes on, and its users may be introduced again later", error
-                )
-            else:
-                log.info("state is written again")
-        self._state_error = error
+    def state_problem(self, kind: str, detail: str) -> None:
+        """Something of the state does not work; nothing is lost by it."""
+        self._metrics.error("state", kind)
+        match kind:
+            case "not_written":
+                text = f"the state topic can't be written; offsets wait for it and it is tried again: {detail}"
+            case "not_stored":
+                text = f"the local store can't be written; work goes on, the topic has it all: {detail}"
+            case "not_read":
+                text = f"the state topic can't be read; its partition waits and it is tried again: {detail}"
+            case "unknown_record":
+                text = f"the state topic holds a record that this version does not know and leaves out: {detail}"
+            case _:
+                text = detail
+        self._say(logging.ERROR, f"state {kind}", text)
 
     def dead_letter_failed(self, kind: str, detail: str) -> None:
         """A dead letter is not acknowledged yet."""

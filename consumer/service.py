@@ -31,6 +31,7 @@ from consumer.reporter import Reporter
 from consumer.sequencer import Sequencer, SequencingRules
 from consumer.server import HttpServer, Page
 from consumer.state import UserStates
+from consumer.state_topic import StateTopic, prepare_state_topic
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -58,7 +59,7 @@ async def serve(settings: Settings) -> int:
     gate = Gate(settings.in_flight_max, backoff_seconds)
     sequencer = Sequencer(_sequencing_rules(settings), gate, backoff_seconds)
     source = Source(settings, inbox.post)
-    states = UserStates(settings.state_dir / settings.kafka_group_id, settings.destination_name, inbox.post)
+    states = UserStates(settings, inbox.post)
     dead_letters = DeadLetters(settings, inbox.post)
     metrics = Metrics(lambda: pipeline.snapshot)
     reporter = Reporter(metrics, settings.dead_letter_topic)
@@ -67,11 +68,12 @@ async def serve(settings: Settings) -> int:
     server.start()
     try:
         stopping = _stop_on_signals(lambda: inbox.post_here(Stop()))
-        if not await _prepared(settings, stopping):
+        state_topic = await _prepared(settings, stopping)
+        if state_topic is None:
             return EXIT_OK
         log.info("reading %s as group %s, delivering to %s with %s", *_what(settings), engine.name)
         _tune_interpreter()
-        states.start()
+        states.start(state_topic)
         dead_letters.start()
         source.start()
         await pipeline.run()
@@ -132,23 +134,27 @@ def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
     return stopping
 
 
-async def _prepared(settings: Settings, stopping: asyncio.Event) -> bool:
-    """Check Kafka and create what is missing; False when told to stop meanwhile. Raises KafkaUnavailable."""
+async def _prepared(settings: Settings, stopping: asyncio.Event) -> StateTopic | None:
+    """Check Kafka and create what is missing; None when told to stop meanwhile. Raises KafkaUnavailable."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
+    done: asyncio.Future[StateTopic] = loop.create_future()
 
-    def settle(error: Exception | None) -> None:
-        if not done.done():
-            done.set_result(None) if error is None else done.set_exception(error)
+    def settle(result: StateTopic | Exception) -> None:
+        if done.done():
+            return
+        if isinstance(result, Exception):
+            done.set_exception(result)
+        else:
+            done.set_result(result)
 
     def work() -> None:
-        error: Exception | None = None
+        result: StateTopic | Exception
         try:
-            prepare(settings)
+            result = prepare_state_topic(settings, prepare(settings))
         except Exception as problem:  # noqa: BLE001  raised where it is awaited
-            error = problem
+            result = problem
         with contextlib.suppress(RuntimeError):  # told to stop meanwhile: the loop is gone
-            loop.call_soon_threadsafe(settle, error)
+            loop.call_soon_threadsafe(settle, result)
 
     # A daemon thread and not the loop's executor: that one is waited for at the end, however long Kafka is silent.
     threading.Thread(target=work, name="prepare", daemon=True).start()
@@ -156,9 +162,10 @@ async def _prepared(settings: Settings, stopping: asyncio.Event) -> bool:
     either: set[asyncio.Future[Any]] = {done, stopped}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
-    if done.done():
-        done.result()
-    return done.done() and not stopping.is_set()
+    if not done.done():
+        return None
+    state_topic = done.result()
+    return None if stopping.is_set() else state_topic
 
 
 def _exit_code(pipeline: Pipeline) -> int:

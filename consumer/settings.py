@@ -128,9 +128,20 @@ class Settings:
             derived=Derived("{topic}.customfit-dlq", "kafka_topic", "{}.customfit-dlq".format),
         ),
     ]
+    state_topic: Annotated[
+        str,
+        Rule(
+            topic_name,
+            None,
+            TOPIC_LIMITS,
+            "Compacted topic of the users who are identified.",
+            derived=Derived("{group}.identified-users", "kafka_group_id", "{}.identified-users".format),
+        ),
+    ]
     # Users
     state_dir: Annotated[
-        Path, Rule(folder, "./state", "a folder", "Local store of users: `{group}/{topic}-{partition}.sqlite`.")
+        Path,
+        Rule(folder, "./state", "a folder", "Local copy of the state topic: `{group}/{topic}-{partition}.sqlite`."),
     ]
     hold_seconds: Annotated[
         float,

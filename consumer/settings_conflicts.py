@@ -26,11 +26,13 @@ def conflicts(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str
 
     at_least("buffer_events_max", "in_flight_max")
     at_least("buffer_bytes_max", "record_bytes_max")
-    if values.get("dead_letter_topic", "") == values.get("kafka_topic"):
-        problems.append(
-            f"{origins['dead_letter_topic']}: the same topic as {origins['kafka_topic']}, so dead letters would be "
-            "read again for ever; name another topic"
-        )
+    topics: dict[str, str] = {}
+    for setting in ("kafka_topic", "dead_letter_topic", "state_topic"):
+        if setting not in values:
+            continue
+        other = topics.setdefault(values[setting], setting)
+        if other != setting:
+            problems.append(f"{origins[setting]}: the same topic as {origins[other]}; name another topic")
     if "drain_seconds" in values and "kafka_properties" in values:
         drain_seconds, poll_seconds = values["drain_seconds"], max_poll_interval_seconds(values["kafka_properties"])
         if drain_seconds + COMMIT_SECONDS >= poll_seconds:

@@ -221,10 +221,12 @@ def shown_path(path: Path) -> str:
 
 
 def nearest(word: str, known: tuple[str, ...], cutoff: float = 0.0) -> str | None:
-    """The known word most like this one."""
-    from difflib import get_close_matches  # only needed to word an error
+    """The known word most like this one; of several the first."""
+    from difflib import SequenceMatcher  # only needed to word an error
 
-    return next(iter(get_close_matches(word[:100], known, n=1, cutoff=cutoff)), None)
+    likeness = {other: SequenceMatcher(None, other, word[:100]).ratio() for other in known}
+    best = max(likeness, key=likeness.__getitem__)
+    return best if likeness[best] >= cutoff else None
 
 
 def unreadable(file: str, error: OSError) -> str:

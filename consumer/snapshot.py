@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from consumer.accounting import End, Reason
+from consumer.assignment import Assignment
 from consumer.events import Partition
 from consumer.gate import State
 
@@ -34,6 +35,8 @@ class PartitionView:
     oldest_uncommitted_ms: int | None
     """Record timestamp; None where no record in hand waits for its commit."""
     restoring: bool
+    restore_remaining: int | None
+    """Records of its state that are still to be read; None where that is not known, or it is not restoring."""
     identified_users: int
     trouble: str | None
 
@@ -47,6 +50,34 @@ class PartitionView:
         if self.oldest_uncommitted_ms is not None:
             return max(wall_seconds - self.oldest_uncommitted_ms / 1000, 0.0)
         return 0.0 if self.lag_events == 0 else None
+
+
+@dataclass(slots=True)
+class PartitionNotes:
+    """What the edges have said of a partition, beside what the core knows."""
+
+    end_offset: int | None = None
+    restoring: bool = True
+    restore_remaining: int | None = None
+    identified_users: int = 0
+    trouble: str | None = None
+
+
+def view(assignment: Assignment, notes: PartitionNotes) -> PartitionView:
+    """All that is shown of a partition."""
+    offsets = assignment.offsets
+    return PartitionView(
+        partition=assignment.partition,
+        committed_offset=offsets.committed_offset,
+        position=offsets.position,
+        end_offset=notes.end_offset,
+        unfinished=offsets.unfinished,
+        oldest_uncommitted_ms=offsets.oldest_uncommitted_ms(),
+        restoring=notes.restoring,
+        restore_remaining=notes.restore_remaining,
+        identified_users=notes.identified_users,
+        trouble=notes.trouble,
+    )
 
 
 @dataclass(slots=True, frozen=True)

@@ -1,8 +1,8 @@
-"""The state edge: who is identified, in one sqlite file a source partition, owned by one thread.
+"""The state edge: who is identified. One thread owns it: look-ups, writes, and reading the topic of new partitions.
 
-A missing entry costs one extra identify without properties, never a track before its identify. So the store may be
-lost, rolled back or ignored: a full disk is an error metric, a locked file is left to its owner, a corrupt one is set
-aside. An entry counts only for the destination that accepted the identify.
+The state topic is the truth, a sqlite file a partition the cache that saves reading it. A missing entry costs one extra
+identify without properties, never a track before its identify. An entry counts only for the destination that accepted
+the identify.
 """
 
 from __future__ import annotations
@@ -13,289 +13,353 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from consumer.actions import Forget, Remember
 from consumer.events import Partition, User
-from consumer.inputs import LookedUp, Post, StateOpened, StateWritten, ThreadEnded
+from consumer.inputs import (
+    LookedUp,
+    PartitionFailed,
+    Post,
+    StateOpened,
+    StateProblem,
+    StateRestoring,
+    StateWritten,
+    ThreadEnded,
+)
+from consumer.kafka_client import admin_config
 from consumer.lanes import Lane
+from consumer.partition_state import PartitionState
+from consumer.state_records import StateKey, encode_key, encode_value
+from consumer.state_restore import Slice, StateReader
+from consumer.state_topic import StateTopic, StateWriter, grow, growth_problem
+from consumer.store import Store
 
-APPLICATION_ID: Final = 0x43_46_49_55  # "CFIU", in the file's header: whose file it is
-SCHEMA_VERSION: Final = 1
-QUERY_USERS_MAX: Final = 500
+if TYPE_CHECKING:
+    from consumer.settings import Settings
 
-_SCHEMA: Final = """
-CREATE TABLE destinations (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE identified_users (
-    user_id TEXT NOT NULL,
-    anonymous INTEGER NOT NULL,
-    destination_id INTEGER NOT NULL REFERENCES destinations (id),
-    identified_at INTEGER NOT NULL,
-    PRIMARY KEY (user_id, anonymous, destination_id)
-) WITHOUT ROWID;
-"""
+RETRY_SECONDS: Final = 1.0
+PROGRESS_SECONDS: Final = 1.0
+TOUCH_SECONDS: Final = 600.0
+"""How often a store notes that it is still up to date: one that has not for long is rebuilt."""
+AGE_SHARE_MAX: Final = 0.5
+"""Of the time that the topic keeps deletions: an older store may have missed one."""
+SLOW_RESTORE_SECONDS: Final = 1.0
 
 log = logging.getLogger("consumer.state")
 
 
-class Store:
-    """The identified users of one partition for one destination."""
+class _Write(NamedTuple):
+    """A record on its way to the topic, and whose lane waits for it."""
 
-    def __init__(self, path: Path, destination: str) -> None:
-        self.path = path
-        self._destination = destination
-        self._database = _open(path)
-        try:
-            self._read(destination)
-        except sqlite3.DatabaseError as error:
-            self._database.close()
-            if isinstance(error, sqlite3.OperationalError):  # a full or read-only disk: the file itself may be good
-                log.error("%s can't be used (%s); identified users are kept in memory only", path, error)
-                self._database = _in_memory()
-            else:
-                _set_aside(path, error)
-                self._database = _open(path)
-            self._read(destination)
-
-    def _read(self, destination: str) -> None:
-        self._database.execute("INSERT OR IGNORE INTO destinations (name) VALUES (?)", (destination,))
-        (self._destination_id,) = self._database.execute(
-            "SELECT id FROM destinations WHERE name = ?", (destination,)
-        ).fetchone()
-        self._database.commit()
-        (self.users,) = self._database.execute(
-            "SELECT count(*) FROM identified_users WHERE destination_id = ?", (self._destination_id,)
-        ).fetchone()
-
-    def identified(self, users: Iterable[User]) -> set[User]:
-        """Those of `users` who are identified."""
-        wanted = sorted(users)
-        found: set[User] = set()
-        for start in range(0, len(wanted), QUERY_USERS_MAX):
-            part = wanted[start : start + QUERY_USERS_MAX]
-            marks = ",".join("?" * len(part))
-            rows = self._database.execute(
-                # Only question marks are put into the text.
-                f"SELECT user_id, anonymous FROM identified_users WHERE user_id IN ({marks}) AND destination_id = ?",  # noqa: S608
-                [*(user.id for user in part), self._destination_id],
-            )
-            found.update(User(user_id, bool(anonymous)) for user_id, anonymous in rows)
-        return found.intersection(wanted)
-
-    def write(self, changes: Sequence[tuple[User, bool]]) -> None:
-        """Apply changes in order, all or none; (user, False) forgets. Raises sqlite3.Error."""
-        now = int(time.time())
-        added = 0
-        with self._database:
-            for user, identified in changes:
-                if identified:
-                    row = (user.id, user.anonymous, self._destination_id, now)
-                    added += self._database.execute(
-                        "INSERT OR IGNORE INTO identified_users VALUES (?, ?, ?, ?)", row
-                    ).rowcount
-                else:
-                    key = (user.id, user.anonymous, self._destination_id)
-                    added -= self._database.execute(
-                        "DELETE FROM identified_users WHERE user_id = ? AND anonymous = ? AND destination_id = ?", key
-                    ).rowcount
-        self.users += added
-
-    def start_anew(self, error: sqlite3.Error) -> None:
-        """Set the file aside and go on with nobody identified, in memory. Raises OSError; then nothing is changed.
-
-        For a user that could not be forgotten: a missing entry costs an introduction, one too many breaks the promise.
-        """
-        _set_aside(self.path, error)
-        self._database.close()
-        self._database = _in_memory()
-        self._read(self._destination)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._database.close()
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """The partition's database; a private one in memory where the file can't be used."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        log.error(
-            "the state folder %s can't be made (%s); identified users are kept in memory only", path.parent, error
-        )
-        return _in_memory()
-    for _ in range(2):
-        try:
-            return _lock(path)
-        except sqlite3.OperationalError as error:
-            if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                log.warning("%s is in use by another process; identified users are kept in memory only", path)
-            else:
-                log.error("%s can't be opened (%s); identified users are kept in memory only", path, error)
-            break
-        except sqlite3.DatabaseError as error:
-            _set_aside(path, error)
-    return _in_memory()
-
-
-def _in_memory() -> sqlite3.Connection:
-    return _create(sqlite3.connect(":memory:", isolation_level="IMMEDIATE"))
-
-
-def _set_aside(path: Path, error: sqlite3.Error) -> None:
-    """Keep what can't be used under another name, and make way for a new file."""
-    aside = path.with_name(f"{path.name}.unusable-{time.time_ns()}")
-    log.error(
-        "%s is not a usable state file (%s); it is now %s, and identified users are learned anew",
-        path,
-        error,
-        aside.name,
-    )
-    if path.exists():
-        path.rename(aside)
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _lock(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=0.0, isolation_level="IMMEDIATE", check_same_thread=True)
-    try:
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("BEGIN IMMEDIATE")
-        (application_id,) = database.execute("PRAGMA application_id").fetchone()
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables == 0:
-            return _create(database)
-        if application_id != APPLICATION_ID or version != SCHEMA_VERSION:
-            raise sqlite3.DatabaseError(f"application id {application_id:#x}, version {version}")  # noqa: TRY301
-        database.commit()
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _create(database: sqlite3.Connection) -> sqlite3.Connection:
-    database.executescript(
-        f"{_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; "
-    )
-    database.commit()
-    return database
+    state: PartitionState
+    user: User
+    lane: Lane
 
 
 class UserStates:
-    """The stores of the assigned partitions, behind a thread that does what it is asked in the order asked."""
+    """The state of the assigned partitions, behind a thread that does what it is asked in the order asked."""
 
-    def __init__(self, folder: Path, destination: str, post: Post) -> None:
-        self._folder = folder
-        self._destination = destination
+    def __init__(self, settings: Settings, post: Post) -> None:
+        self._settings = settings
+        self._destination = settings.destination_name
         self._post = post
-        self._stores: dict[Partition, Store] = {}
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._states: dict[Partition, PartitionState] = {}
+        self._opened_at: dict[Partition, float] = {}
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._ended = False
+        self._reader = StateReader(settings)
+        self._writer: StateWriter[_Write] = StateWriter(settings, self._on_written)
+        self._again: list[_Write] = []
+        self._acknowledged: list[_Write] = []
+        self._dirty: set[Partition] = set()
+        """With something that is to be stored."""
+        self._retry_at = self._store_at = 0.0
+        self._touch_at = self._progress_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="state", daemon=True)
 
-    def start(self) -> None:
+    def start(self, topic: StateTopic) -> None:
         """Start the thread."""
+        self._topic = topic
+        self._writer.start()
         self._thread.start()
 
     def stop(self) -> None:
         """Finish what was asked, close the files, end the thread."""
-        self._work.put(None)
+        self._work.put(self._end)
         self._thread.join()
+        self._writer.stop()
 
     def open(self, partition: Partition) -> None:
         """Make a partition's state ready; `StateOpened` follows."""
-        self._work.put(lambda: self._open(partition))
+        self._work.put(partial(self._open, partition))
 
     def close(self, partition: Partition) -> None:
         """Let go of a partition's state."""
-        self._work.put(lambda: self._close(partition))
+        self._work.put(partial(self._close, partition))
 
     def look_up(self, users: Mapping[Partition, Mapping[User, bool]]) -> None:
         """Ask who is identified; `LookedUp` follows. The flag: ask the other stores too, if the own one says no."""
-        self._work.put(lambda: self._look_up(users))
+        self._work.put(partial(self._look_up, users))
 
     def write(self, actions: Sequence[Remember | Forget]) -> None:
-        """Write changes; `StateWritten` follows."""
-        self._work.put(lambda: self._write(actions))
+        """Write changes; `StateWritten` follows when the topic has them."""
+        self._work.put(partial(self._write, actions))
 
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
         error: BaseException | None = None
         try:
-            while (work := self._work.get()) is not None:
-                work()
+            while not self._ended:
+                self._turn()
+            for partition in list(self._states):
+                self._close(partition)
+            self._reader.close()
         except BaseException as problem:  # noqa: BLE001  the loop decides; a thread that dies silently would be a hang
             error = problem
-        for store in self._stores.values():
-            store.close()
         self._post(ThreadEnded("state", error))
 
+    def _end(self) -> None:
+        self._ended = True
+
+    def _turn(self) -> None:
+        timeout_seconds = self._seconds_until_due(time.monotonic())
+        try:
+            self._work.get(timeout=timeout_seconds)() if timeout_seconds > 0 else self._work.get_nowait()()
+            while not self._ended:
+                self._work.get_nowait()()
+        except queue.Empty:
+            pass
+        now = time.monotonic()
+        if self._acknowledged:  # the topic has it, which is what counts; the stores follow
+            writes, self._acknowledged = self._acknowledged, []
+            self._post(StateWritten([write.lane for write in writes], {}))
+        if self._dirty and now >= self._store_at:
+            self._write_behind(now)
+        if self._reader.reading:
+            self._read(now)
+        if self._again and now >= self._retry_at:
+            again, self._again = self._again, []
+            for write in again:
+                if self._states.get(write.state.partition) is write.state:
+                    self._produce(write)
+        if now >= self._touch_at:
+            self._touch_at = now + TOUCH_SECONDS
+            self._dirty.update(partition for partition, state in self._states.items() if not state.restoring)
+
+    def _seconds_until_due(self, now: float) -> float:
+        if self._reader.reading:
+            return 0.0
+        due = self._touch_at
+        if self._again:
+            due = min(due, self._retry_at)
+        if self._dirty:
+            due = min(due, self._store_at)
+        return max(due - now, 0.0)
+
+    # ------------------------------------------------------------------ partitions
+
     def _open(self, partition: Partition) -> None:
-        store = self._stores.get(partition)
-        if store is None:
-            store = self._stores[partition] = Store(self._folder / f"{partition}.sqlite", self._destination)
-        self._post(StateOpened(partition, store.users))
+        if partition in self._states:
+            return
+        if partition.number >= self._topic.partitions:
+            self._grow(partition)
+            return
+        self._opened_at[partition] = time.monotonic()
+        is_source = partition.topic == self._settings.kafka_topic
+        store = Store(
+            # Replayed dead letters share the source's state topic and have nothing of their own to keep.
+            self._settings.state_dir / self._settings.kafka_group_id / f"{partition}.sqlite" if is_source else None,
+            self._destination,
+            self._topic.identity,
+            self._topic.tombstone_seconds * AGE_SHARE_MAX,
+            lambda detail: self._post(StateProblem("set_aside", detail)),
+        )
+        state = self._states[partition] = PartitionState(partition, self._destination, store)
+        if is_source:
+            state.restoring = True
+            self._reader.start(partition.number, store.next_offset)
+        else:
+            self._post(StateOpened(partition, 0))
+
+    def _grow(self, partition: Partition) -> None:
+        """Partitions were added to the source: the state topic gets as many, in a thread because it may take long."""
+        have, want = self._topic.partitions, partition.number + 1
+
+        def work() -> None:
+            admin = AdminClient(admin_config(self._settings), logger=logging.getLogger("librdkafka"))
+            try:
+                grow(admin, self._topic.name, want)
+            except KafkaException as error:
+                self._post(
+                    PartitionFailed(partition, growth_problem(self._topic.name, have, want, error), "restart it then")
+                )
+            else:
+                self._work.put(partial(self._grown, partition, want))
+
+        threading.Thread(target=work, name="state-topic-growth", daemon=True).start()
+
+    def _grown(self, partition: Partition, partitions: int) -> None:
+        self._topic = self._topic._replace(partitions=max(partitions, self._topic.partitions))
+        self._open(partition)
 
     def _close(self, partition: Partition) -> None:
-        store = self._stores.pop(partition, None)
-        if store is not None:
-            store.close()
+        state = self._states.pop(partition, None)
+        if state is None:
+            return
+        self._dirty.discard(partition)
+        if partition.topic == self._settings.kafka_topic:
+            self._reader.stop(partition.number)
+        try:
+            state.write_behind()
+        except sqlite3.Error as error:
+            log.debug("%s: %s; the rest is read from the topic again", partition, error)
+        state.store.close()
+
+    # ------------------------------------------------------------------ look-ups
 
     def _look_up(self, questions: Mapping[Partition, Mapping[User, bool]]) -> None:
         answers: dict[Partition, set[User]] = {}
         for partition, users in questions.items():
-            own = self._stores.get(partition)
-            found = _ask(own, users)
+            own = self._states.get(partition)
+            found = self._ask(own, users)
             missing = {user for user, elsewhere in users.items() if elsewhere and user not in found}
-            for store in self._stores.values():
+            for state in list(self._states.values()):
                 if not missing:
                     break
-                if store is not own:
-                    there = _ask(store, missing)
+                if state is not own:
+                    there = self._ask(state, missing)
                     found |= there
                     missing -= there
             answers[partition] = found
         self._post(LookedUp(answers))
 
+    def _ask(self, state: PartitionState | None, users: Iterable[User]) -> set[User]:
+        if state is None:
+            return set()
+        try:
+            return state.identified(list(users))
+        except sqlite3.Error as error:
+            self._store_failed(state, error)
+            return set()
+
+    # ------------------------------------------------------------------ writes
+
     def _write(self, actions: Sequence[Remember | Forget]) -> None:
-        changes: dict[Partition, list[tuple[User, bool]]] = {}
-        lanes: list[Lane] = []
+        now_ms = time.time_ns() // 1_000_000
+        not_ours: list[Lane] = []
         for action in actions:
             lane = action.lane
-            lanes.append(lane)
-            changes.setdefault(lane.assignment.partition, []).append((lane.user, isinstance(action, Remember)))
-        problem: str | None = None
-        for partition, users in changes.items():
-            store = self._stores.get(partition)
-            if store is not None:
-                problem = _write(store, users) or problem
-        counts = {partition: self._stores[partition].users for partition in changes if partition in self._stores}
-        self._post(StateWritten(lanes, problem, counts))
+            state = self._states.get(lane.assignment.partition)
+            if state is None or lane.assignment.dropped:
+                not_ours.append(lane)
+                continue
+            state.want(lane.user, now_ms if isinstance(action, Remember) else None)
+            self._produce(_Write(state, lane.user, lane))
+        if not_ours:
+            self._post(StateWritten(not_ours, {}))
 
+    def _produce(self, write: _Write) -> None:
+        key = StateKey(self._destination, write.user)
+        identified_at_ms = write.state.wanted(write.user)
+        value = None if identified_at_ms is None else encode_value(key, identified_at_ms)
+        self._writer.write(write.state.partition.number, encode_key(key), value, write)
 
-def _write(store: Store, users: Sequence[tuple[User, bool]]) -> str | None:
-    """Write, or make sure that nobody who is to be forgotten stays known; gives what went wrong, for people."""
-    try:
-        store.write(users)
-    except sqlite3.Error as error:
-        if not all(identified for _, identified in users):
-            store.start_anew(error)
-            store.write(users)
-        return f"{store.path.name}: {error}"
-    return None
+    def _on_written(self, write: _Write, offset: int | None, error: KafkaError | None) -> None:
+        """The producer's answer, from its thread."""
+        self._work.put(partial(self._written, write, offset, error))
 
+    def _written(self, write: _Write, offset: int | None, error: KafkaError | None) -> None:
+        if error is not None or offset is None:
+            if error is not None and error.fatal():
+                raise KafkaException(error)  # this producer will never work again: end, and be started anew
+            detail = f"{self._topic.name}: {error.str() if error else 'no offset'}"
+            self._post(StateProblem("not_written", detail))
+            if not self._again:
+                self._retry_at = time.monotonic() + RETRY_SECONDS
+            self._again.append(write)
+            return
+        identified_at_ms = write.state.acknowledged(write.user, offset)
+        for partition, state in self._states.items():
+            if partition.number == write.state.partition.number:
+                self._dirty.add(partition)
+                if state is not write.state:
+                    state.learn(write.user, identified_at_ms, offset)
+        self._acknowledged.append(write)
 
-def _ask(store: Store | None, users: Iterable[User]) -> set[User]:
-    if store is None:
-        return set()
-    try:
-        return store.identified(users)
-    except sqlite3.Error as error:
-        log.error("%s can't be read (%s); its users are introduced again", store.path.name, error)
-        return set()
+    # ------------------------------------------------------------------ the stores
+
+    def _write_behind(self, now: float) -> None:
+        dirty, self._dirty = self._dirty, set()
+        for partition in dirty:
+            if (state := self._states.get(partition)) is not None:
+                self._store(state, now)
+        self._post(StateWritten([], {p: self._states[p].users for p in dirty if p in self._states}))
+
+    def _store(self, state: PartitionState, now: float) -> None:
+        try:
+            state.write_behind()
+        except sqlite3.Error as error:
+            self._store_failed(state, error)
+            self._dirty.add(state.partition)
+            self._store_at = now + RETRY_SECONDS
+
+    def _store_failed(self, state: PartitionState, error: sqlite3.Error) -> None:
+        """A full disk is waited for, a damaged file set aside and read from the topic again."""
+        if isinstance(error, sqlite3.OperationalError):
+            self._post(StateProblem("not_stored", f"{state.partition}: {error}"))
+            return
+        state.store.start_anew(str(error))
+        state.read_anew()
+        if state.partition.topic == self._settings.kafka_topic:
+            self._reader.stop(state.partition.number)
+            self._reader.start(state.partition.number, None)
+
+    # ------------------------------------------------------------------ reading the topic
+
+    def _read(self, now: float) -> None:
+        slices, trouble = self._reader.read()
+        if trouble is not None:
+            self._post(StateProblem("not_read", f"{self._topic.name}: {trouble.str()}"))
+        for state in list(self._states.values()):
+            part = slices.get(state.partition.number)
+            if part is not None and state.restoring and state.partition.topic == self._settings.kafka_topic:
+                self._take(state, part, now)
+        if now >= self._progress_at:
+            self._progress_at = now + PROGRESS_SECONDS
+            for state in self._states.values():
+                if state.restoring:
+                    remaining = self._reader.remaining(state.partition.number, state.next_offset)
+                    self._post(StateRestoring(state.partition, remaining))
+        if not self._reader.reading:
+            self._reader.close()
+
+    def _take(self, state: PartitionState, part: Slice, now: float) -> None:
+        partition = state.partition
+        if part.unknown is not None:
+            self._post(StateProblem("unknown_record", f"{self._topic.name}: {part.unknown}"))
+        if part.out_of_range:
+            state.store.start_anew(f"it is ahead of {self._topic.name} at offset {state.next_offset}")
+            state.read_anew()
+            self._reader.stop(partition.number)
+            self._reader.start(partition.number, None)
+            return
+        state.read(part)
+        self._store(state, now)
+        if not state.restoring:
+            self._reader.stop(partition.number)
+            seconds = now - self._opened_at[partition]
+            log.log(
+                logging.INFO if seconds > SLOW_RESTORE_SECONDS else logging.DEBUG,
+                "the state of %s is ready: %d identified users; %d records were read in %.1f s",
+                partition,
+                state.users,
+                state.records_read,
+                seconds,
+            )
+            self._post(StateOpened(partition, state.users))

@@ -8,7 +8,7 @@ from functools import partial
 
 from consumer.actions import Forget, Remember
 from consumer.events import Partition, User
-from consumer.inputs import LookedUp, StateOpened, StateWritten
+from consumer.inputs import LookedUp, StateOpened, StateProblem, StateWritten
 from tests.simulated_kafka import Post
 from tests.simulated_log import Log
 from tests.simulated_options import Options
@@ -148,7 +148,9 @@ class SimulatedStates:
             for one in taken:
                 one()
 
-        self._post(StateWritten([action.lane for action in actions], error, {}), settle)
+        if error is not None:
+            self._post(StateProblem("not_stored", error))
+        self._post(StateWritten([action.lane for action in actions], {}), settle)
 
     def _apply(self, partition: Partition, user: User, identified: bool) -> None:
         if partition not in self._open or self._stores.openers[partition][1] is not self:

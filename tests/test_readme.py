@@ -29,6 +29,7 @@ def a_snapshot() -> Snapshot:
         unfinished=0,
         oldest_uncommitted_ms=None,
         restoring=False,
+        restore_remaining=None,
         identified_users=0,
         trouble=None,
     )

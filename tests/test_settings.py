@@ -47,6 +47,7 @@ def test_defaults() -> None:
         "kafka_start": "earliest",
         "kafka_properties": {},
         "dead_letter_topic": "segment-events.customfit-dlq",
+        "state_topic": "customfit-consumer.identified-users",
         "state_dir": "state",
         "hold_seconds": 0.0,
         "unidentified": "introduce",
@@ -217,7 +218,7 @@ def test_choice_near_miss() -> None:
 @pytest.mark.parametrize("topic", ["a", "A.b_c-9", "x" * 249])
 def test_topic_names(topic: str) -> None:
     """Kafka's own rule for topic names."""
-    assert topic == load(dead_letter_topic=topic, kafka_group_id=topic).dead_letter_topic
+    assert topic == load(dead_letter_topic=topic, kafka_group_id=topic, state_topic="s").dead_letter_topic
 
 
 @pytest.mark.parametrize("topic", [".", "..", "a b", "a/b", "ü", "x" * 250, "a\n"])

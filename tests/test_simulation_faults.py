@@ -277,7 +277,7 @@ FAULTS = [
         around(Pipeline, "_looked_up", a_late_answer_of_the_state_counts),
         ("identify first",),
         100,
-        1450,
+        3139,
     ),
     Fault(
         "an identify overtakes a delete",

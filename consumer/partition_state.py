@@ -1,0 +1,121 @@
+"""Who is identified in one partition: what is being written, what is written, what is stored. No thread, no Kafka.
+
+    wanted    asked for, not acknowledged by the state topic yet
+    unstored  in the topic, not in the local store yet: written behind, in batches
+    store     the sqlite file
+
+A look-up asks in this order. The store is never ahead of the topic.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Collection
+from typing import Final
+
+from consumer.events import Partition, User
+from consumer.state_records import StateKey
+from consumer.state_restore import Slice
+from consumer.store import Store
+
+UNSTORED_USERS_MAX: Final = 50_000
+"""While the disk is full. Above it, users are left out, which costs an introduction each; deletions never are."""
+
+
+class PartitionState:
+    """One tenure of one partition's state."""
+
+    def __init__(self, partition: Partition, destination: str, store: Store) -> None:
+        self.partition = partition
+        self.store = store
+        self.restoring = False
+        """The topic is being read: until its end is reached, an entry may be out of date, so the store says nothing."""
+        self.next_offset = store.next_offset or 0
+        """All of the topic below it is in `unstored` or in the store."""
+        self.records_read = 0
+        self._destination = destination
+        self._wanted: dict[User, int | None] = {}
+        self._in_flight: Counter[User] = Counter()
+        self._unstored: dict[StateKey, int | None] = {}
+
+    @property
+    def users(self) -> int:
+        """How many are stored as identified."""
+        return self.store.users
+
+    @property
+    def is_stored(self) -> bool:
+        """Nothing waits for the local store."""
+        return not self._unstored
+
+    def identified(self, users: Collection[User]) -> set[User]:
+        """Those of `users` who are identified. Raises sqlite3.Error."""
+        found: set[User] = set()
+        rest: list[User] = []
+        for user in users:
+            if user in self._wanted:
+                newer: int | None = self._wanted[user]
+            elif not self.restoring and (key := StateKey(self._destination, user)) in self._unstored:
+                newer = self._unstored[key]
+            else:
+                rest.append(user)
+                continue
+            if newer is not None:
+                found.add(user)
+        if rest and not self.restoring:
+            found |= self.store.identified(rest)
+        return found
+
+    def want(self, user: User, identified_at_ms: int | None) -> None:
+        """A write is on its way to the topic; None: the user is to be forgotten."""
+        self._wanted[user] = identified_at_ms
+        self._in_flight[user] += 1
+
+    def wanted(self, user: User) -> int | None:
+        """What a write of this user has to say by now: one that failed must not undo a later one."""
+        return self._wanted[user]
+
+    def acknowledged(self, user: User, offset: int) -> int | None:
+        """A write is in the topic, at this offset; gives what it says by now."""
+        identified_at_ms = self._unstored[StateKey(self._destination, user)] = self._wanted[user]
+        self._in_flight[user] -= 1
+        if not self._in_flight[user]:
+            del self._in_flight[user], self._wanted[user]
+        self._pass(offset)
+        return identified_at_ms
+
+    def learn(self, user: User, identified_at_ms: int | None, offset: int) -> None:
+        """Another tenure of this process has written to the same partition of the topic."""
+        if user not in self._wanted:
+            self._unstored[StateKey(self._destination, user)] = identified_at_ms
+        self._pass(offset)
+
+    def _pass(self, offset: int) -> None:
+        # With a gap below the offset (somebody else has written), the next tenure reads from the gap on.
+        if not self.restoring and offset == self.next_offset:
+            self.next_offset += 1
+
+    def read(self, part: Slice) -> None:
+        """Take what was read of the topic; what is on its way there is newer."""
+        for key, identified_at_ms in part.changes.items():
+            if key.destination != self._destination or key.user not in self._wanted:
+                self._unstored[key] = identified_at_ms
+        self.next_offset = max(self.next_offset, part.next_offset)
+        self.records_read += part.records
+        self.restoring = not part.at_end
+
+    def read_anew(self) -> None:
+        """The store has started anew: read all of the topic again."""
+        self.restoring = True
+        self.next_offset = self.records_read = 0
+
+    def write_behind(self) -> None:
+        """Bring the local store up to date. Raises sqlite3.Error; then it is to be tried again."""
+        try:
+            self.store.write(self._unstored, self.next_offset, at_end=not self.restoring)
+        except sqlite3.Error:
+            if len(self._unstored) > UNSTORED_USERS_MAX:
+                self._unstored = {key: at for key, at in self._unstored.items() if at is None}
+            raise
+        self._unstored.clear()

@@ -1,0 +1,179 @@
+"""The state topic: compacted, with a partition for each of the source's: its making, and the producer for it.
+
+The topic is the truth: an entry counts as written when all in-sync replicas have it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicCollection
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
+
+from consumer.kafka_client import (
+    REQUEST_SECONDS,
+    KafkaUnavailable,
+    admin_client,
+    error_text,
+    producer_config,
+)
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+TOMBSTONE_SECONDS: Final = 7 * 24 * 3600
+"""How long the topic keeps deletions, when we make it: so long a local store may be out of use."""
+TOMBSTONE_SECONDS_DEFAULT: Final = 24 * 3600
+"""Kafka's default of delete.retention.ms."""
+POLL_SECONDS: Final = 0.2
+
+Note = TypeVar("Note")
+log = logging.getLogger("consumer.state")
+
+
+class StateTopic(NamedTuple):
+    """What is known of the topic after the start."""
+
+    name: str
+    partitions: int
+    identity: str
+    """Differs when the topic was made anew or belongs to another cluster: a local store of the old one is foreign."""
+    tombstone_seconds: float
+
+
+def prepare_state_topic(settings: Settings, partitions: int) -> StateTopic:
+    """Create the topic, or check it: compacted, and with as many partitions as the source. Raises KafkaUnavailable."""
+    admin = admin_client(settings)
+    name = settings.state_topic
+    try:
+        cluster = admin.list_topics(timeout=REQUEST_SECONDS)
+    except KafkaException as error:
+        raise KafkaUnavailable(f"Kafka stopped answering during the start: {error_text(error)}") from None
+    found = cluster.topics.get(name)
+    if found is None or not found.partitions:
+        _create(admin, name, partitions)
+        count, tombstone_seconds = partitions, float(TOMBSTONE_SECONDS)
+    else:
+        count = len(found.partitions)
+        tombstone_seconds = _checked_config(admin, name)
+    if count < partitions:
+        try:
+            grow(admin, name, partitions)
+        except KafkaException as error:
+            raise KafkaUnavailable(growth_problem(name, count, partitions, error)) from None
+        count = partitions
+    identity = f"topic {name} {_topic_id(admin, name)} of cluster {cluster.cluster_id}"
+    return StateTopic(name, count, identity, tombstone_seconds)
+
+
+def grow(admin: AdminClient, name: str, partitions: int) -> None:
+    """Give the topic more partitions. Raises KafkaException."""
+    try:
+        admin.create_partitions([NewPartitions(name, partitions)], request_timeout=REQUEST_SECONDS)[name].result(
+            2 * REQUEST_SECONDS
+        )
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.INVALID_PARTITIONS:  # another member was first
+            return
+        raise
+    except FutureTimeoutError:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
+    log.info("the state topic %s has %d partitions now, as many as its source", name, partitions)
+
+
+def growth_problem(name: str, have: int, want: int, error: Exception) -> str:
+    """What went wrong, and what the operator does."""
+    return (
+        f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) has {have} partitions, its source {want}, and it could not "
+        f"be given more: {error_text(error)}; run kafka-topics.sh --alter --topic {name} --partitions {want}, "
+        "or allow this user to"
+    )
+
+
+def _create(admin: AdminClient, name: str, partitions: int) -> None:
+    config = {"cleanup.policy": "compact", "delete.retention.ms": str(TOMBSTONE_SECONDS * 1000)}
+    try:
+        admin.create_topics([NewTopic(name, partitions, config=config)])[name].result(REQUEST_SECONDS)
+    except (KafkaException, FutureTimeoutError) as error:
+        if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return
+        raise KafkaUnavailable(
+            f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) does not exist and could not be created: "
+            f"{error_text(error)}; create it with {partitions} partitions and cleanup.policy=compact, "
+            "or allow this user to"
+        ) from None
+    log.info("created the state topic %s with %d partitions, compacted", name, partitions)
+
+
+def _checked_config(admin: AdminClient, name: str) -> float:
+    """How long deletions are kept, in seconds. Raises KafkaUnavailable when the topic does not keep what it is told."""
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    try:
+        config: dict[str, Any] = admin.describe_configs([resource])[resource].result(REQUEST_SECONDS)
+    except (KafkaException, FutureTimeoutError) as error:
+        log.warning(
+            "the settings of the state topic %s can't be read (%s); make sure that its cleanup.policy is compact",
+            name,
+            error_text(error),
+        )
+        return TOMBSTONE_SECONDS_DEFAULT
+    policy = config["cleanup.policy"].value
+    if policy != "compact":
+        raise KafkaUnavailable(
+            f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) has cleanup.policy={policy}, so it would lose "
+            f"identified users; run kafka-configs.sh --alter --topic {name} --add-config cleanup.policy=compact, "
+            "or name another topic"
+        )
+    return int(config["delete.retention.ms"].value) / 1000
+
+
+def _topic_id(admin: AdminClient, name: str) -> str:
+    """Kafka's own id of the topic; empty where it does not tell."""
+    try:
+        described = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_SECONDS)[name]
+        return str(described.result(REQUEST_SECONDS).topic_id)
+    except (KafkaException, FutureTimeoutError):
+        return ""
+
+
+class StateWriter(Generic[Note]):
+    """Writes records; each `note` comes back once, with the record's offset or with an error, from a thread."""
+
+    def __init__(self, settings: Settings, written: Callable[[Note, int | None, KafkaError | None], None]) -> None:
+        self._settings = settings
+        self._written = written
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="state-topic", daemon=True)
+
+    def start(self) -> None:
+        """Make the producer."""
+        self._producer = Producer(producer_config(self._settings), logger=logging.getLogger("librdkafka"))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let go; what is not acknowledged by now never will be."""
+        self._stopping = True
+        self._thread.join()
+        self._producer.purge()
+        self._producer.poll(0)
+
+    def write(self, partition: int, key: bytes, value: bytes | None, note: Note) -> None:
+        """Write one record to exactly this partition; a record without value is a deletion."""
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            self._written(note, message.offset(), error)
+
+        try:
+            self._producer.produce(self._settings.state_topic, value, key, partition=partition, on_delivery=delivered)
+        except BufferError:
+            self._written(note, None, KafkaError(KafkaError._QUEUE_FULL))
+        except KafkaException as error:
+            self._written(note, None, error.args[0])
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._producer.poll(POLL_SECONDS)

@@ -1,0 +1,187 @@
+"""The local store of identified users: it remembers, tells destinations and topics apart, and gives way."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from consumer.events import User
+from consumer.state_records import StateKey
+from tests.given_store import ANN, BOB, HERE, opened, write
+
+
+def test_what_is_written_is_known_after_a_restart(tmp_path: Path) -> None:
+    """An identified user is found again, one who was forgotten is not, and the count is right."""
+    store = opened(tmp_path)
+    write(store, (ANN, True), (BOB, True))
+    write(store, (ANN, True), (BOB, False), next_offset=7)
+    store.close()
+    again = opened(tmp_path)
+
+    assert {ANN} == again.identified([ANN, BOB])
+    assert 1 == again.users == store.users
+    assert 7 == again.next_offset
+
+
+def test_the_same_text_as_an_anonymous_id_is_another_user(tmp_path: Path) -> None:
+    """A userId and an anonymousId do not share what is known."""
+    store = opened(tmp_path)
+    write(store, (ANN, True))
+
+    assert set() == store.identified([User("ann", anonymous=True)])
+
+
+def test_an_entry_counts_only_for_its_destination(tmp_path: Path) -> None:
+    """State made against one destination says nothing about another, and both are kept."""
+    store = opened(tmp_path)
+    store.write({StateKey(HERE, ANN): 1, StateKey("another app", BOB): 1}, 2, at_end=True)
+    store.close()
+    other = opened(tmp_path, "another app")
+
+    assert {BOB} == other.identified([ANN, BOB])
+    assert 1 == other.users == store.users
+
+
+def test_a_thousand_users_are_asked_for_at_once(tmp_path: Path) -> None:
+    """More than one query's worth."""
+    users = [User(f"u{n}") for n in range(1200)]
+    store = opened(tmp_path)
+    write(store, *((user, True) for user in users))
+
+    assert set(users) == store.identified(users)
+
+
+def test_a_new_store_reads_its_topic_from_the_beginning(tmp_path: Path) -> None:
+    """It follows nothing yet, also after a restart."""
+    opened(tmp_path).close()
+
+    assert opened(tmp_path).next_offset is None
+
+
+def test_a_store_of_another_topic_is_set_aside(tmp_path: Path) -> None:
+    """A topic that was deleted and made anew has other offsets, so what was followed of the old one says nothing."""
+    store = opened(tmp_path)
+    write(store, (ANN, True), next_offset=7)
+    store.close()
+    said: list[str] = []
+    again = opened(tmp_path, topic="topic g.identified-users 2 of cluster c", set_aside=said.append)
+
+    assert (None, set()) == (again.next_offset, again.identified([ANN]))
+    assert 1 == len(said)
+    assert 1 == len(list(tmp_path.glob("*.unusable-*")))
+
+
+def test_a_store_that_may_have_missed_a_deletion_is_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The topic drops deletions after a while; a store that was out of use for longer starts from nothing."""
+    store = opened(tmp_path)
+    write(store, (ANN, True), next_offset=7)
+    store.close()
+    later = time.time() + 3_600.0
+    monkeypatch.setattr(time, "time", lambda: later)
+    in_time, late = opened(tmp_path, age_seconds_max=3_700.0), None
+    known = in_time.identified([ANN])
+    in_time.close()
+    late = opened(tmp_path, age_seconds_max=3_500.0)
+
+    assert {ANN} == known
+    assert (None, set(), 0) == (late.next_offset, late.identified([ANN]), late.users)
+
+
+def test_a_store_from_the_future_is_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that was set back says nothing about how old the store is."""
+    store = opened(tmp_path)
+    write(store, (ANN, True), next_offset=7)
+    store.close()
+    earlier = time.time() - 3_600.0
+    monkeypatch.setattr(time, "time", lambda: earlier)
+
+    assert opened(tmp_path).next_offset is None
+
+
+def test_reading_the_tail_does_not_make_a_store_younger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as the end of the topic is not reached, deletions that lie ahead may be as old as the last end was."""
+    store = opened(tmp_path)
+    write(store, (ANN, True), next_offset=7)
+    later = time.time() + 3_600.0
+    monkeypatch.setattr(time, "time", lambda: later)
+    write(store, (BOB, True), next_offset=9, at_end=False)
+    store.close()
+    again = opened(tmp_path, age_seconds_max=3_500.0)
+
+    assert again.next_offset is None
+
+
+def test_a_write_that_fails_changes_nothing(tmp_path: Path) -> None:
+    """All or none, the offset included; and a new destination's number is not used before it is really there."""
+    store = opened(tmp_path)
+    write(store, (ANN, True), next_offset=7)
+    store._database.execute("PRAGMA query_only = ON")
+    with pytest.raises(sqlite3.OperationalError):
+        store.write({StateKey(HERE, BOB): 1, StateKey("another app", BOB): 1}, 9, at_end=True)
+    store._database.execute("PRAGMA query_only = OFF")
+
+    assert ({ANN}, 1, 7) == (store.identified([ANN, BOB]), store.users, store.next_offset)
+    store.write({StateKey(HERE, BOB): 1, StateKey("another app", BOB): 1}, 9, at_end=True)
+    store.close()
+    assert {BOB} == opened(tmp_path, "another app").identified([ANN, BOB])
+
+
+def test_a_locked_file_is_left_to_its_owner(tmp_path: Path) -> None:
+    """A second process works with a temporary one and changes nothing of the first's."""
+    first = opened(tmp_path)
+    write(first, (ANN, True))
+    second = opened(tmp_path)
+    write(second, (BOB, True))
+    second.start_anew("damaged")
+
+    assert set() == second.identified([ANN, BOB])
+    assert {ANN} == first.identified([ANN, BOB])
+    assert [] == list(tmp_path.glob("*.unusable-*"))
+
+
+def test_garbage_is_set_aside_and_the_store_starts_anew(tmp_path: Path) -> None:
+    """A file that is no database is renamed, and not deleted."""
+    (tmp_path / "segment-events-0.sqlite").write_bytes(b"this is not a database" * 100)
+    store = opened(tmp_path)
+    write(store, (ANN, True))
+
+    assert {ANN} == store.identified([ANN])
+    assert 1 == len(list(tmp_path.glob("*.unusable-*")))
+
+
+def test_a_damaged_page_is_set_aside(tmp_path: Path) -> None:
+    """A file whose header is right and whose tables are not is found out when it is opened."""
+    store = opened(tmp_path)
+    write(store, *((User(f"u{n}"), True) for n in range(2000)))
+    store.close()
+    path = tmp_path / "segment-events-0.sqlite"
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\x55" * (len(data) - 4096)
+    path.write_bytes(data)
+    store = opened(tmp_path)
+    write(store, (ANN, True))
+
+    assert {ANN} == store.identified([ANN])
+    assert 1 == len(list(tmp_path.glob("*.unusable-*")))
+
+
+def test_another_program_s_database_is_set_aside(tmp_path: Path) -> None:
+    """A sqlite file that is not ours is not written into."""
+    with sqlite3.connect(tmp_path / "segment-events-0.sqlite") as foreign:
+        foreign.execute("CREATE TABLE theirs (x)")
+    foreign.close()
+    opened(tmp_path).close()
+
+    assert 1 == len(list(tmp_path.glob("*.unusable-*")))
+
+
+def test_a_folder_that_cannot_be_made_means_a_temporary_store(tmp_path: Path) -> None:
+    """Work goes on without the folder."""
+    (tmp_path / "file").write_text("in the way")
+    store = opened(tmp_path / "file")
+    write(store, (ANN, True))
+
+    assert {ANN} == store.identified([ANN])
