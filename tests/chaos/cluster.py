@@ -8,11 +8,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from tests.chaos.processes import start, stop
 from tests.kafka import broker
@@ -117,6 +118,17 @@ class Cluster:
         topic = NewTopic(name, num_partitions=partitions, replication_factor=len(self.nodes))
         self.admin.create_topics([topic])[name].result()
         self.wait_until_serving()
+
+    def grow(self, name: str, partitions: int) -> Future[None]:
+        """Give a topic more partitions; does not wait."""
+        return self.admin.create_partitions([NewPartitions(name, partitions)], request_timeout=2.0)[name]
+
+    def partitions(self, name: str) -> int:
+        """How many a topic has; 0 where no broker says."""
+        try:
+            return len(self.admin.list_topics(name, timeout=1.0).topics[name].partitions)
+        except KafkaException:
+            return 0
 
     def stop(self) -> None:
         """Stop all; a second and no more is given to each, nobody needs their data."""

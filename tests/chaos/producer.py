@@ -20,6 +20,8 @@ from tests.chaos.records import HEADER, Generator, Made
 
 STEP_SECONDS: Final = 0.02
 FLUSH_SECONDS_MAX: Final = 60.0
+GROWN_SECONDS: Final = 5.0
+"""After partitions were added: so long the client may not know of them."""
 WAITING_MAX: Final = 20_000
 """While the broker is away: nothing more is produced above this."""
 
@@ -54,6 +56,8 @@ def main() -> int:
     parser.add_argument("--users", type=int, required=True)
     parser.add_argument("--rate", type=float, required=True, help="Records a second.")
     parser.add_argument("--journal", type=Path, required=True)
+    parser.add_argument("--partitions", type=int, required=True)
+    parser.add_argument("--grown", type=Path, required=True, help="A file that says how many there are by now.")
     options = parser.parse_args()
     stopped = []
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -64,14 +68,17 @@ def main() -> int:
             "enable.idempotence": True,
             "message.timeout.ms": 0,
             "linger.ms": 5,
-            "partitioner": "murmur2_random",
+            "topic.metadata.refresh.interval.ms": 1_000,
             "reconnect.backoff.max.ms": 500,
             "log_level": 0,
         }
     )
-    generator, journal = Generator(options.seed, options.users), Journal(options.journal)
+    generator = Generator(options.seed, options.users, options.partitions)
+    journal = Journal(options.journal)
     started, produced = time.monotonic(), 0
     while not stopped:
+        if options.grown.exists() and time.time() - options.grown.stat().st_mtime > GROWN_SECONDS:
+            generator.partitions = int(options.grown.read_text())
         due = int((time.monotonic() - started) * options.rate)
         while produced < due and len(producer) < WAITING_MAX:
             _produce(producer, options.topic, generator.next(), journal)
@@ -90,6 +97,7 @@ def _produce(producer: Producer, topic: str, made: Made, journal: Journal) -> No
         topic,
         made.value,
         made.user,
+        made.partition,
         headers=[(HEADER, made.header)],
         on_delivery=lambda error, message: journal.acknowledged(made, error, message),
     )

@@ -39,10 +39,11 @@ class Made(NamedTuple):
     digest: int
     """Of the traits or properties, as the destination must get them."""
     value: bytes | None
+    partition: int
 
     @property
     def header(self) -> bytes:
-        """All but the value, for whoever reads the topic."""
+        """All but the value and the partition, for whoever reads the topic."""
         return json.dumps([self.number, self.what, self.user, self.message_id, self.digest]).encode()
 
 
@@ -52,9 +53,12 @@ def digest(text: bytes | None) -> int:
 
 
 class Generator:
-    """An endless stream of records; the same seed gives the same stream."""
+    """An endless stream of records; the same seed gives the same stream, as long as the topic does not grow."""
 
-    def __init__(self, seed: int, users: int) -> None:
+    def __init__(self, seed: int, users: int, partitions: int) -> None:
+        self.partitions = partitions
+        """May be raised: then some of the events are those of new users, in the new partitions."""
+        self._partitions_first = partitions
         self._seed = seed
         self._random = random.Random(f"records {seed}")
         self._users = users
@@ -66,20 +70,28 @@ class Generator:
         rng = self._random
         [what] = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
         # A square: the first users have many events, the last ones few.
-        user = f"user-{int(rng.random() ** 2 * self._users)}"
+        user, partition = self._user(int(rng.random() ** 2 * self._users))
         message_id = f"s{self._seed}-{self._number}" if rng.random() < 0.97 else None
         match what:
             case "skipped":
                 value = self._skipped(user)
-                return Made(self._number, what, user, None, NO_DIGEST, value)
+                return Made(self._number, what, user, None, NO_DIGEST, value, partition)
             case "rejected":
-                return Made(self._number, what, user, None, NO_DIGEST, self._rejected(user))
+                return Made(self._number, what, user, None, NO_DIGEST, self._rejected(user), partition)
             case "delete":
-                return Made(self._number, what, user, None, NO_DIGEST, _json({"type": "delete", "userId": user}))
+                value = _json({"type": "delete", "userId": user})
+                return Made(self._number, what, user, None, NO_DIGEST, value, partition)
             case _:
-                return self._event(what, user, message_id)
+                return self._event(what, user, partition, message_id)
 
-    def _event(self, what: What, user: str, message_id: str | None) -> Made:
+    def _user(self, number: int) -> tuple[str, int]:
+        """Whom, and in which partition: a user stays in one, whatever is added, since order is promised in one."""
+        partition = number % self.partitions
+        if partition < self._partitions_first:
+            return f"user-{number}", number % self._partitions_first
+        return f"user-{number}-of-{partition}", partition
+
+    def _event(self, what: What, user: str, partition: int, message_id: str | None) -> Made:
         rng = self._random
         event: dict[str, Any] = {"type": "track" if what == "refused" else what, "userId": user}
         if message_id is not None:
@@ -100,7 +112,7 @@ class Generator:
         text = _json(content) if content is not None else None
         if text is None and what != "identify":
             text = b"{}"  # an event always has properties
-        return Made(self._number, what, user, message_id, digest(text), _json(event))
+        return Made(self._number, what, user, message_id, digest(text), _json(event), partition)
 
     def _skipped(self, user: str) -> bytes | None:
         return self._random.choice(

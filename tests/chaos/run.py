@@ -62,7 +62,7 @@ class Run:
         """Run to the end; the evidence is in the folder then."""
         with ExitStack() as stack:
             stage = self._stage = Stage(self._options, self._folder, stack)
-            self._offsets = Offsets(stage.cluster.bootstrap_servers, GROUP, TOPIC, self._options.partitions)
+            self._offsets = Offsets(stage.cluster.bootstrap_servers, GROUP, TOPIC)
             stack.callback(self._offsets.close)
             producer = stage.start_producer()
             stack.callback(stop, producer, 1.0)

@@ -30,14 +30,19 @@ QUIET: Final = {"reconnect.backoff.max.ms": 300, "log_level": 0}
 class Offsets:
     """What a group has committed, and how far the topic goes."""
 
-    def __init__(self, bootstrap_servers: str, group: str, topic: str, partitions: int) -> None:
+    def __init__(self, bootstrap_servers: str, group: str, topic: str) -> None:
         self._consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, **QUIET})
-        self._where = [TopicPartition(topic, number) for number in range(partitions)]
+        self._topic = topic
+
+    def _where(self) -> list[TopicPartition]:
+        """Every partition; there may be more than before. Raises KafkaException."""
+        numbers = self._consumer.list_topics(self._topic, REQUEST_SECONDS).topics[self._topic].partitions
+        return [TopicPartition(self._topic, number) for number in sorted(numbers)]
 
     def committed(self) -> dict[int, list[Any]]:
         """Partition → offset and metadata, where there is a commit; raises KafkaException."""
         answer = {}
-        for where in self._consumer.committed(self._where, REQUEST_SECONDS):
+        for where in self._consumer.committed(self._where(), REQUEST_SECONDS):
             if where.error is not None:
                 raise KafkaException(where.error)
             if where.offset >= 0:
@@ -48,7 +53,7 @@ class Offsets:
         """How many records the group has not committed; None where no broker says."""
         try:
             committed = self.committed()
-            ends = [self._consumer.get_watermark_offsets(where, REQUEST_SECONDS)[1] for where in self._where]
+            ends = [self._consumer.get_watermark_offsets(where, REQUEST_SECONDS)[1] for where in self._where()]
         except KafkaException:
             return None
         lag: int = sum(end - committed.get(number, [0])[0] for number, end in enumerate(ends))
@@ -104,12 +109,11 @@ def main() -> int:
     parser.add_argument("--bootstrap", required=True)
     parser.add_argument("--group", required=True)
     parser.add_argument("--topic", required=True)
-    parser.add_argument("--partitions", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    offsets = Offsets(options.bootstrap, options.group, options.topic, options.partitions)
+    offsets = Offsets(options.bootstrap, options.group, options.topic)
     owners = Owners(options.bootstrap, options.group, options.topic)
     commits = threading.Thread(
         target=_sample,

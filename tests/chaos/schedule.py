@@ -29,6 +29,8 @@ class Fault(Enum):
     """SIGTERM, no file may grow beyond some KB, started again."""
     BROKER_KILL = "broker.kill"
     BROKER_TERM = "broker.term"
+    TOPIC_GROW = "topic.grow"
+    """The source gets one more partition, for good."""
     KAFKA_CUT = "kafka.cut"
     KAFKA_RESET = "kafka.reset"
     KAFKA_STALL = "kafka.stall"
@@ -56,7 +58,7 @@ class Fault(Enum):
 
     @property
     def place(self) -> str:
-        """member, state, broker, kafka, http or api."""
+        """member, state, broker, topic, kafka, http or api."""
         return self.value.partition(".")[0]
 
 
@@ -112,6 +114,7 @@ def schedule(seed: int, seconds: float, members: int, nodes: int, allowed: froze
     tracks += [
         Track(_KAFKA, None, 16.0, 1.0, 12.0),
         Track(_HTTP, None, 10.0, 1.0, 8.0),
+        Track({Fault.TOPIC_GROW: 1.0}, EVERYBODY, 90.0, 1.0, 2.0),
     ]
     episodes: list[Episode] = []
     for number, track in enumerate(tracks):

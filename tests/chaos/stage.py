@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +47,8 @@ class Stage:
         self.cluster = Cluster(folder, options.brokers, options.members)
         self._random = random.Random(f"stage {options.seed}")
         self._nodes_wanted = set(range(options.brokers))
+        self._partitions = self._partitions_wanted = options.partitions
+        self._growing: Future[None] | None = None
         stack.callback(self.cluster.stop)
         self.cluster.start()
         self.cluster.create_topic(TOPIC, options.partitions)
@@ -67,9 +70,9 @@ class Stage:
         self._http = [self._proxies.open(port, self._emulator_port) for port in http]
 
     def _member(self, slot: int) -> Member:
-        properties: dict[str, Any] = {"session.timeout.ms": 6_000}
+        properties: dict[str, Any] = {"session.timeout.ms": 6_000, "topic.metadata.refresh.interval.ms": 3_000}
         if self._options.protocol == "consumer":
-            properties = {"group.protocol": "consumer"}
+            properties = {"group.protocol": "consumer", "topic.metadata.refresh.interval.ms": 3_000}
         environ = member_environ(
             {
                 "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": self.cluster.member_bootstrap_servers(slot),
@@ -111,6 +114,8 @@ class Stage:
             users=self._options.users,
             rate=self._options.rate,
             journal=self._folder / "journal.jsonl",
+            partitions=self._options.partitions,
+            grown=self._folder / "partitions",
         )
 
     def _start_sampler(self) -> subprocess.Popen[bytes]:
@@ -119,7 +124,6 @@ class Stage:
             bootstrap=self.cluster.bootstrap_servers,
             group=GROUP,
             topic=TOPIC,
-            partitions=self._options.partitions,
             folder=self._folder,
         )
 
@@ -161,6 +165,8 @@ class Stage:
             case "broker":
                 self._nodes_wanted.discard(target)
                 self.cluster.nodes[target].signal(signal.SIGKILL if fault is Fault.BROKER_KILL else signal.SIGTERM)
+            case "topic":
+                self._partitions_wanted += 1
             case "api":
                 self.control(API_FAULTS[fault])
             case _:
@@ -200,6 +206,8 @@ class Stage:
                     member.leave()
             case "broker":
                 self._nodes_wanted.add(target)
+            case "topic":
+                pass
             case "api":
                 off = {"latency_jitter_seconds": self._options.latency}
                 self.control({name: off.get(name, type(value)()) for name, value in API_FAULTS[fault].items()})
@@ -225,6 +233,19 @@ class Stage:
             if not node.running:
                 self.tell("broker start", broker=number)
                 node.start()
+
+        self._grow()
+
+    def _grow(self) -> None:
+        """Add partitions, as soon as the brokers take the order; the producer reads of it in a file."""
+        if self._growing is None and self._partitions < self._partitions_wanted:
+            self._growing = self.cluster.grow(TOPIC, self._partitions + 1)
+        elif self._growing is not None and self._growing.done():
+            if self._growing.exception() is None or self.cluster.partitions(TOPIC) > self._partitions:
+                self._partitions += 1
+                (self._folder / "partitions").write_text(str(self._partitions))
+                self.tell("partitions", count=self._partitions)
+            self._growing = None
 
     def _kill_members(self) -> None:
         for member in self.members:
