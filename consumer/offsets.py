@@ -7,6 +7,7 @@ Committable is the next offset to read: below the first that is unfinished. Only
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from consumer.commit_metadata import FinishedBefore, encode
@@ -32,6 +33,8 @@ class OffsetTracker:
         self._position = start
         self._committed = CommitPoint(start, "", 0, 0)
         self._finished_before = finished_before
+        self._finished_here: Mapping[int, int] = {}
+        """Offset → timestamp of what an earlier tenure of this process had finished and not committed."""
         self._cluster_id = cluster_id
         self._unfinished: dict[int, None] = {}
         """In the order of the log."""
@@ -48,8 +51,14 @@ class OffsetTracker:
         self._unfinished[offset] = None
         self._pending.append((offset, timestamp_ms))
 
-    def finished_before(self, offset: int) -> bool:
+    def finished_here(self, earlier: Mapping[int, int]) -> None:
+        """An earlier tenure of this process has finished these (its `uncommitted`), whatever came of its commits."""
+        self._finished_here = earlier
+
+    def finished_before(self, offset: int, timestamp_ms: int) -> bool:
         """Whether an earlier owner finished this record; asked in the order of the log, before `received`."""
+        if self._finished_here and self._finished_here.get(offset) == timestamp_ms:  # another record: another topic
+            return True
         before = self._finished_before
         if before is None:
             return False
@@ -90,6 +99,11 @@ class OffsetTracker:
         self._committed = point
         while self._finished and self._finished[0][0] < point.offset:
             self._finished.popleft()
+
+    def uncommitted(self) -> dict[int, int]:
+        """Offset → timestamp of what is finished and not committed; of what lies among unfinished ones, the latest."""
+        self.committable()
+        return dict(self._finished) | {o: timestamp for o, timestamp in self._pending if o not in self._unfinished}
 
     def reached_end(self, end: int) -> None:
         """The log ends at `end` and all of it was fetched: what lies between is no record (transaction markers)."""

@@ -168,6 +168,8 @@ class Pipeline:
         self._taken_records = 0
         self._taken_bytes = 0
         self._notes: dict[Partition, PartitionNotes] = {}
+        self._finished_here: dict[Partition, tuple[int, dict[int, int]]] = {}
+        """Of partitions that went, and may come back: what was committed, and what was finished above."""
         self._dead_letter_trouble: str | None = None
         self._kafka_trouble: str | None = None
         self._unpublished = False
@@ -276,7 +278,7 @@ class Pipeline:
             if assignment is None or not assignment.open:
                 continue
             decoded = decode(record, self._rules)
-            if assignment.offsets.finished_before(record.offset):
+            if assignment.offsets.finished_before(record.offset, record.timestamp_ms):
                 decoded = Skipped(record, decoded.type, SkipReason.FINISHED_BEFORE)
             self._sequencer.accept(assignment, decoded)
             if isinstance(decoded, Event):
@@ -380,7 +382,10 @@ class Pipeline:
             finished_before = commit_metadata.decode(start.metadata, start.offset, cluster_id)
             if start.metadata and finished_before is None:
                 self._reporter.metadata_ignored(partition)
-            self._sequencer.assign(partition, OffsetTracker(start.offset, finished_before, cluster_id))
+            offsets = OffsetTracker(start.offset, finished_before, cluster_id)
+            committed, finished_here = self._finished_here.pop(partition, (0, {}))
+            offsets.finished_here(finished_here if start.offset >= committed else {})
+            self._sequencer.assign(partition, offsets)
             self._notes[partition] = PartitionNotes()
             self._states.open(partition)
 
@@ -405,6 +410,8 @@ class Pipeline:
     def _forget(self, partitions: Sequence[Partition], reason: HandBack) -> None:
         self._reporter.rebalanced("lost" if reason is HandBack.LOST else "revoked", partitions)
         for partition in partitions:
+            if (assignment := self._sequencer.assignments.get(partition)) is not None:
+                self._finished_here[partition] = assignment.offsets.committed_offset, assignment.offsets.uncommitted()
             self._sequencer.drop(partition, reason)
             self._states.close(partition)
             self._notes.pop(partition, None)

@@ -49,7 +49,7 @@ class Process:
     def fetch(self, event: Event, now: float) -> None:
         """As pipeline.py does; everybody is known to be identified."""
         assignment = self._assignment
-        if assignment.offsets.finished_before(event.record.offset):
+        if assignment.offsets.finished_before(event.record.offset, 0):
             self._sequencer.accept(assignment, Skipped(event.record, "track", SkipReason.FINISHED_BEFORE))
             return
         self._sequencer.accept(assignment, event)

@@ -185,6 +185,26 @@ def test_its_repr_is_for_the_operator() -> None:
     assert "<OffsetTracker committed 0, committable 1, position 3, 1 unfinished>" == repr(offsets)
 
 
+# ---------------------------------------------------------------------- a partition that comes back
+
+
+def test_what_was_finished_here_is_not_done_again_when_the_partition_comes_back() -> None:
+    """The group took it away before the commit: below the committable offset and among unfinished ones."""
+    offsets = tracker(0, 1, 2, 3, 4, finished=(0, 1, 3))
+    later = OffsetTracker(0)
+    later.finished_here(offsets.uncommitted())
+
+    assert [True, True, False, True, False] == [later.finished_before(offset, offset * 1000) for offset in range(5)]
+
+
+def test_a_record_of_another_time_is_another_record() -> None:
+    """A topic that was deleted and made anew has other records at the same offsets."""
+    later = OffsetTracker(0)
+    later.finished_here(tracker(0, 1, finished=(0, 1)).uncommitted())
+
+    assert not later.finished_before(0, 77)
+
+
 # ---------------------------------------------------------------------- metadata
 
 
@@ -211,8 +231,8 @@ def test_an_earlier_owner_s_records_are_skipped_until_its_end() -> None:
     point = earlier.commit_point()
     later = OffsetTracker(point.offset, decode(point.metadata, point.offset, CLUSTER), CLUSTER)
 
-    assert [False, True, False, True, False] == [later.finished_before(offset) for offset in range(5)]
-    assert not later.finished_before(5)
+    assert [False, True, False, True, False] == [later.finished_before(offset, 0) for offset in range(5)]
+    assert not later.finished_before(5, 0)
 
 
 def test_what_has_no_room_is_left_out_and_counted() -> None:
