@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
 
 from consumer.kafka_client import (
@@ -30,6 +30,8 @@ TOMBSTONE_SECONDS: Final = 7 * 24 * 3600
 TOMBSTONE_SECONDS_DEFAULT: Final = 24 * 3600
 """Kafka's default of delete.retention.ms."""
 POLL_SECONDS: Final = 0.2
+_MOCK_CLUSTER: Final = "mockCluster"
+"""librdkafka's, which the demo runs on: it leaves questions for a topic's settings unanswered."""
 
 Note = TypeVar("Note")
 log = logging.getLogger("consumer.state")
@@ -41,7 +43,7 @@ class StateTopic(NamedTuple):
     name: str
     partitions: int
     identity: str
-    """Differs when the topic was made anew or belongs to another cluster: a local store of the old one is foreign."""
+    """Which topic of which cluster: a local store that follows another one is foreign."""
     tombstone_seconds: float
 
 
@@ -55,19 +57,19 @@ def prepare_state_topic(settings: Settings, partitions: int) -> StateTopic:
         raise KafkaUnavailable(f"Kafka stopped answering during the start: {error_text(error)}") from None
     found = cluster.topics.get(name)
     if found is None or not found.partitions:
-        _create(admin, name, partitions)
+        source = cluster.topics[settings.kafka_topic].partitions
+        _create(admin, name, partitions, replicas=len(source[min(source)].replicas))
         count, tombstone_seconds = partitions, float(TOMBSTONE_SECONDS)
     else:
         count = len(found.partitions)
-        tombstone_seconds = _checked_config(admin, name)
+        tombstone_seconds = _checked_config(admin, name, str(cluster.cluster_id))
     if count < partitions:
         try:
             grow(admin, name, partitions)
         except KafkaException as error:
             raise KafkaUnavailable(growth_problem(name, count, partitions, error)) from None
         count = partitions
-    identity = f"topic {name} {_topic_id(admin, name)} of cluster {cluster.cluster_id}"
-    return StateTopic(name, count, identity, tombstone_seconds)
+    return StateTopic(name, count, f"topic {name} of cluster {cluster.cluster_id}", tombstone_seconds)
 
 
 def grow(admin: AdminClient, name: str, partitions: int) -> None:
@@ -94,10 +96,10 @@ def growth_problem(name: str, have: int, want: int, error: Exception) -> str:
     )
 
 
-def _create(admin: AdminClient, name: str, partitions: int) -> None:
+def _create(admin: AdminClient, name: str, partitions: int, *, replicas: int) -> None:
     config = {"cleanup.policy": "compact", "delete.retention.ms": str(TOMBSTONE_SECONDS * 1000)}
     try:
-        admin.create_topics([NewTopic(name, partitions, config=config)])[name].result(REQUEST_SECONDS)
+        admin.create_topics([NewTopic(name, partitions, replicas, config=config)])[name].result(REQUEST_SECONDS)
     except (KafkaException, FutureTimeoutError) as error:
         if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return
@@ -109,8 +111,10 @@ def _create(admin: AdminClient, name: str, partitions: int) -> None:
     log.info("created the state topic %s with %d partitions, compacted", name, partitions)
 
 
-def _checked_config(admin: AdminClient, name: str) -> float:
+def _checked_config(admin: AdminClient, name: str, cluster_id: str) -> float:
     """How long deletions are kept, in seconds. Raises KafkaUnavailable when the topic does not keep what it is told."""
+    if cluster_id.startswith(_MOCK_CLUSTER):
+        return TOMBSTONE_SECONDS_DEFAULT
     resource = ConfigResource(ResourceType.TOPIC, name)
     try:
         config: dict[str, Any] = admin.describe_configs([resource])[resource].result(REQUEST_SECONDS)
@@ -129,15 +133,6 @@ def _checked_config(admin: AdminClient, name: str) -> float:
             "or name another topic"
         )
     return int(config["delete.retention.ms"].value) / 1000
-
-
-def _topic_id(admin: AdminClient, name: str) -> str:
-    """Kafka's own id of the topic; empty where it does not tell."""
-    try:
-        described = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_SECONDS)[name]
-        return str(described.result(REQUEST_SECONDS).topic_id)
-    except (KafkaException, FutureTimeoutError):
-        return ""
 
 
 class StateWriter(Generic[Note]):

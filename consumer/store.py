@@ -47,7 +47,7 @@ class Store:
     def __init__(
         self, path: Path | None, destination: str, topic: str, age_seconds_max: float, set_aside: Callable[[str], None]
     ) -> None:
-        """`topic`: which topic exactly the store follows, in words that differ when it was made anew.
+        """`topic`: which topic of which cluster the store follows, in words.
 
         Without a path: a temporary one.
         """

@@ -11,7 +11,7 @@ from consumer.state_records import StateKey
 from consumer.store import Store
 
 HERE = "https://api.customfit.ai/v1/cfe"
-TOPIC = "topic g.identified-users 1 of cluster c"
+TOPIC = "topic g.identified-users of cluster c"
 PARTITION = Partition("segment-events", 0)
 ANN, BOB = User("ann"), User("bob")
 DAY_SECONDS = 86_400.0
