@@ -14,7 +14,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
@@ -47,6 +47,7 @@ from consumer.inputs import (
     ThreadEnded,
 )
 from consumer.kafka_client import admin_config, consumer_config
+from consumer.kafka_offsets import committed_of, partitions_of, speaks_of, to_commit, topic_partitions_of
 from consumer.sequencer import BUFFER_FULL
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Source:
         self._post = post
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = False
+        self._leaving = False
         self._handed_records = 0
         self._handed_bytes = 0
         self._assigned: set[Partition] = set()
@@ -208,9 +210,9 @@ class Source:
             self._held_back = False
         wanted = set(self._assigned) if self._held_back else set(self._resting)
         if extra := wanted - self._paused:
-            self._consumer.pause(_topic_partitions(extra))
+            self._consumer.pause(topic_partitions_of(extra))
         if missing := self._paused - wanted:
-            self._consumer.resume(_topic_partitions(missing))
+            self._consumer.resume(topic_partitions_of(missing))
         self._paused = wanted
 
     def _hand_over(self, messages: list[Message]) -> None:
@@ -274,7 +276,7 @@ class Source:
             return
         try:
             self._committing = points
-            self._consumer.commit(offsets=_to_commit(owned), asynchronous=True)
+            self._consumer.commit(offsets=to_commit(owned), asynchronous=True)
         except KafkaException as error:
             self._committing = None
             self._post(Committed(points, [], error.args[0].str()))
@@ -282,21 +284,21 @@ class Source:
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         """Take the answer to the asynchronous commit. The client may call back for a revoke's own commit as well."""
         points = self._committing
-        if points is None or not _speaks_of(points, partitions):
+        if points is None or not speaks_of(points, partitions):
             return
         self._committing = None
-        self._post(_committed(points, error, partitions))
+        self._post(committed_of(points, error, partitions))
 
     def _commit_and_wait(self, points: Mapping[Partition, CommitPoint]) -> str | None:
         """Commit before giving up the partitions; gives the error, for people."""
         if not points:
             return None
         try:
-            answer = self._consumer.commit(offsets=_to_commit(points), asynchronous=False)
+            answer = self._consumer.commit(offsets=to_commit(points), asynchronous=False)
         except KafkaException as error:
             committed = Committed(points, [], error.args[0].str())
         else:
-            committed = _committed(points, None, answer or [])
+            committed = committed_of(points, None, answer or [])
         self._post(committed)
         return committed.error
 
@@ -319,12 +321,15 @@ class Source:
             consumer.incremental_assign([])
             self._post(Assigned({}, ""))
             return
+        if self._leaving:  # they are the next owner's: nothing is asked, so nothing can fail inside close()
+            consumer.incremental_assign(partitions)
+            return
         starts = self._starts(partitions)
         # Not the consumer's list_topics: inside a callback it aborts the process when another callback is due (2.16.1).
         ask = partial(self._admin.list_topics, self._settings.kafka_topic, timeout=REQUEST_SECONDS)
         cluster_id: str | None = self._patiently(ask).cluster_id
         consumer.incremental_assign([TopicPartition(p.topic, p.number, start.offset) for p, start in starts.items()])
-        consumer.pause(_topic_partitions(starts))
+        consumer.pause(topic_partitions_of(starts))
         self._assigned |= starts.keys()
         self._resting |= starts.keys()
         self._paused |= starts.keys()
@@ -361,7 +366,7 @@ class Source:
             time.sleep(POLL_SECONDS)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._give_up(_partitions(partitions) & self._assigned, shutdown=self._stopping)
+        self._give_up(partitions_of(partitions) & self._assigned, shutdown=self._stopping)
         consumer.incremental_unassign(partitions)
 
     def _give_up(self, partitions: set[Partition], *, shutdown: bool, leaving: bool = False) -> None:
@@ -382,7 +387,7 @@ class Source:
         self._post(Revoked(sorted(partitions), error))
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        lost = _partitions(partitions) & self._assigned
+        lost = partitions_of(partitions) & self._assigned
         if lost:
             self._forget(lost)
             self._post(Lost(sorted(lost)))
@@ -409,37 +414,13 @@ class Source:
             self._post(EndOffsets(ends))
         elif now >= self._end_offsets_due and self._assigned:
             self._end_offsets_due = now + END_OFFSETS_SECONDS
-            latest = {where: OffsetSpec.latest() for where in _topic_partitions(self._assigned)}
+            latest = {where: OffsetSpec.latest() for where in topic_partitions_of(self._assigned)}
             self._end_offsets = self._admin.list_offsets(
                 latest, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_SECONDS
             )
 
     def _leave(self) -> None:
+        self._leaving = True
         # Drained and committed before close(): inside close() the member has left already when on_revoke runs.
         self._give_up(set(self._assigned), shutdown=True, leaving=True)
         self._consumer.close()
-
-
-def _partitions(topic_partitions: Iterable[TopicPartition]) -> set[Partition]:
-    return {Partition(p.topic, p.partition) for p in topic_partitions}
-
-
-def _topic_partitions(partitions: Iterable[Partition]) -> list[TopicPartition]:
-    return [TopicPartition(p.topic, p.number) for p in sorted(partitions)]
-
-
-def _to_commit(points: Mapping[Partition, CommitPoint]) -> list[TopicPartition]:
-    return [TopicPartition(p.topic, p.number, point.offset, point.metadata) for p, point in sorted(points.items())]
-
-
-def _speaks_of(points: Mapping[Partition, CommitPoint], answer: Iterable[TopicPartition]) -> bool:
-    offsets = {partition: point.offset for partition, point in points.items()}
-    return all(offsets.get(Partition(p.topic, p.partition)) == p.offset for p in answer)
-
-
-def _committed(
-    points: Mapping[Partition, CommitPoint], error: KafkaError | None, answer: list[TopicPartition]
-) -> Committed:
-    accepted = [Partition(p.topic, p.partition) for p in answer if p.error is None and error is None]
-    first = error or next((p.error for p in answer if p.error is not None), None)
-    return Committed(points, accepted, None if first is None else first.str())

@@ -1,0 +1,41 @@
+"""Our words for partitions and commits, in those of confluent-kafka, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from confluent_kafka import KafkaError, TopicPartition
+
+from consumer.events import Partition
+from consumer.inputs import Committed
+from consumer.offsets import CommitPoint
+
+
+def partitions_of(topic_partitions: Iterable[TopicPartition]) -> set[Partition]:
+    """Which partitions these are, whatever their offsets."""
+    return {Partition(p.topic, p.partition) for p in topic_partitions}
+
+
+def topic_partitions_of(partitions: Iterable[Partition]) -> list[TopicPartition]:
+    """The same partitions for the client, in order, without offsets."""
+    return [TopicPartition(p.topic, p.number) for p in sorted(partitions)]
+
+
+def to_commit(points: Mapping[Partition, CommitPoint]) -> list[TopicPartition]:
+    """What the client is asked to commit."""
+    return [TopicPartition(p.topic, p.number, point.offset, point.metadata) for p, point in sorted(points.items())]
+
+
+def speaks_of(points: Mapping[Partition, CommitPoint], answer: Iterable[TopicPartition]) -> bool:
+    """Whether an answer may be to the commit of these points."""
+    offsets = {partition: point.offset for partition, point in points.items()}
+    return all(offsets.get(Partition(p.topic, p.partition)) == p.offset for p in answer)
+
+
+def committed_of(
+    points: Mapping[Partition, CommitPoint], error: KafkaError | None, answer: list[TopicPartition]
+) -> Committed:
+    """The answer to a commit: `error` when all of it failed, else each partition has its own."""
+    accepted = [Partition(p.topic, p.partition) for p in answer if p.error is None and error is None]
+    first = error or next((p.error for p in answer if p.error is not None), None)
+    return Committed(points, accepted, None if first is None else first.str())
