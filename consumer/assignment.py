@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from consumer.events import Partition, User
 from consumer.known_users import KnownUsers
+from consumer.lease import NEVER
 from consumer.offsets import OffsetTracker
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Assignment:
     def __init__(self, partition: Partition, offsets: OffsetTracker) -> None:
         self.partition = partition
         self.offsets = offsets
+        self.leased_at = NEVER
+        """When the last commit that the group has accepted was sent: see lease.py."""
         self.lanes: dict[User, Lane] = {}
         self.known = KnownUsers(KNOWN_USERS_MAX)
         self.unfinished_bytes = 0
@@ -48,6 +51,11 @@ class Assignment:
     def open(self) -> bool:
         """Whether its events may be sent."""
         return not (self.closed or self.dropped or self.halted)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to send, or to end."""
+        return self.open and self.offsets.unfinished > 0
 
     @property
     def drained(self) -> bool:

@@ -139,8 +139,8 @@ def target_of(settings: Settings, environ: Mapping[str, str]) -> Target:
         headers=headers,
         proxy=proxy_for(parts, environ),
         ca_certificates=_ca_certificates(settings.api_ca_file) if settings.api_ca_file else (),
-        timeout_seconds=settings.request_timeout_seconds,
-        connect_timeout_seconds=min(settings.request_timeout_seconds, CONNECT_SECONDS_MAX),
+        timeout_seconds=settings.lease.request_timeout_seconds,
+        connect_timeout_seconds=min(settings.lease.request_timeout_seconds, CONNECT_SECONDS_MAX),
         connections_max=settings.in_flight_max,
         key_spellings=_spellings(key),
     )

@@ -53,6 +53,8 @@ def readiness(snapshot: Snapshot) -> Health:
         reasons.append(f"the destination is {snapshot.destination_state.value}: {snapshot.destination_reason}")
     if snapshot.kafka_trouble:
         reasons.append(f"Kafka: {snapshot.kafka_trouble}")
+    if snapshot.group_trouble:
+        reasons.append(snapshot.group_trouble)
     if snapshot.dead_letter_trouble:
         reasons.append(f"dead letters can't be written: {snapshot.dead_letter_trouble}")
     return Health(True, "degraded" if reasons else "ready", reasons)

@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from consumer import commit_metadata
 from consumer.actions import Action, Bury, Forget, Remember
@@ -28,6 +28,7 @@ from consumer.commits import CommitSchedule
 from consumer.decoding import DecodingRules, decode
 from consumer.destination import Engine
 from consumer.drains import Drains
+from consumer.edges import Graveyard, Source, States
 from consumer.events import (
     Delivered,
     Event,
@@ -69,7 +70,7 @@ from consumer.inputs import (
 )
 from consumer.lanes import Delivery
 from consumer.mapping import request_body
-from consumer.offsets import CommitPoint, OffsetTracker
+from consumer.offsets import OffsetTracker
 from consumer.sequencer import Sequencer
 from consumer.snapshot import PartitionNotes, Phase, Snapshot, view
 
@@ -86,48 +87,6 @@ Fetch = tuple[Assignment, Event, bool, bool]
 """An event on its way to its lane: whether that is reserved, and whether its user is known to be identified."""
 
 log = logging.getLogger("consumer.pipeline")
-
-
-class Source(Protocol):
-    """The Kafka consumer (kafka.py)."""
-
-    limit_records: int
-    limit_bytes: int
-
-    def commit(self, points: Mapping[Partition, CommitPoint]) -> None:
-        """Commit without waiting; `Committed` follows."""
-
-    def resume(self, partition: Partition) -> None:
-        """Start fetching."""
-
-    def rest(self, partition: Partition) -> None:
-        """Fetch nothing more."""
-
-    def stop(self) -> None:
-        """Drain, commit, leave; `Revoking` and `ThreadEnded` follow."""
-
-
-class States(Protocol):
-    """Who is identified (state.py)."""
-
-    def open(self, partition: Partition) -> None:
-        """Make ready; `StateOpened` follows."""
-
-    def close(self, partition: Partition) -> None:
-        """Let go."""
-
-    def look_up(self, users: Mapping[Partition, Mapping[User, bool]]) -> None:
-        """Ask; `LookedUp` follows."""
-
-    def write(self, actions: Sequence[Remember | Forget]) -> None:
-        """Write; `StateWritten` follows."""
-
-
-class Graveyard(Protocol):
-    """The dead-letter topic (dead_letters.py)."""
-
-    def bury(self, action: Bury) -> None:
-        """Write one dead letter; `DeadLettered` follows."""
 
 
 class Pipeline:
@@ -159,7 +118,9 @@ class Pipeline:
         self._phase = Phase.STARTING
         self._joined = False
         self._ended = False
-        self._commits = CommitSchedule(settings.commit_interval_seconds, settings.uncommitted_events_max)
+        self._commits = CommitSchedule(
+            settings.commit_interval_seconds, settings.uncommitted_events_max, settings.lease
+        )
         self._drains = Drains(settings.drain_seconds)
         self._uncommitted_stop = False
         self._looking: deque[list[Fetch]] = deque()
@@ -172,6 +133,7 @@ class Pipeline:
         """Of partitions that went, and may come back: what was committed, and what was finished above."""
         self._dead_letter_trouble: str | None = None
         self._kafka_trouble: str | None = None
+        self._group_trouble: str | None = None
         self._unpublished = False
         self._publish(time.monotonic())
 
@@ -194,10 +156,11 @@ class Pipeline:
         for item in inputs:
             self._accept(item, now)
         self._sequencer.tick(now)
-        self._send(now)
+        self._send()
         self._act(self._sequencer.take_actions())
         self._halt()
         self._drains.answer(self._sequencer.assignments, now)
+        self._watch_leases(now)
         if points := self._commits.due(self._sequencer.assignments, now):
             self._source.commit(points)
         self._grant()
@@ -327,9 +290,10 @@ class Pipeline:
 
     # ------------------------------------------------------------------ out
 
-    def _send(self, now: float) -> None:
+    def _send(self) -> None:
         loop = asyncio.get_running_loop()
-        while (delivery := self._sequencer.next_delivery(now)) is not None:
+        # A fresh time for each: in a long turn, or in one in which the process was stopped, a lease may run out.
+        while (delivery := self._sequencer.next_delivery(time.monotonic())) is not None:
             self._deliveries[delivery] = loop.create_task(self._deliver(delivery))
 
     async def _deliver(self, delivery: Delivery) -> None:
@@ -366,6 +330,12 @@ class Pipeline:
                 self._source.rest(partition)
                 self._sequencer.empty(assignment)
                 self._reporter.halted(partition, assignment.halted)
+
+    def _watch_leases(self, now: float) -> None:
+        trouble = self._commits.trouble(self._sequencer.assignments.values(), now)
+        if (trouble is None) != (self._group_trouble is None):
+            self._reporter.group_answers(trouble)
+        self._group_trouble = trouble
 
     def _grant(self) -> None:
         """Let the source hand over as much as the buffer takes."""
@@ -447,4 +417,5 @@ class Pipeline:
             destination_reason=gate.reason,
             dead_letter_trouble=self._dead_letter_trouble,
             kafka_trouble=self._kafka_trouble,
+            group_trouble=self._group_trouble,
         )

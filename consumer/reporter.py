@@ -113,6 +113,13 @@ class Reporter:
             self._metrics.error("commit", "failed")
             self._say(logging.WARNING, "commit", f"a commit failed: {error}")
 
+    def group_answers(self, trouble: str | None) -> None:
+        """Say once when events wait for the group's word, and once when they no longer do."""
+        if trouble is not None:
+            log.warning("%s", trouble)
+        else:
+            log.info("no event waits for the group any longer")
+
     def metadata_ignored(self, partition: Partition) -> None:
         """A commit carries metadata that was not made by us for this offset of this cluster."""
         self._metrics.error("commit", "metadata")

@@ -37,6 +37,7 @@ from consumer.events import (
 from consumer.gate import Gate
 from consumer.holds import Holds
 from consumer.lanes import Delivery, DeliveryKind, Lane, LaneStatus
+from consumer.lease import NO_LEASE
 from consumer.offsets import OffsetTracker
 
 THROTTLED_COUNTS: Final = 0.1
@@ -65,6 +66,7 @@ class SequencingRules:
     give_up_seconds: float = 900.0
     uncommitted_events_max: int = 10_000
     dead_letter_ratio_max: float = 0.5
+    lease_seconds: float = NO_LEASE.seconds
 
 
 class Sequencer:
@@ -80,7 +82,7 @@ class Sequencer:
         self._endings = Endings(rules.dead_letter_ratio_max)
         self._ready: deque[Lane] = deque()
         self._stalled: list[Lane] = []
-        """Ready lanes that wait for a commit."""
+        """Ready lanes that wait for a commit, or for the lease of their partition."""
         self._must_wait_for_commit = False
         self._timers: list[tuple[float, int, Lane]] = []
         self._timer_number = 0
@@ -214,7 +216,10 @@ class Sequencer:
     # ------------------------------------------------------------------ out
 
     def next_delivery(self, now: float) -> Delivery | None:
-        """The next request to send, None when there is none to be sent now. Each one must be reported."""
+        """The next request to send, None when there is none to be sent now. Each one must be reported.
+
+        `now` must be fresh: it is what tells a process that was stopped that its partitions may be another's.
+        """
         ready = self._ready
         while ready:
             lane = ready[0]
@@ -224,7 +229,8 @@ class Sequencer:
             if not self.gate.may_start(now, self.in_flight):
                 return None
             ready.popleft()
-            if self._must_wait_for_commit and not self._unblocks_commits(lane):
+            is_leased = now - lane.assignment.leased_at < self._rules.lease_seconds
+            if not is_leased or (self._must_wait_for_commit and not self._unblocks_commits(lane)):
                 self._stalled.append(lane)
                 continue
             lane.status = LaneStatus.IN_FLIGHT

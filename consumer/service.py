@@ -109,6 +109,7 @@ def _sequencing_rules(settings: Settings) -> SequencingRules:
         give_up_seconds=settings.give_up_seconds,
         uncommitted_events_max=settings.uncommitted_events_max,
         dead_letter_ratio_max=settings.dead_letter_ratio_max,
+        lease_seconds=settings.lease.seconds,
     )
 
 

@@ -14,9 +14,10 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
+from consumer.lease import Lease, lease_of
 from consumer.secret import KafkaProperties, Secret, without_query
 from consumer.settings_conflicts import conflicts, warnings
-from consumer.settings_kafka import librdkafka_properties
+from consumer.settings_kafka import librdkafka_properties, session_seconds
 from consumer.settings_sources import Given, gather, variable
 from consumer.settings_values import (
     TOPIC_LIMITS,
@@ -209,6 +210,11 @@ class Settings:
         """The setting's variable and where its value came from, for a message: `CUSTOMFIT_X (environment)`."""
         assert setting in RULES, setting
         return self.origins.get(setting, variable(setting))
+
+    @property
+    def lease(self) -> Lease:
+        """How long a partition may be worked on without a word from the group, and the request time-out that fits."""
+        return lease_of(session_seconds(self.kafka_properties), self.request_timeout_seconds)
 
     def describe(self) -> dict[str, object]:
         """Every setting as a JSON value, secrets masked."""

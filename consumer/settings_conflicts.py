@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from consumer.settings_kafka import max_poll_interval_seconds, sends_password_in_clear
+from consumer.lease import lease_of
+from consumer.settings_kafka import max_poll_interval_seconds, sends_password_in_clear, session_seconds
 
 COMMIT_SECONDS: Final = 10.0  # what a revoke may need for its commit after the drain
 _LOOPBACK: Final = re.compile(r"(?:.+\.)?localhost|127(?:\.[0-9]+){3}|::1")
@@ -45,7 +46,7 @@ def conflicts(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str
 
 
 def warnings(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:
-    """What may be meant so, but gives away a secret."""
+    """What may be meant so, but gives away a secret or is not kept to."""
     found = []
     parts = urlsplit(values["api_url"])
     if parts.scheme == "http" and _LOOPBACK.fullmatch(parts.hostname or "") is None:
@@ -57,5 +58,12 @@ def warnings(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]
         found.append(
             f"{origins['kafka_properties']}: SASL PLAIN without TLS sends the Kafka password in clear text; "
             "use security.protocol=SASL_SSL"
+        )
+    session, timeout = session_seconds(values["kafka_properties"]), values["request_timeout_seconds"]
+    if (capped := lease_of(session, timeout).request_timeout_seconds) < timeout:
+        found.append(
+            f"{origins['request_timeout_seconds']}: requests are given up after {capped:g} s, not {timeout:g}: "
+            f"the group takes partitions away after session.timeout.ms, {session:g} s ({origins['kafka_properties']}); "
+            "lower the first or raise the second"
         )
     return found

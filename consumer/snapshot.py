@@ -102,3 +102,5 @@ class Snapshot:
     destination_reason: str
     dead_letter_trouble: str | None = None
     kafka_trouble: str | None = None
+    group_trouble: str | None = None
+    """Why nothing is sent although the destination would take it: see lease.py."""

@@ -14,6 +14,8 @@ from tests.simulated_state import Stores
 Move = Literal["revoke", "lose", "crash", "stop"]
 MOVES: tuple[Move, ...] = ("revoke", "revoke", "lose", "lose", "crash", "crash", "stop")
 AGAIN_SECONDS = 0.1
+ZOMBIE_ATTEMPTS = 20
+"""To find a member with a request in flight."""
 
 
 class Group:
@@ -30,6 +32,8 @@ class Group:
         self._lives = 0
         self._tenures = 0
         self._is_mended = False
+        self._silent: dict[SimulatedMember, list[Tenure]] = {}
+        """Those the group does not hear of, and what it has given away of theirs meanwhile."""
 
     @property
     def members(self) -> list[SimulatedMember]:
@@ -44,6 +48,10 @@ class Group:
             self._assign_later(partition, None)
         for _ in range(self._world.options.moves):
             self._stage.after(self._stage.between(0.1, self._world.options.chaos_seconds), self._move)
+        for _ in range(self._world.options.zombies):
+            self._stage.after(
+                self._stage.between(0.1, self._world.options.chaos_seconds), partial(self._make_zombie, 0)
+            )
 
     def wake(self) -> None:
         """The log has grown."""
@@ -54,7 +62,7 @@ class Group:
         """What an operator does with a partition that stopped by itself: allow it, and restart."""
         self._is_mended = True
         for member in self.members:
-            if member.is_halted and not member.source.stopping:
+            if member.is_halted and not (member.source.stopping or self._is_zombie(member)):
                 self._stage.exercised["restarts with a higher dead-letter ratio"] += 1
                 self._stop(member)
 
@@ -117,6 +125,7 @@ class Group:
             member
             for member in (self.members if back_to is None else [back_to])
             if not (member.source.blocked or member.source.stopping or partition in member.source.tenures)
+            and not self._is_zombie(member)
         ]
         if not chosen:
             self._stage.after(AGAIN_SECONDS, lambda: self._assign(partition, back_to))
@@ -142,7 +151,7 @@ class Group:
         if move == "crash":
             self._crash(name, member)
             return
-        if member.source.blocked or member.source.stopping:
+        if member.source.blocked or member.source.stopping or self._is_zombie(member):
             return
         if move == "stop":
             self._stop(member)
@@ -173,10 +182,62 @@ class Group:
         self._free(tenures, back_to)
 
     def _notice(self, member: SimulatedMember, tenures: list[Tenure]) -> None:
-        if member.alive and member.source.blocked:
-            # Its thread sits in a callback; it will learn of this afterwards.
+        if member.alive and (member.source.blocked or member.source.frozen):
+            # Its thread sits in a callback, or nowhere; it will learn of this afterwards.
             self._stage.after(AGAIN_SECONDS, lambda: self._notice(member, tenures))
             return
         lost = [tenure.partition for tenure in tenures if member.source.tenures.get(tenure.partition) is tenure]
         if lost:
             member.source.lose(lost)
+
+    # ------------------------------------------------------------------ zombies
+
+    def _is_zombie(self, member: SimulatedMember) -> bool:
+        return member in self._silent
+
+    def _make_zombie(self, attempt: int) -> None:
+        """A member falls silent: stopped and woken up, or cut off from the coordinator with fetching going on."""
+        sound = [m for m in self.members if not (m.source.blocked or m.source.stopping or self._is_zombie(m))]
+        stage, session_seconds = self._stage, self._world.options.session_seconds
+        busy = [member for member in sound if member.ledger.outstanding]
+        if not busy and attempt < ZOMBIE_ATTEMPTS:
+            stage.after(stage.between(0.0, AGAIN_SECONDS), partial(self._make_zombie, attempt + 1))
+            return
+        if not sound:
+            return
+        member = stage.random.choice(busy or sound)
+        source, kind = member.source, stage.random.choice(("frozen", "cut off"))
+        stage.exercised[f"members {kind}"] += 1
+        stage.tell("{} is {}", member.name, kind)
+        source.frozen, source.cut_off = kind == "frozen", kind == "cut off"
+        # Heartbeats come a few times a session; that of now may be the last, or one a while ago.
+        source.heard_at = max(source.heard_at, stage.now - stage.between(0.0, session_seconds / 6))
+        given_away = self._silent[member] = []
+        self._expire(member, given_away)
+        stage.after(stage.between(0.3, 2.5) * session_seconds, lambda: self._cure(member, given_away))
+
+    def _expire(self, member: SimulatedMember, given_away: list[Tenure]) -> None:
+        """When the group has not heard of it for the session's time-out, others get what it has."""
+        due = member.source.heard_at + self._world.options.session_seconds
+        if not member.alive or self._silent.get(member) is not given_away:
+            return
+        if due > self._stage.now:
+            self._stage.after(due - self._stage.now, lambda: self._expire(member, given_away))
+            return
+        given_away += self._owned(member)
+        for tenure in given_away:
+            self._stage.tell("{} is given away", tenure)
+            self._world.verifier.given_away(tenure, is_frozen=member.source.frozen)
+        self._free(given_away, None)
+
+    def _cure(self, member: SimulatedMember, given_away: list[Tenure]) -> None:
+        """It is heard again; what it has lost it learns a while later, from the group's answer."""
+        del self._silent[member]
+        if not member.alive:
+            return
+        self._stage.tell("{} is back", member.name)
+        self._stage.exercised["zombies back in time"] += not given_away
+        member.source.cut_off = False
+        if member.source.frozen:
+            member.thaw()
+        self._stage.after(self._stage.between(0.0, 1.0), lambda: self._notice(member, given_away))

@@ -69,6 +69,12 @@ class SimulatedSource:
         self.tenures: dict[Partition, Tenure] = {}
         self.alive = True
         self.stopping = False
+        self.frozen = False
+        """The process is stopped (SIGSTOP): nothing of it moves."""
+        self.cut_off = False
+        """The group's coordinator can't be reached; partitions can be fetched."""
+        self.heard_at = 0.0
+        """When the group has last had a commit of this member."""
         self._stage = stage
         self._options = options
         self._log = log
@@ -151,7 +157,7 @@ class SimulatedSource:
     def _poll(self) -> None:
         self._polls = False
         fetchable = [partition for partition in self.tenures if partition not in self._resting]
-        if self._blocked or not fetchable:
+        if self._blocked or self.frozen or not fetchable:
             return
         if len(fetchable) > 1:
             self._stage.random.shuffle(fetchable)
@@ -230,6 +236,10 @@ class SimulatedSource:
 
     def _apply_commit(self, asked: Mapping[Partition, CommitPoint], owned: Mapping[Tenure, CommitPoint]) -> Committed:
         stage, failures = self._stage, self._options.commit_failures
+        if self.cut_off:
+            stage.exercised["commits that never arrive"] += 1
+            return Committed(asked, [], "the coordinator can't be reached")
+        self.heard_at = stage.now
         stage.exercised["commits"] += 1
         stage.exercised["commits with metadata"] += any(point.metadata for point in owned.values())
         if stage.chance(failures):
@@ -290,9 +300,9 @@ class SimulatedSource:
                 tenure.note_drained()
                 if not tenure.is_drained and self._stage.now < self._drain_until:
                     raise Violation("drain", f"{tenure} is given back with work under way, before time is up")
-            self._stage.after(
-                self._stage.between(0.0, 0.1), lambda: self._finish_revoke(drained.result(), partitions, then)
-            )
+            # Behind the commits that were sent before: one connection.
+            seconds = max(self._stage.between(0.0, 0.1), self._commit_arrives_at - self._stage.now)
+            self._stage.after(seconds, lambda: self._finish_revoke(drained.result(), partitions, then))
 
     def _finish_revoke(
         self, points: dict[Partition, CommitPoint], partitions: list[Partition], then: Callable[[], None]

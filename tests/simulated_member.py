@@ -19,7 +19,7 @@ from consumer.mapping import request_body
 from consumer.pipeline import Pipeline
 from consumer.reporter import Reporter
 from consumer.sequencer import Sequencer, SequencingRules
-from consumer.settings import Settings, load_settings
+from consumer.settings import KafkaProperties, Settings, load_settings
 from consumer.snapshot import Phase
 from tests.simulated_dead_letters import SimulatedGraveyard
 from tests.simulated_destination import Destination
@@ -54,11 +54,18 @@ class World:
 class SteppedPipeline(Pipeline):
     """The real loop; each turn is taken from outside, and requests are put out instead of being awaited."""
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, now: Callable[[], float], *args: Any) -> None:
         super().__init__(*args)
+        self._now = now
         self.sent: list[Delivery] = []
         self._phase = Phase.RUNNING
         self._grant()
+
+    @property
+    def waits_for_lease(self) -> bool:
+        """Whether events wait, and the group has not been heard of for too long."""
+        now, seconds = self._now(), self._settings.lease.seconds
+        return any(a.waits and now - a.leased_at >= seconds for a in self._sequencer.assignments.values())
 
     @property
     def ended(self) -> bool:
@@ -76,8 +83,8 @@ class SteppedPipeline(Pipeline):
         if not hasattr(self, "snapshot"):
             super()._publish(float("-inf"))
 
-    def _send(self, now: float) -> None:
-        while (delivery := self._sequencer.next_delivery(now)) is not None:
+    def _send(self) -> None:
+        while (delivery := self._sequencer.next_delivery(self._now())) is not None:
             self.sent.append(delivery)
             self._deliveries[delivery] = NO_TASK
 
@@ -109,6 +116,7 @@ class SimulatedMember:
         self._gate = Gate(settings.in_flight_max, self._backoff)
         self._sequencer = Sequencer(_rules(settings), self._gate, self._backoff)
         self._pipeline = SteppedPipeline(
+            lambda: stage.now,
             settings,
             cast("Inbox", None),
             self._sequencer,
@@ -130,6 +138,7 @@ class SimulatedMember:
         """Put into the inbox."""
         if self.alive:
             self._inbox.append((item, taken))
+        if self.alive and not self.source.frozen:
             self._turn_within(self._stage.between(0.0, TURN_AFTER_SECONDS_MAX))
 
     def _turn_within(self, seconds: float) -> None:
@@ -139,7 +148,7 @@ class SimulatedMember:
             self._stage.after(seconds, lambda: self._turn_if_due(due))
 
     def _turn_if_due(self, due: float) -> None:
-        if self.alive and self._turn_at == due:
+        if self.alive and self._turn_at == due and not self.source.frozen:
             self._turn_at = float("inf")
             self._turn()
 
@@ -168,6 +177,7 @@ class SimulatedMember:
             self._world.verifier.commits.check_belief(
                 self.name, assignment.partition, assignment.offsets.committed_offset
             )
+        self._stage.exercised["turns that wait for the lease"] += bool(self._pipeline.waits_for_lease)
         self.is_halted = any(assignment.halted for assignment in assignments)
         self.source.after_turn()
         if any(isinstance(item, ThreadEnded) for item, _ in inbox):
@@ -242,6 +252,13 @@ class SimulatedMember:
         """SIGTERM."""
         self.post(Stop())
 
+    def thaw(self) -> None:
+        """SIGCONT: it goes on where it was, and takes in what has come meanwhile."""
+        self.source.frozen = False
+        self._turn_at = float("inf")
+        self._turn_within(self._stage.between(0.0, TURN_AFTER_SECONDS_MAX))
+        self.source.wake()
+
     def crash(self) -> None:
         """End, as kill -9."""
         self.states.crash()
@@ -258,6 +275,7 @@ class SimulatedMember:
     def is_busy(self) -> bool:
         """A request, a write of state or a rebalance is under way, or it does not know yet what it has lost."""
         is_waiting = bool(self.ledger.outstanding or self._inbox) or self.states.is_busy or self.source.blocked
+        is_waiting = is_waiting or self.source.frozen or self.source.cut_off
         return is_waiting or not all(map(self._world.broker.owns, self.source.tenures.values()))
 
     def check_empty(self) -> None:
@@ -282,12 +300,18 @@ def _default_settings() -> Settings:
 def _settings(options: Options, dead_letter_ratio_max: float) -> Settings:
     names = {field.name for field in dataclasses.fields(Settings)}
     drawn = {field.name: getattr(options, field.name) for field in dataclasses.fields(Options) if field.name in names}
-    return dataclasses.replace(_default_settings(), **drawn | {"dead_letter_ratio_max": dead_letter_ratio_max})
+    drawn |= {
+        "dead_letter_ratio_max": dead_letter_ratio_max,
+        "kafka_properties": KafkaProperties({"session.timeout.ms": f"{options.session_seconds * 1000:.0f}"}),
+    }
+    return dataclasses.replace(_default_settings(), **drawn)
 
 
 def _rules(settings: Settings) -> SequencingRules:
     """As service.py makes them: by name, and half the buffer may be held."""
-    names = {field.name for field in dataclasses.fields(SequencingRules)} - {"held_events_max"}
+    names = {field.name for field in dataclasses.fields(SequencingRules)} - {"held_events_max", "lease_seconds"}
     return SequencingRules(
-        held_events_max=settings.buffer_events_max // 2, **{name: getattr(settings, name) for name in names}
+        held_events_max=settings.buffer_events_max // 2,
+        lease_seconds=settings.lease.seconds,
+        **{name: getattr(settings, name) for name in names},
     )

@@ -58,6 +58,9 @@ class Options:
     # members
     members: int
     moves: int
+    zombies: int
+    """How often a member is cut off from the group, or stopped and woken up."""
+    session_seconds: float
     chaos_seconds: float
     own_stores: bool
     """Each member has its own state; otherwise it goes with the partition."""
@@ -109,6 +112,8 @@ def draw(seed: int) -> Options:
     is_hostile, is_forgetful = flavour == "hostile", flavour == "forgetful"
     keyed = rng.random() < 0.8 or is_forgetful
     own_stores = rng.random() < 0.4 and not is_forgetful
+    settings = _settings(rng, flavour)
+    zombies, session_seconds = _zombies(seed, settings["request_timeout_seconds"], is_safe=is_calm or is_flood)
     return Options(
         seed=seed,
         flavour=flavour,
@@ -141,7 +146,7 @@ def draw(seed: int) -> Options:
         else rng.randint(4, 24 if is_forgetful else 12)
         if is_moving or is_forgetful
         else rng.choice((0, 1, 2, 4)),
-        chaos_seconds=rng.uniform(20, 60) if is_forgetful else rng.uniform(3, 12),
+        chaos_seconds=(rng.uniform(20, 60) if is_forgetful else rng.uniform(3, 12)) + 3 * zombies,
         own_stores=own_stores,
         commit_failures=weather(0.3),
         slow_commits=weather(0.5),
@@ -150,8 +155,18 @@ def draw(seed: int) -> Options:
         state_losses=weather(0.5),
         dead_letter_failures=weather(0.4),
         metadata_bytes_max=rng.choice((3_000, 3_000, 16)) if not is_hostile else 3_000,
-        **_settings(rng, flavour),
+        zombies=zombies,
+        session_seconds=session_seconds,
+        **settings,
     )
+
+
+def _zombies(seed: int, request_timeout_seconds: float, *, is_safe: bool) -> tuple[int, float]:
+    """How many there are, and how soon the group misses a member: soon where there are some."""
+    rng = random.Random(f"zombies of {seed}")
+    if is_safe or rng.random() < 0.65:
+        return 0, 45.0
+    return rng.randint(1, 3), round((request_timeout_seconds + 1) * rng.uniform(1.6, 3), 3)
 
 
 def _settings(rng: random.Random, flavour: Flavour) -> dict[str, Any]:

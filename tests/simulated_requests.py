@@ -43,6 +43,8 @@ class Tenure:
     forgotten_acknowledged: set[int] = field(default_factory=set)
     remembering: dict[User, list[float]] = field(default_factory=dict)
     """Who is to be recorded as identified and is not yet: since when."""
+    given_away: bool = False
+    """The group has not heard from the member for too long: another may own the partition by now."""
     next_undone: dict[User, int] = field(default_factory=dict)
     """Index into the user's entries: all before it is done."""
 

@@ -8,6 +8,7 @@ from consumer.assignment import Assignment
 from consumer.commits import CommitSchedule, unrecorded_events
 from consumer.drains import Drains
 from consumer.events import Partition
+from consumer.lease import lease_of
 from consumer.offsets import CommitPoint, OffsetTracker
 
 P0, P1 = Partition("segment", 0), Partition("segment", 1)
@@ -167,6 +168,118 @@ def test_answered_events_that_wait_for_a_write_would_be_sent_again_too() -> None
     assignments[P0].unrecorded = 5
 
     assert 6 == unrecorded_events(assignments.values())
+
+
+# ---------------------------------------------------------------------- the lease
+
+LEASE = lease_of(45.0, 10.0)
+
+
+def leased(schedule: CommitSchedule, assignments: dict[Partition, Assignment], now: float) -> None:
+    """The group accepts a commit of all that is to be committed at this time."""
+    asked = schedule.due(assignments, now)
+    schedule.answered(asked, list(asked), ok=True)
+
+
+def test_a_new_partition_begins_with_a_commit_that_says_nothing_new() -> None:
+    """It proves that the group takes us for its owner; until then nothing is sent."""
+    schedule = CommitSchedule(1.0, 100, LEASE)
+    assignments = ours(P0)
+
+    asked = schedule.due(assignments, 100.0)
+
+    assert {P0: 0} == offsets_of(asked)
+
+    schedule.answered(asked, [P0], ok=True)
+
+    assert 100.0 == assignments[P0].leased_at
+    assert assignments[P0].offsets.is_committed
+
+
+def test_a_commit_is_made_again_every_third_of_the_lease_while_events_wait() -> None:
+    """Unchanged: one user's event may fail for an hour, and the others' are to be sent all the while."""
+    schedule = CommitSchedule(1.0, 100, LEASE)
+    assignments = ours(P0)
+    leased(schedule, assignments, 100.0)
+
+    assert {} == schedule.due(assignments, 100.0 + LEASE.renew_seconds - 0.01)
+    assert {P0: 0} == offsets_of(schedule.due(assignments, 100.01 + LEASE.renew_seconds))
+
+
+def test_what_is_committed_anyway_is_not_committed_again() -> None:
+    """A commit that says something new renews as well."""
+    schedule = CommitSchedule(1.0, 100, LEASE)
+    assignments = ours(P0)
+    leased(schedule, assignments, 100.0)
+    finish(assignments[P0], 0)
+    leased(schedule, assignments, 110.0)
+
+    assert 110.0 == assignments[P0].leased_at
+    assert {} == schedule.due(assignments, 110.0 + LEASE.renew_seconds - 0.01)
+
+
+def test_an_idle_partition_is_never_committed_again() -> None:
+    """Nothing waits, so nothing is written for ever into the group's offsets; nor of one that has stopped by itself."""
+    schedule = CommitSchedule(1.0, 100, LEASE)
+    assignments = ours(P0, P1)
+    finish(assignments[P0], *range(10))
+    leased(schedule, assignments, 100.0)
+    assignments[P1].halted = "too many dead letters"
+
+    assert {} == schedule.due(assignments, 10_000.0)
+
+
+def test_the_first_event_after_an_idle_hour_waits_for_one_commit_and_not_for_its_interval() -> None:
+    """It is asked for at once, even if another partition's was a moment ago."""
+    schedule = CommitSchedule(60.0, 100, LEASE)
+    assignments = ours(P0, P1, received=0)
+    assignments[P1].offsets.received(0, 0)
+    leased(schedule, assignments, 3600.0)
+    assignments[P0].offsets.received(0, 0)
+
+    assert {P0: 0} == offsets_of(schedule.due(assignments, 3600.1))
+
+
+def test_a_lease_counts_from_the_sending_of_the_commit() -> None:
+    """The process may have been stopped before the answer, and the partition be another's since."""
+    schedule = CommitSchedule(1.0, 100, LEASE)
+    assignments = ours(P0)
+    asked = schedule.due(assignments, 100.0)
+    schedule.due(assignments, 500.0)
+    schedule.answered(asked, [P0], ok=True)
+
+    assert 100.0 == assignments[P0].leased_at
+    assert {P0: 0} == offsets_of(schedule.due(assignments, 500.0))
+
+
+def test_a_failed_commit_renews_nothing_and_is_told_when_events_wait_for_it() -> None:
+    """For people, with the partitions and since when; it is gone when a commit is accepted."""
+    schedule = CommitSchedule(1.0, 100, LEASE)
+    assignments = ours(P0, P1)
+    leased(schedule, assignments, 100.0)
+    for now in (112.0, 124.0, 134.0):
+        schedule.answered(schedule.due(assignments, now), [], ok=False)
+
+    assert (100.0, 100.0) == (assignments[P0].leased_at, assignments[P1].leased_at)
+    assert schedule.trouble(assignments.values(), 100.0 + LEASE.seconds - 0.01) is None
+    assert (
+        "the group has not accepted a commit for 23 s; nothing is sent of segment-0, segment-1, "
+        "which another member may own by now"
+    ) == schedule.trouble(assignments.values(), 135.0)
+
+    leased(schedule, assignments, 136.0)
+
+    assert schedule.trouble(assignments.values(), 137.0) is None
+
+
+def test_a_commit_that_is_soon_answered_is_no_trouble() -> None:
+    """Readiness does not flicker at the first event after an idle hour."""
+    schedule = CommitSchedule(1.0, 100, LEASE)
+    assignments = ours(P0)
+    schedule.due(assignments, 100.0)
+
+    assert schedule.trouble(assignments.values(), 100.9) is None
+    assert schedule.trouble(assignments.values(), 101.0) is not None
 
 
 # ---------------------------------------------------------------------- drains

@@ -7,48 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from consumer.accounting import Account
 from consumer.cli import COMMANDS
-from consumer.events import DeadLetterReason, Partition
-from consumer.gate import State
+from consumer.events import DeadLetterReason
 from consumer.metrics import Metrics
 from consumer.settings import settings_table
-from consumer.snapshot import PartitionView, Phase, Snapshot
+from tests.given_snapshot import snapshot
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-
-
-def a_snapshot() -> Snapshot:
-    """Nothing has happened yet, with one partition."""
-    account = Account()
-    view = PartitionView(
-        partition=Partition("segment-events", 0),
-        committed_offset=0,
-        position=0,
-        end_offset=0,
-        unfinished=0,
-        oldest_uncommitted_ms=None,
-        restoring=False,
-        restore_remaining=None,
-        identified_users=0,
-        trouble=None,
-    )
-    return Snapshot(
-        taken_at=0.0,
-        phase=Phase.RUNNING,
-        joined=True,
-        partitions=(view,),
-        consumed=account.consumed,
-        finished=account.finished,
-        unfinished=0,
-        introductions=0,
-        holds_cut_short=0,
-        held_events=0,
-        held_users=0,
-        in_flight=0,
-        destination_state=State.DELIVERING,
-        destination_reason="",
-    )
 
 
 def rows(section: str) -> list[list[str]]:
@@ -72,7 +37,7 @@ def test_the_settings_table_is_the_code_s() -> None:
 def test_the_metrics_table_is_the_code_s() -> None:
     """Each metric with its kind, labels and meaning."""
     expected = []
-    for family in Metrics(a_snapshot).registry.collect():
+    for family in Metrics(snapshot).registry.collect():
         if family.name.startswith("customfit_"):
             labels = sorted({name for sample in family.samples for name in sample.labels if name != "le"})
             name = f"{family.name}_total" if family.type == "counter" else family.name
@@ -83,7 +48,7 @@ def test_the_metrics_table_is_the_code_s() -> None:
 
 def test_every_label_value_is_there_from_the_start() -> None:
     """Counters start at 0 for each label value, so that rate() sees the first error."""
-    text = Metrics(a_snapshot).text()
+    text = Metrics(snapshot).text()
 
     assert 'customfit_errors_total{kind="not_written",stage="dead_letter"} 0.0' in text
     assert 'customfit_requests_total{result="401"} 0.0' in text

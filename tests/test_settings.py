@@ -335,7 +335,7 @@ def test_conflicts(settings: dict[str, str], first: str, second: str) -> None:
         {"buffer_events_max": "256"},
         {"record_bytes_max": "134217728"},
         {"drain_seconds": "289.9"},
-        {"kafka_properties": '{"max.poll.interval.ms": 25001, "session.timeout.ms": 6000}'},
+        {"kafka_properties": '{"max.poll.interval.ms": 25001, "session.timeout.ms": 20000}'},
     ],
 )
 def test_no_conflict_at_the_edge(settings: dict[str, str]) -> None:

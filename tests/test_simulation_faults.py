@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from consumer import decoding, sequencer
+from consumer import decoding, sequencer, settings
 from consumer.accounting import Account, End
 from consumer.assignment import Assignment
 from consumer.commits import CommitSchedule
@@ -18,8 +18,10 @@ from consumer.endings import Endings
 from consumer.events import Delivered, Event, HandBack, Kind, Outcome, Partition, Refused, SkipReason, Unavailable, User
 from consumer.gate import Gate
 from consumer.holds import Holds
+from consumer.inputs import Committed
 from consumer.known_users import KnownUsers
 from consumer.lanes import Delivery, DeliveryKind, Lane, LaneStatus
+from consumer.lease import NEVER, Lease
 from consumer.offsets import CommitPoint, OffsetTracker
 from consumer.pipeline import Pipeline
 from consumer.sequencer import Sequencer
@@ -207,6 +209,40 @@ def what_waits_for_a_write_is_not_counted(_original: Any, _self: Endings, lane: 
     lane.assignment.unrecorded = len(lane.unrecorded)  # given back when it is written, and never added up
 
 
+# ---------------------------------------------------------------------- the lease
+
+
+def no_lease_is_asked_for(original: Any, self: Sequencer, now: float) -> Delivery | None:
+    for assignment in self.assignments.values():
+        assignment.leased_at = now
+    delivery: Delivery | None = original(self, now)
+    return delivery
+
+
+def the_lease_counts_from_the_answer(original: Any, self: Pipeline, item: Any, now: float) -> None:
+    original(self, item, now)
+    if isinstance(item, Committed):
+        for partition in item.accepted:
+            if partition in self._sequencer.assignments:
+                self._sequencer.assignments[partition].leased_at = now
+
+
+def any_answer_renews(original: Any, self: Pipeline, item: Any, now: float) -> None:
+    original(self, item, now)
+    if isinstance(item, Committed):
+        for partition in item.asked:
+            if partition in self._sequencer.assignments:
+                self._sequencer.assignments[partition].leased_at = self._commits._asked_at
+
+
+def nothing_is_renewed(original: Any, self: CommitSchedule, assignment: Assignment, now: float) -> bool:
+    return assignment.leased_at == NEVER and bool(original(self, assignment, now))
+
+
+def requests_may_outlast_the_session(session_seconds: float, request_timeout_seconds: float) -> Lease:
+    return Lease(session_seconds, request_timeout_seconds)
+
+
 # ---------------------------------------------------------------------- holds, dead letters, the gate, limits
 
 
@@ -339,12 +375,28 @@ FAULTS = [
         ("commit", "crashed"),
         300,
     ),
-    Fault("any answer counts", around(CommitSchedule, "answered", any_answer_is_taken), ("commit",), 200, 700),
+    Fault("any answer counts", around(CommitSchedule, "answered", any_answer_is_taken), ("commit",), 100, 150),
     Fault(
         "what waits for a write is not counted",
         around(Endings, "_await_record", what_waits_for_a_write_is_not_counted),
         ("limits",),
-        150,
+        100,
+        550,
+    ),
+    Fault("no lease is asked for", around(Sequencer, "next_delivery", no_lease_is_asked_for), ("zombie",), 60),
+    Fault(
+        "the lease counts from the answer",
+        around(Pipeline, "_accept", the_lease_counts_from_the_answer),
+        ("zombie",),
+        200,
+        250,
+    ),
+    Fault("any answer to a commit renews the lease", around(Pipeline, "_accept", any_answer_renews), ("zombie",), 60),
+    Fault("nothing is renewed", around(CommitSchedule, "_is_to_renew", nothing_is_renewed), ("stuck",), 60),
+    Fault(
+        "requests may outlast the session",
+        lambda monkeypatch: monkeypatch.setattr(settings, "lease_of", requests_may_outlast_the_session),
+        ("zombie",),
         100,
     ),
     Fault("a hold never ends", around(Sequencer, "_set_timer", a_hold_never_ends), ("stuck",), 60),
@@ -370,7 +422,7 @@ FAULTS = [
     ),
     Fault("any share of dead letters", constant(Assignment, "note_end", True), ("dead letter",), 100),
     Fault("the gate never stops", constant(Gate, "misdirected", None), ("gate",), 100),
-    Fault("three refusals at the start", around(Gate, "refused", refusals_always_count), ("gate",), 100),
+    Fault("three refusals at the start", around(Gate, "refused", refusals_always_count), ("gate",), 100, 200),
     Fault("Retry-After is ignored", around(Gate, "failed", retry_after_is_ignored), ("gate",), 60),
     Fault("the gate never reopens", around(Gate, "may_start", the_gate_never_reopens), ("stuck",), 60),
     Fault(

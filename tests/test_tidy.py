@@ -33,6 +33,7 @@ CORE: Final = {
     "holds",
     "known_users",
     "lanes",
+    "lease",
     "mapping",
     "offsets",
     "sequencer",

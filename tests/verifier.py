@@ -13,6 +13,8 @@ raised at once. Commits and dead letters have judges of their own (verifier_comm
     dead letter      refused: alone; gave up: alone, long enough, while others succeeded; unidentified: only who is not
     state            says "identified" only of users whose identify was accepted; a known user is not introduced again
     gate             after 401 one request at a time; after Retry-After none for that long
+    zombie           when the group gives a silent member's partition away, nothing of it is in flight but what was when
+                     the member was stopped, and nothing more is sent
     drain            a partition that is asked for gets no new requests, and is given back when nothing is under way
     account          consumed = finished + unfinished at every turn, and all counts back to 0 in the end
 """
@@ -73,6 +75,8 @@ class Verifier:
             raise Violation("gate", f"{request} beside another, though the destination is stopped")
         if now < member.paused_until - MOMENT:
             raise Violation("gate", f"{request} though Retry-After says {member.paused_until:.3f}")
+        if request.tenure.given_away:
+            raise Violation("zombie", f"{request} of a partition that another member may own")
         if request.tenure.closing or request.tenure.ended:
             raise Violation("drain", f"{request} of a partition that is being given back")
         if len(entries) > options.batch_events_max:
@@ -218,6 +222,14 @@ class Verifier:
                 member.paused_until = max(member.paused_until, now + retry_after_seconds(answer))
                 for entry in request.entries:
                     member.failed_at.setdefault((tenure, entry.offset), []).append(now)
+
+    def given_away(self, tenure: Tenure, *, is_frozen: bool) -> None:
+        """The group has not heard from the member for the session's time-out."""
+        tenure.given_away = True
+        self._stage.exercised["partitions of silent members given away"] += 1
+        self._stage.exercised["requests in flight of a stopped process"] += tenure.unanswered
+        if tenure.unanswered and not is_frozen:
+            raise Violation("zombie", f"{tenure} is given away with {tenure.unanswered} requests in flight")
 
     # ------------------------------------------------------------------ state
 

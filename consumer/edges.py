@@ -1,0 +1,52 @@
+"""What the loop needs of its edges: it asks and never waits; what came of it arrives in the inbox (inputs.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from consumer.actions import Bury, Forget, Remember
+from consumer.events import Partition, User
+from consumer.offsets import CommitPoint
+
+
+class Source(Protocol):
+    """The Kafka consumer (kafka.py)."""
+
+    limit_records: int
+    limit_bytes: int
+
+    def commit(self, points: Mapping[Partition, CommitPoint]) -> None:
+        """Commit without waiting; `Committed` follows."""
+
+    def resume(self, partition: Partition) -> None:
+        """Start fetching."""
+
+    def rest(self, partition: Partition) -> None:
+        """Fetch nothing more."""
+
+    def stop(self) -> None:
+        """Drain, commit, leave; `Revoking` and `ThreadEnded` follow."""
+
+
+class States(Protocol):
+    """Who is identified (state.py)."""
+
+    def open(self, partition: Partition) -> None:
+        """Make ready; `StateOpened` follows."""
+
+    def close(self, partition: Partition) -> None:
+        """Let go."""
+
+    def look_up(self, users: Mapping[Partition, Mapping[User, bool]]) -> None:
+        """Ask; `LookedUp` follows."""
+
+    def write(self, actions: Sequence[Remember | Forget]) -> None:
+        """Write; `StateWritten` follows."""
+
+
+class Graveyard(Protocol):
+    """The dead-letter topic (dead_letters.py)."""
+
+    def bury(self, action: Bury) -> None:
+        """Write one dead letter; `DeadLettered` follows."""

@@ -1,0 +1,41 @@
+"""A snapshot of a healthy, idle member with one partition."""
+
+from __future__ import annotations
+
+from consumer.accounting import Account
+from consumer.events import Partition
+from consumer.gate import State
+from consumer.snapshot import PartitionView, Phase, Snapshot
+
+
+def snapshot() -> Snapshot:
+    """Nothing has happened yet, with one partition."""
+    account = Account()
+    view = PartitionView(
+        partition=Partition("segment-events", 0),
+        committed_offset=0,
+        position=0,
+        end_offset=0,
+        unfinished=0,
+        oldest_uncommitted_ms=None,
+        restoring=False,
+        restore_remaining=None,
+        identified_users=0,
+        trouble=None,
+    )
+    return Snapshot(
+        taken_at=0.0,
+        phase=Phase.RUNNING,
+        joined=True,
+        partitions=(view,),
+        consumed=account.consumed,
+        finished=account.finished,
+        unfinished=0,
+        introductions=0,
+        holds_cut_short=0,
+        held_events=0,
+        held_users=0,
+        in_flight=0,
+        destination_state=State.DELIVERING,
+        destination_reason="",
+    )
