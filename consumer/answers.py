@@ -54,7 +54,7 @@ def judge(answer: Answer, now: datetime) -> Outcome:
     """What to do about an answer; `now` is only for a Retry-After that gives a date."""
     match answer:
         case NoAnswer(kind, detail):
-            return Unavailable(cause=f"{kind}: {detail}" if detail else kind)
+            return Unavailable(cause=f"{kind}: {detail}" if detail else kind, timed_out=kind == "timeout")
         case Answered(status=status):
             if 200 <= status < 300:
                 return Delivered()

@@ -164,12 +164,13 @@ class Refused:
 
 @dataclass(slots=True, frozen=True)
 class Unavailable:
-    """Not now: the same request again later. `throttled`: 429."""
+    """Not now: the same request again later. `throttled`: 429; `timed_out`: no answer in time."""
 
     cause: str
     """For people, e.g. `503`, `timeout: no answer within 10 s`."""
     retry_after_seconds: float | None = None
     throttled: bool = False
+    timed_out: bool = False
 
 
 @dataclass(slots=True, frozen=True)

@@ -1,7 +1,7 @@
 """Whether a request may start now: what is known of the destination as a whole. Pure.
 
-    delivering   the normal state; up to `in_flight_max` requests at once
-    throttled    it answered 429: the limit is halved and grows again with every success; Retry-After pauses all of it
+    delivering   the normal state; up to `in_flight_max` requests at once, or what it can make use of (window.py)
+    throttled    it answered 429: the window is halved and grows again with every success; Retry-After pauses all of it
     unavailable  nothing succeeds: one real request at a time probes, by another user each time; one success reopens
     stopped      a wrong key or URL, or three different users refused before anything was ever accepted: probes only
 
@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Final
 
 from consumer.events import Misdirected, Unavailable, User
+from consumer.window import Window
 
 PROBE_SECONDS_MAX: Final = 5.0
 """Longest wait between two probes: so long a recovered destination may go unnoticed."""
@@ -36,14 +37,14 @@ class State(Enum):
 class Gate:
     """Admission of requests to one destination. `backoff(attempt)` gives seconds, with jitter."""
 
-    def __init__(self, in_flight_max: int, backoff: Callable[[int], float]) -> None:
+    def __init__(
+        self, in_flight_max: int, backoff: Callable[[int], float], request_timeout_seconds: float = 10.0
+    ) -> None:
         self.state = State.DELIVERING
         self.reason = ""
         self.last_delivered_at: float | None = None
-        self._in_flight_max = in_flight_max
         self._backoff = backoff
-        self._window = float(in_flight_max)
-        self._window_cut_at = float("-inf")
+        self._window = Window(in_flight_max, request_timeout_seconds)
         self._opens_at = 0.0
         self._probes = 0
         self._failures = 0
@@ -56,7 +57,7 @@ class Gate:
             return False
         if self.probing:
             return in_flight == 0
-        return in_flight < int(self._window)
+        return in_flight < self._window.size
 
     def opens_at(self, now: float) -> float | None:
         """When `may_start` changes by itself; None when it does not wait for time."""
@@ -74,8 +75,12 @@ class Gate:
 
     @property
     def window(self) -> int:
-        """How many requests may be in flight, as 429 answers have left it."""
-        return int(self._window)
+        """How many requests may be in flight."""
+        return self._window.size
+
+    def measured(self, now: float, seconds: float, events: int, in_flight: int) -> None:
+        """How long a request took that was accepted, and how many were in flight with it."""
+        self._window.measured(now, seconds, events, in_flight)
 
     def delivered(self, now: float) -> None:
         """One success is enough: the destination works."""
@@ -83,14 +88,12 @@ class Gate:
         self._failures = self._probes = 0
         self._failed_users.clear()
         self._refused_users.clear()
-        if self._window < self._in_flight_max:
-            self._window = min(self._window + 1 / self._window, self._in_flight_max)
+        self._window.succeeded()
+        state = State.THROTTLED if self._window.is_throttled else State.DELIVERING
+        if self.state is not state:
             if self.state is not State.THROTTLED:
                 self._opens_at = 0.0
-            self._become(State.THROTTLED if self._window < self._in_flight_max else State.DELIVERING)
-        elif self.state is not State.DELIVERING:
-            self._opens_at = 0.0
-            self._become(State.DELIVERING)
+            self._become(state, "it answered 429" if self._window.is_throttled else "")
 
     def refused(self, user: User, status: int, now: float) -> bool:
         """A permanent refusal; False when it looks like our fault, so that the event must be kept."""
@@ -118,6 +121,8 @@ class Gate:
             self._failed_users.add(user)
         if outcome.throttled:
             self._throttle(now)
+        elif outcome.timed_out:
+            self._window.timed_out(now)
         if outcome.retry_after_seconds is not None:
             self._opens_at = max(self._opens_at, now + outcome.retry_after_seconds)
         if self.state is State.STOPPED:
@@ -132,10 +137,7 @@ class Gate:
         self._stop(f"it answered {outcome.status}; {_remedy(outcome.status)}", now)
 
     def _throttle(self, now: float) -> None:
-        # All that was in flight is answered 429 at once; that is one reason to slow down and not two hundred.
-        if now - self._window_cut_at >= 1.0:
-            self._window_cut_at = now
-            self._window = max(self._window / 2, 1.0)
+        self._window.throttled(now)
         if self.state in (State.DELIVERING, State.UNAVAILABLE):
             self._become(State.THROTTLED, "it answered 429")
 

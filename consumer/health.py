@@ -82,6 +82,7 @@ def status(snapshot: Snapshot, wall_seconds: float) -> dict[str, Any]:
             "introductions": snapshot.introductions,
         },
         "requests_in_flight": snapshot.in_flight,
+        "requests_in_flight_limit": snapshot.in_flight_limit,
     }
 
 

@@ -196,6 +196,11 @@ def _events(snapshot: Snapshot) -> Iterator[Metric]:
 
 def _destination(snapshot: Snapshot) -> Iterator[Metric]:
     yield GaugeMetricFamily("customfit_requests_in_flight", "Requests being answered", snapshot.in_flight)
+    yield GaugeMetricFamily(
+        "customfit_requests_in_flight_limit",
+        "Requests that may be, as the destination has it",
+        snapshot.in_flight_limit,
+    )
     state = snapshot.destination_state
     up = state in (State.DELIVERING, State.THROTTLED)
     yield GaugeMetricFamily("customfit_destination_up", "1 delivering, 0 stopped or unavailable", int(up))

@@ -280,6 +280,8 @@ class Pipeline:
         outcome = judge(response.answer, datetime.now(UTC))
         state = self._sequencer.gate.state
         self._reporter.responded(result_of(response.answer), response.seconds)
+        if isinstance(outcome, Delivered):
+            self._sequencer.gate.measured(now, response.seconds, len(delivery.events), self._sequencer.in_flight)
         self._sequencer.report(delivery, outcome, now)
         match outcome:
             case Delivered():
@@ -413,6 +415,7 @@ class Pipeline:
             held_events=sequencer.holds.events,
             held_users=sequencer.holds.users,
             in_flight=sequencer.in_flight,
+            in_flight_limit=gate.window,
             destination_state=gate.state,
             destination_reason=gate.reason,
             dead_letter_trouble=self._dead_letter_trouble,

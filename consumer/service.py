@@ -56,7 +56,7 @@ async def serve(settings: Settings) -> int:
     """Run until told to stop; gives the exit code. Raises KafkaUnavailable, EngineUnavailable, CannotListen."""
     engine = open_engine(settings)
     inbox = Inbox()
-    gate = Gate(settings.in_flight_max, backoff_seconds)
+    gate = Gate(settings.in_flight_max, backoff_seconds, settings.lease.request_timeout_seconds)
     sequencer = Sequencer(_sequencing_rules(settings), gate, backoff_seconds)
     source = Source(settings, inbox.post)
     states = UserStates(settings, inbox.post)

@@ -98,6 +98,7 @@ class Snapshot:
     held_events: int
     held_users: int
     in_flight: int
+    in_flight_limit: int
     destination_state: State
     destination_reason: str
     dead_letter_trouble: str | None = None

@@ -36,6 +36,7 @@ def snapshot() -> Snapshot:
         held_events=0,
         held_users=0,
         in_flight=0,
+        in_flight_limit=256,
         destination_state=State.DELIVERING,
         destination_reason="",
     )

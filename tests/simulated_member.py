@@ -113,7 +113,7 @@ class SimulatedMember:
             stage, world.options, stores, verifier=world.verifier, tenures=self.source.tenures, post=self.post
         )
         self._graveyard = SimulatedGraveyard(stage, world.options, world.verifier.dead_letters, self.post)
-        self._gate = Gate(settings.in_flight_max, self._backoff)
+        self._gate = Gate(settings.in_flight_max, self._backoff, settings.lease.request_timeout_seconds)
         self._sequencer = Sequencer(_rules(settings), self._gate, self._backoff)
         self._pipeline = SteppedPipeline(
             lambda: stage.now,

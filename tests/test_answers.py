@@ -98,8 +98,10 @@ def test_statuses_one_meets(status: int, outcome: Outcome) -> None:
 @pytest.mark.parametrize("kind", get_args(NoAnswerKind))
 def test_no_answer(kind: NoAnswerKind) -> None:
     """A time-out, a connection or protocol error is tried again; the cause is for people."""
-    assert Unavailable(f"{kind}: no answer within 10 s") == judge(NoAnswer(kind, "no answer within 10 s"), NOW)
-    assert Unavailable(kind) == judge(NoAnswer(kind, ""), NOW)
+    expected = Unavailable(f"{kind}: no answer within 10 s", timed_out=kind == "timeout")
+
+    assert expected == judge(NoAnswer(kind, "no answer within 10 s"), NOW)
+    assert Unavailable(kind, timed_out=kind == "timeout") == judge(NoAnswer(kind, ""), NOW)
 
 
 # --- Retry-After

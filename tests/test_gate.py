@@ -201,6 +201,16 @@ def test_the_window_never_closes() -> None:
     assert throttled.may_start(5.0, 0)
 
 
+def test_time_outs_halve_the_window_and_are_no_throttling() -> None:
+    """The destination has not asked for less, so it is delivering, with as much as it can manage (test_window.py)."""
+    slow = gate()
+    slow.failed(A, Unavailable("timeout", timed_out=True), 0.0)
+    slow.delivered(0.1)
+
+    assert (State.DELIVERING, 4) == (slow.state, slow.window)
+    assert (True, False) == (slow.may_start(0.1, 3), slow.may_start(0.1, 4))
+
+
 def test_429_is_never_an_outage() -> None:
     """However many users get it."""
     throttled = gate()

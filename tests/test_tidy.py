@@ -39,6 +39,7 @@ CORE: Final = {
     "sequencer",
     "snapshot",
     "timestamps",
+    "window",
 }
 # What the core may use of other people's: no socket, clock, thread, randomness, file or environment is among it.
 PURE_LIBRARIES: Final = {
