@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 SEED ?= 1
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 MINUTES ?= 1
 BIN := .venv/bin
 
@@ -33,8 +34,8 @@ check: venv ## lint, format, types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-simulate: venv ## one simulated run, e.g. make simulate SEED=7
-	@$(BIN)/python -m tests.simulation --seed $(SEED)
+simulate: venv ## one simulated world, e.g. make simulate SEED=7, or many: make simulate SEEDS=10000
+	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds 0-$$(($(SEEDS) - 1)) --jobs $(JOBS) --all-kinds,--seed $(SEED))
 
 chaos: venv kafka ## everything fails on a real broker, as the seed says: make chaos SEED=7 MINUTES=2
 	@$(BIN)/python -m tests.chaos.run --seed $(SEED) --minutes $(MINUTES) $(ARGS)

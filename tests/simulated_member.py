@@ -57,6 +57,7 @@ class SteppedPipeline(Pipeline):
     def __init__(self, now: Callable[[], float], *args: Any) -> None:
         super().__init__(*args)
         self._now = now
+        self._lease_seconds = self._settings.lease.seconds
         self.sent: list[Delivery] = []
         self._phase = Phase.RUNNING
         self._grant()
@@ -64,8 +65,8 @@ class SteppedPipeline(Pipeline):
     @property
     def waits_for_lease(self) -> bool:
         """Whether events wait, and the group has not been heard of for too long."""
-        now, seconds = self._now(), self._settings.lease.seconds
-        return any(a.waits and now - a.leased_at >= seconds for a in self._sequencer.assignments.values())
+        now = self._now()
+        return any(a.waits and now - a.leased_at >= self._lease_seconds for a in self._sequencer.assignments.values())
 
     @property
     def ended(self) -> bool:

@@ -4,6 +4,7 @@ The world (members, broker, destination, state, dead letters) is in simulated_*.
 
     python -m tests.simulation --seed 7                 what was drawn, what happened, `ok` or the broken promise
     python -m tests.simulation --seeds 0-2000           many; stops at the first that breaks one
+    python -m tests.simulation --seeds 0-9999 --jobs 2 --all-kinds     in so many processes; every kind of event is met
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 import consumer.offsets
+from tests.exercised import EXERCISED
 from tests.simulated_destination import Destination
 from tests.simulated_group import Group
 from tests.simulated_kafka import Broker
@@ -30,6 +33,8 @@ from tests.verifier import Verifier
 PATIENCE_SECONDS = 5.0
 """After the healing; then somebody whose events are welcome comes along, which tells one bad event from an outage."""
 QUIET_SECONDS_MAX = 600.0
+CHUNK_SEEDS = 25
+"""That one process takes at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, help="one world")
     parser.add_argument("--seeds", metavar="FROM-TO", help="many, e.g. 0-2000")
     parser.add_argument("--verbose", action="store_true", help="tell the whole story")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    parser.add_argument("--all-kinds", action="store_true", help="fail when some kind of event was never met")
     parser.add_argument("--keep-going", action="store_true", help="don't stop at the first broken promise")
     given = parser.parse_args(arguments)
     if given.seeds is None:
@@ -144,33 +151,52 @@ def main(arguments: list[str]) -> int:
         print(describe(run, with_story=given.verbose or run.violation is not None))
         return int(run.violation is not None)
     first, _, last = given.seeds.partition("-")
-    return many(range(int(first), int(last or first) + 1), keep_going=given.keep_going, verbose=given.verbose)
+    seeds = range(int(first), int(last or first) + 1)
+    return many(seeds, jobs=given.jobs, keep_going=given.keep_going, all_kinds=given.all_kinds)
 
 
-def many(seeds: range, *, keep_going: bool, verbose: bool) -> int:
-    """Run seeds one after the other and add up what they exercised."""
+def many(seeds: range, *, jobs: int, keep_going: bool, all_kinds: bool) -> int:
+    """Run seeds and add up what they exercised; 1 when a promise was broken, or a kind of event was never met."""
     started = time.perf_counter()
     exercised: Counter[str] = Counter()
-    broken: dict[int, Violation] = {}
+    broken: list[tuple[int, str]] = []
     done = 0
-    for seed in seeds:
-        run = simulate(seed)
-        done += 1
-        exercised += run.exercised
-        if run.violation is not None:
-            broken[seed] = run.violation
-            if not keep_going:
-                print(describe(run, with_story=True))
+    chunks = [seeds[at : at + CHUNK_SEEDS] for at in range(0, len(seeds), CHUNK_SEEDS)]
+    with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
+        results = pool.map(chunk, chunks) if pool else map(chunk, chunks)
+        for chunk_exercised, chunk_broken in results:
+            done += CHUNK_SEEDS
+            exercised += chunk_exercised
+            broken += chunk_broken
+            if broken and not keep_going:
                 break
-        elif verbose:
-            print(f"seed {seed}: ok")
+        if pool:
+            pool.shutdown(cancel_futures=True)
+    done = min(done, len(seeds))
     seconds = time.perf_counter() - started
     for name, count in sorted(exercised.items()):
         print(f"{count:10}  {name}")
-    for seed, violation in broken.items():
+    never = [name for name in EXERCISED if not exercised[name]] if all_kinds else []
+    if never:
+        print(f"never met: {', '.join(never)}")
+    for seed, violation in broken:
         print(f"seed {seed}: BROKEN {violation}")
     print(f"{done} seeds, {len(broken)} broken, {done / seconds:.0f} seeds/s")
-    return int(bool(broken))
+    if broken and not keep_going:
+        print(describe(simulate(broken[0][0]), with_story=True))
+    return int(bool(broken or never))
+
+
+def chunk(seeds: range) -> tuple[Counter[str], list[tuple[int, str]]]:
+    """Some of many: what they exercised together, and which of them broke a promise."""
+    exercised: Counter[str] = Counter()
+    broken = []
+    for seed in seeds:
+        run = simulate(seed)
+        exercised += run.exercised
+        if run.violation is not None:
+            broken.append((seed, str(run.violation)))
+    return exercised, broken
 
 
 if __name__ == "__main__":

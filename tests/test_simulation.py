@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.exercised import EXERCISED
 from tests.simulation import Run, describe, main, simulate
 
 SEEDS_MIN = 300
@@ -30,78 +31,6 @@ ONCE_BROKEN = {
     2997: "an overtaking identify that was sent again was not let through when commits had no room for metadata",
     4498: "a buffer that one failing user had filled in bytes, not in events, stayed so for ever",
 }
-
-# What a run of a few hundred seeds must have met; else the simulation has stopped exercising it.
-EXERCISED = (
-    "429 with Retry-After",
-    "accepted after the client's time-out",
-    "accepted again",
-    "anonymous users",
-    "answers lost",
-    "answers while down",
-    "answers while silent",
-    "answers while throttling",
-    "answers while unauthorized",
-    "answers while unreachable",
-    "batches",
-    "commits",
-    "commits done whose answer was lost",
-    "commits failed",
-    "commits that never arrive",
-    "commits with metadata",
-    "crashes",
-    "crashes with requests unanswered",
-    "dead letters not written at first",
-    "dead letters: gave_up",
-    "dead letters: invalid_event",
-    "dead letters: refused",
-    "dead letters: undecodable",
-    "dead letters: unidentified",
-    "dead-lettered again",
-    "deletes",
-    "drains cut short by a stop or a revoke",
-    "ends behind a marker",
-    "errors after acceptance",
-    "events requests",
-    "gaps in the offsets",
-    "given up with a full buffer or a stall",
-    "halvings of given-up batches",
-    "halvings of refused batches",
-    "holds cut short",
-    "identifies that overtake",
-    "identify requests",
-    "introduction requests",
-    "look-ups",
-    "losses noticed late",
-    "members cut off",
-    "members frozen",
-    "outcomes after the partition was gone",
-    "partitions back while a request is unanswered",
-    "partitions given back in order",
-    "partitions halted",
-    "partitions lost",
-    "partitions of silent members given away",
-    "polls without room",
-    "refused events requests",
-    "refused identify requests",
-    "refused introduction requests",
-    "requests in flight of a stopped process",
-    "restarts with a higher dead-letter ratio",
-    "retries",
-    "revokes",
-    "shutdowns",
-    "state writes failed",
-    "states lost",
-    "time-outs",
-    "turns delivering",
-    "turns stopped",
-    "turns stopped by refusals",
-    "turns that wait for the lease",
-    "turns throttled",
-    "turns unavailable",
-    "turns with events held",
-    "zombies back in time",
-)
 
 
 @cache
@@ -162,3 +91,13 @@ def test_the_command_runs_many_seeds(capsys: pytest.CaptureFixture[str]) -> None
 
     assert "turns delivering" in output
     assert "5 seeds, 0 broken" in output
+
+
+def test_the_command_fails_when_some_kind_of_event_was_never_met(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else a change of the simulation could take away what it is for, and all would be well for ever."""
+    assert 1 == main(["--seeds", "0-1", "--all-kinds", "--jobs", "2"])
+
+    output = capsys.readouterr().out
+
+    assert "2 seeds, 0 broken" in output
+    assert "never met: " in output
