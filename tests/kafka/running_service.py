@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.error import HTTPError, URLError
@@ -35,11 +35,20 @@ def wait_until(condition: Callable[[], Any], what: str, patience_seconds: float 
 class Service:
     """`customfit-consumer run` in a process; a context manager that leaves no process behind."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str], *, name: str = "consumer") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        *,
+        name: str = "consumer",
+        command: Sequence[str] = ("-m", "consumer", "run"),
+    ) -> None:
+        """`command`: what Python runs, where it is not the service as it is."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{port}"
+        self._command = [sys.executable, *command]
         self._log_path = folder / f"{name}.log"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("CUSTOMFIT_")}
         self._environ = {
@@ -54,8 +63,7 @@ class Service:
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log_path.open("ab") as log:
-            command = [sys.executable, "-m", "consumer", "run"]
-            return subprocess.Popen(command, env=self._environ, stdout=log, stderr=subprocess.STDOUT)
+            return subprocess.Popen(self._command, env=self._environ, stdout=log, stderr=subprocess.STDOUT)
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,188 @@
+"""Where the service is made to die: every boundary between two of its effects, as data; and how it is done.
+
+    python -m tests.kafka.kill_points NAME
+
+is `customfit-consumer run` that ends with exit code 99, without another instruction, at the point of that name.
+The service has no hook for this: the function is replaced before the program starts. A function that no longer exists
+ends it with 98.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from importlib import import_module
+from typing import Any, Final, NoReturn
+
+DIED: Final = 99
+NO_SUCH_FUNCTION: Final = 98
+IN_FLIGHT_MAX: Final = 4
+BATCH_EVENTS_MAX: Final = 2
+UNCOMMITTED_EVENTS_MAX: Final = 20
+REQUEST_SECONDS: Final = 0.05
+"""What the destination takes to answer."""
+
+
+class When(Enum):
+    """The moment, seen from the call of a function."""
+
+    BEFORE = "before"
+    AFTER = "after"
+    INSIDE = "inside"
+    """When it has taken all of its last argument, which it iterates over."""
+    DURING = "during"
+    """When a coroutine has begun, and most of REQUEST_SECONDS later."""
+
+
+class Scene(Enum):
+    """What is going on."""
+
+    WORK = "work"
+    STOP = "stop"
+    """All is delivered and nothing committed; then SIGTERM."""
+    REVOKE = "revoke"
+    """All is delivered and nothing committed; then another member joins."""
+
+
+NOTHING: Final = 0
+IN_FLIGHT: Final = IN_FLIGHT_MAX * BATCH_EVENTS_MAX
+FIRST_ANSWERS: Final = 2 * IN_FLIGHT
+"""Others are answered and sent while the first answer is dealt with."""
+UNCOMMITTED: Final = UNCOMMITTED_EVENTS_MAX + IN_FLIGHT
+LETTERS: Final = 4
+"""Dead letters in the scene; those that can't be read are written as soon as they are fetched."""
+EVERYTHING: Final = 1_000_000
+"""Nothing is committed in the scene on purpose; the test still wants it to be unrecorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class KillPoint:
+    """A boundary, and how many events may be delivered a second time because of it."""
+
+    name: str
+    function: str
+    """`module:attribute.attribute`."""
+    when: When
+    again_max: int
+    scene: Scene = Scene.WORK
+    call: int = 1
+    """At the n-th call."""
+    letters_again_max: int = LETTERS
+    """How many dead letters may be there a second time."""
+
+
+B, A, INSIDE, DURING = When
+STOP, REVOKE = Scene.STOP, Scene.REVOKE
+
+KILL_POINTS: Final = (
+    # start
+    KillPoint("topics made, not joined", "consumer.kafka_client:_create_dead_letter_topic", A, NOTHING),
+    KillPoint("joined, nothing fetched", "consumer.kafka:Source._on_assign", A, NOTHING),
+    KillPoint("state open, loop not told", "consumer.state:UserStates._open", A, NOTHING),
+    # one request
+    KillPoint("fetched", "consumer.kafka:Source._hand_over", B, NOTHING),
+    KillPoint("fetched, in lanes", "consumer.pipeline:Pipeline._fetched", A, NOTHING),
+    KillPoint("request not sent", "consumer.pipeline:request_body", A, NOTHING),
+    KillPoint("request not answered", "consumer.pipeline:Pipeline._deliver", DURING, UNCOMMITTED, call=9),
+    KillPoint("answered 2xx, loop not told", "consumer.destination:Target.answered", B, FIRST_ANSWERS),
+    KillPoint("a later answer, loop not told", "consumer.destination:Target.answered", B, UNCOMMITTED, call=15),
+    # the state
+    KillPoint("answered 2xx, state not written", "consumer.state:UserStates._write", B, FIRST_ANSWERS),
+    KillPoint("in a transaction of the state", "consumer.state:Store.write", INSIDE, FIRST_ANSWERS),
+    KillPoint("state on disk, loop not told", "consumer.state:Store.write", A, FIRST_ANSWERS),
+    KillPoint("state written, loop told", "consumer.sequencer:Sequencer.recorded", A, FIRST_ANSWERS),
+    # commits
+    KillPoint("finished, commit not sent", "consumer.kafka:Source._commit", B, UNCOMMITTED),
+    KillPoint("commit sent, not answered", "consumer.kafka:Source._commit", A, UNCOMMITTED),
+    KillPoint("committed, loop not told", "consumer.kafka:Source._on_commit", B, UNCOMMITTED),
+    KillPoint("a later commit, loop not told", "consumer.kafka:Source._on_commit", B, UNCOMMITTED, call=3),
+    # dead letters
+    KillPoint(
+        "dead letter not produced", "consumer.dead_letters:DeadLetters._produce", B, UNCOMMITTED, letters_again_max=0
+    ),
+    KillPoint(
+        "dead letter produced, not acknowledged",
+        "consumer.dead_letters:DeadLetters._produce",
+        A,
+        UNCOMMITTED,
+        letters_again_max=1,
+    ),
+    KillPoint("dead letter acknowledged, loop not told", "consumer.dead_letters:DeadLettered", B, UNCOMMITTED),
+    KillPoint("dead letter finished, not committed", "consumer.sequencer:Sequencer.buried", A, UNCOMMITTED),
+    # a revoke, and the end
+    KillPoint("revoke: not drained", "consumer.kafka:Source._give_up", B, EVERYTHING, REVOKE),
+    KillPoint("revoke: drained, not committed", "consumer.kafka:Source._commit_and_wait", B, EVERYTHING, REVOKE),
+    KillPoint("revoke: committed, not given back", "consumer.kafka:Source._commit_and_wait", A, EVERYTHING, REVOKE),
+    KillPoint("stop: drained, not committed", "consumer.kafka:Source._commit_and_wait", B, EVERYTHING, STOP),
+    KillPoint("stop: committed, not left", "consumer.kafka:Source._give_up", A, NOTHING, STOP, letters_again_max=0),
+    KillPoint("stop: left, threads still there", "consumer.kafka:Source._leave", A, NOTHING, STOP),
+)
+
+
+def find(function: str) -> tuple[Any, str, Callable[..., Any]]:
+    """Where a function lives, its name there, and itself; AttributeError or ImportError when it does not exist."""
+    module, _, path = function.partition(":")
+    *owners, name = path.split(".")
+    owner: Any = import_module(module)
+    for part in owners:
+        owner = getattr(owner, part)
+    return owner, name, getattr(owner, name)
+
+
+def die(name: str) -> NoReturn:
+    """End the process as a power cut does."""
+    os.write(2, f"died: {name}\n".encode())
+    os._exit(DIED)
+
+
+def install(point: KillPoint) -> None:
+    """Replace the function."""
+    owner, name, original = find(point.function)
+    calls = iter(range(1, sys.maxsize))
+
+    @functools.wraps(original)
+    def replaced(*args: Any, **named: Any) -> Any:
+        if next(calls) != point.call:
+            return original(*args, **named)
+        match point.when:
+            case When.BEFORE:
+                die(point.name)
+            case When.AFTER:
+                original(*args, **named)
+                die(point.name)
+            case When.INSIDE:
+                original(*args[:-1], _dying(args[-1], point.name), **named)
+            case When.DURING:
+                asyncio.get_running_loop().call_later(REQUEST_SECONDS * 0.8, die, point.name)
+                return original(*args, **named)
+        raise AssertionError(f"{point.function} did not take all of its last argument")
+
+    setattr(owner, name, replaced)
+
+
+def _dying(items: Any, name: str) -> Iterator[Any]:
+    yield from items
+    die(name)
+
+
+def main() -> None:
+    """Run the service that dies."""
+    point = next(point for point in KILL_POINTS if point.name == sys.argv[1])
+    try:
+        install(point)
+    except (AttributeError, ImportError) as error:
+        print(f"{point.name}: {point.function} is no more: {error}", file=sys.stderr)
+        sys.exit(NO_SUCH_FUNCTION)
+    from consumer.cli import main as command
+
+    sys.argv = ["customfit-consumer", "run"]
+    command()
+
+
+if __name__ == "__main__":
+    main()
