@@ -36,7 +36,7 @@ class When(Enum):
     INSIDE = "inside"
     """When it has taken all of its last argument, which it iterates over."""
     DURING = "during"
-    """When a coroutine has begun, and most of REQUEST_SECONDS later."""
+    """When a coroutine has begun, and half of REQUEST_SECONDS later."""
 
 
 class Scene(Enum):
@@ -158,7 +158,7 @@ def install(point: KillPoint) -> None:
             case When.INSIDE:
                 original(*args[:-1], _dying(args[-1], point.name), **named)
             case When.DURING:
-                asyncio.get_running_loop().call_later(REQUEST_SECONDS * 0.8, die, point.name)
+                asyncio.get_running_loop().call_later(REQUEST_SECONDS / 2, die, point.name)
                 return original(*args, **named)
         raise AssertionError(f"{point.function} did not take all of its last argument")
 
