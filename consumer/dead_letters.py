@@ -12,6 +12,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Final, cast
 
@@ -52,10 +53,14 @@ class Shape(Enum):
     """How much of the record goes along: less when the topic refuses it, so that it never blocks its partition."""
 
     WHOLE = "whole"
+    ALONE = "alone"
+    """Whole, in a batch of its own: the broker refuses a batch as a whole, the small ones beside a large one too."""
     VALUELESS = "valueless"
     BARE = "bare"
     """Only our own headers: where it was, and why it is here."""
 
+
+NEXT_SHAPE: Final = {Shape.WHOLE: Shape.ALONE, Shape.ALONE: Shape.VALUELESS, Shape.VALUELESS: Shape.BARE}
 
 log = logging.getLogger("consumer.dead_letters")
 
@@ -95,6 +100,9 @@ class DeadLetters:
         self._requests: queue.SimpleQueue[Bury | None] = queue.SimpleQueue()
         self._again: list[tuple[Bury, Shape]] = []
         self._again_at = 0.0
+        self._alone: deque[tuple[Bury, Shape]] = deque()
+        """What the topic did not take, in the shape that comes next: each goes when nothing else is under way."""
+        self._one_is_alone = False
         self._partitions: int | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="dead-letters", daemon=True)
@@ -126,25 +134,38 @@ class DeadLetters:
 
     def _work(self) -> None:
         while not self._stopping:
-            self._producer.poll(0)
+            is_careful = bool(self._alone) or self._one_is_alone
+            self._producer.poll(POLL_SECONDS if is_careful else 0)
+            if is_careful:
+                self._produce_alone()
+                continue
             waiting = len(self._producer) > 0
             try:
-                action = self._requests.get(timeout=POLL_SECONDS if waiting or self._again else 1.0)
-                if action is not None:
-                    self._produce(action, Shape.WHOLE)
+                request = self._requests.get(timeout=POLL_SECONDS if waiting or self._again else 1.0)
+                if request is not None:
+                    self._produce(request, Shape.WHOLE)
             except queue.Empty:
                 pass
             if self._again and time.monotonic() >= self._again_at:
                 again, self._again = self._again, []
+                self._alone += [(action, shape) for action, shape in again if shape is not Shape.WHOLE]
                 for action, shape in again:
-                    self._produce(action, shape)
+                    if shape is Shape.WHOLE:
+                        self._produce(action, shape)
         self._producer.purge()
         self._producer.poll(0)
+
+    def _produce_alone(self) -> None:
+        self._one_is_alone = len(self._producer) > 0 and self._one_is_alone
+        if self._alone and len(self._producer) == 0:
+            self._one_is_alone = True
+            self._produce(*self._alone.popleft())
 
     def _produce(self, action: Bury, shape: Shape) -> None:
         record = action.record
         headers = dead_letter_headers(action, time.time(), with_own=shape is not Shape.BARE)
-        if shape is not Shape.WHOLE and record.value is not None:
+        is_whole = shape in (Shape.WHOLE, Shape.ALONE)
+        if not is_whole and record.value is not None:
             headers.append(("customfit.value_omitted", str(len(record.value)).encode()))
 
         def on_delivery(error: KafkaError | None, _message: Message) -> None:
@@ -156,7 +177,7 @@ class DeadLetters:
         try:
             self._producer.produce(
                 self._settings.dead_letter_topic,
-                value=record.value if shape is Shape.WHOLE else None,
+                value=record.value if is_whole else None,
                 key=None if shape is Shape.BARE else record.key,
                 partition=record.partition.number % self._partition_count(),
                 timestamp=0 if shape is Shape.BARE else max(record.timestamp_ms, 0),
@@ -175,8 +196,10 @@ class DeadLetters:
             raise KafkaException(error)  # this producer will never work again: end, and be started anew
         self._partitions = None  # the topic may have been made anew
         if error.code() in ABOUT_THE_RECORD and shape is not Shape.BARE:
-            self._post(DeadLetterFailed("value_omitted", f"{self._settings.dead_letter_topic}: {error.str()}"))
-            self._produce(action, Shape.VALUELESS if shape is Shape.WHOLE else Shape.BARE)
+            if shape is not Shape.WHOLE:
+                self._post(DeadLetterFailed("value_omitted", f"{self._settings.dead_letter_topic}: {error.str()}"))
+            # Not produced from here: this may be a callback, and list_topics inside one aborts the process (2.16.1).
+            self._alone.append((action, NEXT_SHAPE[shape]))
             return
         self._post(DeadLetterFailed("not_written", f"{self._settings.dead_letter_topic}: {error.str()}"))
         self._later(action, shape)
