@@ -8,7 +8,7 @@ MINUTES ?= 1
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check simulate chaos bench kafka lock clean
+.PHONY: help venv demo test check simulate chaos bench rolling kafka lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -42,6 +42,9 @@ chaos: venv kafka ## everything fails on a real broker, as the seed says: make c
 
 bench: venv kafka ## this project beside the plain loop, on a real broker (ARGS=--rounds=5)
 	@$(BIN)/python -m bench.compare $(ARGS)
+
+rolling: venv kafka ## a rolling restart and a fail-over under load, measured (ARGS=--rate=500)
+	@$(BIN)/python -m bench.rolling_restart $(ARGS)
 
 kafka: venv ## fetch a real Kafka broker for the tests into .kafka
 	@$(BIN)/python -m tests.kafka.broker
