@@ -21,7 +21,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from consumer.actions import Bury
 from consumer.events import DeadLetterReason, Headers
 from consumer.inputs import DeadLettered, DeadLetterFailed, Post, ThreadEnded
-from consumer.kafka_client import producer_config
+from consumer.kafka_client import is_fatal, producer_config
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -192,7 +192,7 @@ class DeadLetters:
     def _failed(self, action: Bury, error: KafkaError, shape: Shape) -> None:
         if self._stopping:
             return
-        if error.fatal():
+        if is_fatal(error):
             raise KafkaException(error)  # this producer will never work again: end, and be started anew
         self._partitions = None  # the topic may have been made anew
         if error.code() in ABOUT_THE_RECORD and shape is not Shape.BARE:

@@ -46,7 +46,7 @@ from consumer.inputs import (
     StartPoint,
     ThreadEnded,
 )
-from consumer.kafka_client import admin_config, consumer_config
+from consumer.kafka_client import admin_config, consumer_config, is_fatal
 from consumer.kafka_offsets import committed_of, partitions_of, speaks_of, to_commit, topic_partitions_of
 from consumer.sequencer import BUFFER_FULL
 
@@ -257,13 +257,13 @@ class Source:
                 "--reset-offsets --to-earliest --execute"
             )
             self._post(PartitionFailed(partition, f"its committed offset is out of range: {error.str()}", remedy))
-        elif error.fatal():
+        elif is_fatal(error):
             raise KafkaException(error)
         else:
             self._post(KafkaTrouble(error.name(), error.str()))
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
+        if is_fatal(error):
             raise KafkaException(error)
         self._post(KafkaTrouble(error.name(), error.str()))
 

@@ -100,6 +100,11 @@ def _common(settings: Settings) -> dict[str, Any]:
     }
 
 
+def is_fatal(error: KafkaError) -> bool:
+    """Whether the client will never work again. `fatal()` alone says no of what arrives as the code _FATAL (2.16.1)."""
+    return bool(error.fatal()) or error.code() == KafkaError._FATAL
+
+
 def prepare(settings: Settings) -> int:
     """Check that the topic is there, create the dead-letter topic, set a new group's start; gives its partitions.
 

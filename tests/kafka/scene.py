@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Scene:
         """Its default name."""
         return f"{self.topic}.customfit-dlq"
 
-    def member(self, name: str, **properties: Any) -> Service:
+    def member(self, name: str, *, command: Sequence[str] = ("-m", "consumer", "run"), **properties: Any) -> Service:
         """Start a member with a state folder of its own; `properties`: librdkafka's, with _ for a dot."""
         more = {key.replace("_", "."): value for key, value in properties.items()}
         environ = {
@@ -48,7 +48,7 @@ class Scene:
             "CUSTOMFIT_STATE_DIR": str(self._folder / f"state-{name}"),
             **self.settings,
         }
-        return Service(self._folder, environ, name=name)
+        return Service(self._folder, environ, name=name, command=command)
 
     def produce_rounds(self, users: list[str], first: int, end: int) -> None:
         """Round 0 is everybody's identify, the others are tracks."""
