@@ -31,7 +31,7 @@ from consumer.inputs import (
     StateWritten,
     ThreadEnded,
 )
-from consumer.kafka_client import admin_config
+from consumer.kafka_client import admin_config, is_fatal
 from consumer.lanes import Lane
 from consumer.partition_state import PartitionState
 from consumer.state_records import StateKey, encode_key, encode_value
@@ -276,7 +276,7 @@ class UserStates:
 
     def _written(self, write: _Write, offset: int | None, error: KafkaError | None) -> None:
         if error is not None or offset is None:
-            if error is not None and error.fatal():
+            if error is not None and is_fatal(error):
                 raise KafkaException(error)  # this producer will never work again: end, and be started anew
             detail = f"{self._topic.name}: {error.str() if error else 'no offset'}"
             self._post(StateProblem("not_written", detail))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from consumer.kafka_client import reader_config
+from consumer.kafka_client import is_fatal, reader_config
 from consumer.state_records import StateKey, UnknownStateRecord, decode_record
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class StateReader:
         for message in self._consumer.consume(SLICE_RECORDS_MAX, SLICE_SECONDS):
             number = message.partition()
             error = message.error()
-            if error is not None and error.fatal():
+            if error is not None and is_fatal(error):
                 raise KafkaException(error)
             if number not in self.reading:
                 trouble = error or trouble

@@ -13,7 +13,7 @@ import asyncio
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
@@ -33,8 +33,6 @@ class When(Enum):
 
     BEFORE = "before"
     AFTER = "after"
-    INSIDE = "inside"
-    """When it has taken all of its last argument, which it iterates over."""
     DURING = "during"
     """When a coroutine has begun, and half of REQUEST_SECONDS later."""
 
@@ -76,14 +74,15 @@ class KillPoint:
     """How many dead letters may be there a second time."""
 
 
-B, A, INSIDE, DURING = When
+B, A, DURING = When
 STOP, REVOKE = Scene.STOP, Scene.REVOKE
 
 KILL_POINTS: Final = (
     # start
-    KillPoint("topics made, not joined", "consumer.kafka_client:_create_dead_letter_topic", A, NOTHING),
+    KillPoint("dead-letter topic made", "consumer.kafka_client:_create_dead_letter_topic", A, NOTHING),
+    KillPoint("state topic made, not joined", "consumer.state_topic:_create", A, NOTHING),
     KillPoint("joined, nothing fetched", "consumer.kafka:Source._on_assign", A, NOTHING),
-    KillPoint("state open, loop not told", "consumer.state:UserStates._open", A, NOTHING),
+    KillPoint("state open, loop not told", "consumer.state:StateOpened", B, NOTHING),
     # one request
     KillPoint("fetched", "consumer.kafka:Source._hand_over", B, NOTHING),
     KillPoint("fetched, in lanes", "consumer.pipeline:Pipeline._fetched", A, NOTHING),
@@ -93,9 +92,13 @@ KILL_POINTS: Final = (
     KillPoint("a later answer, loop not told", "consumer.destination:Target.answered", B, UNCOMMITTED, call=15),
     # the state
     KillPoint("answered 2xx, state not written", "consumer.state:UserStates._write", B, FIRST_ANSWERS),
-    KillPoint("in a transaction of the state", "consumer.state:Store.write", INSIDE, FIRST_ANSWERS),
-    KillPoint("state on disk, loop not told", "consumer.state:Store.write", A, FIRST_ANSWERS),
-    KillPoint("state written, loop told", "consumer.sequencer:Sequencer.recorded", A, FIRST_ANSWERS),
+    KillPoint("state produced, not acknowledged", "consumer.state_topic:StateWriter.write", A, FIRST_ANSWERS),
+    KillPoint("state in the topic, not noted", "consumer.state:UserStates._written", B, FIRST_ANSWERS),
+    KillPoint("state in the topic, loop not told", "consumer.state:StateWritten", B, FIRST_ANSWERS),
+    KillPoint("loop told of the state", "consumer.sequencer:Sequencer.recorded", A, FIRST_ANSWERS),
+    KillPoint("in a transaction of the store", "consumer.store:Store._insert", A, UNCOMMITTED),
+    KillPoint("a later transaction of the store", "consumer.store:Store._insert", A, UNCOMMITTED, call=5),
+    KillPoint("state stored", "consumer.state:UserStates._write_behind", A, UNCOMMITTED),
     # commits
     KillPoint("finished, commit not sent", "consumer.kafka:Source._commit", B, UNCOMMITTED),
     KillPoint("commit sent, not answered", "consumer.kafka:Source._commit", A, UNCOMMITTED),
@@ -155,19 +158,11 @@ def install(point: KillPoint) -> None:
             case When.AFTER:
                 original(*args, **named)
                 die(point.name)
-            case When.INSIDE:
-                original(*args[:-1], _dying(args[-1], point.name), **named)
             case When.DURING:
                 asyncio.get_running_loop().call_later(REQUEST_SECONDS / 2, die, point.name)
                 return original(*args, **named)
-        raise AssertionError(f"{point.function} did not take all of its last argument")
 
     setattr(owner, name, replaced)
-
-
-def _dying(items: Any, name: str) -> Iterator[Any]:
-    yield from items
-    die(name)
 
 
 def main() -> None:

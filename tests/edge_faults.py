@@ -1,0 +1,276 @@
+"""Faults put by hand into the edges, one at a time, into a copy of the tree: the tests named with each must fail.
+
+    python -m tests.edge_faults [WORDS OF ITS NAME]
+
+What tests/test_simulation_faults.py does to the core in seconds takes real brokers here, and so minutes: a command of
+its own. Before the faults the named tests are run once on an unchanged copy, where they must pass.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+AT_ONCE: Final = 2
+FAILED_TESTS: Final = 1
+"""pytest's exit code; others mean that it did not come to running them."""
+
+REBALANCES: Final = "tests/kafka/test_rebalances.py"
+SERVICE: Final = "tests/kafka/test_service.py"
+KILL_POINTS: Final = "tests/kafka/test_kill_points.py::test_death_between_two_effects"
+GONE: Final = f"{REBALANCES}::test_a_dead_letter_topic_that_is_gone_blocks_the_commit"
+TOO_LARGE: Final = f"{REBALANCES}::test_a_value_too_large_for_the_dead_letter_topic_blocks_nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeFault:
+    """A hole in an edge: what stands there, what is put there, and the test that must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    caught_by: str
+
+
+FAULTS: Final = (
+    # kafka.py, kafka_client.py
+    EdgeFault(
+        "no drain: a stop commits nothing",
+        "consumer/kafka.py",
+        "points = drained.result(self._settings.drain_seconds + DRAIN_GRACE_SECONDS)",
+        "points = {}",
+        f"{KILL_POINTS}[stop: committed, not left]",
+    ),
+    EdgeFault(
+        "what was fetched is committed when it is handed back",
+        "consumer/kafka.py",
+        "        error = self._commit_and_wait(points)\n        if error is not None and leaving:",
+        "        positions = self._consumer.position(_topic_partitions(partitions))\n"
+        "        self._consumer.commit(offsets=[p for p in positions if p.offset > 0], asynchronous=False)\n"
+        "        error = None\n        if error is not None and leaving:",
+        f"{SERVICE}::test_three_members_share_the_partitions_and_keep_order",
+    ),
+    EdgeFault(
+        "a commit one too far",
+        "consumer/kafka.py",
+        "TopicPartition(p.topic, p.number, point.offset, point.metadata)",
+        "TopicPartition(p.topic, p.number, point.offset + 1, point.metadata)",
+        GONE + "[make_the_topic_anew]",
+    ),
+    EdgeFault(
+        "partitions that were lost are committed",
+        "consumer/kafka.py",
+        "            self._forget(lost)\n            self._post(Lost(sorted(lost)))",
+        "            self._give_up(lost, shutdown=False)",
+        "tests/kafka/test_process_faults.py::test_a_member_that_was_frozen_comes_back_to_nothing",
+    ),
+    EdgeFault(
+        "the commit's metadata is not read",
+        "consumer/kafka.py",
+        "StartPoint(offset, known.metadata)",
+        "StartPoint(offset, None)",
+        GONE + "[kill_and_start_again]",
+    ),
+    EdgeFault(
+        "an offset out of range starts somewhere",
+        "consumer/kafka_client.py",
+        '"auto.offset.reset": "error"',
+        '"auto.offset.reset": "latest"',
+        f"{REBALANCES}::test_an_offset_out_of_range_stops_its_partition_and_says_what_mends_it",
+    ),
+    EdgeFault(
+        "aborted transactions are read",
+        "consumer/kafka_client.py",
+        '"isolation.level": "read_committed"',
+        '"isolation.level": "read_uncommitted"',
+        f"{SERVICE}::test_an_end_of_transaction_markers_leaves_no_lag",
+    ),
+    EdgeFault(
+        "each start begins at the end",
+        "consumer/kafka_client.py",
+        "            if _committed(consumer, settings, partitions):\n                return\n",
+        "",
+        f"{SERVICE}::test_a_new_group_may_start_at_the_end",
+    ),
+    EdgeFault(
+        "a client that will never work again is kept",
+        "consumer/kafka_client.py",
+        "return bool(error.fatal()) or error.code() == KafkaError._FATAL",
+        "return bool(error.fatal())",
+        "tests/kafka/test_kafka_faults.py::test_the_same_static_member_twice_ends_the_older",
+    ),
+    # dead_letters.py
+    EdgeFault(
+        "a dead letter that fails is dropped",
+        "consumer/dead_letters.py",
+        "        self._later(action, shape)\n\n    def _later",
+        "        self._post(DeadLettered(action))\n\n    def _later",
+        GONE + "[make_the_topic_anew]",
+    ),
+    EdgeFault(
+        "a dead letter is finished before it is acknowledged",
+        "consumer/dead_letters.py",
+        "                on_delivery=on_delivery,\n            )\n",
+        "            )\n            self._post(DeadLettered(action))\n",
+        f"{KILL_POINTS}[dead letter produced, not acknowledged]",
+    ),
+    EdgeFault(
+        "a callback asks the client for topics",
+        "consumer/dead_letters.py",
+        "self._alone.append((action, NEXT_SHAPE[shape]))",
+        "self._produce(action, NEXT_SHAPE[shape])",
+        TOO_LARGE,
+    ),
+    EdgeFault(
+        "a large neighbour costs the value",
+        "consumer/dead_letters.py",
+        "{Shape.WHOLE: Shape.ALONE, ",
+        "{Shape.WHOLE: Shape.VALUELESS, ",
+        TOO_LARGE,
+    ),
+    # state.py, store.py, state_topic.py
+    EdgeFault(
+        "the state of another destination is believed",
+        "consumer/store.py",
+        "({marks}) AND destination_id = ?",
+        "({marks}) AND ? > 0",
+        "tests/test_store.py::test_an_entry_counts_only_for_its_destination",
+    ),
+    EdgeFault(
+        "the state is acknowledged and not written",
+        "consumer/state.py",
+        "            self._produce(_Write(state, lane.user, lane))",
+        "            self._acknowledged.append(_Write(state, lane.user, lane))",
+        "tests/kafka/test_state_topic.py::test_a_user_s_state_moves_with_the_partition",
+    ),
+    EdgeFault(
+        "a file that somebody else has open is used",
+        "consumer/store.py",
+        '"PRAGMA locking_mode = EXCLUSIVE"',
+        '"PRAGMA locking_mode = NORMAL"',
+        "tests/test_store.py::test_a_locked_file_is_left_to_its_owner",
+    ),
+    EdgeFault(
+        "a store that may have missed a deletion is believed",
+        "consumer/store.py",
+        "not 0 <= _now_seconds() - row[2] < age_seconds_max",
+        "False",
+        "tests/test_store.py::test_a_store_that_may_have_missed_a_deletion_is_rebuilt",
+    ),
+    EdgeFault(
+        "a store of another topic is believed",
+        "consumer/store.py",
+        "if row is not None and row[0] != self._topic:",
+        "if False:",
+        "tests/test_store.py::test_a_store_of_another_topic_is_set_aside",
+    ),
+    # destination.py and its engines
+    EdgeFault(
+        "a redirect is followed",
+        "consumer/engine_pyreqwest.py",
+        ".follow_redirects(False)",
+        ".follow_redirects(True)",
+        "tests/test_destination.py::test_every_status_is_an_answer",
+    ),
+    EdgeFault(
+        "the key is said back",
+        "consumer/destination.py",
+        'body = body.replace(spelling.encode(), b"***")',
+        "pass",
+        "tests/test_destination.py::test_the_key_is_blotted_out_of_a_body",
+    ),
+    # pipeline.py, and what it composes
+    EdgeFault(
+        "a user is identified before the 2xx",
+        "consumer/pipeline.py",
+        "            self._deliveries[delivery] = loop.create_task",
+        "            delivery.lane.identified = True\n            self._deliveries[delivery] = loop.create_task",
+        "tests/test_simulation.py::test_every_promise_holds_in_every_world",
+    ),
+    EdgeFault(
+        "whatever is answered is delivered",
+        "consumer/pipeline.py",
+        "outcome = judge(response.answer, datetime.now(UTC))",
+        "outcome = Delivered()",
+        f"{SERVICE}::test_an_outage_spends_nothing",
+    ),
+    EdgeFault(
+        "a batch crosses an identify",
+        "consumer/lanes.py",
+        "if event.kind is Kind.IDENTIFY or event.kind is Kind.DELETE or",
+        "if event.kind is Kind.DELETE or",
+        "tests/test_sequencer.py::test_an_identify_goes_alone",
+    ),
+)
+
+
+def copy_tree(folder: Path) -> Path:
+    """A copy of the project, with this one's broker."""
+    copy = folder / "tree"
+    ignored = shutil.ignore_patterns("__pycache__", ".*", "build", "dist")
+    shutil.copytree(ROOT, copy, ignore=ignored)
+    (copy / ".kafka").symlink_to(ROOT / ".kafka")
+    return copy
+
+
+def run(copy: Path, tests: Iterable[str]) -> int:
+    """Run them; gives the exit code of pytest."""
+    options = ["-q", "-x", "-p", "no:cacheprovider", f"--basetemp={copy.parent / 'temporary'}"]
+    command = [sys.executable, "-m", "pytest", *options, *tests]
+    done = subprocess.run(command, cwd=copy, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    (copy.parent / "output").write_bytes(done.stdout)
+    return done.returncode
+
+
+def put(fault: EdgeFault) -> tuple[bool, float]:
+    """Whether it was caught, and in how many seconds."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="edge-fault-") as folder:
+        copy = copy_tree(Path(folder))
+        file = copy / fault.file
+        text = file.read_text()
+        assert 1 == text.count(fault.old), (
+            f"{fault.name}: its text stands {text.count(fault.old)} times in {fault.file}"
+        )
+        file.write_text(text.replace(fault.old, fault.new))
+        code = run(copy, [fault.caught_by])
+        if code not in (0, FAILED_TESTS):
+            print((copy.parent / "output").read_text(), file=sys.stderr)
+    return code == FAILED_TESTS, time.monotonic() - started
+
+
+def main() -> int:
+    """Print the table; 1 when a fault was not caught."""
+    words = sys.argv[1:]
+    faults = [fault for fault in FAULTS if all(word in fault.name for word in words)]
+    with tempfile.TemporaryDirectory(prefix="edge-fault-") as folder:
+        copy = copy_tree(Path(folder))
+        if run(copy, sorted({fault.caught_by for fault in faults})) != 0:
+            print((copy.parent / "output").read_text(), file=sys.stderr)
+            print("the tests fail without any fault", file=sys.stderr)
+            return 1
+    print("| fault | put into | test that must fail | caught | seconds |\n|---|---|---|---|---|", flush=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        caught = []
+        for fault, (is_caught, seconds) in zip(faults, pool.map(put, faults), strict=True):
+            caught.append(is_caught)
+            test = fault.caught_by.removeprefix("tests/")
+            print(
+                f"| {fault.name} | {fault.file} | {test} | {'yes' if is_caught else 'NO'} | {seconds:.0f} |", flush=True
+            )
+    print(f"{sum(caught)} of {len(caught)} caught")
+    return 0 if all(caught) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
