@@ -1,0 +1,45 @@
+"""/livez: whether a restart would help."""
+
+from __future__ import annotations
+
+from consumer.gate import State
+from consumer.health import LOOP_SILENT_SECONDS_MAX, POLL_SILENT_SECONDS_MAX, liveness
+from consumer.snapshot import Phase, Snapshot
+
+
+def snapshot(taken_at: float) -> Snapshot:
+    """A process whose destination is away and whose Kafka has trouble."""
+    return Snapshot(
+        taken_at=taken_at,
+        phase=Phase.RUNNING,
+        joined=False,
+        partitions=(),
+        consumed={},
+        finished={},
+        unfinished=0,
+        introductions=0,
+        holds_cut_short=0,
+        held_events=0,
+        held_users=0,
+        in_flight=0,
+        destination_state=State.UNAVAILABLE,
+        destination_reason="connection refused",
+        kafka_trouble="all brokers are down",
+    )
+
+
+def test_an_outage_is_no_reason_to_restart() -> None:
+    """While the loop turns and the Kafka thread polls it is alive, whatever the others do."""
+    assert (True, "alive", []) == liveness(snapshot(100.0), polled_at=100.0, now=101.0)
+
+
+def test_a_part_that_hangs_is_not_alive() -> None:
+    """The loop or the Kafka thread has been silent for too long: not alive, and it says which."""
+    late = 100.0 + max(LOOP_SILENT_SECONDS_MAX, POLL_SILENT_SECONDS_MAX) + 1.0
+    loop = liveness(snapshot(100.0), polled_at=late, now=late)
+    thread = liveness(snapshot(late), polled_at=100.0, now=late)
+
+    assert (False, "stuck") == loop[:2]
+    assert ["the loop has not turned for 121 s"] == loop.reasons
+    assert (False, "stuck") == thread[:2]
+    assert ["the Kafka thread has not polled for 121 s"] == thread.reasons
