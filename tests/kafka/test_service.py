@@ -272,6 +272,7 @@ def test_an_end_of_transaction_markers_leaves_no_lag(
     producer.begin_transaction()
     key, value = event("identify", "never committed")
     producer.produce(topic_name, value, key)
+    assert 0 == producer.flush(30)  # or it would not be in the topic at all
     producer.abort_transaction()
     with Service(tmp_path, settings).wait_ready() as service:
         wait_until(lambda: service.total("customfit_events_consumed_total") == 1, "the event")
