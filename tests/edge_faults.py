@@ -122,7 +122,7 @@ FAULTS: Final = (
         "consumer/dead_letters.py",
         "                on_delivery=on_delivery,\n            )\n",
         "            )\n            self._post(DeadLettered(action))\n",
-        f"{KILL_POINTS}[dead letter produced, not acknowledged]",
+        TOO_LARGE,
     ),
     EdgeFault(
         "a callback asks the client for topics",
@@ -192,10 +192,11 @@ FAULTS: Final = (
     # pipeline.py, and what it composes
     EdgeFault(
         "a user is identified before the 2xx",
-        "consumer/pipeline.py",
-        "            self._deliveries[delivery] = loop.create_task",
-        "            delivery.lane.identified = True\n            self._deliveries[delivery] = loop.create_task",
-        "tests/test_simulation.py::test_every_promise_holds_in_every_world",
+        "consumer/sequencer.py",
+        "            return lane.next_delivery(self._rules.batch_events_max, self._rules.batch_bytes_max)",
+        "            delivery = lane.next_delivery(self._rules.batch_events_max, self._rules.batch_bytes_max)\n"
+        "            lane.identified = True\n            return delivery",
+        "tests/test_sequencer.py::test_a_refused_identify_leaves_the_user_unidentified",
     ),
     EdgeFault(
         "whatever is answered is delivered",
