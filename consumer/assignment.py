@@ -42,6 +42,8 @@ class Assignment:
         """Nothing more is sent: being revoked, or stopping."""
         self.dropped = False
         """No longer ours: whatever still comes back is ignored."""
+        self.guarded = True
+        """Too many dead letters halt it. Not the replay topic: what fails again goes back to where it was."""
         self.halted: str | None = None
         """Why this partition has stopped by itself, in words for the operator."""
         self._recent: deque[bool] = deque(maxlen=RATIO_WINDOW_RECORDS)
@@ -67,7 +69,7 @@ class Assignment:
 
         The guard against dead-lettering a whole topic because of one wrong setting: a share of the last 1,000 records.
         """
-        if dead_letter:
+        if dead_letter and self.guarded:
             seen = len(self._recent) + 1
             if seen >= RATIO_RECORDS_MIN and self._recent_dead_letters + 1 > ratio_max * seen:
                 return False

@@ -22,6 +22,7 @@ from consumer.actions import Bury
 from consumer.events import DeadLetterReason, Headers
 from consumer.inputs import DeadLettered, DeadLetterFailed, Post, ThreadEnded
 from consumer.kafka_client import is_fatal, producer_config
+from consumer.replays import OFFSET, PARTITION, REPLAYS, TOPIC, VALUE_OMITTED, carried, origin_of
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -65,21 +66,26 @@ NEXT_SHAPE: Final = {Shape.WHOLE: Shape.ALONE, Shape.ALONE: Shape.VALUELESS, Sha
 log = logging.getLogger("consumer.dead_letters")
 
 
-def dead_letter_headers(action: Bury, failed_at: float, *, with_own: bool = True) -> Headers:
-    """The record's own headers, unchanged, and why it is here. Appended: a reader takes the last of a name."""
-    record = action.record
+def dead_letter_headers(action: Bury, failed_at: float, replay_topic: str, *, with_own: bool = True) -> Headers:
+    """The record's own headers, unchanged, and why it is here. Appended: a reader takes the last of a name.
+
+    Of a replayed record: those it had before it was a dead letter, and where it lay at first.
+    """
+    origin = origin_of(action.record, replay_topic)
+    own, replays = carried(action.record, replay_topic)
     ours = {
-        "__connect.errors.topic": record.partition.topic,
-        "__connect.errors.partition": str(record.partition.number),
-        "__connect.errors.offset": str(record.offset),
+        TOPIC: origin.partition.topic,  # the first: what is behind it is ours
+        PARTITION: str(origin.partition.number),
+        OFFSET: str(origin.offset),
         "__connect.errors.exception.class.name": EXCEPTION_CLASSES[action.reason],
         "__connect.errors.exception.message": action.detail[:DETAIL_CHARACTERS_MAX],
         "customfit.reason": action.reason.value,
         "customfit.attempts": str(action.attempts),
         "customfit.failed_at": _iso(failed_at),
     }
-    own = record.headers or [] if with_own else []
-    headers: Headers = [*own, *((name, text.encode()) for name, text in ours.items())]
+    if replays:
+        ours[REPLAYS] = str(replays)
+    headers: Headers = [*(own if with_own else []), *((name, text.encode()) for name, text in ours.items())]
     if action.status is not None:
         headers.append(("customfit.http.status", str(action.status).encode()))
         headers.append(("customfit.http.body", action.body))
@@ -163,10 +169,13 @@ class DeadLetters:
 
     def _produce(self, action: Bury, shape: Shape) -> None:
         record = action.record
-        headers = dead_letter_headers(action, time.time(), with_own=shape is not Shape.BARE)
+        origin = origin_of(record, self._settings.replay_topic)
+        headers = dead_letter_headers(
+            action, time.time(), self._settings.replay_topic, with_own=shape is not Shape.BARE
+        )
         is_whole = shape in (Shape.WHOLE, Shape.ALONE)
         if not is_whole and record.value is not None:
-            headers.append(("customfit.value_omitted", str(len(record.value)).encode()))
+            headers.append((VALUE_OMITTED, str(len(record.value)).encode()))
 
         def on_delivery(error: KafkaError | None, _message: Message) -> None:
             if error is None:
@@ -179,8 +188,8 @@ class DeadLetters:
                 self._settings.dead_letter_topic,
                 value=record.value if is_whole else None,
                 key=None if shape is Shape.BARE else record.key,
-                partition=record.partition.number % self._partition_count(),
-                timestamp=0 if shape is Shape.BARE else max(record.timestamp_ms, 0),
+                partition=origin.partition.number % self._partition_count(),
+                timestamp=0 if shape is Shape.BARE else max(origin.timestamp_ms, 0),
                 headers=cast("list[tuple[str, str | bytes | None]]", headers),
                 on_delivery=on_delivery,
             )

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from consumer.events import DeadLetterReason, Decoded, Event, Kind, Record, Rejected, Skipped, SkipReason, User
+from consumer.replays import origin_of
 from consumer.timestamps import segment_timestamp
 
 USER_ID_BYTES_MAX: Final = 512
@@ -74,6 +75,8 @@ class DecodingRules:
     anonymous: Literal["skip", "forward"] = "skip"
     integrations: Literal["respect", "explicit", "ignore"] = "respect"
     record_bytes_max: int = 1_048_576
+    replay_topic: str = ""
+    """Its records have the insert_id and the time of the record they were at first."""
 
 
 def decode(record: Record, rules: DecodingRules) -> Decoded:
@@ -132,14 +135,15 @@ def _event(record: Record, envelope: _Envelope, rules: DecodingRules) -> Decoded
         return _invalid(record, kind, f"`{'traits' if kind is Kind.IDENTIFY else 'properties'}` is not an object")
     if kind is Kind.IDENTIFY and payload is not None and personas is not None:
         payload = _audience_membership(payload, personas)
+    origin = origin_of(record, rules.replay_topic)
     return Event(
         record,
         kind,
         user,
-        insert_id=_id(envelope.messageId) or f"{record.partition.topic}-{record.partition.number}-{record.offset}",
+        insert_id=_id(envelope.messageId) or str(origin),
         timestamp=segment_timestamp(
             (envelope.timestamp, envelope.originalTimestamp, envelope.sentAt, envelope.receivedAt),
-            record.timestamp_ms,
+            origin.timestamp_ms,
         ),
         name=name or None,
         payload=payload,

@@ -32,6 +32,7 @@ from consumer.samples import encoded_samples
 TOPIC: Final = "segment-events"
 DEAD_LETTERS: Final = f"{TOPIC}.customfit-dlq"
 STATE: Final = "customfit-consumer.identified-users"
+REPLAYS: Final = f"{TOPIC}.customfit-replay"
 KEY: Final = "demo-server-key"
 GARBAGE_EVERY: Final = 500
 READY_SECONDS_MAX: Final = 30.0
@@ -187,7 +188,7 @@ def _embedded_broker() -> Iterator[str]:
     quiet.setLevel(logging.ERROR)
     broker = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "replaced", "log_level": 3}, logger=quiet)
     [node] = broker.list_topics(timeout=10).brokers.values()
-    for topic in (TOPIC, DEAD_LETTERS, STATE):
+    for topic in (TOPIC, DEAD_LETTERS, STATE, REPLAYS):
         broker.list_topics(topic, timeout=10)  # asking for a topic makes it
     yield f"{node.host}:{node.port}"
 

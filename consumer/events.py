@@ -16,7 +16,7 @@ Headers = list[tuple[str, bytes | None]]
 
 
 class Partition(NamedTuple):
-    """A partition of a source topic."""
+    """A partition of the source topic, or of the replay topic."""
 
     topic: str
     number: int

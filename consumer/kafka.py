@@ -92,7 +92,7 @@ class _StopAsked(Exception):
 
 
 class Source:
-    """The consumer of the source topic."""
+    """The consumer of the source topic and of the replay topic."""
 
     def __init__(self, settings: Settings, post: Post) -> None:
         self.limit_records = 0
@@ -121,8 +121,9 @@ class Source:
 
     # ------------------------------------------------------------------ called by the loop
 
-    def start(self) -> None:
-        """Join the group."""
+    def start(self, topics: list[str]) -> None:
+        """Join the group for these topics."""
+        self._topics = topics
         self._consumer = Consumer(
             {
                 **consumer_config(self._settings),
@@ -156,7 +157,7 @@ class Source:
         error: BaseException | None = None
         try:
             self._consumer.subscribe(
-                [self._settings.kafka_topic],
+                self._topics,
                 on_assign=self._on_assign,
                 on_revoke=self._on_revoke,
                 on_lost=self._on_lost,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 DEAD_LETTER_HEADROOM_BYTES: Final = 65_536
 """What headers may add to a record."""
 DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3600 * 1000
+REPLAY_RETENTION_MS: Final = 2 * DEAD_LETTER_RETENTION_MS
+"""A replay is the receipt of its dead letter and must outlive it: Kafka removes whole segments, days apart."""
 REQUEST_SECONDS: Final = 10.0
 HEARTBEAT_INTERVAL_MS: Final = 1000
 """A member learns of a rebalance by its next heartbeat, and until all have learned of it the partitions that move stand
@@ -27,6 +29,10 @@ log = logging.getLogger("consumer.kafka")
 
 class KafkaUnavailable(Exception):
     """Kafka, or a topic we need, can't be had: exit 69. The message names the setting and what to do."""
+
+
+class TopicNotCreated(KafkaUnavailable):
+    """A topic is not there and this user may not create it."""
 
 
 class KafkaMisconfigured(Exception):
@@ -82,6 +88,8 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         "enable.idempotence": True,
         # The topic takes more than the default of 1 MB; the broker says what it does not take.
         "message.max.bytes": 1_000_000_000,
+        # A topic's max.message.bytes is for batches: a large one of small records is refused whole. As Java's.
+        "batch.size": 16_384,
     }
 
 
@@ -105,8 +113,19 @@ def is_fatal(error: KafkaError) -> bool:
     return bool(error.fatal()) or error.code() == KafkaError._FATAL
 
 
-def prepare(settings: Settings) -> int:
-    """Check that the topic is there, create the dead-letter topic, set a new group's start; gives its partitions.
+class Prepared(NamedTuple):
+    """What the start found."""
+
+    partitions: int
+    """Of the source topic."""
+    topics: list[str]
+    """To be read."""
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Check that the topic is there, create dead-letter and replay topic, set a new group's start.
+
+    Without dead-letter topic there is no start; without replay topic there are only no replays.
 
     Raises KafkaUnavailable, KafkaMisconfigured.
     """
@@ -115,7 +134,26 @@ def prepare(settings: Settings) -> int:
     _create_dead_letter_topic(admin, settings, partitions)
     if settings.kafka_start == "latest":
         _start_new_group_at_end(settings, partitions)
-    return partitions
+    try:
+        create_replay_topic(settings)
+    except TopicNotCreated as error:
+        log.warning("%s, and restart; until then only %s is read", error, settings.kafka_topic)
+        return Prepared(partitions, [settings.kafka_topic])
+    return Prepared(partitions, [settings.kafka_topic, settings.replay_topic])
+
+
+def create_replay_topic(settings: Settings) -> bool:
+    """Make sure that it exists; True when it did not. Raises TopicNotCreated, KafkaUnavailable, KafkaMisconfigured."""
+    admin = admin_client(settings)
+    return _create_topic(
+        admin,
+        settings,
+        f"the replay topic {settings.replay_topic!r} (CUSTOMFIT_REPLAY_TOPIC)",
+        NewTopic(settings.replay_topic, _partition_count(admin, settings)),
+        # Twice: it takes any record that the dead-letter topic takes, and two headers more.
+        headroom_bytes=2 * DEAD_LETTER_HEADROOM_BYTES,
+        retention_ms=REPLAY_RETENTION_MS,
+    )
 
 
 class Inspection(NamedTuple):
@@ -196,10 +234,24 @@ def _partition_count(admin: AdminClient, settings: Settings) -> int:
 
 
 def _create_dead_letter_topic(admin: AdminClient, settings: Settings, partitions: int) -> None:
-    name = settings.dead_letter_topic
+    _create_topic(
+        admin,
+        settings,
+        f"the dead-letter topic {settings.dead_letter_topic!r} (CUSTOMFIT_DEAD_LETTER_TOPIC)",
+        NewTopic(settings.dead_letter_topic, partitions),
+        headroom_bytes=DEAD_LETTER_HEADROOM_BYTES,
+        retention_ms=DEAD_LETTER_RETENTION_MS,
+    )
+
+
+def _create_topic(
+    admin: AdminClient, settings: Settings, what: str, topic: NewTopic, *, headroom_bytes: int, retention_ms: int
+) -> bool:
+    """Create it if it is not there, for records as large as the source's and headers; whether it was created."""
+    name = topic.topic
     try:
         if name in admin.list_topics(timeout=REQUEST_SECONDS).topics:
-            return
+            return False
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka stopped answering during the start: {error_text(error)}") from None
     source = ConfigResource(ResourceType.TOPIC, settings.kafka_topic)
@@ -208,21 +260,18 @@ def _create_dead_letter_topic(admin: AdminClient, settings: Settings, partitions
         record_bytes_max = int(entries["max.message.bytes"].value)
     except (KafkaException, FutureTimeoutError, KeyError, ValueError):
         record_bytes_max = 1_048_588  # Kafka's default
-    config = {
-        "max.message.bytes": str(record_bytes_max + DEAD_LETTER_HEADROOM_BYTES),
-        "retention.ms": str(DEAD_LETTER_RETENTION_MS),
-    }
+    topic.config = {"max.message.bytes": str(record_bytes_max + headroom_bytes), "retention.ms": str(retention_ms)}
     try:
-        _wait(admin.create_topics([NewTopic(name, partitions, config=config)])[name])
+        _wait(admin.create_topics([topic])[name])
     except (KafkaException, FutureTimeoutError) as error:
         if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
-            return
+            return False
         message = (
-            f"the dead-letter topic {name!r} (CUSTOMFIT_DEAD_LETTER_TOPIC) does not exist and could not be created: "
-            f"{error_text(error)}; create it, or allow this user to"
+            f"{what} does not exist and could not be created: {error_text(error)}; create it, or allow this user to"
         )
-        raise KafkaUnavailable(message) from None
-    log.info("created the dead-letter topic %s with %d partitions", name, partitions)
+        raise TopicNotCreated(message) from None
+    log.info("created %s with %d partitions", what, topic.num_partitions)
+    return True
 
 
 def _start_new_group_at_end(settings: Settings, partitions: int) -> None:

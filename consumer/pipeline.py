@@ -114,10 +114,11 @@ class Pipeline:
         self._graveyard = graveyard
         self._engine = engine
         self._reporter = reporter
-        self._rules = DecodingRules(settings.anonymous, settings.integrations, settings.record_bytes_max)
+        self._rules = DecodingRules(
+            settings.anonymous, settings.integrations, settings.record_bytes_max, settings.replay_topic
+        )
         self._phase = Phase.STARTING
-        self._joined = False
-        self._ended = False
+        self._joined = self._ended = False
         self._commits = CommitSchedule(
             settings.commit_interval_seconds, settings.uncommitted_events_max, settings.lease
         )
@@ -126,8 +127,7 @@ class Pipeline:
         self._looking: deque[list[Fetch]] = deque()
         """Batches whose users are being looked up, oldest first."""
         self._deliveries: dict[Delivery, asyncio.Task[None]] = {}
-        self._taken_records = 0
-        self._taken_bytes = 0
+        self._taken_records = self._taken_bytes = 0
         self._notes: dict[Partition, PartitionNotes] = {}
         self._finished_here: dict[Partition, tuple[int, dict[int, int]]] = {}
         """Of partitions that went, and may come back: what was committed, and what was finished above."""
@@ -357,7 +357,7 @@ class Pipeline:
             offsets = OffsetTracker(start.offset, finished_before, cluster_id)
             committed, finished_here = self._finished_here.pop(partition, (0, {}))
             offsets.finished_here(finished_here if start.offset >= committed else {})
-            self._sequencer.assign(partition, offsets)
+            self._sequencer.assign(partition, offsets).guarded = partition.topic == self._settings.kafka_topic
             self._notes[partition] = PartitionNotes()
             self._states.open(partition)
 

@@ -68,14 +68,15 @@ async def serve(settings: Settings) -> int:
     server.start()
     try:
         stopping = _stop_on_signals(lambda: inbox.post_here(Stop()))
-        state_topic = await _prepared(settings, stopping)
-        if state_topic is None:
+        prepared = await _prepared(settings, stopping)
+        if prepared is None:
             return EXIT_OK
+        topics, state_topic = prepared
         log.info("reading %s as group %s, delivering to %s with %s", *_what(settings), engine.name)
         _tune_interpreter()
         states.start(state_topic)
         dead_letters.start()
-        source.start()
+        source.start(topics)
         await pipeline.run()
         dead_letters.stop()
         states.stop()
@@ -135,12 +136,15 @@ def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
     return stopping
 
 
-async def _prepared(settings: Settings, stopping: asyncio.Event) -> StateTopic | None:
-    """Check Kafka and create what is missing; None when told to stop meanwhile. Raises KafkaUnavailable."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[StateTopic] = loop.create_future()
+async def _prepared(settings: Settings, stopping: asyncio.Event) -> tuple[list[str], StateTopic] | None:
+    """Check Kafka and create what is missing; gives the topics to read, and that of the state.
 
-    def settle(result: StateTopic | Exception) -> None:
+    None when told to stop meanwhile. Raises KafkaUnavailable.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[tuple[list[str], StateTopic]] = loop.create_future()
+
+    def settle(result: tuple[list[str], StateTopic] | Exception) -> None:
         if done.done():
             return
         if isinstance(result, Exception):
@@ -149,9 +153,10 @@ async def _prepared(settings: Settings, stopping: asyncio.Event) -> StateTopic |
             done.set_result(result)
 
     def work() -> None:
-        result: StateTopic | Exception
+        result: tuple[list[str], StateTopic] | Exception
         try:
-            result = prepare_state_topic(settings, prepare(settings))
+            partitions, topics = prepare(settings)
+            result = topics, prepare_state_topic(settings, partitions)
         except Exception as problem:  # noqa: BLE001  raised where it is awaited
             result = problem
         with contextlib.suppress(RuntimeError):  # told to stop meanwhile: the loop is gone
@@ -165,8 +170,8 @@ async def _prepared(settings: Settings, stopping: asyncio.Event) -> StateTopic |
     stopped.cancel()
     if not done.done():
         return None
-    state_topic = done.result()
-    return None if stopping.is_set() else state_topic
+    prepared = done.result()
+    return None if stopping.is_set() else prepared
 
 
 def _exit_code(pipeline: Pipeline) -> int:

@@ -139,6 +139,16 @@ class Settings:
             derived=Derived("{group}.identified-users", "kafka_group_id", "{}.identified-users".format),
         ),
     ]
+    replay_topic: Annotated[
+        str,
+        Rule(
+            topic_name,
+            None,
+            TOPIC_LIMITS,
+            "Topic where `dlq replay` puts dead letters; `run` reads it too.",
+            derived=Derived("{topic}.customfit-replay", "kafka_topic", "{}.customfit-replay".format),
+        ),
+    ]
     # Users
     state_dir: Annotated[
         Path,

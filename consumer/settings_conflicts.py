@@ -28,7 +28,7 @@ def conflicts(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str
     at_least("buffer_events_max", "in_flight_max")
     at_least("buffer_bytes_max", "record_bytes_max")
     topics: dict[str, str] = {}
-    for setting in ("kafka_topic", "dead_letter_topic", "state_topic"):
+    for setting in ("kafka_topic", "dead_letter_topic", "state_topic", "replay_topic"):
         if setting not in values:
             continue
         other = topics.setdefault(values[setting], setting)

@@ -22,6 +22,7 @@ def snapshot(taken_at: float) -> Snapshot:
         held_events=0,
         held_users=0,
         in_flight=0,
+        in_flight_limit=256,
         destination_state=State.UNAVAILABLE,
         destination_reason="connection refused",
         kafka_trouble="all brokers are down",

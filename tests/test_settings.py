@@ -48,6 +48,7 @@ def test_defaults() -> None:
         "kafka_properties": {},
         "dead_letter_topic": "segment-events.customfit-dlq",
         "state_topic": "customfit-consumer.identified-users",
+        "replay_topic": "segment-events.customfit-replay",
         "state_dir": "state",
         "hold_seconds": 0.0,
         "unidentified": "introduce",
@@ -104,20 +105,22 @@ def _name(environment_variable: str) -> str:
 
 
 def test_derived_defaults() -> None:
-    """The dead-letter topic follows the topic, the destination's name the URL without its query."""
+    """The other topics follow the topic, the destination's name the URL without its query."""
     settings = load(kafka_topic="orders", api_url="https://example.com/in?app=7")
 
     assert "orders.customfit-dlq" == settings.dead_letter_topic
+    assert "orders.customfit-replay" == settings.replay_topic
     assert "https://example.com/in" == settings.destination_name
     assert "other" == load(destination_name="other").destination_name
 
 
 def test_derived_default_that_does_not_fit() -> None:
     """A derived default can be wrong too, and the message says what it came from."""
-    text = problem(kafka_topic="t" * 240)
+    first, second = problems(kafka_topic="t" * 240)
 
-    assert text.startswith("CUSTOMFIT_DEAD_LETTER_TOPIC (default, from CUSTOMFIT_KAFKA_TOPIC): ")
-    assert text.endswith("has 254 characters; use at most 249")
+    assert first.startswith("CUSTOMFIT_DEAD_LETTER_TOPIC (default, from CUSTOMFIT_KAFKA_TOPIC): ")
+    assert first.endswith("has 254 characters; use at most 249")
+    assert second.startswith("CUSTOMFIT_REPLAY_TOPIC (default, from CUSTOMFIT_KAFKA_TOPIC): ")
 
 
 def test_import_is_light() -> None:
@@ -222,7 +225,7 @@ def test_topic_names(topic: str) -> None:
 
 
 @pytest.mark.parametrize("topic", [".", "..", "a b", "a/b", "ü", "x" * 250, "a\n"])
-@pytest.mark.parametrize("name", ["kafka_topic", "kafka_group_id", "dead_letter_topic"])
+@pytest.mark.parametrize("name", ["kafka_topic", "kafka_group_id", "dead_letter_topic", "replay_topic"])
 def test_bad_topic_names(name: str, topic: str) -> None:
     """What Kafka does not take is refused before Kafka is asked."""
     assert problem(**{name: topic}).startswith(f"{variable(name)} (environment): ")
@@ -313,6 +316,12 @@ def test_state_dir_is_not_touched(tmp_path: Path) -> None:
         ({"in_flight_max": "300", "buffer_events_max": "299"}, "BUFFER_EVENTS_MAX", "IN_FLIGHT_MAX (environment)"),
         ({"record_bytes_max": "134217729"}, "BUFFER_BYTES_MAX (default)", "RECORD_BYTES_MAX (environment)"),
         ({"dead_letter_topic": "segment-events"}, "DEAD_LETTER_TOPIC (environment)", "KAFKA_TOPIC (default)"),
+        ({"replay_topic": "segment-events"}, "REPLAY_TOPIC (environment)", "KAFKA_TOPIC (default)"),
+        (
+            {"replay_topic": "a.customfit-dlq", "kafka_topic": "a"},
+            "REPLAY_TOPIC (environment)",
+            "DEAD_LETTER_TOPIC (default, from CUSTOMFIT_KAFKA_TOPIC)",
+        ),
         ({"drain_seconds": "290"}, "DRAIN_SECONDS (environment): 290 s", "KAFKA_PROPERTIES (default)"),
         (
             {"kafka_properties": '{"max.poll.interval.ms": 25000, "session.timeout.ms": 6000}'},

@@ -36,6 +36,8 @@ CORE: Final = {
     "lease",
     "mapping",
     "offsets",
+    "replays",
+    "selection",
     "sequencer",
     "snapshot",
     "timestamps",

@@ -10,7 +10,7 @@ import typer
 
 from consumer import __version__
 
-COMMANDS: Final = ("run", "demo", "emulator", "produce", "check", "health")
+COMMANDS: Final = ("run", "demo", "emulator", "produce", "check", "health", "lag", "user", "dlq")
 
 
 def main() -> None:
@@ -29,7 +29,11 @@ def app(*names: str) -> typer.Typer:
     )
     typer_app.callback()(_customfit_consumer)
     for name in names:
-        typer_app.command()(getattr(import_module(f"consumer.cli.{name}"), name))
+        command = getattr(import_module(f"consumer.cli.{name}"), name)
+        if isinstance(command, typer.Typer):
+            typer_app.add_typer(command, name=name)
+        else:
+            typer_app.command()(command)
     return typer_app
 
 

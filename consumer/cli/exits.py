@@ -37,6 +37,13 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
+def quiet_kafka_client() -> None:
+    """What librdkafka logs says the same as a command's own message, many times over."""
+    logger = logging.getLogger("librdkafka")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+
+
 def settings_or_exit(
     environ: Mapping[str, str], config: Path | None = None, *, api_key_required: bool = True
 ) -> Settings:

@@ -152,6 +152,8 @@ class Sender:
 
         self.acknowledged = 0
         self.failed = 0
+        self.last: tuple[int, int] | None = None
+        """Partition and offset of what was acknowledged last."""
         self.reasons: Counter[str] = Counter()
         self.interrupts = Interrupts()
         self._target = target
@@ -240,9 +242,9 @@ class Sender:
                 return
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
-        del message
         if error is None:
             self.acknowledged += 1
+            self.last = (message.partition() or 0, message.offset() or 0)
         else:
             self._count_failed(error)
 
@@ -287,6 +289,16 @@ class Interrupts:
             yield
         finally:
             self._put_off = False
+
+    @contextmanager
+    def let_through(self) -> Iterator[None]:
+        """Within `put_off`: raise KeyboardInterrupt at once again, and now if one has come."""
+        self._put_off = False
+        try:
+            self.check()
+            yield
+        finally:
+            self._put_off = True
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if a signal has come."""

@@ -1,0 +1,46 @@
+"""`customfit-consumer lag`: how far the group is behind, asked of the broker and not of the consumer."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consumer.cli.exits import EXIT_UNAVAILABLE, fail, settings_or_exit
+from consumer.cli.reading import work
+
+
+def lag(
+    config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """The group's lag per partition, in offsets and seconds; also while no consumer runs."""
+    from consumer.group_lag import group_lag
+
+    settings = settings_or_exit(os.environ, config, api_key_required=False)
+    with work(settings) as (reader, _):
+        source = group_lag(settings, reader, settings.kafka_topic, time.time())
+        replays = group_lag(settings, reader, settings.replay_topic, time.time())
+    if not source:
+        fail(
+            f"there is no topic {settings.kafka_topic!r} ({settings.origin('kafka_topic')}) at "
+            f"{settings.kafka_bootstrap_servers}, or this user may not see it",
+            EXIT_UNAVAILABLE,
+        )
+    partitions = source + replays
+    if as_json:
+        rows = [partition._asdict() for partition in partitions]
+        print(json.dumps({"group": settings.kafka_group_id, "partitions": rows}, indent=2))
+        return
+    width = max(len(partition.topic) for partition in partitions)
+    print(f"{'TOPIC'.ljust(width)}  PARTITION  COMMITTED        END        LAG    SECONDS")
+    for topic, number, committed, end, events, seconds in partitions:
+        shown = "-" if committed is None else str(committed)
+        print(f"{topic.ljust(width)}  {number:9}  {shown:>9}  {end:9}  {events:9}  {seconds:9.1f}")
+    total = sum(partition.lag_events for partition in partitions)
+    oldest = max(partition.lag_seconds for partition in partitions)
+    print(f"group {settings.kafka_group_id}: {total} behind, the oldest for {oldest:.1f} s")

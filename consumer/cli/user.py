@@ -1,0 +1,90 @@
+"""`customfit-consumer user`: is a user identified, and forget them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from consumer.cli.exits import EXIT_ERROR, fail, settings_or_exit
+from consumer.cli.reading import bounds_or_exit, progress, work
+
+if TYPE_CHECKING:
+    from consumer.events import User
+    from consumer.settings import Settings
+
+
+def user(
+    user_id: Annotated[str, typer.Argument(metavar="USER_ID", help="The userId of their events.")],
+    *,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="It is an anonymousId.")] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Produce a Segment `delete` event for them, and wait until it is there.")
+    ] = False,
+    config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say whether a user counts as identified; or have them forgotten."""
+    from consumer.events import User
+
+    settings = settings_or_exit(os.environ, config, api_key_required=False)
+    if not user_id:
+        raise typer.BadParameter("a user id is not empty", param_hint="USER_ID")
+    if forget:
+        _forget(settings, User(user_id, anonymous), as_json=as_json)
+    else:
+        _look_up(settings, User(user_id, anonymous), as_json=as_json)
+
+
+def _look_up(settings: Settings, user: User, *, as_json: bool) -> None:
+    from consumer.dead_letter_text import iso, printable
+    from consumer.user_lookup import look_up
+
+    with work(settings) as (reader, interrupts):
+        stretches = bounds_or_exit(settings, reader, "state_topic")
+        records = sum(end - low for low, end in stretches.values())
+        with progress("reading", records, interrupts, shown=not as_json) as advance:
+            answer = look_up(reader, settings, user, stretches, advance)
+    identified = {number: iso(at) for number, at in sorted(answer.identified_at_ms.items())}
+    forgotten = {number: iso(at) for number, at in sorted(answer.forgotten_at_ms.items())}
+    if as_json:
+        who = {"user": user.id, "anonymous": user.anonymous, "destination": settings.destination_name}
+        known = {"identified": answer.identified, "identified_at": identified, "forgotten_at": forgotten}
+        print(json.dumps({**who, **known}, indent=2))
+        return
+    print(f"{printable(user.id)} is {'' if answer.identified else 'not '}identified ({settings.destination_name})")
+    for number, at in identified.items():
+        print(f"  by an event of partition {number}, since {at}")
+    for number, at in forgotten.items():
+        print(f"  forgotten by a delete of partition {number} at {at}")
+
+
+def _forget(settings: Settings, user: User, *, as_json: bool) -> None:
+    from consumer.cli.produce import Sender, target_of
+
+    event = {
+        "type": "delete",
+        "anonymousId" if user.anonymous else "userId": user.id,
+        "messageId": str(uuid.uuid4()),
+        "timestamp": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+    if user.anonymous and settings.anonymous == "skip":
+        fail("events with only an anonymousId are skipped (CUSTOMFIT_ANONYMOUS); there is nobody to forget", EXIT_ERROR)
+    sender = Sender(target_of(settings, None, None))
+    with sender.interrupts:
+        sender.check_topic()
+        interrupted = sender.send([(user.id.encode(), json.dumps(event).encode())], 0.0, lambda _done: None)
+    if sender.last is None:
+        reasons = "interrupted" if interrupted else "; ".join(sender.reasons)
+        fail(f"the delete event was not taken: {reasons}", EXIT_ERROR)
+    partition, offset = sender.last
+    if as_json:
+        print(json.dumps({"event": event, "topic": settings.kafka_topic, "partition": partition, "offset": offset}))
+    else:
+        print(f"the delete event is in {settings.kafka_topic}, partition {partition}, offset {offset}")

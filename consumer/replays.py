@@ -1,0 +1,112 @@
+"""What a dead letter says of itself, and what a replayed one carries through. Pure.
+
+A dead letter is the record as it was, and behind its own headers a tail of ours that begins with the last
+`__connect.errors.topic`. A record of the replay topic is that dead letter unchanged, plus two headers:
+
+    customfit.replays     how many times this record has been replayed: with the origin it says which dead letter this
+                          is a replay of, so it is the receipt of it as well
+    customfit.timestamp   the record's timestamp. The replay itself has the time of the replay: with the old one its
+                          topic's retention would remove it before it is read, and the lag would be weeks
+
+When it becomes a dead letter once more, the tail is replaced and speaks of the original record again: a second replay
+sends the same insert_id, and headers do not grow from replay to replay.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from consumer.events import Headers, Partition, Record
+
+TOPIC: Final = "__connect.errors.topic"
+PARTITION: Final = "__connect.errors.partition"
+OFFSET: Final = "__connect.errors.offset"
+REPLAYS: Final = "customfit.replays"
+TIMESTAMP: Final = "customfit.timestamp"
+VALUE_OMITTED: Final = "customfit.value_omitted"
+
+
+class Origin(NamedTuple):
+    """Where a record lay when it came from its producer, and when that was."""
+
+    partition: Partition
+    offset: int
+    timestamp_ms: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}-{self.offset}"
+
+
+class Receipt(NamedTuple):
+    """Names a dead letter, for ever: which record, and how many times it had been replayed before.
+
+    Not the dead letter's own place: a crash between the dead letter and its commit leaves two of them, and one replay
+    is enough. The timestamp in the origin tells records apart when a topic was deleted and made anew.
+    """
+
+    origin: Origin
+    replays: int
+
+
+def origin_of(record: Record, replay_topic: str) -> Origin:
+    """Where the record came from; only what lies in the replay topic may say so itself."""
+    own = Origin(record.partition, record.offset, record.timestamp_ms)
+    if record.partition.topic != replay_topic:
+        return own
+    return _origin(tail(record.headers), record.timestamp_ms) or own
+
+
+def dead_letter_receipt(record: Record) -> Receipt | None:
+    """Which dead letter this is; None for a record that does not say where it came from."""
+    said = tail(record.headers)
+    origin = _origin(said, record.timestamp_ms)
+    return None if origin is None else Receipt(origin, _whole(said.get(REPLAYS)) or 0)
+
+
+def replay_receipt(record: Record) -> Receipt | None:
+    """Which dead letter this record of the replay topic is a replay of."""
+    said = tail(record.headers)
+    origin = _origin(said, record.timestamp_ms)
+    replays = _whole(said.get(REPLAYS)) or 0
+    return None if origin is None or replays < 1 else Receipt(origin, replays - 1)
+
+
+def replay_headers(dead_letter: Record, receipt: Receipt) -> Headers:
+    """The headers of the dead letter's replay."""
+    return [
+        *(dead_letter.headers or []),
+        (REPLAYS, str(receipt.replays + 1).encode()),
+        (TIMESTAMP, str(receipt.origin.timestamp_ms).encode()),
+    ]
+
+
+def carried(record: Record, replay_topic: str) -> tuple[Headers, int]:
+    """The producer's own headers, which a dead letter keeps, and how many times the record has been replayed."""
+    headers = record.headers or []
+    if record.partition.topic != replay_topic or (start := _tail_start(headers)) is None:
+        return headers, 0
+    return headers[:start], _whole(tail(headers).get(REPLAYS)) or 0
+
+
+def tail(headers: Headers | None) -> dict[str, bytes]:
+    """What was added when the record became a dead letter, by name; of a name the last."""
+    start = _tail_start(headers or [])
+    return {} if headers is None or start is None else {name: value or b"" for name, value in headers[start:]}
+
+
+def _tail_start(headers: Headers) -> int | None:
+    return next((index for index in reversed(range(len(headers))) if headers[index][0] == TOPIC), None)
+
+
+def _origin(said: dict[str, bytes], timestamp_ms: int) -> Origin | None:
+    topic = said.get(TOPIC, b"").decode(errors="replace")
+    number, offset = _whole(said.get(PARTITION)), _whole(said.get(OFFSET))
+    if not topic or number is None or offset is None:
+        return None
+    carried_ms = _whole(said.get(TIMESTAMP))
+    return Origin(Partition(topic, number), offset, timestamp_ms if carried_ms is None else carried_ms)
+
+
+def _whole(text: bytes | None) -> int | None:
+    # 19 digits hold what Kafka counts; int() alone would take blanks, signs and a megabyte of digits.
+    return int(text) if text is not None and text.isdigit() and len(text) <= 19 else None

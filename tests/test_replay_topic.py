@@ -1,0 +1,51 @@
+"""The start without a replay topic: it is not needed to deliver, so it must not be in the way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Producer
+
+from consumer import kafka_client
+from consumer.kafka_client import TopicNotCreated, create_replay_topic, prepare
+from consumer.settings import Settings
+from tests.given_settings import load
+
+TOPIC = "events"
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Settings]:
+    """Those for a mock cluster with source and dead-letter topic, which can't create topics on request."""
+    monkeypatch.setattr(kafka_client, "REQUEST_SECONDS", 2.0)  # so long it says nothing to what it does not know
+    keeper = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "log_level": 0})
+    [broker] = keeper.list_topics(timeout=10).brokers.values()
+    for topic in (TOPIC, f"{TOPIC}.customfit-dlq"):
+        keeper.list_topics(topic, timeout=10)  # asking for it makes it
+
+    def make() -> Settings:
+        assert keeper
+        return load(kafka_bootstrap_servers=f"{broker.host}:{broker.port}", kafka_topic=TOPIC)
+
+    return make
+
+
+def test_without_replay_topic_the_source_is_read(
+    settings: Callable[[], Settings], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One warning, which names the topic, its setting and what to do; the start goes on."""
+    with caplog.at_level(logging.WARNING, "consumer"):
+        prepared = prepare(settings())
+
+    assert [TOPIC] == prepared.topics
+    [warning] = [record.getMessage() for record in caplog.records if record.name.startswith("consumer")]
+    assert "the replay topic 'events.customfit-replay' (CUSTOMFIT_REPLAY_TOPIC) does not exist" in warning
+    assert "create it" in warning
+
+
+def test_a_replay_needs_the_topic(settings: Callable[[], Settings]) -> None:
+    """`dlq replay` has nowhere to write to: an error."""
+    with pytest.raises(TopicNotCreated):
+        create_replay_topic(settings())
