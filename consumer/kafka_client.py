@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 DEAD_LETTER_HEADROOM_BYTES: Final = 65_536
 """What headers may add to a record."""
 DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3600 * 1000
+REPLAY_PARTITIONS: Final = 1
+"""Lanes make it fast enough. With as many as the source, the assignor, which counts partitions of all topics together,
+was seen to give all of the source to one of two members and all of the replays to the other."""
 REPLAY_RETENTION_MS: Final = 2 * DEAD_LETTER_RETENTION_MS
 """A replay is the receipt of its dead letter and must outlive it: Kafka removes whole segments, days apart."""
 REQUEST_SECONDS: Final = 10.0
@@ -149,7 +152,7 @@ def create_replay_topic(settings: Settings) -> bool:
         admin,
         settings,
         f"the replay topic {settings.replay_topic!r} (CUSTOMFIT_REPLAY_TOPIC)",
-        NewTopic(settings.replay_topic, _partition_count(admin, settings)),
+        NewTopic(settings.replay_topic, REPLAY_PARTITIONS),
         # Twice: it takes any record that the dead-letter topic takes, and two headers more.
         headroom_bytes=2 * DEAD_LETTER_HEADROOM_BYTES,
         retention_ms=REPLAY_RETENTION_MS,

@@ -357,7 +357,7 @@ class Pipeline:
             offsets = OffsetTracker(start.offset, finished_before, cluster_id)
             committed, finished_here = self._finished_here.pop(partition, (0, {}))
             offsets.finished_here(finished_here if start.offset >= committed else {})
-            self._sequencer.assign(partition, offsets).guarded = partition.topic == self._settings.kafka_topic
+            self._sequencer.assign(partition, offsets).guarded = partition.topic != self._settings.replay_topic
             self._notes[partition] = PartitionNotes()
             self._states.open(partition)
 

@@ -239,10 +239,7 @@ def test_killed_at_any_moment_each_is_replayed_once(
 
     def written() -> int:
         """Uncommitted ones too."""
-        return sum(
-            watcher.get_watermark_offsets(TopicPartition(replays, number), timeout=10)[1]
-            for number in range(PARTITIONS)
-        )
+        return watcher.get_watermark_offsets(TopicPartition(replays, 0), timeout=10)[1]
 
     committed = []
     for _ in range(4):
@@ -403,9 +400,9 @@ def test_lag_is_told_also_while_no_consumer_runs(
     assert (5, PARTITIONS) == sums(before)
     assert {None} == {row["committed_offset"] for row in before["partitions"]}
     assert 1 == sum(row["lag_seconds"] > 0 for row in before["partitions"])
-    assert (0, 2 * PARTITIONS) == sums(during)
+    assert (0, PARTITIONS + 1) == sums(during)
     assert {0} == {row["lag_seconds"] for row in during["partitions"]}
-    assert (3, 2 * PARTITIONS) == sums(after)
+    assert (3, PARTITIONS + 1) == sums(after)
     assert "3 behind" in run(settings, "lag")
 
 
