@@ -6,7 +6,7 @@ Order. A dead-letter topic is not in the order of its origin: one that had to be
 ones, and one that failed anew after a replay comes at the end. So all that is selected is sorted by its place at the
 origin, and written to the replay partition of the origin's number (modulo; there is one unless somebody made more):
 there a user's events are in the order in which they were produced, as far as they were selected together. A replay is
-the receipt of its dead letter, and receipts appear in this order, so what goes on after an interruption goes on in order.
+the receipt of its dead letter, and receipts appear in this order: what is interrupted goes on in order.
 """
 
 from __future__ import annotations
