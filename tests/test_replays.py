@@ -159,13 +159,13 @@ def test_identified_users_of_both_topics_are_one_sample() -> None:
     """The metric has the partition's number alone: two samples with the same labels would fail the scrape."""
     from dataclasses import replace
 
-    snapshot = snapshot()
-    [view] = snapshot.partitions
+    idle = snapshot()
+    [view] = idle.partitions
     views = (
         replace(view, partition=SOURCE, identified_users=5),
         replace(view, partition=REPLAYS, identified_users=2),
     )
-    text = Metrics(lambda: replace(snapshot, partitions=views)).text()
+    text = Metrics(lambda: replace(idle, partitions=views)).text()
     samples = {
         (sample.name, *sorted(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(text)
