@@ -1,8 +1,12 @@
-"""Where every record went. consumed = finished + unfinished, at any moment; the sequencer is the only writer."""
+"""Where every event went. consumed = finished + unfinished, at any moment; the sequencer is the only writer.
+
+A record is one event, but for a batch, and for one without any: that counts as one too.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -40,20 +44,21 @@ class Account:
         self.introductions = 0
         self.holds_cut_short = 0
 
-    def receive(self, type_: str, size_bytes: int) -> None:
-        """A record was fetched and looked at."""
-        self.consumed[type_] += 1
-        self.unfinished += 1
+    def receive(self, types: Sequence[str], size_bytes: int) -> None:
+        """A record was fetched and looked at: the types of its events, and what all of it costs."""
+        for type_ in types:
+            self.consumed[type_] += 1
+        self.unfinished += len(types)
         self.unfinished_bytes += size_bytes
 
     def finish(self, end: End, reason: Reason, size_bytes: int) -> None:
-        """A record was finished."""
+        """An event was finished; the bytes are its record's when that is finished with it."""
         self.finished[(end, reason)] += 1
         self.unfinished -= 1
         self.unfinished_bytes -= size_bytes
 
-    def hand_back(self, reason: HandBack, records: int, size_bytes: int) -> None:
-        """Unfinished records left with their partition."""
-        self.finished[(End.HANDED_BACK, reason)] += records
-        self.unfinished -= records
+    def hand_back(self, reason: HandBack, events: int, size_bytes: int) -> None:
+        """Unfinished events left with their partition."""
+        self.finished[(End.HANDED_BACK, reason)] += events
+        self.unfinished -= events
         self.unfinished_bytes -= size_bytes

@@ -22,7 +22,7 @@ from consumer.actions import Bury
 from consumer.events import DeadLetterReason, Headers
 from consumer.inputs import DeadLettered, DeadLetterFailed, Post, ThreadEnded
 from consumer.kafka_client import is_fatal, producer_config
-from consumer.replays import OFFSET, PARTITION, REPLAYS, TOPIC, VALUE_OMITTED, carried, origin_of
+from consumer.replays import BATCH_INDEX, OFFSET, PARTITION, REPLAYS, TOPIC, VALUE_OMITTED, carried, origin_of
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -83,6 +83,8 @@ def dead_letter_headers(action: Bury, failed_at: float, replay_topic: str, *, wi
         "customfit.attempts": str(action.attempts),
         "customfit.failed_at": _iso(failed_at),
     }
+    if origin.batch_index is not None:
+        ours[BATCH_INDEX] = str(origin.batch_index)
     if replays:
         ours[REPLAYS] = str(replays)
     headers: Headers = [*(own if with_own else []), *((name, text.encode()) for name, text in ours.items())]

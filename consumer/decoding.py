@@ -2,6 +2,8 @@
 
 Only the envelope is read; `properties` and `traits` stay JSON text and are passed on as they came (big integers exact,
 key order kept). What msgspec 0.22 does not check in text that it skips is UTF-8, so that is checked here.
+
+A record is one event, or a batch of events as Segment's HTTP API takes them.
 """
 
 from __future__ import annotations
@@ -13,13 +15,26 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from consumer.events import DeadLetterReason, Decoded, Event, Kind, Record, Rejected, Skipped, SkipReason, User
-from consumer.replays import origin_of
+from consumer.events import (
+    Batch,
+    DeadLetterReason,
+    Decoded,
+    Event,
+    Kind,
+    Record,
+    Rejected,
+    Skipped,
+    SkipReason,
+    User,
+)
+from consumer.replays import BATCH_INDEX, origin_of
 from consumer.timestamps import segment_timestamp
 
 USER_ID_BYTES_MAX: Final = 512
 DEPTH_MAX: Final = 100
 """Levels of arrays and objects. CustomFit's SDKs allow 10; Python 3.11 has stack for 900, later ones for more."""
+BATCH_ITEMS_MAX: Final = 2500
+"""Segment's own limit. It also bounds what one record of 1 MiB may turn into: 500,000 events of two bytes."""
 DESTINATION_NAMES: Final = ("CustomFit.ai", "customfitai")
 """What Segment's catalogue calls this destination in the `integrations` object; names there are case sensitive."""
 
@@ -51,6 +66,15 @@ class _Envelope(msgspec.Struct):
     integrations: Any = None
 
 
+class _BatchEnvelope(msgspec.Struct):
+    batch: list[msgspec.Raw]
+    type: Any = None
+    sentAt: Any = None  # noqa: N815
+    receivedAt: Any = None  # noqa: N815
+    context: msgspec.Raw = _NO_RAW
+    integrations: Any = None
+
+
 class _Personas(msgspec.Struct):
     computation_class: Any = None
     computation_key: Any = None
@@ -61,6 +85,7 @@ class _Context(msgspec.Struct):
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
+_batch_envelope = msgspec.json.Decoder(_BatchEnvelope)
 _context = msgspec.json.Decoder(_Context)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENGAGE_BOOLEANS: Final = {b'"true"': msgspec.Raw(b"true"), b'"false"': msgspec.Raw(b"false")}
@@ -79,7 +104,7 @@ class DecodingRules:
     """Its records have the insert_id and the time of the record they were at first."""
 
 
-def decode(record: Record, rules: DecodingRules) -> Decoded:
+def decode(record: Record, rules: DecodingRules) -> Decoded | Batch:
     """Read one record."""
     value = record.value
     if value is None:
@@ -95,13 +120,66 @@ def decode(record: Record, rules: DecodingRules) -> Decoded:
             value.decode()
         envelope = _envelope.decode(value)
     except msgspec.ValidationError as error:
+        batch = _batch_of(value)
+        if batch is not None:
+            return _batch(record, batch, rules)
         return Rejected(record, "unknown", DeadLetterReason.INVALID_EVENT, _short(error))
     except UnicodeDecodeError as error:
         detail = f"not UTF-8: {error.reason} at byte {error.start}"
         return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, detail)
     except msgspec.DecodeError as error:
         return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, f"not JSON: {_short(error)}")
+    if envelope.type == "batch" and (batch := _batch_of(value)) is not None:
+        return _batch(record, batch, rules)
     return _event(record, envelope, rules)
+
+
+def _batch_of(value: bytes | msgspec.Raw) -> _BatchEnvelope | None:
+    """The batch that an object is if it has a `batch` and no type of its own but "batch"; else None."""
+    try:
+        batch = _batch_envelope.decode(value)
+    except msgspec.DecodeError:
+        return None
+    return batch if batch.type in (None, "batch") else None
+
+
+def _batch(record: Record, batch: _BatchEnvelope, rules: DecodingRules) -> Decoded | Batch:
+    texts = batch.batch
+    if not texts:
+        return Skipped(record, "unknown", SkipReason.EMPTY_BATCH)
+    if len(texts) > BATCH_ITEMS_MAX:
+        detail = f"a batch of {len(texts)} events; the limit is {BATCH_ITEMS_MAX}"
+        return Rejected(record, "unknown", DeadLetterReason.TOO_LARGE, detail)
+    chosen = [index for name, index in record.headers or () if name == BATCH_INDEX]
+    if not chosen:
+        return Batch(record, [_item(record, index, text, batch, rules) for index, text in enumerate(texts)])
+    number = chosen[-1] or b""
+    if not number.isdigit() or len(number) > 4 or int(number) >= len(texts):
+        detail = f"its header {BATCH_INDEX} names none of its {len(texts)} events"
+        return Rejected(record, "unknown", DeadLetterReason.INVALID_EVENT, detail)
+    return Batch(record, [_item(record, int(number), texts[int(number)], batch, rules)])
+
+
+def _item(record: Record, index: int, text: msgspec.Raw, batch: _BatchEnvelope, rules: DecodingRules) -> Decoded:
+    """One event of a batch; it has the batch's times, context and integrations where it has none of its own."""
+    at = (record.partition, record.offset, record.timestamp_ms, record.key, record.value, record.headers)
+    item = Record(*at, record.fetched_at, record.size_bytes, index, len(bytes(text)))
+    try:
+        envelope = _envelope.decode(text)
+    except msgspec.DecodeError as error:
+        detail = f"item {index} of the batch: {'a batch' if _batch_of(text) is not None else _short(error)}"
+        return Rejected(item, "unknown", DeadLetterReason.INVALID_EVENT, detail)
+    if envelope.type == "batch":
+        detail = f"item {index} of the batch: a batch"
+        return Rejected(item, "unknown", DeadLetterReason.INVALID_EVENT, detail)
+    envelope.sentAt = batch.sentAt if envelope.sentAt is None else envelope.sentAt
+    envelope.receivedAt = batch.receivedAt if envelope.receivedAt is None else envelope.receivedAt
+    if b'"personas"' not in bytes(envelope.context):
+        envelope.context = batch.context
+    if isinstance(batch.integrations, dict):
+        own = envelope.integrations
+        envelope.integrations = {**batch.integrations, **own} if isinstance(own, dict) else batch.integrations
+    return _event(item, envelope, rules)
 
 
 def _event(record: Record, envelope: _Envelope, rules: DecodingRules) -> Decoded:

@@ -13,6 +13,8 @@ A dead letter: `Bury` is acknowledged by all in-sync replicas, then 3, 4, 5.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from consumer.accounting import Account, End, Reason
 from consumer.actions import Action, Bury, Forget, Remember
 from consumer.assignment import Assignment
@@ -28,11 +30,11 @@ class Endings:
         self.actions: list[Action] = []
         self._dead_letter_ratio_max = dead_letter_ratio_max
 
-    def fetched(self, assignment: Assignment, record: Record, type_: str) -> None:
-        """A record came; it is unfinished from now on."""
-        assignment.offsets.received(record.offset, record.timestamp_ms)
+    def fetched(self, assignment: Assignment, record: Record, types: Sequence[str]) -> None:
+        """A record came, with an event of each of these types; they are unfinished from now on."""
+        assignment.offsets.received(record.offset, record.timestamp_ms, len(types))
         assignment.unfinished_bytes += record.size_bytes
-        self.account.receive(type_, record.size_bytes)
+        self.account.receive(types, record.size_bytes)
 
     def skip(self, assignment: Assignment, record: Record, reason: SkipReason) -> None:
         """Nothing is to be done for it."""
@@ -120,6 +122,7 @@ class Endings:
     def _finish(self, assignment: Assignment, record: Record, end: End, reason: Reason) -> None:
         if assignment.dropped:
             return
-        assignment.offsets.finished(record.offset)
-        assignment.unfinished_bytes -= record.size_bytes
-        self.account.finish(end, reason, record.size_bytes)
+        # The items of a batch keep its whole value in memory until the last of them is finished.
+        freed_bytes = record.size_bytes if assignment.offsets.finished(record.offset) else 0
+        assignment.unfinished_bytes -= freed_bytes
+        self.account.finish(end, reason, freed_bytes)

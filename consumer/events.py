@@ -6,6 +6,7 @@ long to make, and these the garbage collector need not visit (they can't be part
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -38,6 +39,10 @@ class Record(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Monotonic seconds."""
     size_bytes: int = 0
     """What the record costs the buffer: key and value."""
+    batch_index: int | None = None
+    """Which item of a batch record this stands for: each item has a copy of the record, with the whole value."""
+    item_bytes: int = 0
+    """The size of that item."""
 
 
 class User(NamedTuple):
@@ -74,6 +79,12 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     def type(self) -> str:
         """Segment's name of the kind."""
         return self.kind.value
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it adds to a request."""
+        record = self.record
+        return record.size_bytes if record.batch_index is None else record.item_bytes
 
 
 # The `type` label of customfit_events_consumed_total: closed, whatever arrives.
@@ -118,6 +129,7 @@ class SkipReason(StrEnum):
     UNSUPPORTED = "unsupported"
     UNKNOWN_TYPE = "unknown_type"
     TOMBSTONE = "tombstone"
+    EMPTY_BATCH = "empty_batch"
     FINISHED_BEFORE = "finished_before"
     """An earlier owner of the partition finished it, and said so in its commit."""
     FORGOTTEN = "forgotten"
@@ -144,6 +156,15 @@ class HandBack(StrEnum):
 
 
 Decoded = Event | Skipped | Rejected
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Batch:
+    """A record with several events, as Segment's HTTP API takes them; it is finished when each of them is."""
+
+    record: Record
+    items: Sequence[Decoded]
+    """At least one; each has a record of its own that says which item it is."""
 
 
 # --- what the destination made of a request

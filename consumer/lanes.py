@@ -146,10 +146,10 @@ class Lane:
         """The tracks, pages and screens from the head on; a first one above `bytes_max` goes alone."""
         waiting = self.waiting
         run = [waiting.popleft()]
-        size_bytes = run[0].record.size_bytes
+        size_bytes = run[0].size_bytes
         while waiting and len(run) < events_max:
             event = waiting[0]
-            size_bytes += event.record.size_bytes
+            size_bytes += event.size_bytes
             if event.kind is Kind.IDENTIFY or event.kind is Kind.DELETE or size_bytes > bytes_max:
                 break
             run.append(waiting.popleft())

@@ -1,7 +1,7 @@
 """Which offset may be committed, and what is finished above it. Pure; one tracker an assignment of a partition.
 
 Committable is the next offset to read: below the first that is unfinished. Only offsets that were received count: gaps
-(compaction, transaction markers) are normal.
+(compaction, transaction markers) are normal. A batch is one offset with several events: it is finished with the last.
 """
 
 from __future__ import annotations
@@ -21,9 +21,18 @@ class CommitPoint(NamedTuple):
     offset: int
     metadata: str
     recorded: int
-    """How many finished records, of all since the start, the offset and the metadata account for."""
+    """How many finished events, of all since the start, the offset and the metadata account for."""
     finished: int
     """How many there were; more than `recorded` when the metadata had no room for all."""
+
+
+class _Batch:
+    """How many events a record has, where it has several."""
+
+    __slots__ = ("events", "unfinished")
+
+    def __init__(self, events: int) -> None:
+        self.events = self.unfinished = events
 
 
 class OffsetTracker:
@@ -43,13 +52,20 @@ class OffsetTracker:
         self._finished: deque[tuple[int, int]] = deque()
         """What is below the committable offset and not yet committed."""
         self._finished_count = 0
+        self._batches: dict[int, _Batch] = {}
+        """The batches at or above the committable offset, in the order of the log; an ordinary record costs nothing."""
+        self._more_unfinished = 0
+        """Unfinished events of batches, without the first of each: that stands in `_unfinished`."""
 
-    def received(self, offset: int, timestamp_ms: int) -> None:
-        """A record was fetched. Offsets only ever rise within an assignment."""
+    def received(self, offset: int, timestamp_ms: int, events: int = 1) -> None:
+        """A record was fetched, with so many events. Offsets only ever rise within an assignment."""
         assert offset >= self._position, f"offset {offset} after position {self._position}"
         self._position = offset + 1
         self._unfinished[offset] = None
         self._pending.append((offset, timestamp_ms))
+        if events > 1:
+            self._batches[offset] = _Batch(events)
+            self._more_unfinished += events - 1
 
     def finished_here(self, earlier: Mapping[int, int]) -> None:
         """An earlier tenure of this process has finished these (its `uncommitted`), whatever came of its commits."""
@@ -67,13 +83,19 @@ class OffsetTracker:
             return False
         return offset in before
 
-    def finished(self, offset: int) -> None:
-        """The record needs nothing more: delivered, skipped or acknowledged as a dead letter."""
-        del self._unfinished[offset]
+    def finished(self, offset: int) -> bool:
+        """An event needs nothing more (delivered, skipped or safe as a dead letter); True: nor does its record."""
         self._finished_count += 1
+        if self._batches and (batch := self._batches.get(offset)) is not None:
+            batch.unfinished -= 1
+            if batch.unfinished:
+                self._more_unfinished -= 1
+                return False
+        del self._unfinished[offset]
         if len(self._pending) > 2 * len(self._unfinished) + PENDING_SLACK:
             # One record that fails for hours must not keep all that was finished behind it in memory.
             self._pending = deque(pending for pending in self._pending if pending[0] in self._unfinished)
+        return True
 
     def committable(self) -> int:
         """The next offset to read for whoever owns the partition next."""
@@ -86,12 +108,30 @@ class OffsetTracker:
         """What to commit now."""
         offset = self.committable()
         if len(self._unfinished) == self._position - offset:
-            return CommitPoint(offset, "", self._finished_count, self._finished_count)
+            left_out = self._left_out_of_batches(offset, self._position)
+            return CommitPoint(offset, "", self._finished_count - left_out, self._finished_count)
         runs = self._runs(offset)
         encoded = encode(offset, runs, self._cluster_id)
         left_out = sum(runs[encoded.runs + 1 :: 2])
+        left_out += self._left_out_of_batches(offset, offset + sum(runs[: encoded.runs]))
         recorded = max(self._finished_count - left_out, 0)
         return CommitPoint(offset, encoded.text, recorded, self._finished_count)
+
+    def _left_out_of_batches(self, committable: int, recorded_end: int) -> int:
+        """Finished events of batches of which the commit says nothing, beyond one for each finished record.
+
+        A batch that is finished in part is read again whole; one that is finished counts as one where all runs do.
+        """
+        batches = self._batches
+        while batches and (first := next(iter(batches))) < committable:
+            del batches[first]
+        left_out = 0
+        for offset, batch in batches.items():
+            if batch.unfinished:
+                left_out += batch.events - batch.unfinished
+            elif offset >= recorded_end:
+                left_out += batch.events - 1
+        return left_out
 
     def committed(self, point: CommitPoint) -> None:
         """The broker acknowledged a commit."""
@@ -136,12 +176,12 @@ class OffsetTracker:
 
     @property
     def unfinished(self) -> int:
-        """How many records were received and are not finished."""
-        return len(self._unfinished)
+        """How many events were received and are not finished."""
+        return len(self._unfinished) + self._more_unfinished
 
     @property
     def unrecorded(self) -> int:
-        """How many finished records no acknowledged commit accounts for: a crash now would send them again."""
+        """How many finished events no acknowledged commit accounts for: a crash now would send them again."""
         return self._finished_count - self._committed.recorded
 
     @property

@@ -30,6 +30,7 @@ from consumer.destination import Engine
 from consumer.drains import Drains
 from consumer.edges import Graveyard, Source, States
 from consumer.events import (
+    Batch,
     Delivered,
     Event,
     HandBack,
@@ -241,20 +242,22 @@ class Pipeline:
             if assignment is None or not assignment.open:
                 continue
             decoded = decode(record, self._rules)
+            items = decoded.items if isinstance(decoded, Batch) else (decoded,)
             if assignment.offsets.finished_before(record.offset, record.timestamp_ms):
-                decoded = Skipped(record, decoded.type, SkipReason.FINISHED_BEFORE)
-            self._sequencer.accept(assignment, decoded)
-            if isinstance(decoded, Event):
-                user = decoded.user
-                reserved = self._sequencer.reserve(assignment, user)
-                known = user in assignment.known
-                batch.append((assignment, decoded, reserved, known))
-                if not (reserved or known):
-                    # An identify is sent whatever is known; only for the others is it worth asking everywhere.
-                    users = wanted.setdefault(record.partition, {})
-                    users.setdefault(user, decoded.kind is not Kind.IDENTIFY)
-            elif isinstance(decoded, Rejected):
-                self._reporter.rejected(decoded)
+                items = [Skipped(item.record, item.type, SkipReason.FINISHED_BEFORE) for item in items]
+            self._sequencer.accept(assignment, record, items)
+            for item in items:
+                if isinstance(item, Event):
+                    user = item.user
+                    reserved = self._sequencer.reserve(assignment, user)
+                    known = user in assignment.known
+                    batch.append((assignment, item, reserved, known))
+                    if not (reserved or known):
+                        # An identify is sent whatever is known; only for the others is it worth asking everywhere.
+                        users = wanted.setdefault(record.partition, {})
+                        users.setdefault(user, item.kind is not Kind.IDENTIFY)
+                elif isinstance(item, Rejected):
+                    self._reporter.rejected(item)
         for partition, end in ends.items():
             if (assignment := assignments.get(partition)) is not None and assignment.open:
                 assignment.offsets.reached_end(end)

@@ -23,6 +23,8 @@ PARTITION: Final = "__connect.errors.partition"
 OFFSET: Final = "__connect.errors.offset"
 REPLAYS: Final = "customfit.replays"
 TIMESTAMP: Final = "customfit.timestamp"
+BATCH_INDEX: Final = "customfit.batch_index"
+"""Which item of a batch this is about; the others of the record are not."""
 VALUE_OMITTED: Final = "customfit.value_omitted"
 
 
@@ -32,9 +34,11 @@ class Origin(NamedTuple):
     partition: Partition
     offset: int
     timestamp_ms: int
+    batch_index: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.partition}-{self.offset}"
+        place = f"{self.partition}-{self.offset}"
+        return place if self.batch_index is None else f"{place}-{self.batch_index}"
 
 
 class Receipt(NamedTuple):
@@ -50,10 +54,11 @@ class Receipt(NamedTuple):
 
 def origin_of(record: Record, replay_topic: str) -> Origin:
     """Where the record came from; only what lies in the replay topic may say so itself."""
-    own = Origin(record.partition, record.offset, record.timestamp_ms)
+    own = Origin(record.partition, record.offset, record.timestamp_ms, record.batch_index)
     if record.partition.topic != replay_topic:
         return own
-    return _origin(tail(record.headers), record.timestamp_ms) or own
+    said = _origin(tail(record.headers), record.timestamp_ms) or own
+    return said if said.batch_index is not None else said._replace(batch_index=record.batch_index)
 
 
 def dead_letter_receipt(record: Record) -> Receipt | None:
@@ -104,7 +109,8 @@ def _origin(said: dict[str, bytes], timestamp_ms: int) -> Origin | None:
     if not topic or number is None or offset is None:
         return None
     carried_ms = _whole(said.get(TIMESTAMP))
-    return Origin(Partition(topic, number), offset, timestamp_ms if carried_ms is None else carried_ms)
+    batch_index = _whole(said.get(BATCH_INDEX))
+    return Origin(Partition(topic, number), offset, timestamp_ms if carried_ms is None else carried_ms, batch_index)
 
 
 def _whole(text: bytes | None) -> int | None:

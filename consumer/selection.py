@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from consumer.decoding import DecodingRules, decode
-from consumer.events import Event, Kind, Record
+from consumer.events import Batch, Event, Kind, Record
 from consumer.replays import VALUE_OMITTED, Receipt, dead_letter_receipt, tail
 
 DETAIL_CHARACTERS_MAX: Final = 120
@@ -90,9 +90,13 @@ def _shared(text: str) -> str:
 
 def _whose(record: Record) -> tuple[str, str | None]:
     decoded = decode(record, _ANY_EVENT)
-    if isinstance(decoded, Event):
-        return decoded.type, decoded.user.id
-    return decoded.type, None if record.key is None else _text(record.key)
+    items = decoded.items if isinstance(decoded, Batch) else [decoded]
+    if len(items) == 1 and isinstance(items[0], Event):
+        return items[0].type, items[0].user.id
+    # Of a batch as a whole: one identify among its events is enough to be careful.
+    types = [item.type for item in items]
+    type_ = Kind.IDENTIFY.value if Kind.IDENTIFY.value in types else types[0]
+    return type_, None if record.key is None else _text(record.key)
 
 
 def _text(value: bytes | None) -> str:
@@ -176,9 +180,9 @@ class Selection:
         return sorted([*self._pending.values(), *again], key=_in_topic)
 
 
-def _at_origin(letter: DeadLetter) -> tuple[str, int, int, int]:
-    (topic, number), offset, _ = letter.receipt.origin
-    return topic, number, offset, letter.receipt.replays
+def _at_origin(letter: DeadLetter) -> tuple[str, int, int, int, int]:
+    (topic, number), offset, _, batch_index = letter.receipt.origin
+    return topic, number, offset, batch_index or 0, letter.receipt.replays
 
 
 def _in_topic(letter: DeadLetter) -> tuple[int, int]:

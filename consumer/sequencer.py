@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal, assert_never
@@ -28,6 +28,7 @@ from consumer.events import (
     Misdirected,
     Outcome,
     Partition,
+    Record,
     Refused,
     Rejected,
     Skipped,
@@ -143,19 +144,19 @@ class Sequencer:
 
     # ------------------------------------------------------------------ in
 
-    def accept(self, assignment: Assignment, decoded: Decoded) -> None:
-        """A record was fetched. Skipped and rejected ones end here; an event goes on to `receive`."""
-        record = decoded.record
-        self._endings.fetched(assignment, record, decoded.type)
-        match decoded:
-            case Event():
-                pass
-            case Skipped(reason=skip_reason):
-                self._endings.skip(assignment, record, skip_reason)
-            case Rejected(reason=reason, detail=detail):
-                self._endings.bury(assignment, record, reason, detail)
-            case _:
-                assert_never(decoded)
+    def accept(self, assignment: Assignment, record: Record, items: Sequence[Decoded]) -> None:
+        """A record was fetched, with these in it. Skipped and rejected ones end here; events go on to `receive`."""
+        self._endings.fetched(assignment, record, [item.type for item in items])
+        for item in items:
+            match item:
+                case Event():
+                    pass
+                case Skipped(reason=skip_reason):
+                    self._endings.skip(assignment, item.record, skip_reason)
+                case Rejected(reason=reason, detail=detail):
+                    self._endings.bury(assignment, item.record, reason, detail)
+                case _:
+                    assert_never(item)
 
     def reserve(self, assignment: Assignment, user: User) -> bool:
         """Keep the user's lane, if there is one, for an event that is on its way; False: ask the stored state."""

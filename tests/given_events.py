@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from consumer.assignment import Assignment
 from consumer.decoding import DecodingRules, decode
-from consumer.events import Decoded, Event, Kind, Partition, Record, Skipped
+from consumer.events import Batch, Decoded, Event, Kind, Partition, Record, Skipped
 from consumer.lanes import Delivery, DeliveryKind, Lane
 from consumer.mapping import Dialect, request_body
 from consumer.offsets import OffsetTracker
@@ -29,7 +29,9 @@ def segment(fields: dict[str, Any] | None = None, /, **more: Any) -> bytes:
 
 def decoded(value: bytes | None, rules: DecodingRules | None = None) -> Decoded:
     """What a record with this value is."""
-    return decode(record(value), rules or DecodingRules())
+    made = decode(record(value), rules or DecodingRules())
+    assert not isinstance(made, Batch)
+    return made
 
 
 def event(value: bytes, rules: DecodingRules | None = None) -> Event:

@@ -79,18 +79,19 @@ class Bench:
         """Events of one user were fetched, from this offset on; `known`: the stored state says they are identified."""
         for step, kind in enumerate(kinds):
             event = self.event(offset + step, kind, user, fetched_at=now, size=size)
-            self.sequencer.accept(self.assignment, event)
+            self.sequencer.accept(self.assignment, event.record, [event])
             self.sequencer.receive(self.assignment, event, now, reserved=False, identified=known)
 
     def skip(self, offset: int) -> None:
         """A record that is not for us was fetched."""
         record = self.event(offset, "track").record
-        self.sequencer.accept(self.assignment, Skipped(record, "group", SkipReason.UNSUPPORTED))
+        self.sequencer.accept(self.assignment, record, [Skipped(record, "group", SkipReason.UNSUPPORTED)])
 
     def reject(self, offset: int) -> None:
         """A record that can't be read was fetched."""
         record = self.event(offset, "track").record
-        self.sequencer.accept(self.assignment, Rejected(record, "unknown", DeadLetterReason.UNDECODABLE, "not JSON"))
+        rejected = Rejected(record, "unknown", DeadLetterReason.UNDECODABLE, "not JSON")
+        self.sequencer.accept(self.assignment, record, [rejected])
 
     def answer(self, outcome: Outcome, now: float = 0.0) -> None:
         """The request that is unanswered longest is answered."""

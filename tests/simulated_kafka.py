@@ -92,7 +92,7 @@ class SimulatedSource:
         self._commit_arrives_at = 0.0
         self._drain_until = 0.0
         self._polls = False
-        self._read: dict[Record, tuple[Tenure, Entry]] = {}
+        self._read: dict[tuple[Partition, int, float], tuple[Tenure, Entry]] = {}
 
     @property
     def blocked(self) -> bool:
@@ -101,7 +101,7 @@ class SimulatedSource:
 
     def read(self, record: Record) -> tuple[Tenure, Entry]:
         """When a record was fetched, and what it is."""
-        return self._read[record]
+        return self._read[record.partition, record.offset, record.fetched_at]
 
     # ------------------------------------------------------------------ called by the loop
 
@@ -193,7 +193,7 @@ class SimulatedSource:
                 now,
                 len(key or b"") + len(entry.value or b""),
             )
-            self._read[record] = (tenure, entry)
+            self._read[partition, entry.offset, now] = (tenure, entry)
             tenure.fetched_at[entry.offset] = now
             tenure.position = entry.offset + 1
             records.append(record)

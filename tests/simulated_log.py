@@ -29,6 +29,8 @@ class Entry:
     value: bytes | None
     appended_at: float
     verdict: Verdict = "welcome"
+    event_bytes: int = 0
+    """Without what is around it in a batch."""
 
     def __str__(self) -> str:
         return f"{self.partition.number}/{self.offset} {self.what} of {self.user.id}"
@@ -49,6 +51,7 @@ class Log:
         self.gaps = 0
         self._options = options
         self._random = random.Random(f"log of {options.seed}")
+        self._batch_random = random.Random(f"batches of {options.seed}")
         self._fill()
 
     def append(
@@ -61,7 +64,10 @@ class Log:
             self.gaps += 1
         insert_id = f"m{partition.number}-{offset}"
         value = _value(what, user, insert_id, offset, self._random)
-        entry = Entry(partition, offset, what, user, insert_id, value, appended_at, verdict)
+        event_bytes = len(value or b"")
+        if value is not None and self._options.batches and what != "rejected":
+            value = self._in_a_batch(value)
+        entry = Entry(partition, offset, what, user, insert_id, value, appended_at, verdict, event_bytes)
         self.entries[partition].append(entry)
         self.by_id[insert_id] = entry
         self.ends[partition] = offset + 1
@@ -91,6 +97,14 @@ class Log:
             if rng.random() < 0.3:
                 self.ends[partition] += 1
                 self.gaps += 1
+
+    def _in_a_batch(self, value: bytes) -> bytes:
+        """Among others that are skipped: the record is finished only with all of them."""
+        rng = self._batch_random
+        if rng.random() > self._options.batches:
+            return value
+        items = [b'{"type":"group"}'] * rng.randint(0, 2) + [value] + [b'{"type":"alias"}'] * rng.randint(0, 2)
+        return b'{"batch":[%s]}' % b",".join(items)
 
     def _what(self, never_identified: bool) -> What:
         options, dice = self._options, self._random.random()

@@ -40,6 +40,8 @@ class Options:
     deletes: float
     skipped: float
     rejected: float
+    batches: float
+    """How many records are batches, in which but one event is skipped."""
     gaps: float
     # what the destination refuses for good, or never manages
     refused_events: float
@@ -127,6 +129,7 @@ def draw(seed: int) -> Options:
         deletes=content(0.3 if is_forgetful else 0.08, often=is_forgetful) if keyed and not own_stores else 0.0,
         skipped=content(0.2),
         rejected=rng.choice((0.05, 0.85, 0.85)) if is_flood else content(0.12),
+        batches=0.0 if is_flood else random.Random(f"batches of {seed}").choice((0.0, 0.0, 0.3)),
         gaps=content(0.3),
         refused_events=content(0.6 if is_hostile else 0.08, often=is_hostile),
         refused_identifies=content(0.9 if is_hostile else 0.2, often=is_hostile),

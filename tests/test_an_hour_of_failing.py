@@ -50,9 +50,10 @@ class Process:
         """As pipeline.py does; everybody is known to be identified."""
         assignment = self._assignment
         if assignment.offsets.finished_before(event.record.offset, 0):
-            self._sequencer.accept(assignment, Skipped(event.record, "track", SkipReason.FINISHED_BEFORE))
+            skipped = Skipped(event.record, "track", SkipReason.FINISHED_BEFORE)
+            self._sequencer.accept(assignment, event.record, [skipped])
             return
-        self._sequencer.accept(assignment, event)
+        self._sequencer.accept(assignment, event.record, [event])
         self._sequencer.receive(assignment, event, now, reserved=False, identified=True)
 
     def turn(self, now: float) -> None:

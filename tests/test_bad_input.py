@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.decoding import DecodingRules, decode
-from consumer.events import EVENT_TYPES, DeadLetterReason, Event, Kind, Record, Rejected, Skipped, User
+from consumer.events import EVENT_TYPES, Batch, DeadLetterReason, Event, Kind, Record, Rejected, Skipped, User
 from tests.given_events import body, decoded, end, event, record, segment
 
 FORWARD_ALL: Final = DecodingRules(anonymous="forward", integrations="ignore")
@@ -52,7 +52,7 @@ def with_value(text: bytes, field: bytes = b"properties", type_: bytes = b"track
         pytest.param(b"[%s]" % segment(), INVALID, "Expected `object`, got `array`", id="an array"),
         pytest.param(json.dumps(segment().decode()).encode(), INVALID, "Expected `object`", id="JSON in JSON"),
         pytest.param(b"{}", INVALID, "missing required field `type`", id="no type"),
-        pytest.param(b'{"batch":[%s]}' % segment(), INVALID, "missing required field `type`", id="a batch"),
+        pytest.param(b'{"batch":{"0":%s}}' % segment(), INVALID, "missing required field `type`", id="no array"),
         pytest.param(segment(type=None), INVALID, "$.type", id="type null"),
         pytest.param(segment(type=1), INVALID, "$.type", id="type of a wrong type"),
         pytest.param(segment(userId=None), INVALID, "neither userId nor anonymousId", id="no ids"),
@@ -319,9 +319,12 @@ def member(value: Any, *path: str) -> Any:
     return value
 
 
-def must_end(made: Event | Skipped | Rejected, given_record: Record) -> None:
-    """Whatever it became, it is one of the three, its type is from the closed list, and an event maps faithfully."""
+def must_end(made: Event | Skipped | Rejected | Batch, given_record: Record) -> None:
+    """Whatever it became, it is one of the four, its type is from the closed list, and an event maps faithfully."""
     assert given_record is made.record
+    if isinstance(made, Batch):
+        assert all(item.type in EVENT_TYPES for item in made.items)
+        return
     if not isinstance(made, Event):
         assert made.type in EVENT_TYPES
         return

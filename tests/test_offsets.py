@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -253,6 +254,40 @@ def test_what_has_no_room_is_left_out_and_counted() -> None:
     assert offsets.is_committed
 
 
+def test_a_batch_is_finished_with_its_last_event() -> None:
+    """Until then its offset holds, and what is finished of it would be sent again after a crash: that is counted."""
+    offsets = OffsetTracker(0, cluster_id=CLUSTER)
+    offsets.received(0, 0, events=3)
+    offsets.received(1, 0)
+
+    assert [False, True, False] == [offsets.finished(0), offsets.finished(1), offsets.finished(0)]
+    offsets.committed(offsets.commit_point())
+    assert (0, 1, 2) == (offsets.committable(), offsets.unfinished, offsets.unrecorded)
+    assert {1} == claimed(offsets)
+
+    assert offsets.finished(0)
+    offsets.committed(offsets.commit_point())
+    assert (2, 0, 0) == (offsets.committed_offset, offsets.unfinished, offsets.unrecorded)
+
+
+def test_a_batch_of_which_the_metadata_has_no_room_counts_with_all_its_events() -> None:
+    """Not one for each offset that is left out, but what would be sent again."""
+    offsets = OffsetTracker(0, cluster_id=CLUSTER)
+    rng = random.Random(1)
+    events = {offset: rng.choice((1, 3)) for offset in range(60_000)}
+    finished = [offset for offset in range(1, 60_000) if rng.random() < 0.5]
+    for offset, count in events.items():
+        offsets.received(offset, 0, count)
+    for offset in finished:
+        for _ in range(events[offset]):
+            offsets.finished(offset)
+    offsets.committed(offsets.commit_point())
+    left_out = set(finished) - claimed(offsets)
+
+    assert 0 < len(left_out) < len(finished)
+    assert sum(events[offset] for offset in left_out) == offsets.unrecorded
+
+
 @given(
     base=st.integers(0, 2**40),
     runs=st.lists(st.tuples(st.integers(1, 10_000), st.integers(1, 10_000)), max_size=40),
@@ -298,31 +333,38 @@ class TrackerBesideModel(RuleBasedStateMachine):
     def begin(self, start: int) -> None:
         self.tracker = OffsetTracker(start, cluster_id=CLUSTER)
         self.start = self.position = self.committed = start
-        self.received: list[int] = []
-        self.finished: set[int] = set()
-        self.recorded: set[int] = set()
+        self.events: dict[int, int] = {}
+        """Of each record received: how many."""
+        self.done: Counter[int] = Counter()
+        """Of each record: how many events are finished."""
+        self.recorded = self.told = 0
+
+    @property
+    def finished(self) -> set[int]:
+        return {offset for offset, events in self.events.items() if self.done[offset] == events}
 
     @property
     def unfinished(self) -> list[int]:
-        return [offset for offset in self.received if offset not in self.finished]
+        return [offset for offset, events in self.events.items() if self.done[offset] < events]
 
     @property
     def committable(self) -> int:
         return min(self.unfinished, default=self.position)
 
-    @rule(gap=st.sampled_from([0, 0, 0, 1, 5]))
-    def receive(self, gap: int) -> None:
+    @rule(gap=st.sampled_from([0, 0, 0, 1, 5]), events=st.sampled_from([1, 1, 1, 2, 3]))
+    def receive(self, gap: int, events: int) -> None:
         offset = self.position + gap
-        self.tracker.received(offset, offset)
-        self.received.append(offset)
+        self.tracker.received(offset, offset, events)
+        self.events[offset] = events
         self.position = offset + 1
 
     @precondition(lambda self: self.unfinished)
     @rule(index=st.integers(0, 50))
     def finish(self, index: int) -> None:
         offset = self.unfinished[index % len(self.unfinished)]
-        self.tracker.finished(offset)
-        self.finished.add(offset)
+        self.done[offset] += 1
+
+        assert (self.done[offset] == self.events[offset]) == self.tracker.finished(offset)
 
     @rule(beyond=st.integers(0, 2))
     def reach_end(self, beyond: int) -> None:
@@ -338,21 +380,23 @@ class TrackerBesideModel(RuleBasedStateMachine):
         if taken:
             self.tracker.committed(point)
             self.committed = point.offset
-            self.recorded = set(self.finished)
+            self.recorded = sum(self.events[offset] for offset in self.finished)
+            self.told = self.done.total()
 
     def claimed(self, metadata: str) -> set[int]:
         before = decode(metadata, self.committable, CLUSTER)
-        return set() if before is None else {offset for offset in self.received if offset in before}
+        return set() if before is None else {offset for offset in self.events if offset in before}
 
     @invariant()
     def same(self) -> None:
         assert self.committable == self.tracker.committable()
         assert self.position == self.tracker.position
         assert self.committed == self.tracker.committed_offset
-        assert len(self.unfinished) == self.tracker.unfinished
-        assert len(self.finished) - len(self.recorded) == self.tracker.unrecorded
-        assert (self.finished == self.recorded and self.committable == self.committed) == self.tracker.is_committed
-        uncommitted = [offset for offset in self.received if offset >= self.committed]
+        assert sum(self.events.values()) - self.done.total() == self.tracker.unfinished
+        assert self.done.total() - self.recorded == self.tracker.unrecorded
+        is_told = self.done.total() == self.told
+        assert (is_told and self.committable == self.committed) == self.tracker.is_committed
+        uncommitted = [offset for offset in self.events if offset >= self.committed]
         assert min(uncommitted, default=None) == self.tracker.oldest_uncommitted_ms()
 
 

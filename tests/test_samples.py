@@ -9,15 +9,16 @@ from itertools import islice
 import pytest
 
 from consumer.decoding import DecodingRules, decode
-from consumer.events import DeadLetterReason, Event, Kind, Partition, Record, Rejected, Skipped, SkipReason
+from consumer.events import Batch, DeadLetterReason, Event, Kind, Partition, Record, Rejected, Skipped, SkipReason
 from consumer.samples import GARBAGE, START_SECONDS, encoded_samples, sample_events
 
 
 def decoded(samples: list[tuple[bytes, bytes]]) -> list[Event | Skipped | Rejected]:
-    """What the consumer makes of them."""
-    return [
+    """What the consumer makes of them; none is a batch."""
+    made = [
         decode(Record(Partition("t", 0), n, 0, key, value), DecodingRules()) for n, (key, value) in enumerate(samples)
     ]
+    return [one for one in made if not isinstance(one, Batch)]
 
 
 def test_a_seed_makes_the_same_events() -> None:

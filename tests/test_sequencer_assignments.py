@@ -61,7 +61,7 @@ def test_a_reserved_lane_stays_until_its_event_is_here() -> None:
     bench.fetch(0, "track", known=True)
     bench.sent()
     late = bench.event(1, "track")
-    bench.sequencer.accept(bench.assignment, late)
+    bench.sequencer.accept(bench.assignment, late.record, [late])
 
     assert bench.sequencer.reserve(bench.assignment, U1)
     assert not bench.sequencer.reserve(bench.assignment, U2)
@@ -307,7 +307,7 @@ def test_a_lookup_that_comes_after_the_loss_is_ignored() -> None:
     """Its event was handed back with the partition."""
     bench = Bench()
     event = bench.event(0, "track")
-    bench.sequencer.accept(bench.assignment, event)
+    bench.sequencer.accept(bench.assignment, event.record, [event])
     old = bench.assignment
     bench.drop()
     bench.sequencer.receive(old, event, 0.0, reserved=False, identified=True)

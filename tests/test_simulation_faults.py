@@ -182,9 +182,9 @@ def a_refused_batch_is_dropped(
 
 
 def a_late_outcome_still_counts(_original: Any, self: Endings, assignment: Assignment, *args: Any) -> None:
-    assignment.offsets.finished(args[0].offset)
-    assignment.unfinished_bytes -= args[0].size_bytes
-    self.account.finish(args[1], args[2], args[0].size_bytes)
+    freed_bytes = args[0].size_bytes if assignment.offsets.finished(args[0].offset) else 0
+    assignment.unfinished_bytes -= freed_bytes
+    self.account.finish(args[1], args[2], freed_bytes)
 
 
 def a_late_outcome_counts_for_the_next(

@@ -301,4 +301,4 @@ class Verifier:
 
 
 def _size_bytes(entry: Entry) -> int:
-    return len(entry.user.id) + len(entry.value or b"")
+    return (0 if len(entry.value or b"") > entry.event_bytes else len(entry.user.id)) + entry.event_bytes
