@@ -9,16 +9,17 @@ from typing import Any
 
 from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
-_HERE = Path(__file__).parent
+
+def schema_folder() -> Path:
+    """Where they are."""
+    here = Path(__file__).resolve().parent
+    return here / "schemas" if (here / "schemas").is_dir() else here.parent / "schemas"
 
 
 @cache
 def avro_schema(name: str) -> Any:
     """The parsed schema in `name`.avsc."""
-    path = next(
-        p for p in (_HERE / "schemas" / f"{name}.avsc", _HERE.parent / "schemas" / f"{name}.avsc") if p.exists()
-    )
-    return parse_schema(json.loads(path.read_text(encoding="utf-8")))
+    return parse_schema(json.loads((schema_folder() / f"{name}.avsc").read_text(encoding="utf-8")))
 
 
 def single_object_header(schema: Any) -> bytes:

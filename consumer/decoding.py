@@ -104,9 +104,9 @@ class DecodingRules:
     """Its records have the insert_id and the time of the record they were at first."""
 
 
-def decode(record: Record, rules: DecodingRules) -> Decoded | Batch:
-    """Read one record."""
-    value = record.value
+def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> Decoded | Batch:
+    """Read one record; `text` is its JSON where the value is not JSON itself (Avro)."""
+    value = record.value if text is None else text
     if value is None:
         return Skipped(record, "tombstone", SkipReason.TOMBSTONE)
     if len(value) > rules.record_bytes_max:

@@ -41,8 +41,8 @@ class Record(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What the record costs the buffer: key and value."""
     batch_index: int | None = None
     """Which item of a batch record this stands for: each item has a copy of the record, with the whole value."""
-    item_bytes: int = 0
-    """The size of that item."""
+    text_bytes: int = 0
+    """The size of that item, or of the JSON text of a record in another format; 0: the value is the text."""
 
 
 class User(NamedTuple):
@@ -83,8 +83,7 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     @property
     def size_bytes(self) -> int:
         """About what it adds to a request."""
-        record = self.record
-        return record.size_bytes if record.batch_index is None else record.item_bytes
+        return self.record.text_bytes or self.record.size_bytes
 
 
 # The `type` label of customfit_events_consumed_total: closed, whatever arrives.

@@ -55,6 +55,9 @@ def readiness(snapshot: Snapshot) -> Health:
         reasons.append(f"Kafka: {snapshot.kafka_trouble}")
     if snapshot.group_trouble:
         reasons.append(snapshot.group_trouble)
+    if snapshot.registry_trouble and snapshot.awaiting_schemas:
+        waiting = ", ".join(map(str, snapshot.awaiting_schemas))
+        reasons.append(f"the schema registry: {snapshot.registry_trouble}; {waiting} wait for a schema")
     if snapshot.dead_letter_trouble:
         reasons.append(f"dead letters can't be written: {snapshot.dead_letter_trouble}")
     return Health(True, "degraded" if reasons else "ready", reasons)

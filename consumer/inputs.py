@@ -15,8 +15,10 @@ import msgspec
 from consumer.actions import Bury
 from consumer.answers import Answer
 from consumer.events import Partition, Record, User
+from consumer.known_schemas import Read
 from consumer.lanes import Delivery, Lane
 from consumer.offsets import CommitPoint
+from consumer.wire_format import SchemaRef
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -169,6 +171,29 @@ class DeadLetterFailed:
     detail: str
 
 
+@dataclass(slots=True, frozen=True, eq=False)
+class SchemaFound:
+    """The registry has the schema: how to read with it, or in words why nothing is read with it."""
+
+    schema: SchemaRef
+    read: Read | str
+
+
+@dataclass(slots=True, frozen=True)
+class SchemaMissing:
+    """The registry does not have it."""
+
+    schema: SchemaRef
+    detail: str
+
+
+@dataclass(slots=True, frozen=True)
+class RegistryTrouble:
+    """The registry did not answer and is asked again; what waits for a schema waits on."""
+
+    detail: str
+
+
 @dataclass(slots=True, frozen=True)
 class Stop:
     """SIGTERM or SIGINT."""
@@ -193,6 +218,9 @@ Input = (
     | Responded
     | DeadLettered
     | DeadLetterFailed
+    | SchemaFound
+    | SchemaMissing
+    | RegistryTrouble
     | Stop
 )
 Post = Callable[[Input], None]

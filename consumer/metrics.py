@@ -30,7 +30,7 @@ from consumer.gate import State
 from consumer.snapshot import Snapshot
 
 ERRORS: Final[dict[str, tuple[str, ...]]] = {
-    "decode": ("undecodable", "invalid_event", "too_large"),
+    "decode": ("undecodable", "invalid_event", "too_large", "registry"),
     "deliver": ("refused", "gave_up", "unavailable", "misdirected"),
     "dead_letter": ("value_omitted", "not_written", "ratio"),
     "state": ("not_written", "not_stored", "not_read", "set_aside", "unknown_record"),

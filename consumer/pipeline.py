@@ -5,9 +5,9 @@ Everything that happens comes in through the inbox, everything that is done goes
     bytes → decode → Event → Sequencer → Delivery → mapping → request → destination → Outcome
           → Sequencer → Remember (state) / Bury (dead letter) → finished → OffsetTracker → commit
 
-The loop is the only owner of mutable state; the edges are threads and tasks that get orders and post what came of them
-(inputs.py). One turn: take all inputs, let the sequencer decide, send what may be sent, hand out the actions, commit
-when it is time, publish a snapshot.
+The way up to the sequencer is intake.py. The loop is the only owner of mutable state; the edges are threads and tasks
+that get orders and post what came of them (inputs.py). One turn: take all inputs, let the sequencer decide, send what
+may be sent, hand out the actions, commit when it is time, publish a snapshot.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, assert_never
@@ -23,28 +22,12 @@ from typing import TYPE_CHECKING, Final, assert_never
 from consumer import commit_metadata
 from consumer.actions import Action, Bury, Forget, Remember
 from consumer.answers import judge, result_of
-from consumer.assignment import Assignment
 from consumer.commits import CommitSchedule
-from consumer.decoding import DecodingRules, decode
+from consumer.decoding import DecodingRules
 from consumer.destination import Engine
 from consumer.drains import Drains
 from consumer.edges import Graveyard, Source, States
-from consumer.events import (
-    Batch,
-    Delivered,
-    Event,
-    HandBack,
-    Kind,
-    Misdirected,
-    Partition,
-    Record,
-    Refused,
-    Rejected,
-    Skipped,
-    SkipReason,
-    Unavailable,
-    User,
-)
+from consumer.events import Delivered, HandBack, Misdirected, Partition, Refused, Unavailable
 from consumer.inbox import Inbox
 from consumer.inputs import (
     Assigned,
@@ -58,9 +41,12 @@ from consumer.inputs import (
     LookedUp,
     Lost,
     PartitionFailed,
+    RegistryTrouble,
     Responded,
     Revoked,
     Revoking,
+    SchemaFound,
+    SchemaMissing,
     StartPoint,
     StateOpened,
     StateProblem,
@@ -69,6 +55,8 @@ from consumer.inputs import (
     Stop,
     ThreadEnded,
 )
+from consumer.intake import Intake, SchemaSource
+from consumer.known_schemas import KnownSchemas
 from consumer.lanes import Delivery
 from consumer.mapping import request_body
 from consumer.offsets import OffsetTracker
@@ -83,9 +71,6 @@ TURN_SECONDS_MAX: Final = 1.0
 """A turn at least this often, so that a hang is told from idleness."""
 PUBLISH_SECONDS: Final = 0.1
 """A snapshot at most this often: making one costs as much as handling a request."""
-
-Fetch = tuple[Assignment, Event, bool, bool]
-"""An event on its way to its lane: whether that is reserved, and whether its user is known to be identified."""
 
 log = logging.getLogger("consumer.pipeline")
 
@@ -103,6 +88,8 @@ class Pipeline:
         graveyard: Graveyard,
         engine: Engine,
         reporter: Reporter,
+        schemas: KnownSchemas,
+        registry: SchemaSource,
     ) -> None:
         self.snapshot: Snapshot
         self.failure: BaseException | None = None
@@ -115,9 +102,10 @@ class Pipeline:
         self._graveyard = graveyard
         self._engine = engine
         self._reporter = reporter
-        self._rules = DecodingRules(
+        rules = DecodingRules(
             settings.anonymous, settings.integrations, settings.record_bytes_max, settings.replay_topic
         )
+        self._intake = Intake(sequencer, source, states, schemas, registry, reporter, rules, settings.value_format)
         self._phase = Phase.STARTING
         self._joined = self._ended = False
         self._commits = CommitSchedule(
@@ -125,16 +113,14 @@ class Pipeline:
         )
         self._drains = Drains(settings.drain_seconds)
         self._uncommitted_stop = False
-        self._looking: deque[list[Fetch]] = deque()
-        """Batches whose users are being looked up, oldest first."""
         self._deliveries: dict[Delivery, asyncio.Task[None]] = {}
-        self._taken_records = self._taken_bytes = 0
         self._notes: dict[Partition, PartitionNotes] = {}
         self._finished_here: dict[Partition, tuple[int, dict[int, int]]] = {}
         """Of partitions that went, and may come back: what was committed, and what was finished above."""
         self._dead_letter_trouble: str | None = None
         self._kafka_trouble: str | None = None
         self._group_trouble: str | None = None
+        self._registry_trouble: str | None = None
         self._unpublished = False
         self._publish(time.monotonic())
 
@@ -178,12 +164,19 @@ class Pipeline:
 
     # ------------------------------------------------------------------ in
 
-    def _accept(self, item: Input, now: float) -> None:  # noqa: C901  a case for each input
+    def _accept(self, item: Input, now: float) -> None:  # noqa: C901, PLR0915  a case for each input
         match item:
             case Fetched(records, ends):
-                self._fetched(records, ends, now)
+                self._kafka_trouble = None
+                self._intake.fetched(records, ends, now)
             case LookedUp(identified):
-                self._looked_up(identified, now)
+                self._intake.looked_up(identified, now)
+            case SchemaFound() | SchemaMissing():
+                self._registry_trouble = None
+                self._intake.schema_answered(item, now)
+            case RegistryTrouble(detail):
+                self._registry_trouble = detail
+                self._reporter.registry_trouble(detail)
             case Responded():
                 self._responded(item, now)
             case StateOpened() | StateRestoring() | StateWritten() | StateProblem():
@@ -229,53 +222,6 @@ class Pipeline:
                 self._thread_ended(name, failure)
             case _:
                 assert_never(item)
-
-    def _fetched(self, records: Sequence[Record], ends: Mapping[Partition, int], now: float) -> None:
-        batch: list[Fetch] = []
-        wanted: dict[Partition, dict[User, bool]] = {}
-        assignments = self._sequencer.assignments
-        self._taken_records += len(records)
-        self._kafka_trouble = None
-        for record in records:
-            self._taken_bytes += record.size_bytes
-            assignment = assignments.get(record.partition)
-            if assignment is None or not assignment.open:
-                continue
-            decoded = decode(record, self._rules)
-            items = decoded.items if isinstance(decoded, Batch) else (decoded,)
-            if assignment.offsets.finished_before(record.offset, record.timestamp_ms):
-                items = [Skipped(item.record, item.type, SkipReason.FINISHED_BEFORE) for item in items]
-            self._sequencer.accept(assignment, record, items)
-            for item in items:
-                if isinstance(item, Event):
-                    user = item.user
-                    reserved = self._sequencer.reserve(assignment, user)
-                    known = user in assignment.known
-                    batch.append((assignment, item, reserved, known))
-                    if not (reserved or known):
-                        # An identify is sent whatever is known; only for the others is it worth asking everywhere.
-                        users = wanted.setdefault(record.partition, {})
-                        users.setdefault(user, item.kind is not Kind.IDENTIFY)
-                elif isinstance(item, Rejected):
-                    self._reporter.rejected(item)
-        for partition, end in ends.items():
-            if (assignment := assignments.get(partition)) is not None and assignment.open:
-                assignment.offsets.reached_end(end)
-        if wanted or self._looking:
-            self._looking.append(batch)
-            self._states.look_up(wanted)
-        else:
-            for assignment, event, reserved, known in batch:
-                self._sequencer.receive(assignment, event, now, reserved=reserved, identified=known)
-
-    def _looked_up(self, identified: Mapping[Partition, set[User]], now: float) -> None:
-        receive = self._sequencer.receive
-        nobody: set[User] = set()
-        for assignment, event, reserved, known in self._looking.popleft():
-            stored = event.user in identified.get(assignment.partition, nobody)
-            if stored and event.user not in assignment.lanes:  # a lane that lives may have forgotten the user since
-                assignment.known.add(event.user)
-            receive(assignment, event, now, reserved=reserved, identified=known or stored)
 
     def _responded(self, response: Responded, now: float) -> None:
         delivery = response.delivery
@@ -334,6 +280,7 @@ class Pipeline:
                 self._notes[partition].trouble = assignment.halted
                 self._source.rest(partition)
                 self._sequencer.empty(assignment)
+                self._intake.forget(assignment)
                 self._reporter.halted(partition, assignment.halted)
 
     def _watch_leases(self, now: float) -> None:
@@ -345,8 +292,11 @@ class Pipeline:
     def _grant(self) -> None:
         """Let the source hand over as much as the buffer takes."""
         buffered_events, buffered_bytes = self._sequencer.buffered
-        self._source.limit_records = self._taken_records + self._settings.buffer_events_max - buffered_events
-        self._source.limit_bytes = self._taken_bytes + self._settings.buffer_bytes_max - buffered_bytes
+        intake, settings = self._intake, self._settings
+        room_records = settings.buffer_events_max - buffered_events - intake.waiting_records
+        room_bytes = settings.buffer_bytes_max - buffered_bytes - intake.waiting_bytes
+        self._source.limit_records = intake.taken_records + room_records
+        self._source.limit_bytes = intake.taken_bytes + room_bytes
 
     # ------------------------------------------------------------------ partitions come and go
 
@@ -387,6 +337,7 @@ class Pipeline:
         for partition in partitions:
             if (assignment := self._sequencer.assignments.get(partition)) is not None:
                 self._finished_here[partition] = assignment.offsets.committed_offset, assignment.offsets.uncommitted()
+                self._intake.forget(assignment)
             self._sequencer.drop(partition, reason)
             self._states.close(partition)
             self._notes.pop(partition, None)
@@ -424,4 +375,6 @@ class Pipeline:
             dead_letter_trouble=self._dead_letter_trouble,
             kafka_trouble=self._kafka_trouble,
             group_trouble=self._group_trouble,
+            registry_trouble=self._registry_trouble,
+            awaiting_schemas=tuple(self._intake.waiting_partitions),
         )

@@ -39,6 +39,11 @@ class Reporter:
         """A record can't be read or is not for sending."""
         self._metrics.error("decode", rejected.reason.value)
 
+    def registry_trouble(self, detail: str) -> None:
+        """The schema registry does not answer: partitions wait for it."""
+        self._metrics.error("decode", "registry")
+        self._say_once("registry", f"the schema registry: {detail}; it is asked again, and what needs it waits")
+
     def buried(self, action: Bury) -> None:
         """A record goes to the dead-letter topic."""
         record = action.record

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from consumer.avro import single_object_readers
 from consumer.dead_letters import DeadLetters
 from consumer.destination import open_engine
 from consumer.gate import Gate
@@ -25,9 +26,11 @@ from consumer.inbox import Inbox
 from consumer.inputs import Stop
 from consumer.kafka import Source
 from consumer.kafka_client import prepare
+from consumer.known_schemas import KnownSchemas
 from consumer.metrics import Metrics
 from consumer.pipeline import Pipeline
 from consumer.reporter import Reporter
+from consumer.schema_registry import SchemaRegistry
 from consumer.sequencer import Sequencer, SequencingRules
 from consumer.server import HttpServer, Page
 from consumer.state import UserStates
@@ -63,7 +66,9 @@ async def serve(settings: Settings) -> int:
     dead_letters = DeadLetters(settings, inbox.post)
     metrics = Metrics(lambda: pipeline.snapshot)
     reporter = Reporter(metrics, settings.dead_letter_topic)
-    pipeline = Pipeline(settings, inbox, sequencer, source, states, dead_letters, engine, reporter)
+    schemas = KnownSchemas(single_object_readers(), has_registry=settings.schema_registry_url is not None)
+    registry = SchemaRegistry(settings, inbox.post, backoff_seconds)
+    pipeline = Pipeline(settings, inbox, sequencer, source, states, dead_letters, engine, reporter, schemas, registry)
     server = HttpServer(settings.http_host, settings.http_port, _routes(pipeline, source, metrics))
     server.start()
     try:
@@ -76,8 +81,10 @@ async def serve(settings: Settings) -> int:
         _tune_interpreter()
         states.start(state_topic)
         dead_letters.start()
+        registry.start()
         source.start(topics)
         await pipeline.run()
+        registry.stop()
         dead_letters.stop()
         states.stop()
     finally:

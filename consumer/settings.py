@@ -31,9 +31,11 @@ from consumer.settings_values import (
     host,
     label,
     readable_file,
+    registry_url,
     server_key,
     topic_name,
     url,
+    user_info,
     whole,
 )
 
@@ -57,6 +59,7 @@ KafkaStart = Literal["earliest", "latest"]
 Unidentified = Literal["introduce", "dead-letter"]
 Anonymous = Literal["skip", "forward"]
 Integrations = Literal["respect", "explicit", "ignore"]
+ValueFormat = Literal["auto", "json", "avro"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
@@ -148,6 +151,17 @@ class Settings:
             "Topic where `dlq replay` puts dead letters; `run` reads it too.",
             derived=Derived("{topic}.customfit-replay", "kafka_topic", "{}.customfit-replay".format),
         ),
+    ]
+    # What a record is
+    value_format: Annotated[
+        ValueFormat, choice("auto", "json", "avro", text="Format of the records; `auto`: each says by itself.")
+    ]
+    schema_registry_url: Annotated[
+        str | None,
+        Rule(registry_url, None, "an http:// or https:// URL", "Schema registry, with Confluent's API, for Avro."),
+    ]
+    schema_registry_user_info: Annotated[
+        Secret | None, Rule(user_info, None, "user:password", "Who asks the schema registry.", in_file=True)
     ]
     # Users
     state_dir: Annotated[

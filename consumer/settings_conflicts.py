@@ -54,6 +54,16 @@ def warnings(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]
             f"{origins['api_url']}: the API key travels in clear text to {parts.hostname}; "
             "use https:// unless this network is yours alone"
         )
+    registry = urlsplit(values["schema_registry_url"] or "")
+    if (
+        values["schema_registry_user_info"]
+        and registry.scheme == "http"
+        and _LOOPBACK.fullmatch(registry.hostname or "") is None
+    ):
+        found.append(
+            f"{origins['schema_registry_url']}: the registry's password travels in clear text to {registry.hostname}; "
+            "use https:// unless this network is yours alone"
+        )
     if sends_password_in_clear(values["kafka_properties"]):
         found.append(
             f"{origins['kafka_properties']}: SASL PLAIN without TLS sends the Kafka password in clear text; "

@@ -165,6 +165,25 @@ def url(given: object) -> str:
     return written
 
 
+def registry_url(given: object) -> str:
+    """Check the schema registry's URL; what it is asked for is put behind it."""
+    written = plain(given)
+    if "@" in written:
+        raise Wrong("holds an @; put user:password in CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO and remove all up to the @")
+    if "?" in written:
+        raise Wrong("has a query, and paths are put behind it; remove all from the ? on")
+    url(written)
+    return written.rstrip("/")
+
+
+def user_info(given: object) -> Secret:
+    """Check `user:password`; no message holds any of it."""
+    written = plain(given)
+    if not written.isprintable() or not written.partition(":")[0] or ":" not in written:
+        raise Wrong("not user:password on one line; write the two with a colon between them")
+    return Secret(written)
+
+
 def folder(given: object) -> Path:
     """A path; nothing is looked up or created."""
     written = plain(given)

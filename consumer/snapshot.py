@@ -105,3 +105,6 @@ class Snapshot:
     kafka_trouble: str | None = None
     group_trouble: str | None = None
     """Why nothing is sent although the destination would take it: see lease.py."""
+    registry_trouble: str | None = None
+    awaiting_schemas: tuple[Partition, ...] = ()
+    """Whose next record waits for its schema."""

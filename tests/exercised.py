@@ -58,6 +58,7 @@ EXERCISED = (
     "requests in flight of a stopped process",
     "restarts with a higher dead-letter ratio",
     "retries",
+    "schemas asked for",
     "revokes",
     "shutdowns",
     "state writes failed",

@@ -67,6 +67,8 @@ class Log:
         event_bytes = len(value or b"")
         if value is not None and self._options.batches and what != "rejected":
             value = self._in_a_batch(value)
+        if value is not None and value[:1] == b"{" and self._batch_random.random() < self._options.encoded:
+            value = b"\0" + self._batch_random.choice((b"\0\0\0\1", b"\0\0\0\2", b"\0\0\0\3")) + value
         entry = Entry(partition, offset, what, user, insert_id, value, appended_at, verdict, event_bytes)
         self.entries[partition].append(entry)
         self.by_id[insert_id] = entry

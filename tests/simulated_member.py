@@ -13,7 +13,8 @@ from consumer.destination import Engine
 from consumer.events import DeadLetterReason
 from consumer.gate import Gate
 from consumer.inbox import Inbox
-from consumer.inputs import Fetched, Input, Responded, Stop, ThreadEnded
+from consumer.inputs import Fetched, Input, Responded, SchemaFound, Stop, ThreadEnded
+from consumer.known_schemas import KnownSchemas
 from consumer.lanes import Delivery
 from consumer.mapping import request_body
 from consumer.pipeline import Pipeline
@@ -27,6 +28,7 @@ from tests.simulated_kafka import Broker, SimulatedSource
 from tests.simulated_ledgers import Counts, Ledger
 from tests.simulated_log import Log
 from tests.simulated_options import Options
+from tests.simulated_registry import SimulatedRegistry
 from tests.simulated_requests import Request, read_request
 from tests.simulated_stage import Stage, Violation
 from tests.simulated_state import SimulatedStates, Stores
@@ -126,6 +128,8 @@ class SimulatedMember:
             self._graveyard,
             cast("Engine", None),
             cast("Reporter", SilentReporter()),
+            KnownSchemas({}, has_registry=True),
+            SimulatedRegistry(stage, self.post),
         )
         self._inbox: list[tuple[Input, Callable[[], None] | None]] = []
         self._turn_at = float("inf")
@@ -156,6 +160,12 @@ class SimulatedMember:
     def _turn(self) -> None:
         now, pipeline = self._stage.now, self._pipeline
         inbox, self._inbox = self._inbox, []
+        for index, (item, _) in enumerate(inbox):
+            if index and isinstance(item, SchemaFound):
+                # In a turn of its own, so that what was decoded at once is told from what had to wait.
+                inbox, self._inbox = inbox[:index], inbox[index:]
+                self._turn_within(0.0)
+                break
         for _, taken in inbox:
             if taken is not None:
                 taken()
@@ -167,6 +177,7 @@ class SimulatedMember:
             raise Violation("crashed", f"{self.name}: {error!r}") from error
         account, assignments = self._sequencer.account, self._sequencer.assignments.values()
         self.ledger.holds_cut_short = account.holds_cut_short
+        self._note_accepted()
         for item, _ in inbox:
             if isinstance(item, Fetched):
                 self.ledger.buffered += len(item.records)
@@ -186,6 +197,13 @@ class SimulatedMember:
         elif account.unfinished or not all(assignment.offsets.is_committed for assignment in assignments):
             self._turn_within(seconds + 1e-6)
         self.source.wake()
+
+    def _note_accepted(self) -> None:
+        for partition, assignment in self._sequencer.assignments.items():
+            if (tenure := self.source.tenures.get(partition)) is not None:
+                for offset in tenure.fetched_at:
+                    if offset < assignment.offsets.position:
+                        tenure.accepted_at.setdefault(offset, self._stage.now)
 
     def _counts(self) -> Counts:
         sequencer, account = self._sequencer, self._sequencer.account

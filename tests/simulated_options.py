@@ -42,6 +42,8 @@ class Options:
     rejected: float
     batches: float
     """How many records are batches, in which but one event is skipped."""
+    encoded: float
+    """How many records take a schema to read, in worlds that have any."""
     gaps: float
     # what the destination refuses for good, or never manages
     refused_events: float
@@ -130,6 +132,7 @@ def draw(seed: int) -> Options:
         skipped=content(0.2),
         rejected=rng.choice((0.05, 0.85, 0.85)) if is_flood else content(0.12),
         batches=0.0 if is_flood else random.Random(f"batches of {seed}").choice((0.0, 0.0, 0.3)),
+        encoded=random.Random(f"schemas of {seed}").choice((0.0, 0.0, 0.2)),
         gaps=content(0.3),
         refused_events=content(0.6 if is_hostile else 0.08, often=is_hostile),
         refused_identifies=content(0.9 if is_hostile else 0.2, often=is_hostile),

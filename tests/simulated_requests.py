@@ -30,6 +30,8 @@ class Tenure:
     ended: bool = False
     """The member knows that it is over."""
     fetched_at: dict[int, float] = field(default_factory=dict)
+    accepted_at: dict[int, float] = field(default_factory=dict)
+    """When it was decoded: at once, unless it had to wait for a schema."""
     position: int = 0
     """Behind what was fetched."""
     answered: dict[int, float] = field(default_factory=dict)

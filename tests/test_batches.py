@@ -230,7 +230,7 @@ class Batches(Bench):
         whole = self.event(offset, "track").record
         made: list[Decoded] = []
         for index, (kind, user) in enumerate(what):
-            record = msgspec.structs.replace(whole, batch_index=index, item_bytes=10)
+            record = msgspec.structs.replace(whole, batch_index=index, text_bytes=10)
             if kind == "skip":
                 made.append(Skipped(record, "group", SkipReason.UNSUPPORTED))
             elif kind == "reject":

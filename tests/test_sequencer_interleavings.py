@@ -82,7 +82,7 @@ class Interleavings(RuleBasedStateMachine):
         user, kind = self.log[number]
         first, end = self.firsts[whole.offset : whole.offset + 2]
         index = number - first if end - first > 1 else None
-        record = msgspec.structs.replace(whole, batch_index=index, item_bytes=30)
+        record = msgspec.structs.replace(whole, batch_index=index, text_bytes=30)
         return Event(record, Kind(kind), user, f"m{number}", "2026-11-23 10:00:00.000Z")
 
     def number(self, record: Record) -> int:

@@ -19,6 +19,7 @@ from consumer.events import Delivered, Event, HandBack, Kind, Outcome, Partition
 from consumer.gate import Gate
 from consumer.holds import Holds
 from consumer.inputs import Committed
+from consumer.intake import Intake
 from consumer.known_users import KnownUsers
 from consumer.lanes import Delivery, DeliveryKind, Lane, LaneStatus
 from consumer.lease import NEVER, Lease
@@ -86,11 +87,11 @@ def an_identify_overtakes_a_delete(_original: Any, self: Lane) -> int | None:
     return next((index for index, event in enumerate(self.waiting) if event.kind is Kind.IDENTIFY), None)
 
 
-def an_answer_of_the_state_is_not_heeded(original: Any, self: Pipeline, _identified: Any, now: float) -> None:
+def an_answer_of_the_state_is_not_heeded(original: Any, self: Intake, _identified: Any, now: float) -> None:
     original(self, {}, now)
 
 
-def a_late_answer_of_the_state_counts(original: Any, self: Pipeline, identified: Any, now: float) -> None:
+def a_late_answer_of_the_state_counts(original: Any, self: Intake, identified: Any, now: float) -> None:
     batch = list(self._looking[0])
     original(self, identified, now)
     for assignment, event, *_ in batch:
@@ -310,7 +311,7 @@ FAULTS = [
     Fault("a forgotten user stays known", constant(KnownUsers, "discard", None), ("identify first",), 300),
     Fault(
         "an answer of the state revives a forgotten user",
-        around(Pipeline, "_looked_up", a_late_answer_of_the_state_counts),
+        around(Intake, "looked_up", a_late_answer_of_the_state_counts),
         ("identify first",),
         100,
         3139,
@@ -324,7 +325,7 @@ FAULTS = [
     Fault("a waiting identify is overlooked", constant(Lane, "first_identify", None), ("order",), 60),
     Fault(
         "the state is not heeded",
-        around(Pipeline, "_looked_up", an_answer_of_the_state_is_not_heeded),
+        around(Intake, "looked_up", an_answer_of_the_state_is_not_heeded),
         ("state", "dead letter", "order"),
         100,
     ),

@@ -31,17 +31,20 @@ CORE: Final = {
     "gate",
     "health",
     "holds",
+    "known_schemas",
     "known_users",
     "lanes",
     "lease",
     "mapping",
     "offsets",
     "replays",
+    "schema_safety",
     "selection",
     "sequencer",
     "snapshot",
     "timestamps",
     "window",
+    "wire_format",
 }
 # What the core may use of other people's: no socket, clock, thread, randomness, file or environment is among it.
 PURE_LIBRARIES: Final = {

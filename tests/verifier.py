@@ -130,6 +130,8 @@ class Verifier:
             if other.offset <= entry.offset:
                 continue
             fetched_at = tenure.fetched_at.get(other.offset)
+            if tenure.accepted_at.get(other.offset) != tenure.accepted_at[entry.offset]:
+                return  # it has waited for its schema, or waits now, and so does all behind it
             if other.what == "delete" or fetched_at is None or fetched_at > tenure.fetched_at[entry.offset]:
                 return
             if other.what == "identify" and not tenure.done(other.offset):

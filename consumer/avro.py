@@ -1,0 +1,123 @@
+"""Avro → the JSON text of an event, from where on there is one rule for all formats.
+
+The writer's schema comes with a record, so it is as hostile as the record can be: a recursive one kills the
+interpreter from a payload of 5 KB (fastavro 1.13, SIGSEGV), an array of nulls makes ten million items of 5 bytes. Such
+schemas are refused before anything is read with them; what is left costs about as much as its payload is long.
+
+Longs and decimals stay exact (a decimal becomes a number with its digits), times become ISO 8601, bytes become
+base64, NaN and the infinities become null.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, cast
+
+import fastavro
+import msgspec
+
+from consumer.avro_schemas import avro_schema, schema_folder, single_object_header
+from consumer.schema_safety import UnusableSchema, check
+
+Reader = Callable[[bytes], bytes]
+"""An encoded event → its JSON text; raises Unreadable."""
+
+EVENT_SCHEMAS: Final = "segment_event*.avsc"
+"""The schemas of single-object records. One that was ever published stays beside its successors."""
+_SEGMENT_NAMES: Final = {
+    "message_id": "messageId",
+    "user_id": "userId",
+    "anonymous_id": "anonymousId",
+    "original_timestamp": "originalTimestamp",
+    "sent_at": "sentAt",
+    "received_at": "receivedAt",
+}
+_JSON_FIELDS: Final = ("properties", "traits", "context", "integrations")
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_json = msgspec.json.Decoder(msgspec.Raw)
+
+
+class Unreadable(Exception):
+    """A record that its schema does not read."""
+
+
+def json_reader(payload: bytes) -> bytes:
+    """Read what a JSON Schema serializer wrote: it is JSON already."""
+    return payload
+
+
+def avro_reader(documents: Sequence[object]) -> Reader:
+    """A reader for what was written with the last of these schemas; those before it are what it refers to.
+
+    A schema with the name of ours is resolved against ours (aliases, defaults, promotions); the fields of any other
+    are taken by their names. Raises UnusableSchema.
+    """
+    check(documents)
+    try:
+        named: dict[str, Any] = {}
+        parsed = [fastavro.parse_schema(cast("Any", document), named) for document in documents]
+    except Exception as error:  # noqa: BLE001  many kinds, and the schema is foreign
+        raise UnusableSchema(f"not an Avro schema: {_short(error)}") from None
+    check(parsed)  # once more, with every name written out as fastavro understands it
+    writer: Any = parsed[-1]
+    ours = event_schema() if _is_another_version(writer) else None
+
+    def read(payload: bytes) -> bytes:
+        source = io.BytesIO(payload)
+        try:
+            value = fastavro.schemaless_reader(source, writer, ours)
+            text = _encode(_as_segment_writes(value) if isinstance(value, dict) else value)
+        except Exception as error:  # noqa: BLE001  fastavro raises what it stumbles over: EOFError, IndexError ...
+            raise Unreadable(f"its Avro schema does not read it: {_short(error)}") from None
+        if source.tell() != len(payload):
+            raise Unreadable(f"{len(payload) - source.tell()} bytes are left behind the event")
+        return text
+
+    return read
+
+
+def _is_another_version(writer: object) -> bool:
+    """Whether it has to be resolved against ours, which takes twice as long as reading does."""
+    ours = event_schema()
+    return isinstance(writer, dict) and writer.get("name") == ours["name"] and fingerprint(writer) != fingerprint(ours)
+
+
+def event_schema() -> dict[str, Any]:
+    """schemas/segment_event.avsc, parsed."""
+    parsed = avro_schema("segment_event")
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+def single_object_readers() -> Mapping[bytes, Reader]:
+    """By the fingerprint that stands in a record: CRC-64-AVRO of the schema's canonical form, little-endian."""
+    documents = [msgspec.json.decode(file.read_bytes()) for file in sorted(schema_folder().glob(EVENT_SCHEMAS))]
+    return {fingerprint(document): avro_reader([document]) for document in documents}
+
+
+def fingerprint(document: Any) -> bytes:
+    """Eight bytes, as they stand in a single-object record."""
+    return single_object_header(document)[2:]
+
+
+def _as_segment_writes(event: dict[str, Any]) -> dict[str, Any]:
+    """Segment's names for fields in snake_case, and objects for fields that hold the text of one."""
+    for theirs, segments in _SEGMENT_NAMES.items():
+        if theirs in event and event.get(segments) is None:
+            event[segments] = event.pop(theirs)
+    for field in _JSON_FIELDS:
+        text = event.get(field)
+        if isinstance(text, str):
+            try:
+                event[field] = _json.decode(text) if text.strip() else None
+            except (msgspec.DecodeError, RecursionError):
+                continue  # it is then not an object, and decoding says so
+    items = event.get("batch")
+    if isinstance(items, list):
+        event["batch"] = [_as_segment_writes(item) if isinstance(item, dict) else item for item in items]
+    return event
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__} {error}"[:200]

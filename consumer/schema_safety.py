@@ -1,0 +1,145 @@
+"""Which Avro schemas of others are safe to read with. Pure.
+
+Refused: recursion, anything that makes much of few bytes, and sizes no event has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+DEPTH_MAX: Final = 64
+NODES_MAX: Final = 20_000
+"""Types, with each use of a named one counted in full: ten records of ten fields of the next make ten thousand."""
+NAME_CHARACTERS_MAX: Final = 256
+"""Of a field or a symbol: one byte of an enum becomes its whole symbol, an empty record its fields' names."""
+DECIMAL_DIGITS_MAX: Final = 1000
+_PRIMITIVES: Final = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
+
+
+class UnusableSchema(Exception):
+    """A schema that nothing is read with: no Avro, or not safe."""
+
+
+class _Size(NamedTuple):
+    nodes: int
+    bytes_min: int
+    """What a value takes at least."""
+    has_free_parts: bool
+    """Whether a value has a part that takes no bytes at all, outside of a union."""
+
+
+def check(documents: Sequence[object]) -> None:
+    """Raise UnusableSchema unless all of these schemas, each of which may name those before it, are safe."""
+    checker = _Checker()
+    for document in documents:
+        checker.size(document, "", 0)
+
+
+class _Checker:
+    def __init__(self) -> None:
+        self._named: dict[str, _Size | None] = {}
+        """None while it is being looked at."""
+
+    def size(self, schema: object, namespace: str, depth: int) -> _Size:
+        if depth > DEPTH_MAX:
+            raise UnusableSchema(f"the schema is nested deeper than {DEPTH_MAX} levels")
+        size = self._size(schema, namespace, depth)
+        if size.nodes > NODES_MAX:
+            raise UnusableSchema(f"the schema has more than {NODES_MAX} types when each is written out")
+        return size
+
+    def _size(self, schema: object, namespace: str, depth: int) -> _Size:
+        if isinstance(schema, str):
+            return self._name(schema, namespace)
+        if isinstance(schema, list):
+            branches = [self.size(branch, namespace, depth + 1) for branch in schema]
+            return _Size(
+                1 + sum(branch.nodes for branch in branches),
+                1 + min((branch.bytes_min for branch in branches), default=0),
+                any(branch.has_free_parts and branch.nodes > 1 for branch in branches),
+            )
+        if not isinstance(schema, Mapping):
+            raise UnusableSchema("not an Avro schema")
+        _check_decimal(schema)
+        kind = schema.get("type")
+        match kind:
+            case "array":
+                return self._many(schema.get("items"), namespace, depth)
+            case "map":
+                return self._many(schema.get("values"), namespace, depth, key_bytes=1)
+            case "record" | "error" | "enum" | "fixed":
+                return self._define(schema, namespace, depth)
+            case _:
+                return self.size(kind, namespace, depth + 1)
+
+    def _name(self, name: str, namespace: str) -> _Size:
+        if name in _PRIMITIVES:
+            return _Size(1, _PRIMITIVES[name], name == "null")
+        full = name if "." in name or not namespace else f"{namespace}.{name}"
+        key = full if full in self._named else name
+        if key not in self._named:
+            raise UnusableSchema(f"the schema names a type that is not there: {name[:NAME_CHARACTERS_MAX]}")
+        size = self._named[key]
+        if size is None:
+            raise UnusableSchema(f"the schema is recursive: {name[:NAME_CHARACTERS_MAX]}")
+        return size
+
+    def _many(self, item: object, namespace: str, depth: int, *, key_bytes: int = 0) -> _Size:
+        size = self.size(item, namespace, depth + 1)
+        if size.has_free_parts and not (key_bytes and size.nodes == 1):
+            raise UnusableSchema("the schema has an array or map of values that take no bytes")
+        return _Size(1 + size.nodes, 1, has_free_parts=False)
+
+    def _define(self, schema: Mapping[Any, Any], namespace: str, depth: int) -> _Size:
+        name = _checked_name(schema.get("name"))
+        namespace = name.rpartition(".")[0] or str(schema.get("namespace", namespace) or "")
+        full = name if "." in name or not namespace else f"{namespace}.{name}"
+        self._named[full] = None
+        size = self._body(schema, namespace, depth)
+        self._named[full] = size
+        for alias in schema.get("aliases") or ():
+            _checked_name(alias)
+        return size
+
+    def _body(self, schema: Mapping[Any, Any], namespace: str, depth: int) -> _Size:
+        if schema["type"] == "enum":
+            for symbol in _list(schema.get("symbols")):
+                _checked_name(symbol)
+            return _Size(1, 1, has_free_parts=False)
+        if schema["type"] == "fixed":
+            length = schema.get("size")
+            if not isinstance(length, int) or length < 0:
+                raise UnusableSchema("not an Avro schema: a fixed without a size")
+            return _Size(1, length, length == 0)
+        sizes = []
+        for field in _list(schema.get("fields")):
+            if not isinstance(field, Mapping):
+                raise UnusableSchema("not an Avro schema: a field that is no object")
+            _checked_name(field.get("name"))
+            sizes.append(self.size(field.get("type"), namespace, depth + 1))
+        return _Size(
+            1 + sum(size.nodes for size in sizes),
+            sum(size.bytes_min for size in sizes),
+            not sizes or any(size.has_free_parts for size in sizes),
+        )
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise UnusableSchema("not an Avro schema")
+    return value
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str) or not name:
+        raise UnusableSchema("not an Avro schema: a name is missing")
+    if len(name) > NAME_CHARACTERS_MAX:
+        raise UnusableSchema(f"the schema has a name longer than {NAME_CHARACTERS_MAX} characters")
+    return name
+
+
+def _check_decimal(schema: Mapping[Any, Any]) -> None:
+    for digits in (schema.get("precision", 0), schema.get("scale", 0)):
+        if not isinstance(digits, int) or not 0 <= digits <= DECIMAL_DIGITS_MAX:
+            raise UnusableSchema(f"the schema has a decimal of more than {DECIMAL_DIGITS_MAX} digits")

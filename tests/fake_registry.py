@@ -1,0 +1,63 @@
+"""A schema registry on 127.0.0.1 whose answers are given by hand, for faults that a real one is hard to bring to."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class FakeRegistry:
+    """Answers by path; anything else is Confluent's "schema not found"."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, bytes]] = {}
+        self.down: int | None = None
+        """While set: the status of every answer."""
+        self.asked: list[str] = []
+        self.authorizations: list[str | None] = []
+        self.url = ""
+
+    def put(self, path: str, schema: Any, **more: Any) -> None:
+        """This schema is at this path."""
+        text = schema if isinstance(schema, str) else json.dumps(schema)
+        self.answers[path] = (200, json.dumps({"schema": text, **more}).encode())
+
+    def answer(self, path: str) -> tuple[int, bytes]:
+        """What is answered now."""
+        self.asked.append(path)
+        if self.down is not None:
+            return self.down, b'{"error_code":50001,"message":"down"}'
+        return self.answers.get(path, (404, b'{"error_code":40403,"message":"Schema not found"}'))
+
+
+@contextmanager
+def running_registry() -> Iterator[FakeRegistry]:
+    """One that listens until the end of the block."""
+    registry = FakeRegistry()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            registry.authorizations.append(self.headers.get("Authorization"))
+            status, body = registry.answer(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    registry.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield registry
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

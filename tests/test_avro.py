@@ -1,0 +1,389 @@
+"""Avro: what a schema reads becomes the JSON text that Segment would have sent; what is not safe is not read at all."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any, Final, cast
+from uuid import UUID
+
+import fastavro
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.avro import Unreadable, avro_reader, event_schema, fingerprint, single_object_readers
+from consumer.avro_schemas import schema_folder
+from consumer.schema_safety import DEPTH_MAX, NAME_CHARACTERS_MAX, NODES_MAX, UnusableSchema
+
+
+def record(*fields: tuple[str, Any], name: str = "E") -> dict[str, Any]:
+    """A record schema with these fields."""
+    return {"type": "record", "name": name, "fields": [{"name": field, "type": type_} for field, type_ in fields]}
+
+
+def written(schema: Any, value: Any) -> bytes:
+    """The value, without its schema."""
+    target = io.BytesIO()
+    fastavro.schemaless_writer(target, fastavro.parse_schema(schema), value)
+    return target.getvalue()
+
+
+def text_of(schema: Any, value: Any) -> str:
+    """The JSON text that is made of a value written with this schema."""
+    return avro_reader([schema])(written(schema, value)).decode()
+
+
+# --- values
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "text"),
+    [
+        ("null", None, "null"),
+        ("boolean", True, "true"),
+        ("int", -(2**31), "-2147483648"),
+        ("long", 2**63 - 1, "9223372036854775807"),
+        ("double", 0.1, "0.1"),
+        ("double", float("nan"), "null"),
+        ("double", float("inf"), "null"),
+        ("float", float("-inf"), "null"),
+        ("string", 'é"\n', '"é\\"\\n"'),
+        ("bytes", b"\xff\x00", '"/wA="'),
+        ({"type": "fixed", "name": "F", "size": 2}, b"\xff\x00", '"/wA="'),
+        ({"type": "enum", "name": "C", "symbols": ["RED", "BLUE"]}, "BLUE", '"BLUE"'),
+        ({"type": "array", "items": "int"}, [3, 1, 2], "[3,1,2]"),
+        ({"type": "map", "values": ["null", "int"]}, {"b": 1, "a": None}, '{"b":1,"a":null}'),
+        (["null", "string"], None, "null"),
+        (record(("z", "int"), ("a", "int"), name="Inner"), {"z": 1, "a": 2}, '{"z":1,"a":2}'),
+        (
+            {"type": "long", "logicalType": "timestamp-millis"},
+            datetime(2026, 11, 23, 10, 0, 0, 123_000, UTC),
+            '"2026-11-23T10:00:00.123000Z"',
+        ),
+        (
+            {"type": "long", "logicalType": "timestamp-micros"},
+            datetime(2026, 11, 23, 10, 0, 0, 123_456, UTC),
+            '"2026-11-23T10:00:00.123456Z"',
+        ),
+        (
+            {"type": "long", "logicalType": "local-timestamp-millis"},
+            datetime(2026, 11, 23, 10),  # noqa: DTZ001  a local time has no zone
+            '"2026-11-23T10:00:00"',
+        ),
+        ({"type": "int", "logicalType": "date"}, date(2026, 11, 23), '"2026-11-23"'),
+        ({"type": "int", "logicalType": "time-millis"}, time(10, 0, 1), '"10:00:01"'),
+        ({"type": "string", "logicalType": "uuid"}, UUID(int=7), '"00000000-0000-0000-0000-000000000007"'),
+        (
+            {"type": "bytes", "logicalType": "decimal", "precision": 40, "scale": 2},
+            Decimal("12345678901234567890123456789.50"),
+            "12345678901234567890123456789.50",
+        ),
+        (
+            {"type": "fixed", "name": "D", "size": 8, "logicalType": "decimal", "precision": 10, "scale": 4},
+            Decimal("-0.0001"),
+            "-0.0001",
+        ),
+    ],
+)
+def test_values(type_: Any, value: Any, text: str) -> None:
+    """Numbers exact, times as ISO 8601, bytes as base64, what JSON has no number for as null, order kept."""
+    assert f'{{"v":{text}}}' == text_of(record(("v", type_)), {"v": value})
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**30), max_value=10**30))
+def test_any_decimal_is_exact(number: Decimal) -> None:
+    """To the last digit, also where no float could hold it."""
+    schema = record(("v", {"type": "bytes", "logicalType": "decimal", "precision": 60, "scale": 6}))
+
+    assert number == json.loads(text_of(schema, {"v": number}), parse_float=Decimal, parse_int=Decimal)["v"]
+
+
+# --- the event
+
+
+OURS: Final = json.loads((schema_folder() / "segment_event.avsc").read_text())
+
+
+def test_our_schema_takes_what_segment_sends() -> None:
+    """Maps two levels deep, or the text of a JSON object for whatever nests deeper."""
+    event = {
+        "type": "track",
+        "messageId": "m1",
+        "userId": 2**40,
+        "event": "Order Completed",
+        "properties": {"total": 27.5, "paid": True, "items": [1, "two", {"three": None}], "shop": {"tags": ["a"]}},
+        "context": '{"personas":{"computation_class":"audience","deep":[[[[1]]]]},"n":123456789012345678901}',
+        "timestamp": datetime(2026, 11, 23, 10, 0, 0, 123_000, UTC),
+    }
+    made = json.loads(text_of(OURS, event))
+
+    assert {name: value for name, value in made.items() if value is not None} == {
+        **event,
+        "context": {"personas": {"computation_class": "audience", "deep": [[[[1]]]]}, "n": 123456789012345678901},
+        "timestamp": "2026-11-23T10:00:00.123000Z",
+    }
+
+
+def test_another_version_of_our_schema_is_resolved_against_it() -> None:
+    """Fields it lacks have their defaults, those we do not know are left out, an int is promoted to a long."""
+    old = {**OURS, "fields": [{"name": "type", "type": "string"}, {"name": "userId", "type": "int"}, *EXTRA]}
+    made = json.loads(text_of(old, {"type": "track", "userId": 7, "mood": "good"}))
+
+    assert ("track", 7, None, False) == (made["type"], made["userId"], made["properties"], "mood" in made)
+
+
+EXTRA: Final = [{"name": "mood", "type": "string"}]
+
+
+def test_any_other_schema_is_taken_by_its_fields_names() -> None:
+    """As they are written, or in snake_case for those of the envelope."""
+    schema = record(
+        ("type", "string"),
+        ("user_id", "string"),
+        ("message_id", "string"),
+        ("sent_at", "long"),
+        ("properties", record(("unit_price", "double"), ("user_id", "string"), name="P")),
+        name="com.acme.Event",
+    )
+    value = {
+        "type": "track",
+        "user_id": "u1",
+        "message_id": "m1",
+        "sent_at": 5,
+        "properties": {"unit_price": 1.5, "user_id": "x"},
+    }
+
+    assert {
+        "type": "track",
+        "properties": {"unit_price": 1.5, "user_id": "x"},
+        "messageId": "m1",
+        "userId": "u1",
+        "sentAt": 5,
+    } == json.loads(text_of(schema, value))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": 1.50}', '{"a": 1.50}'),
+        ("[]", "[]"),
+        ("null", "null"),
+        ("", "null"),
+        (" ", "null"),
+        ("7", "7"),
+        ("no JSON", '"no JSON"'),
+        ('{"a":', '"{\\"a\\":"'),
+        ("[" * 5000, '"' + "[" * 5000 + '"'),
+    ],
+)
+def test_text_that_is_json(text: str, value: str) -> None:
+    """In the fields that hold objects it becomes what it says, digit by digit; other text stays text."""
+    assert f'{{"traits":{value}}}' == text_of(record(("traits", "string")), {"traits": text})
+
+
+def test_a_batch_may_be_avro_too() -> None:
+    """Its items are treated as events are."""
+    item = record(("type", "string"), ("user_id", "string"), ("traits", "string"), name="I")
+    schema = record(("batch", {"type": "array", "items": item}))
+    value = {"batch": [{"type": "identify", "user_id": "u1", "traits": '{"a":1}'}]}
+
+    assert '{"batch":[{"type":"identify","traits":{"a":1},"userId":"u1"}]}' == text_of(schema, value)
+
+
+def test_a_type_of_a_referenced_schema() -> None:
+    """Schemas may be spread over several subjects of the registry."""
+    inner = record(("plan", "string"), name="com.acme.Traits")
+    outer = record(("type", "string"), ("traits", "com.acme.Traits"))
+    both = record(("type", "string"), ("traits", inner))
+    read = avro_reader([inner, outer])
+
+    assert b'{"type":"identify","traits":{"plan":"pro"}}' == read(
+        written(both, {"type": "identify", "traits": {"plan": "pro"}})
+    )
+
+
+# --- single objects
+
+
+def test_the_fingerprint_is_that_of_the_specification() -> None:
+    """CRC-64-AVRO of the canonical form, little-endian, computed here by the specification's own few lines."""
+    empty = 0xC15D213AA4D7A795
+    table = []
+    for byte in range(256):
+        value = byte
+        for _ in range(8):
+            value = (value >> 1) ^ (empty & -(value & 1))
+        table.append(value)
+    crc = empty
+    for byte in fastavro.schema.to_parsing_canonical_form(OURS).encode():
+        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
+
+    assert crc.to_bytes(8, "little") == fingerprint(OURS)
+    assert fingerprint(OURS) in single_object_readers()
+    assert event_schema()["name"] == f"{OURS['namespace']}.{OURS['name']}"
+
+
+# --- what its schema does not read
+
+
+@pytest.mark.parametrize("cut", [b"", b"\x02", b"\x80" * 20, b"\xff" * 8])
+def test_payloads_that_do_not_fit(cut: bytes) -> None:
+    """Cut short, or no such lengths: an answer in words, whatever fastavro raises."""
+    schema = record(("a", "string"), ("b", {"type": "array", "items": "long"}), ("c", ["null", "string"]))
+
+    with pytest.raises(Unreadable, match="its Avro schema does not read it"):
+        avro_reader([schema])(cut)
+
+
+@pytest.mark.parametrize(
+    ("type_", "payload"),
+    [
+        ("string", b"\x04\xff\xfe"),
+        (["null", "string"], b"\x08"),
+        ({"type": "enum", "name": "C", "symbols": ["A"]}, b"\x08"),
+        ({"type": "long", "logicalType": "timestamp-millis"}, b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+        ({"type": "string", "logicalType": "uuid"}, b"\x02x"),
+        ({"type": "int", "logicalType": "date"}, b"\xff\xff\xff\xff\x0f"),
+    ],
+)
+def test_values_that_are_none(type_: Any, payload: bytes) -> None:
+    """Not UTF-8, no such branch or symbol, no such day."""
+    with pytest.raises(Unreadable):
+        avro_reader([record(("v", type_))])(payload)
+
+
+def test_bytes_behind_the_event() -> None:
+    """A schema that reads less than there is, is not the one it was written with."""
+    schema = record(("a", "int"))
+
+    with pytest.raises(Unreadable, match="2 bytes are left behind the event"):
+        avro_reader([schema])(written(schema, {"a": 1}) + b"xx")
+
+
+@given(payload=st.binary(max_size=60))
+def test_no_payload_raises_anything_else(payload: bytes) -> None:
+    """Arbitrary bytes read with our own schema: JSON, or Unreadable."""
+    try:
+        text = single_object_readers()[fingerprint(OURS)](payload)
+    except Unreadable:
+        return
+    assert isinstance(json.loads(text), dict)
+
+
+# --- schemas that are not safe
+
+
+NULLS: Final = record(("n", "null"), ("b", "int"), name="N")
+RECURSIVE: Final = record(("next", ["null", "E"]))
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        pytest.param(RECURSIVE, "recursive", id="recursive"),
+        pytest.param(record(("m", {"type": "map", "values": {"type": "array", "items": "E"}})), "recursive", id="deep"),
+        pytest.param(
+            record(("a", {**record(("b", "x.E"), name="F"), "namespace": "x"}), name="x.E"), "recursive", id="namespace"
+        ),
+        pytest.param({"type": "array", "items": "null"}, "take no bytes", id="nulls"),
+        pytest.param({"type": "array", "items": record()}, "take no bytes", id="empty records"),
+        pytest.param({"type": "array", "items": record(("n", "null"))}, "take no bytes", id="records of null"),
+        pytest.param({"type": "array", "items": NULLS}, "take no bytes", id="a null beside what takes bytes"),
+        pytest.param({"type": "map", "values": record(("n", "null"))}, "take no bytes", id="map"),
+        pytest.param(
+            {"type": "array", "items": {"type": "fixed", "name": "F", "size": 0}}, "take no bytes", id="fixed 0"
+        ),
+        pytest.param({"type": "array", "items": ["int", NULLS]}, "take no bytes", id="in a union's record"),
+        pytest.param({"type": "array", "items": {"type": {"type": "null"}}}, "take no bytes", id="null in objects"),
+        pytest.param(record(("a", "Missing")), "not there", id="unknown name"),
+        pytest.param(record((("x" * (NAME_CHARACTERS_MAX + 1)), "int")), "a name longer", id="long field"),
+        pytest.param({"type": "enum", "name": "C", "symbols": ["x" * 257]}, "a name longer", id="long symbol"),
+        pytest.param(
+            {"type": "bytes", "logicalType": "decimal", "precision": 10**9, "scale": 10**9}, "a decimal", id="digits"
+        ),
+        pytest.param(5, "not an Avro schema", id="number"),
+        pytest.param(None, "not an Avro schema", id="null"),
+        pytest.param({}, "not an Avro schema", id="empty object"),
+        pytest.param({"type": "record", "name": "E"}, "not an Avro schema", id="no fields"),
+        pytest.param({"type": "record", "name": 5, "fields": []}, "a name is missing", id="no name"),
+        pytest.param({"type": "record", "name": "E", "fields": [5]}, "not an Avro schema", id="no field"),
+        pytest.param({"type": "fixed", "name": "E", "size": -1}, "not an Avro schema", id="negative"),
+        pytest.param(
+            {"type": "array", "items": ["int", record(("n", "null"))]}, "take no bytes", id="in a union's nulls"
+        ),
+        pytest.param({"type": "map"}, "not an Avro schema", id="no values"),
+    ],
+)
+def test_schemas_that_nothing_is_read_with(schema: Any, why: str) -> None:
+    """Refused before a byte is read: they kill the interpreter, or make gigabytes of a few bytes."""
+    with pytest.raises(UnusableSchema, match=why):
+        avro_reader([schema])
+
+
+def test_a_schema_nested_too_deeply() -> None:
+    """Deeper than any event."""
+    schema: Any = "int"
+    for _ in range(DEPTH_MAX + 1):
+        schema = {"type": "array", "items": schema}
+
+    with pytest.raises(UnusableSchema, match="nested deeper"):
+        avro_reader([schema])
+
+
+def test_a_schema_that_grows_when_it_is_written_out() -> None:
+    """Each record has the one before it twice: 30 of them would be a thousand million fields, of no bytes at all."""
+    documents = [record(name="R0")] + [record(("a", f"R{n}"), ("b", f"R{n}"), name=f"R{n + 1}") for n in range(30)]
+
+    with pytest.raises(UnusableSchema, match=f"more than {NODES_MAX} types"):
+        avro_reader(documents)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "map", "values": "null"},
+        {"type": "array", "items": ["null", "int"]},
+        {"type": "array", "items": ["null", record()]},
+        record(("a", "null"), ("b", record(name="Empty"))),
+        record(("a", record(("x", "int"), name="T")), ("b", "T"), ("c", {"type": "array", "items": "T"})),
+    ],
+)
+def test_schemas_that_are_safe(schema: Any) -> None:
+    """Each item of them costs a byte; a named type may be used again."""
+    avro_reader([schema])
+
+
+schemas = st.recursive(
+    st.sampled_from(["null", "boolean", "int", "long", "float", "double", "bytes", "string", "Nobody", "R"]),
+    lambda inner: st.one_of(
+        st.builds(lambda items: {"type": "array", "items": items}, inner),
+        st.builds(lambda values: {"type": "map", "values": values}, inner),
+        st.lists(inner, max_size=3),
+        st.builds(lambda types: record(*((f"f{n}", t) for n, t in enumerate(types)), name="R"), st.lists(inner)),
+    ),
+    max_leaves=8,
+)
+
+
+@given(schema=schemas | st.recursive(st.none() | st.integers() | st.text(max_size=5), st.lists))
+def test_no_schema_raises_anything_else(schema: Any) -> None:
+    """Whatever it is: a reader, or UnusableSchema."""
+    try:
+        read = avro_reader([schema])
+    except UnusableSchema:
+        return
+    with contextlib.suppress(Unreadable):
+        json.loads(read(b"\x02\x02\x02"))
+
+
+def test_what_is_safe_costs_what_its_payload_is_long() -> None:
+    """The worst that is left: a record of one byte, a million times."""
+    schema = {"type": "array", "items": record(("flag", "boolean"))}
+    payload = written(schema, [{"flag": True}] * 10_000)
+
+    assert len(payload) < 10_010
+    assert 10_000 == len(json.loads(avro_reader(cast("list[object]", [schema]))(payload)))

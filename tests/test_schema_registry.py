@@ -1,0 +1,232 @@
+"""The registry edge: a schema, the certainty that there is none, or patience."""
+
+from __future__ import annotations
+
+import json
+import queue
+from collections.abc import Iterator
+
+import pytest
+
+from consumer.inputs import Input, RegistryTrouble, SchemaFound, SchemaMissing, ThreadEnded
+from consumer.schema_registry import SCHEMA_BYTES_MAX, SchemaRegistry
+from consumer.settings import load_settings
+from tests.fake_registry import FakeRegistry, running_registry
+
+SCHEMA = {"type": "record", "name": "E", "fields": [{"name": "type", "type": "string"}]}
+PAYLOAD = b"\x0aalias"
+GUID = "11111111-2222-3333-4444-555555555555"
+ENVIRONMENT = {"CUSTOMFIT_API_KEY": "not-a-real-key"}
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    """An empty one."""
+    with running_registry() as running:
+        yield running
+
+
+class Asking:
+    """The edge, and what it posts."""
+
+    def __init__(self, url: str, **environment: str) -> None:
+        self._posted: queue.SimpleQueue[Input] = queue.SimpleQueue()
+        settings = load_settings({**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": url, **environment})
+        self.edge = SchemaRegistry(settings, self._posted.put, lambda _attempt: 0.01)
+        self.edge.start()
+
+    def next(self) -> Input:
+        """The next thing it posts."""
+        return self._posted.get(timeout=20)
+
+    def ask(self, schema: int | str) -> Input:
+        """Ask, and give the first thing that comes."""
+        self.edge.fetch(schema)
+        return self.next()
+
+
+@pytest.fixture
+def asking(registry: FakeRegistry) -> Iterator[Asking]:
+    """The edge at that registry."""
+    asking = Asking(registry.url)
+    yield asking
+    asking.edge.stop()
+
+
+def read_with(answer: Input, payload: bytes = PAYLOAD) -> bytes:
+    """The JSON text of a payload, by the schema found."""
+    assert isinstance(answer, SchemaFound)
+    assert not isinstance(answer.read, str)
+    return answer.read(payload)
+
+
+@pytest.mark.parametrize(("schema", "path"), [(7, "/schemas/ids/7"), (GUID, f"/schemas/guids/{GUID}")])
+def test_a_schema(registry: FakeRegistry, asking: Asking, schema: int | str, path: str) -> None:
+    """By id or by GUID, at Confluent's paths."""
+    registry.put(path, SCHEMA)
+
+    assert b'{"type":"alias"}' == read_with(asking.ask(schema))
+    assert [path] == registry.asked
+
+
+def test_a_json_schema_is_for_json(registry: FakeRegistry, asking: Asking) -> None:
+    """The serializer of JSON Schema puts the id before JSON: that is read as it is."""
+    registry.put("/schemas/ids/7", {"type": "object"}, schemaType="JSON")
+
+    assert b'{"type":"alias"}' == read_with(asking.ask(7), b'{"type":"alias"}')
+
+
+def test_references(registry: FakeRegistry, asking: Asking) -> None:
+    """A schema's types may be in other subjects, at a version, and refer to further ones."""
+    name = {"type": "record", "name": "x.Name", "fields": [{"name": "first", "type": "string"}]}
+    traits = {"type": "record", "name": "x.Traits", "fields": [{"name": "name", "type": "x.Name"}]}
+    event = {
+        "type": "record",
+        "name": "x.E",
+        "fields": [{"name": "t", "type": "x.Traits"}, {"name": "n", "type": "x.Name"}],
+    }
+    to_name = {"name": "x.Name", "subject": "a/name", "version": 3}
+    registry.put("/subjects/a%2Fname/versions/3", name)
+    registry.put("/subjects/traits/versions/1", traits, references=[to_name])
+    registry.put("/schemas/ids/7", event, references=[{"name": "x.Traits", "subject": "traits", "version": 1}, to_name])
+
+    assert b'{"t":{"name":{"first":"A"}},"n":{"first":"B"}}' == read_with(asking.ask(7), b"\x02A\x02B")
+
+
+@pytest.mark.parametrize("code", [40401, 40402, 40403])
+def test_a_schema_that_nobody_has(registry: FakeRegistry, asking: Asking, code: int) -> None:
+    """The registry's own 404 is an answer, and the only one that says something of the records."""
+    registry.answers["/schemas/ids/7"] = (404, json.dumps({"error_code": code, "message": "Not there"}).encode())
+
+    answer = asking.ask(7)
+
+    assert isinstance(answer, SchemaMissing)
+    assert (7, "the schema registry does not have schema 7: Not there") == (answer.schema, answer.detail)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "detail"),
+    [
+        (500, b"", "500"),
+        (503, b'{"error_code":50302}', "503"),
+        (429, b"", "429"),
+        (401, b'{"error_code":40101}', "401; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?"),
+        (403, b"", "403; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?"),
+        (302, b"", "302"),
+        (404, b"<html>", "404; is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
+        (404, b'{"error_code":404}', "404 for the path: is CUSTOMFIT_SCHEMA_REGISTRY_URL right? (error 404)"),
+        (200, b"<html>", "200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
+        (200, b"{}", "200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
+        (200, b'{"schema":7}', "200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
+    ],
+)
+def test_whatever_else_is_answered_is_asked_again(
+    registry: FakeRegistry, asking: Asking, status: int, body: bytes, detail: str
+) -> None:
+    """An outage, a wrong password, a wrong URL: it says nothing of the records, so they wait until it is mended."""
+    registry.answers["/schemas/ids/7"] = (status, body)
+
+    assert RegistryTrouble(detail) == asking.ask(7)
+    assert RegistryTrouble(detail) == asking.next()
+
+    registry.put("/schemas/ids/7", SCHEMA)
+    while isinstance(answer := asking.next(), RegistryTrouble):
+        pass
+
+    assert b'{"type":"alias"}' == read_with(answer)
+
+
+def test_nobody_listens() -> None:
+    """A registry that is away is asked until it is back, or until the end."""
+    with running_registry() as gone:
+        url = gone.url
+    asking = Asking(url)
+    trouble = asking.ask(7)
+    asking.edge.stop()
+
+    assert isinstance(trouble, RegistryTrouble)
+    assert trouble.detail.startswith("no answer: ConnectError")
+
+
+def test_one_schema_s_trouble_is_not_another_s(registry: FakeRegistry, asking: Asking) -> None:
+    """While one is asked for again and again, others are answered."""
+    registry.answers["/schemas/ids/7"] = (500, b"")
+    registry.put("/schemas/ids/8", SCHEMA)
+    asking.edge.fetch(7)
+    asking.edge.fetch(8)
+    while isinstance(answer := asking.next(), RegistryTrouble):
+        pass
+
+    assert isinstance(answer, SchemaFound)
+    assert 8 == answer.schema
+
+
+RECURSIVE = {"type": "record", "name": "E", "fields": [{"name": "next", "type": ["null", "E"]}]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "more", "why"),
+    [
+        (RECURSIVE, {}, "recursive"),
+        ('"a', {}, "the schema is no JSON"),
+        ("[" * 100_000, {}, "the schema is no JSON"),
+        ({"type": "array", "items": "null"}, {}, "take no bytes"),
+        ("syntax = 'proto3';", {"schemaType": "PROTOBUF"}, "schemas of type PROTOBUF are not read, only AVRO and JSON"),
+        (SCHEMA, {"references": ["x"]}, "a reference of the schema is no object"),
+    ],
+)
+def test_a_schema_that_nothing_is_read_with(
+    registry: FakeRegistry, asking: Asking, schema: object, more: dict[str, object], why: str
+) -> None:
+    """It is known, and so is that its records are to be kept aside."""
+    registry.put("/schemas/ids/7", schema, **more)
+    answer = asking.ask(7)
+
+    assert isinstance(answer, SchemaFound)
+    assert isinstance(answer.read, str)
+    assert why in answer.read
+
+
+def test_references_without_end(registry: FakeRegistry, asking: Asking) -> None:
+    """A ring is walked once; a chain is not followed for ever."""
+    registry.put("/schemas/ids/7", SCHEMA, references=[{"subject": "s", "version": 0}])
+    for version in range(100):
+        registry.put(f"/subjects/s/versions/{version}", SCHEMA, references=[{"subject": "s", "version": version + 1}])
+    answer = asking.ask(7)
+
+    assert isinstance(answer, SchemaFound)
+    assert "the schema refers to more than 50 others" == answer.read
+
+    ring = [{"subject": "ring", "version": 1}]
+    registry.put("/subjects/ring/versions/1", "int", references=ring)
+    registry.put("/schemas/ids/8", SCHEMA, references=ring)
+
+    assert isinstance(asking.ask(8), SchemaFound)
+
+
+def test_an_answer_without_end(registry: FakeRegistry, asking: Asking) -> None:
+    """A schema of megabytes is none."""
+    registry.put("/schemas/ids/7", "x" * (SCHEMA_BYTES_MAX + 1))
+
+    assert isinstance(asking.ask(7), SchemaMissing)
+
+
+def test_the_password(registry: FakeRegistry) -> None:
+    """Goes along as HTTP's basic authentication; a colon in it is part of it."""
+    registry.put("/schemas/ids/7", SCHEMA)
+    asking = Asking(f"{registry.url}/", CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO="me:pass:word")
+    answer = asking.ask(7)
+    asking.edge.stop()
+
+    assert isinstance(answer, SchemaFound)
+    assert ["Basic bWU6cGFzczp3b3Jk"] == registry.authorizations
+    assert isinstance(asking.next(), ThreadEnded)
+
+
+def test_without_a_registry_there_is_no_thread() -> None:
+    """Nothing is started, and stopping that is no fault."""
+    edge = SchemaRegistry(load_settings(ENVIRONMENT), lambda _item: None, lambda _attempt: 0.0)
+    edge.start()
+    edge.stop()
+
+    assert not edge._thread.is_alive()
