@@ -46,8 +46,9 @@ bench: venv kafka ## this project beside the plain loop, on a real broker (ARGS=
 rolling: venv kafka ## a rolling restart and a fail-over under load, measured (ARGS=--rate=500)
 	@$(BIN)/python -m bench.rolling_restart $(ARGS)
 
-kafka: venv ## fetch a real Kafka broker for the tests into .kafka
+kafka: venv ## fetch a real Kafka broker and a schema registry for the tests into .kafka
 	@$(BIN)/python -m tests.kafka.broker
+	@$(BIN)/python -m tests.kafka.registry
 
 lock: ## renew the lock files (needs uv)
 	$(COMPILE) --group build -o requirements-build.lock

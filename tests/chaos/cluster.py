@@ -81,7 +81,7 @@ class Cluster:
     """The brokers of a run."""
 
     def __init__(self, folder: Path, nodes: int, members: int) -> None:
-        ports = iter(broker._free_ports(nodes * (2 + 2 * members)))
+        ports = iter(broker.free_ports(nodes * (2 + 2 * members)))
         self.nodes: list[Node] = []
         for number in range(1, nodes + 1):
             clients, controller = next(ports), next(ports)

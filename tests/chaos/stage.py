@@ -66,7 +66,7 @@ class Stage:
             [self._proxies.open(node.ports.proxies[slot], node.ports.members[slot]) for node in self.cluster.nodes]
             for slot in range(self._options.members)
         ]
-        self._emulator_port, *http = broker._free_ports(1 + self._options.members)  # now that the others listen
+        self._emulator_port, *http = broker.free_ports(1 + self._options.members)  # now that the others listen
         self._http = [self._proxies.open(port, self._emulator_port) for port in http]
 
     def _member(self, slot: int) -> Member:

@@ -67,7 +67,7 @@ def required() -> bool:
 
 def missing() -> str | None:
     """Say in one sentence what a broker cannot be started without, or None when all is there."""
-    if (problem := _java_problem()) is not None:
+    if (problem := java_problem()) is not None:
         return problem
     if not _fetched():
         return "the broker's jars have not been fetched: make kafka"
@@ -76,14 +76,14 @@ def missing() -> str | None:
 
 def fetch() -> str | None:
     """Fetch the jars unless they are there; say in one sentence what prevented it, or None."""
-    if (problem := _java_problem()) is not None:
+    if (problem := java_problem()) is not None:
         return problem
     if _fetched():
         return None
     if shutil.which("mvn") is None:
         return "Maven (mvn) is not installed"
     print("Fetching Apache Kafka into .kafka", flush=True)
-    shutil.rmtree(KAFKA_DIR, ignore_errors=True)
+    shutil.rmtree(LIBS, ignore_errors=True)
     command = ["mvn", "-q", "-B", "-C", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime"]
     maven = subprocess.run(
         [*command, f"-DoutputDirectory={LIBS}"],
@@ -98,7 +98,8 @@ def fetch() -> str | None:
     return None
 
 
-def _java_problem() -> str | None:
+def java_problem() -> str | None:
+    """Say in one sentence why Java can't be used, or None."""
     if shutil.which("java") is None:
         return f"Java {JAVA_VERSION_MIN} or newer is not installed"
     answer = subprocess.run(["java", "-version"], check=False, capture_output=True, text=True).stderr
@@ -118,7 +119,7 @@ class Broker:
     """One running broker with its own empty data directory; `properties` are added to its server.properties."""
 
     def __init__(self, properties: Mapping[str, object] | None = None) -> None:
-        self._port, controller_port = _free_ports(2)
+        self._port, controller_port = free_ports(2)
         self._dir = tempfile.TemporaryDirectory(prefix="customfit-kafka-")
         self._config = Path(self._dir.name, "server.properties")
         self._log = Path(self._dir.name, "broker.log")
@@ -250,7 +251,8 @@ def _cluster_id() -> str:
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
     ports: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe:
