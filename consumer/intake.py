@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -39,6 +39,10 @@ from consumer.wire_format import Malformed, SchemaRef, ValueFormat, wire_format
 
 if TYPE_CHECKING:
     from consumer.reporter import Reporter
+
+CROWDED: Final = 2
+"""Records are fetched for as many events as there is room for, and a batch has up to 2,500: above so many times the
+buffer, the rest of what was fetched waits undecoded."""
 
 Fetch = tuple[Assignment, Event, bool, bool]
 """An event on its way to its lane: whether that is reserved, and whether its user is known to be identified."""
@@ -72,7 +76,8 @@ class SchemaSource(Protocol):
 class _Queue:
     """What waits of one partition, in order; a number is where its log ends."""
 
-    schema: SchemaRef
+    schema: SchemaRef | None
+    """What its head waits for; None: room in the buffer."""
     items: deque[Record | int] = field(default_factory=deque)
 
 
@@ -97,6 +102,7 @@ class Intake:
         reporter: Reporter,
         rules: DecodingRules,
         value_format: ValueFormat,
+        buffer_events_max: int,
     ) -> None:
         self.taken_records = 0
         self.taken_bytes = 0
@@ -111,6 +117,7 @@ class Intake:
         self._reporter = reporter
         self._rules = rules
         self._value_format = value_format
+        self._crowded_events = CROWDED * buffer_events_max
         self._waiting: dict[Assignment, _Queue] = {}
         self._looking: deque[list[Fetch]] = deque()
         """Batches whose users are being looked up, oldest first."""
@@ -118,7 +125,7 @@ class Intake:
     @property
     def waiting_partitions(self) -> list[Partition]:
         """Partitions whose next record waits for its schema."""
-        return [assignment.partition for assignment in self._waiting]
+        return [assignment.partition for assignment, queue in self._waiting.items() if queue.schema is not None]
 
     # ------------------------------------------------------------------ in
 
@@ -141,6 +148,16 @@ class Intake:
                 queue.items.append(end)
             else:
                 assignment.offsets.reached_end(end)
+        self._hand_on(fetches, now)
+
+    def go_on(self, now: float) -> None:
+        """Take what has waited for room in the buffer, if there is some."""
+        if not self._waiting or self._is_crowded():
+            return
+        fetches = _Fetches()
+        for assignment, queue in list(self._waiting.items()):
+            if queue.schema is None:
+                self._go_on(assignment, queue, fetches, now)
         self._hand_on(fetches, now)
 
     def schema_answered(self, answer: SchemaFound | SchemaMissing, now: float) -> None:
@@ -177,8 +194,13 @@ class Intake:
     # ------------------------------------------------------------------ one record
 
     def _take(self, assignment: Assignment, record: Record, fetches: _Fetches, now: float) -> bool:
-        """Accept a record; False when its schema is not known yet."""
-        encoded = wire_format(record, self._value_format)
+        """Accept a record; False when its schema is not known yet, or batches have filled the buffer."""
+        if self._sequencer.account.unfinished >= self._crowded_events and self._is_crowded():
+            self._waiting.setdefault(assignment, _Queue(None)).schema = None
+            return False
+        # What nearly all records are needs no look at the other formats.
+        is_plain = record.headers is None and (record.value or b"")[:1] == b"{" and self._value_format != "avro"
+        encoded = None if is_plain else wire_format(record, self._value_format)
         if encoded is None:
             decoded = decode(record, self._rules)
         elif isinstance(encoded, Malformed):
@@ -208,11 +230,12 @@ class Intake:
         items = decoded.items if isinstance(decoded, Batch) else (decoded,)
         if assignment.offsets.finished_before(record.offset, record.timestamp_ms):
             items = [Skipped(item.record, item.type, SkipReason.FINISHED_BEFORE) for item in items]
-        self._sequencer.accept(assignment, record, items)
+        sequencer = self._sequencer
+        sequencer.accept(assignment, record, items)
         for item in items:
             if isinstance(item, Event):
                 user = item.user
-                reserved = self._sequencer.reserve(assignment, user)
+                reserved = sequencer.reserve(assignment, user)
                 known = user in assignment.known
                 fetches.events.append((assignment, item, reserved, known))
                 if not (reserved or known):
@@ -246,7 +269,7 @@ class Intake:
             item = queue.items[0]
             if isinstance(item, int):
                 assignment.offsets.reached_end(item)
-            elif not assignment.open:  # it has stopped on the way
+            elif not assignment.open:  # it is given back, or has stopped on the way
                 self.forget(assignment)
                 return
             elif not self._take(assignment, item, fetches, now):
@@ -257,8 +280,11 @@ class Intake:
         if assignment.open:
             self._source.resume(assignment.partition)
 
-    def _ask(self, schema: SchemaRef) -> None:
-        if self._schemas.ask(schema):
+    def _is_crowded(self) -> bool:
+        return self._sequencer.buffered[0] >= self._crowded_events
+
+    def _ask(self, schema: SchemaRef | None) -> None:
+        if schema is not None and self._schemas.ask(schema):
             self._registry.fetch(schema)
 
     def _no_longer_waits(self, item: Record | int) -> None:

@@ -105,7 +105,17 @@ class Pipeline:
         rules = DecodingRules(
             settings.anonymous, settings.integrations, settings.record_bytes_max, settings.replay_topic
         )
-        self._intake = Intake(sequencer, source, states, schemas, registry, reporter, rules, settings.value_format)
+        self._intake = Intake(
+            sequencer,
+            source,
+            states,
+            schemas,
+            registry,
+            reporter,
+            rules,
+            settings.value_format,
+            settings.buffer_events_max,
+        )
         self._phase = Phase.STARTING
         self._joined = self._ended = False
         self._commits = CommitSchedule(
@@ -146,6 +156,7 @@ class Pipeline:
         self._send()
         self._act(self._sequencer.take_actions())
         self._halt()
+        self._intake.go_on(now)
         self._drains.answer(self._sequencer.assignments, now)
         self._watch_leases(now)
         if points := self._commits.due(self._sequencer.assignments, now):

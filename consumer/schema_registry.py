@@ -26,6 +26,7 @@ from consumer.schema_safety import UnusableSchema
 from consumer.wire_format import SchemaRef
 
 if TYPE_CHECKING:
+    from consumer.secret import Secret
     from consumer.settings import Settings
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -36,12 +37,44 @@ ABSENT_CODES: Final = frozenset({40401, 40402, 40403})
 """Subject, version, schema not found. A 404 without one of them is not a registry's: the URL is wrong."""
 
 
+_HINTS: Final = {
+    401: "; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?",
+    403: "; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?",
+    404: "; is CUSTOMFIT_SCHEMA_REGISTRY_URL right?",
+}
+
+
 class _Trouble(Exception):
     """No answer; ask again."""
 
 
 class _Absent(Exception):
     """The registry does not have it, and will not."""
+
+
+class RegistryUnavailable(Exception):
+    """It does not answer as a schema registry does; `check --connect` says so."""
+
+
+def inspect_registry(settings: Settings) -> str:
+    """Which types of schemas it has, in words. Raises RegistryUnavailable."""
+    url = f"{settings.schema_registry_url}/schemas/types"
+    try:
+        with _client(settings.schema_registry_user_info) as client:
+            response = client.get(url)
+            types = response.json() if response.status_code == 200 else None
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise RegistryUnavailable(f"no answer of a registry: {type(error).__name__} {error}"[:300]) from None
+    if not isinstance(types, list):
+        hint = _HINTS.get(response.status_code, "")
+        raise RegistryUnavailable(f"GET /schemas/types was answered {response.status_code}{hint}")
+    return ", ".join(str(kind)[:20] for kind in types[:10])
+
+
+def _client(user_info: Secret | None) -> httpx.Client:
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL
+    user, _, password = user_info.reveal().partition(":") if user_info else ("", "", "")
+    return httpx.Client(auth=httpx.BasicAuth(user, password) if user_info else None, timeout=TIMEOUT_SECONDS)
 
 
 class SchemaRegistry:
@@ -85,10 +118,7 @@ class SchemaRegistry:
         self._post(ThreadEnded("schema-registry", error))
 
     def _work(self) -> None:
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL
-        user, _, password = self._user_info.reveal().partition(":") if self._user_info else ("", "", "")
-        auth = httpx.BasicAuth(user, password) if self._user_info else None
-        with httpx.Client(auth=auth, timeout=TIMEOUT_SECONDS) as client:
+        with _client(self._user_info) as client:
             while not self._stopping:
                 due = self._again[0][0] if self._again else None
                 try:
@@ -168,5 +198,4 @@ def _judged(status: int, body: bytes) -> dict[str, Any]:
         if status == 404 and answer["error_code"] not in ABSENT_CODES:
             raise _Trouble(f"404 for the path: is CUSTOMFIT_SCHEMA_REGISTRY_URL right? (error {answer['error_code']})")
         raise _Absent(str(answer.get("message"))[:200])
-    hint = {401: "; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?", 404: "; is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"}
-    raise _Trouble(f"{status}{hint.get(401 if status == 403 else status, '')}")
+    raise _Trouble(f"{status}{_HINTS.get(status, '')}")

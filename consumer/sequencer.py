@@ -146,7 +146,8 @@ class Sequencer:
 
     def accept(self, assignment: Assignment, record: Record, items: Sequence[Decoded]) -> None:
         """A record was fetched, with these in it. Skipped and rejected ones end here; events go on to `receive`."""
-        self._endings.fetched(assignment, record, [item.type for item in items])
+        types = (items[0].type,) if len(items) == 1 else [item.type for item in items]
+        self._endings.fetched(assignment, record, types)
         for item in items:
             match item:
                 case Event():

@@ -150,6 +150,26 @@ def test_broken_text_in_an_item_breaks_the_record(broken: bytes) -> None:
     assert DeadLetterReason.UNDECODABLE == made.reason
 
 
+@pytest.mark.parametrize("number", [b"1e400", b"9" * 5000])
+def test_numbers_beyond_all_limits(number: bytes) -> None:
+    """In a field of an item that is read they spoil that item; in one of the batch's own, the batch."""
+    wrong = b'{"type":"track","userId":"u1","event":"e","timestamp":%s}' % number
+    unread = b'{"type":"track","userId":"u1","event":"e","properties":{"n":%s}}' % number
+    first, second = items(b'{"batch":[%s,%s]}' % (wrong, unread))
+
+    assert isinstance(first, Rejected)
+    assert isinstance(second, Event)
+    assert b'{"n":%s}' % number == second.payload
+    assert isinstance(decoded(b'{"batch":[%s],"sentAt":%s}' % (unread, number)), Rejected)
+
+
+def test_the_last_of_two_batches_counts() -> None:
+    """As of any key that is there twice."""
+    [only] = events(b'{"batch":[1,2,3],"batch":[%s]}' % segment(event="last"))
+
+    assert "last" == only.name
+
+
 def test_items_are_skipped_one_by_one() -> None:
     """Each for its own reason."""
     made = items(batch({"type": "group", "userId": "u1"}, {**TRACK, "integrations": {"All": False}}, {"type": "x"}))

@@ -45,7 +45,7 @@ def unreadable(payload: bytes) -> bytes:
 class Way:
     """The intake between made-up edges: what it asks of them, and what has come through."""
 
-    def __init__(self, value_format: Any = "auto", **rules: Any) -> None:
+    def __init__(self, value_format: Any = "auto", *, buffer_events_max: int = 1000, **rules: Any) -> None:
         self.asked: list[object] = []
         self.told: list[str] = []
         self.looked_up: list[Mapping[Partition, Mapping[User, bool]]] = []
@@ -61,6 +61,7 @@ class Way:
             edges,
             DecodingRules(record_bytes_max=2000),
             value_format,
+            buffer_events_max=buffer_events_max,
         )
         self._next: dict[Partition, int] = {}
         for partition in (P0, P1):
@@ -297,3 +298,24 @@ def test_formats_that_are_not_wanted() -> None:
 
         assert [detail] == way.rejections
         assert [] == way.asked
+
+
+def test_batches_can_not_fill_the_memory() -> None:
+    """A thousand records were fetched for a thousand events, and each of them has three: the rest waits undecoded."""
+    way = Way(buffer_events_max=10)
+    batch = b'{"batch":[%s]}' % b",".join([track("u1"), track("u2"), track("u3")])
+    way.fetched(*[batch] * 20)
+    way.fetched(track(), partition=P1)
+
+    assert 21 == way.sequencer.account.unfinished  # the buffer has room for 10
+    assert (7, 0, 14) == (way.position(), way.position(P1), way.intake.waiting_records)
+    assert (["rest 0", "rest 1"], []) == (way.told, way.intake.waiting_partitions)
+
+    way.intake.go_on(0.0)
+
+    assert 14 == way.intake.waiting_records
+
+    way.sequencer.drop(P0, HandBack.LOST)
+    way.intake.go_on(0.0)
+
+    assert (1, 0, ["rest 0", "rest 1", "resume 1"]) == (way.position(P1), way.intake.waiting_records, way.told)

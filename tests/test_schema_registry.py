@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from consumer.inputs import Input, RegistryTrouble, SchemaFound, SchemaMissing, ThreadEnded
-from consumer.schema_registry import SCHEMA_BYTES_MAX, SchemaRegistry
+from consumer.schema_registry import SCHEMA_BYTES_MAX, RegistryUnavailable, SchemaRegistry, inspect_registry
 from consumer.settings import load_settings
 from tests.fake_registry import FakeRegistry, running_registry
 
@@ -221,6 +221,25 @@ def test_the_password(registry: FakeRegistry) -> None:
     assert isinstance(answer, SchemaFound)
     assert ["Basic bWU6cGFzczp3b3Jk"] == registry.authorizations
     assert isinstance(asking.next(), ThreadEnded)
+
+
+def test_is_it_a_registry(registry: FakeRegistry) -> None:
+    """`check --connect` says what it has, or what is wrong with URL or password."""
+    settings = load_settings({**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url})
+    registry.answers["/schemas/types"] = (200, b'["AVRO","JSON"]')
+
+    assert "AVRO, JSON" == inspect_registry(settings)
+
+    for status, body, words in (
+        (401, b"", "401; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?"),
+        (404, b"", "404; is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
+        (200, b"<html>", "no answer of a registry: JSONDecodeError"),
+        (200, b"{}", "answered 200"),
+    ):
+        registry.answers["/schemas/types"] = (status, body)
+        with pytest.raises(RegistryUnavailable) as raised:
+            inspect_registry(settings)
+        assert words in str(raised.value)
 
 
 def test_without_a_registry_there_is_no_thread() -> None:

@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 def check(
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
     connect: Annotated[
-        bool, typer.Option("--connect", help="Also ask the broker for the topics and the group.")
+        bool, typer.Option("--connect", help="Also ask the broker for the topics and the group, and the registry.")
     ] = False,
     send_test_event: Annotated[
         bool,
@@ -45,6 +45,7 @@ def check(
     findings += [Finding(True, "warning", text) for text in settings.warnings]
     if connect:
         findings += _kafka_findings(settings)
+        findings += _registry_findings(settings)
     if send_test_event:
         findings += asyncio.run(_destination_findings(settings))
     if as_json:
@@ -58,7 +59,7 @@ def check(
             print(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
     failed = [finding for finding in findings if not finding.ok]
     if failed:
-        leave(EXIT_UNAVAILABLE if failed[0].what.startswith("Kafka") else EXIT_ERROR)
+        leave(EXIT_UNAVAILABLE if failed[0].what.startswith(("Kafka", "schema")) else EXIT_ERROR)
     leave(0)
 
 
@@ -86,6 +87,18 @@ def _kafka_findings(settings: Settings) -> list[Finding]:
         Finding(True, "Kafka dead letters", dead_letters),
         Finding(True, "Kafka group", committed),
     ]
+
+
+def _registry_findings(settings: Settings) -> list[Finding]:
+    from consumer.schema_registry import RegistryUnavailable, inspect_registry
+
+    if settings.schema_registry_url is None:
+        return []
+    try:
+        types = inspect_registry(settings)
+    except RegistryUnavailable as error:
+        return [Finding(False, "schema registry", f"{settings.schema_registry_url}: {error}")]
+    return [Finding(True, "schema registry", f"{settings.schema_registry_url} has schemas of {types}")]
 
 
 async def _destination_findings(settings: Settings) -> list[Finding]:
