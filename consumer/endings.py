@@ -123,6 +123,7 @@ class Endings:
         if assignment.dropped:
             return
         # The items of a batch keep its whole value in memory until the last of them is finished.
-        freed_bytes = record.size_bytes if assignment.offsets.finished(record.offset) else 0
+        is_last = assignment.offsets.finished(record.offset, skipped=end is End.SKIPPED)
+        freed_bytes = record.size_bytes if is_last else 0
         assignment.unfinished_bytes -= freed_bytes
         self.account.finish(end, reason, freed_bytes)

@@ -29,10 +29,12 @@ class CommitPoint(NamedTuple):
 class _Batch:
     """How many events a record has, where it has several."""
 
-    __slots__ = ("events", "unfinished")
+    __slots__ = ("answered", "unfinished")
 
     def __init__(self, events: int) -> None:
-        self.events = self.unfinished = events
+        self.unfinished = events
+        self.answered = 0
+        """Finished, and not by being skipped: so many a crash would send again."""
 
 
 class OffsetTracker:
@@ -83,11 +85,12 @@ class OffsetTracker:
             return False
         return offset in before
 
-    def finished(self, offset: int) -> bool:
+    def finished(self, offset: int, *, skipped: bool = False) -> bool:
         """An event needs nothing more (delivered, skipped or safe as a dead letter); True: nor does its record."""
         self._finished_count += 1
         if self._batches and (batch := self._batches.get(offset)) is not None:
             batch.unfinished -= 1
+            batch.answered += not skipped
             if batch.unfinished:
                 self._more_unfinished -= 1
                 return False
@@ -118,9 +121,10 @@ class OffsetTracker:
         return CommitPoint(offset, encoded.text, recorded, self._finished_count)
 
     def _left_out_of_batches(self, committable: int, recorded_end: int) -> int:
-        """Finished events of batches of which the commit says nothing, beyond one for each finished record.
+        """Answered events of batches of which the commit says nothing, beyond one for each finished record.
 
-        A batch that is finished in part is read again whole; one that is finished counts as one where all runs do.
+        A batch that is finished in part is read again whole. What was skipped of it does not count: nobody is sent it
+        again, and a topic of batches with one event for us in each would soon wait for commits that say nothing.
         """
         batches = self._batches
         while batches and (first := next(iter(batches))) < committable:
@@ -128,9 +132,9 @@ class OffsetTracker:
         left_out = 0
         for offset, batch in batches.items():
             if batch.unfinished:
-                left_out += batch.events - batch.unfinished
+                left_out += batch.answered
             elif offset >= recorded_end:
-                left_out += batch.events - 1
+                left_out += max(batch.answered - 1, 0)
         return left_out
 
     def committed(self, point: CommitPoint) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 TIMEOUT_SECONDS: Final = 10.0
+STOP_SECONDS: Final = 1.0
 SCHEMA_BYTES_MAX: Final = 1_048_576
 REFERENCES_MAX: Final = 50
 """Schemas that one schema refers to, directly and by others."""
@@ -101,11 +102,11 @@ class SchemaRegistry:
         self._requests.put(schema)
 
     def stop(self) -> None:
-        """End the thread; a question under way is not waited for longer than its time-out."""
+        """End the thread, without waiting for an answer that is under way."""
         self._stopping = True
         self._requests.put(None)
         if self._thread.is_alive():
-            self._thread.join(timeout=TIMEOUT_SECONDS + 1)
+            self._thread.join(timeout=STOP_SECONDS)
 
     # ------------------------------------------------------------------ the thread
 

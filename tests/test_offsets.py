@@ -270,6 +270,18 @@ def test_a_batch_is_finished_with_its_last_event() -> None:
     assert (2, 0, 0) == (offsets.committed_offset, offsets.unfinished, offsets.unrecorded)
 
 
+def test_what_is_skipped_of_a_batch_is_sent_to_nobody_again() -> None:
+    """It does not count against what a crash may send again, however long the rest of its batch takes."""
+    offsets = OffsetTracker(0, cluster_id=CLUSTER)
+    offsets.received(0, 0, events=100)
+    for _ in range(98):
+        offsets.finished(0, skipped=True)
+    offsets.finished(0)
+    offsets.committed(offsets.commit_point())
+
+    assert (1, 1) == (offsets.unrecorded, offsets.unfinished)
+
+
 def test_a_batch_of_which_the_metadata_has_no_room_counts_with_all_its_events() -> None:
     """Not one for each offset that is left out, but what would be sent again."""
     offsets = OffsetTracker(0, cluster_id=CLUSTER)
@@ -337,6 +349,8 @@ class TrackerBesideModel(RuleBasedStateMachine):
         """Of each record received: how many."""
         self.done: Counter[int] = Counter()
         """Of each record: how many events are finished."""
+        self.skipped: Counter[int] = Counter()
+        """Of these: how many without being sent."""
         self.recorded = self.told = 0
 
     @property
@@ -359,12 +373,13 @@ class TrackerBesideModel(RuleBasedStateMachine):
         self.position = offset + 1
 
     @precondition(lambda self: self.unfinished)
-    @rule(index=st.integers(0, 50))
-    def finish(self, index: int) -> None:
+    @rule(index=st.integers(0, 50), skipped=st.booleans())
+    def finish(self, index: int, *, skipped: bool) -> None:
         offset = self.unfinished[index % len(self.unfinished)]
         self.done[offset] += 1
+        self.skipped[offset] += skipped
 
-        assert (self.done[offset] == self.events[offset]) == self.tracker.finished(offset)
+        assert (self.done[offset] == self.events[offset]) == self.tracker.finished(offset, skipped=skipped)
 
     @rule(beyond=st.integers(0, 2))
     def reach_end(self, beyond: int) -> None:
@@ -380,7 +395,8 @@ class TrackerBesideModel(RuleBasedStateMachine):
         if taken:
             self.tracker.committed(point)
             self.committed = point.offset
-            self.recorded = sum(self.events[offset] for offset in self.finished)
+            in_part = [offset for offset in self.unfinished if self.done[offset]]
+            self.recorded = self.done.total() - sum(self.done[offset] - self.skipped[offset] for offset in in_part)
             self.told = self.done.total()
 
     def claimed(self, metadata: str) -> set[int]:

@@ -15,7 +15,19 @@ from consumer.assignment import Assignment
 from consumer.commits import CommitSchedule
 from consumer.drains import Drains
 from consumer.endings import Endings
-from consumer.events import Delivered, Event, HandBack, Kind, Outcome, Partition, Refused, SkipReason, Unavailable, User
+from consumer.events import (
+    Delivered,
+    Event,
+    HandBack,
+    Kind,
+    Outcome,
+    Partition,
+    Record,
+    Refused,
+    SkipReason,
+    Unavailable,
+    User,
+)
 from consumer.gate import Gate
 from consumer.holds import Holds
 from consumer.inputs import Committed
@@ -299,6 +311,19 @@ def a_drain_does_not_wait(original: Any, self: Drains, assignments: Any, _now: f
     original(self, assignments, float("inf"))
 
 
+def a_batch_is_finished_with_its_first_event(
+    _original: Any, self: OffsetTracker, offset: int, **_skipped: bool
+) -> bool:
+    self._finished_count += 1
+    self._unfinished.pop(offset, None)
+    return True
+
+
+def what_waits_for_a_schema_is_dropped(_original: Any, self: Intake, assignment: Assignment, record: Record) -> None:
+    self._ask(self._waiting[assignment].schema)
+    self._waiting[assignment].items.append(record.offset + 1)
+
+
 def closed_partitions_are_served(_original: Any, self: Assignment) -> bool:
     return not (self.dropped or self.halted)
 
@@ -434,6 +459,18 @@ FAULTS = [
     ),
     Fault("no limit of what is uncommitted", constant(sequencer, "unrecorded_events", 0), ("limits",), 300),
     Fault("bytes are not given back", around(Account, "finish", bytes_are_not_given_back), ("account", "stuck"), 10),
+    Fault(
+        "a batch is finished with its first event",
+        around(OffsetTracker, "finished", a_batch_is_finished_with_its_first_event),
+        ("commit", "account", "lost", "crashed"),
+        60,
+    ),
+    Fault(
+        "what waits for a schema is dropped",
+        around(Intake, "_wait", what_waits_for_a_schema_is_dropped),
+        ("commit", "lost"),
+        60,
+    ),
     Fault("a drain does not wait", around(Drains, "answer", a_drain_does_not_wait), ("drain",), 100),
 ]
 
