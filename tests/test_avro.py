@@ -12,7 +12,7 @@ from uuid import UUID
 
 import fastavro
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.avro import Unreadable, avro_reader, event_schema, fingerprint, single_object_readers
@@ -94,6 +94,7 @@ def test_values(type_: Any, value: Any, text: str) -> None:
     assert f'{{"v":{text}}}' == text_of(record(("v", type_)), {"v": value})
 
 
+@settings(deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**30), max_value=10**30))
 def test_any_decimal_is_exact(number: Decimal) -> None:
     """To the last digit, also where no float could hold it."""
@@ -264,6 +265,7 @@ def test_bytes_behind_the_event() -> None:
         avro_reader([schema])(written(schema, {"a": 1}) + b"xx")
 
 
+@settings(deadline=None)
 @given(payload=st.binary(max_size=60))
 def test_no_payload_raises_anything_else(payload: bytes) -> None:
     """Arbitrary bytes read with our own schema: JSON, or Unreadable."""
@@ -369,6 +371,7 @@ schemas = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(schema=schemas | st.recursive(st.none() | st.integers() | st.text(max_size=5), st.lists))
 def test_no_schema_raises_anything_else(schema: Any) -> None:
     """Whatever it is: a reader, or UnusableSchema."""
