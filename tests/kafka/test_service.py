@@ -338,3 +338,30 @@ def test_a_new_group_may_start_at_the_end(
         assert 0 == service.stop()
 
     assert [] == sent(emulator, "before")
+
+
+def test_a_batch_is_many_events(
+    tmp_path: Path,
+    settings: dict[str, str],
+    emulator: Emulator,
+    produce: Callable[..., None],
+    dead_letters: Callable[[int], list[dict[str, Any]]],
+) -> None:
+    """Each goes to its user; the dead letter of one is the whole record and says which; the offset moves on."""
+    items = [json.loads(str(event(type_, user)[1])) for type_, user in (("identify", "ann"), ("page", "ann"))]
+    value = json.dumps({"batch": [items[0], {"type": "track", "userId": "ann"}, items[1], {"type": "group"}]})
+    produce(("ann", value))
+    with Service(tmp_path, settings).wait_ready() as service:
+        wait_until(service.caught_up, "caught up")
+        samples = service.samples()
+        assert 0 == service.stop()
+
+    assert [("identify-ann-0",), ("page-ann-0",)] == sent(emulator, "ann")
+    [letter] = dead_letters(1)
+    assert (value.encode(), "1", "invalid_event") == (
+        letter["value"],
+        letter["customfit.batch_index"],
+        letter["customfit.reason"],
+    )
+    assert 2 == samples['customfit_events_finished_total{outcome="delivered",reason="ok"}']
+    assert 1 == samples['customfit_events_finished_total{outcome="skipped",reason="unsupported"}']
