@@ -40,8 +40,8 @@ simulate: venv ## one simulated world, e.g. make simulate SEED=7, or many: make 
 chaos: venv kafka ## everything fails on a real broker, as the seed says: make chaos SEED=7 MINUTES=2
 	@$(BIN)/python -m tests.chaos.run --seed $(SEED) --minutes $(MINUTES) $(ARGS)
 
-bench: venv kafka ## this project beside the plain loop, on a real broker (ARGS=--rounds=5)
-	@$(BIN)/python -m bench.compare $(ARGS)
+bench: venv kafka ## this project beside its peers, on a real broker (ARGS="--scenario zero-latency-64"); needs Go
+	@$(BIN)/python -m bench.run $(ARGS)
 
 rolling: venv kafka ## a rolling restart and a fail-over under load, measured (ARGS=--rate=500)
 	@$(BIN)/python -m bench.rolling_restart $(ARGS)
@@ -57,4 +57,4 @@ lock: ## renew the lock files (needs uv)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 clean: ## remove all that make made
-	rm -rf .venv .kafka .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .kafka .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

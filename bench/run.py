@@ -1,0 +1,158 @@
+"""The benchmark: contenders in turn on the same topic of a real broker, one table and one JSON file a scenario.
+
+python -m bench.run [--scenario NAME ...] [--rounds N] [--seconds S] [--only CONTENDER ...]
+
+`--events` makes it short for a trial; such results say so and are not for quoting. Exits 1 where a contender broke the
+order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import accounting, report
+from bench.builds import GO, build
+from bench.contenders import CONTENDERS, Contender
+from bench.machine import describe
+from bench.measure import Conditions, measure, measure_latency
+from bench.scenarios import SCENARIOS, Point, Scenario
+from bench.workload import fill
+from tests.kafka.broker import Broker
+
+ACCOUNTING = "accounting"
+RESULTS = Path(__file__).parent / "results"
+SECONDS = 12.0
+WARM_UP_SECONDS = 5.0  # a JVM compiles meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for."""
+
+    scenarios: list[str]
+    rounds: int | None
+    events: int | None
+    seconds: float
+    warm_up_seconds: float
+    only: list[str] | None
+    results: Path
+
+
+def main() -> int:
+    """Measure, print, save."""
+    options = _options()
+    if (problem := build(GO)) is not None:
+        print(f"Nothing can be measured without the sink. {problem}", file=sys.stderr)
+        return 1
+    broken = False
+    with Broker() as broker:
+        for name in options.scenarios:
+            result = run_scenario(broker, name, options)
+            options.results.mkdir(parents=True, exist_ok=True)
+            (options.results / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+            print(f"\n{report.section(result)}", flush=True)
+            broken = broken or report.is_broken(result)
+    return 1 if broken else 0
+
+
+def run_scenario(broker: Broker, name: str, options: Options) -> dict[str, Any]:
+    """All points and rounds of one scenario, as what is saved of it."""
+    started = time.monotonic()
+    result: dict[str, Any] = {
+        "scenario": name,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "trial": options.events is not None,
+        "machine": describe(),
+    }
+    if name == ACCOUNTING:
+        result |= accounting.measured(options.events or 200_000, options.rounds or 5)
+    else:
+        scenario = SCENARIOS[name]
+        result |= {"title": scenario.title, "axis": scenario.axis, "latency": scenario.events_per_second is not None}
+        result["points"] = [run_point(broker, scenario, point, options) for point in scenario.points(options.events)]
+    return result | {"took_seconds": round(time.monotonic() - started)}
+
+
+def run_point(broker: Broker, scenario: Scenario, point: Point, options: Options) -> dict[str, Any]:
+    """N rounds of all contenders, every other round in the opposite order."""
+    contenders = [c for c in _able(point) if options.only is None or c.name in options.only]
+    rounds: dict[str, list[dict[str, Any]]] = {contender.name: [] for contender in contenders}
+    topic = ""
+    if scenario.events_per_second is None:
+        topic = _topic(broker, point)
+        fill(broker.bootstrap_servers, topic, point.workload)
+    for number in range(1, (options.rounds or scenario.rounds) + 1):
+        for contender in contenders if number % 2 else reversed(contenders):
+            conditions = Conditions(
+                topic=topic or _topic(broker, point),
+                workload=point.workload,
+                latency_ms=point.latency_ms,
+                in_flight=point.in_flight,
+                warm_up_seconds=0 if scenario.to_the_end or point.warm_up_events else options.warm_up_seconds,
+                seconds_max=float("inf") if scenario.to_the_end else options.seconds,
+                warm_up_events=point.warm_up_events,
+                settings=point.settings,
+            )
+            if scenario.events_per_second is None:
+                figures = measure(broker, contender, conditions)
+            else:
+                figures = measure_latency(broker, contender, conditions, scenario.events_per_second)
+            rounds[contender.name].append(figures)
+            print(f"{scenario.name}, {point.x}, round {number}, {contender.name}: {json.dumps(figures)}", flush=True)
+    conditions_shown = asdict(point)
+    del conditions_shown["contenders"]
+    return conditions_shown | {"titles": {c.name: c.title for c in contenders}, "rounds": rounds}
+
+
+def _able(point: Point) -> list[Contender]:
+    """Those that can be built here; the others are said to be left out."""
+    able = []
+    for contender in (CONTENDERS[name] for name in point.contenders):
+        problem = build(contender.needs) if contender.needs else None
+        if problem is None:
+            able.append(contender)
+        else:
+            print(f"Left out: {contender.name}. {problem}", file=sys.stderr)
+    return able
+
+
+def _topic(broker: Broker, point: Point) -> str:
+    name = f"bench-{uuid.uuid4().hex[:8]}"
+    broker.create_topic(name, point.partitions)
+    return name
+
+
+def _options() -> Options:
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__.splitlines()[0])
+    names = [*SCENARIOS, ACCOUNTING]
+    parser.add_argument(
+        "--scenario", action="append", choices=names, help="several times for several; all if not given"
+    )
+    parser.add_argument("--rounds", type=int, help="of each contender; a scenario's own number if not given")
+    parser.add_argument("--events", type=int, help="events, or users, of a trial")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="measured of each run, at most")
+    parser.add_argument("--warm-up", type=float, default=WARM_UP_SECONDS, help="seconds of each run before")
+    parser.add_argument("--only", action="append", choices=list(CONTENDERS), help="this contender")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the JSON files")
+    given = parser.parse_args()
+    return Options(
+        scenarios=given.scenario or names,
+        rounds=given.rounds,
+        events=given.events,
+        seconds=given.seconds,
+        warm_up_seconds=given.warm_up,
+        only=given.only,
+        results=given.results,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""What is measured: each scenario is a list of points, and at each point its contenders run side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from bench.contenders import OURS
+from bench.workload import Workload
+
+HTTPX = "customfit-consumer-httpx"
+SENDERS = (OURS, HTTPX, "plain-loop", "parallel-consumer", "quix-streams", "go", "go-single")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One set of conditions."""
+
+    x: float | str
+    contenders: tuple[str, ...]
+    latency_ms: float = 0.0
+    in_flight: int = 64
+    partitions: int = 6
+    workload: Workload = field(default_factory=Workload)
+    warm_up_events: int = 0
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`points` is told how many events or users are asked for, None for as many as it takes to be worth quoting."""
+
+    name: str
+    title: str
+    points: Callable[[int | None], list[Point]]
+    axis: str | None = None
+    """What its points differ in, where they are worth a plot."""
+    to_the_end: bool = False
+    """Each run goes on until all events have arrived, with no warm-up."""
+    events_per_second: float | None = None
+    """Produced at this rate while the contenders run: latency is measured, not throughput."""
+    rounds: int = 5
+
+
+def _zero_latency(events: int | None) -> list[Point]:
+    contenders = (*SENDERS, "consume-only", "sink-limit")
+    return [Point("64 at once, 0 ms", contenders, workload=Workload(events=events or 800_000))]
+
+
+def _latency_50(events: int | None) -> list[Point]:
+    workload = Workload(events=events or 300_000)
+    return [Point("512 at once, 50 ms", SENDERS, latency_ms=50, in_flight=512, workload=workload)]
+
+
+def _hot_user(events: int | None) -> list[Point]:
+    def point(label: str, share: float) -> Point:
+        workload = Workload(users=1, events=events or 60_000, identify_share=share)
+        return Point(label, (OURS, "parallel-consumer", "go"), latency_ms=50, workload=workload)
+
+    return [point("identified once", 0.0), point("4 % identifies", 0.04)]
+
+
+def _caught_up(events: int | None) -> list[Point]:
+    return [Point("100 events/s", SENDERS, workload=Workload(events=events or 2_500))]
+
+
+def _audience_sync(events: int | None) -> list[Point]:
+    users = events or 1_000_000
+    workload = Workload(users=users, events=users, identify_all=True)
+    return [Point(f"{users:,} users", (OURS,), latency_ms=20, in_flight=256, workload=workload)]
+
+
+def _users(events: int | None) -> list[Point]:
+    measured = events or 150_000
+    return [
+        Point(
+            users,
+            (OURS,),
+            workload=Workload(users=users, events=users + measured, identify_share=0, identify_all=True, even=True),
+            warm_up_events=users,
+            settings={"CUSTOMFIT_BATCH_EVENTS_MAX": "1"},  # else few users would mean large batches
+        )
+        for users in (1_000, 10_000, 100_000, 1_000_000)
+        if events is None or users <= 10 * events
+    ]
+
+
+def _partitions(events: int | None) -> list[Point]:
+    workload = Workload(events=events or 200_000)
+    return [Point(count, (OURS,), partitions=count, workload=workload) for count in (1, 2, 4, 8, 16, 32, 64)]
+
+
+def _latency(events: int | None) -> list[Point]:
+    workload = Workload(events=events or 300_000)
+    contenders = (OURS, "parallel-consumer", "go")
+    return [Point(ms, contenders, latency_ms=ms, in_flight=256, workload=workload) for ms in (0, 5, 20, 50, 200)]
+
+
+def _in_flight(events: int | None) -> list[Point]:
+    workload = Workload(events=events or 300_000)
+    contenders = (OURS, "parallel-consumer", "go")
+    return [
+        Point(count, contenders, latency_ms=20, in_flight=count, workload=workload)
+        for count in (16, 32, 64, 128, 256, 512)
+    ]
+
+
+def _backlog(events: int | None) -> list[Point]:
+    largest = events or 1_000_000
+    return [
+        Point(size, (OURS,), workload=Workload(events=size))
+        for size in (10_000, 30_000, 100_000, 300_000, 1_000_000)
+        if size <= largest
+    ]
+
+
+def _buffer(events: int | None) -> list[Point]:
+    workload = Workload(events=events or 300_000)
+    return [
+        Point(size, (OURS,), workload=workload, settings={"CUSTOMFIT_BUFFER_EVENTS_MAX": str(size)})
+        for size in (1_000, 5_000, 20_000, 60_000)
+    ]
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("zero-latency-64", "The destination answers at once, 64 requests at a time", _zero_latency),
+        Scenario("latency-50-512", "The destination takes 50 ms, 512 requests at a time", _latency_50),
+        Scenario("hot-user", "One user causes all events, 50 ms", _hot_user),
+        Scenario(
+            "caught-up", "No backlog: 100 events a second, from producing to arrival", _caught_up, events_per_second=100
+        ),
+        Scenario(
+            "audience-sync",
+            "An audience is synchronised: one identify of each user, 20 ms, 256 at a time",
+            _audience_sync,
+            to_the_end=True,
+            rounds=1,
+        ),
+        Scenario(
+            "users", "Tracks of users who are all known, one event a request", _users, axis="known users", rounds=3
+        ),
+        Scenario("partitions", "Throughput against partitions", _partitions, axis="partitions", rounds=3),
+        Scenario("latency", "Throughput against the destination's latency", _latency, axis="latency (ms)", rounds=3),
+        Scenario(
+            "in-flight", "Throughput against requests at once, 20 ms", _in_flight, axis="requests at once", rounds=3
+        ),
+        Scenario(
+            "backlog",
+            "Cost of an event against the backlog",
+            _backlog,
+            axis="backlog (events)",
+            to_the_end=True,
+            rounds=3,
+        ),
+        Scenario("buffer", "Throughput against the buffer", _buffer, axis="CUSTOMFIT_BUFFER_EVENTS_MAX", rounds=3),
+    )
+}
