@@ -24,6 +24,7 @@ from tests.kafka.broker import Broker
 
 LOOK_SECONDS = 0.1
 STALL_SECONDS_MAX = 60.0
+WARM_UP_SHARE_MAX = 0.25  # of the events: a fast contender has warmed up with these
 STOP_SECONDS_MAX = 20.0
 FIRST_BYTES = 2_000
 
@@ -51,9 +52,11 @@ def measure(broker: Broker, contender: Contender, conditions: Conditions) -> dic
         if contender.reads_only:
             return run.own_figures()
         first = run.wait(lambda look: look.events > 0)
+        enough_for_warm_up = max(conditions.workload.events * WARM_UP_SHARE_MAX, conditions.warm_up_events)
         begin = run.wait(
             lambda look: (
-                look.at >= first.at + conditions.warm_up_seconds and look.events >= max(conditions.warm_up_events, 1)
+                look.events >= conditions.warm_up_events
+                and (look.at >= first.at + conditions.warm_up_seconds or look.events >= enough_for_warm_up)
             )
         )
         end = run.wait(

@@ -55,7 +55,12 @@ def main() -> int:
     broken = False
     with Broker() as broker:
         for name in options.scenarios:
-            result = run_scenario(broker, name, options)
+            try:
+                result = run_scenario(broker, name, options)
+            except RuntimeError as error:
+                print(f"{name}: {error}", file=sys.stderr, flush=True)
+                broken = True
+                continue
             options.results.mkdir(parents=True, exist_ok=True)
             (options.results / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
             print(f"\n{report.section(result)}", flush=True)
