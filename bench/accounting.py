@@ -101,7 +101,7 @@ def _drive(events: list[Event]) -> list[Delivery]:
 
 def _take(sequencer: Sequencer, event: Event, now: float) -> None:
     assignment = sequencer.assignments[event.record.partition]
-    assignment.offsets.finished_before(event.record.offset)
+    assignment.offsets.finished_before(event.record.offset, event.record.timestamp_ms)
     sequencer.accept(assignment, event)
     reserved = sequencer.reserve(assignment, event.user)
     known = event.user in assignment.known
