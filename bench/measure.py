@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import quantiles
 from typing import Any, Self
+from urllib.request import urlopen
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -24,6 +26,7 @@ from tests.kafka.broker import Broker
 
 LOOK_SECONDS = 0.1
 STALL_SECONDS_MAX = 60.0
+RESTORE_SECONDS_MAX = 300.0
 WARM_UP_SHARE_MAX = 0.25  # of the events: a fast contender has warmed up with these
 STOP_SECONDS_MAX = 20.0
 FIRST_BYTES = 2_000
@@ -90,6 +93,38 @@ def measure_latency(
         } | run.checked(end)
 
 
+def measure_restore(broker: Broker, contender: Contender, conditions: Conditions) -> dict[str, Any]:
+    """How long a member that has nothing takes until it is ready, when all users of the topic are in the state."""
+    with _Run(broker, contender, conditions) as run:
+        run.wait(lambda look: look.events >= conditions.workload.events)
+        run.stop()
+        run.start_elsewhere()
+        started = run.look()
+        url = f"http://127.0.0.1:{run.environ['CUSTOMFIT_HTTP_PORT']}"
+        while not _answer(f"{url}/readyz"):
+            if run.since(started) > RESTORE_SECONDS_MAX:
+                raise RuntimeError(f"{contender.name}: not ready after {RESTORE_SECONDS_MAX:g} s")
+            time.sleep(LOOK_SECONDS)
+        ready = run.look()
+        users = re.findall(r"^customfit_identified_users{.*} (\S+)$", _answer(f"{url}/metrics"), re.MULTILINE)
+        run.stop()
+        return {
+            "users": round(sum(map(float, users))),
+            "ready_seconds": ready.at - started.at,
+            "cpu_seconds": ready.cpu_seconds,
+            "peak_memory_mb": ready.peak_memory_mb,
+        } | run.checked(ready)
+
+
+def _answer(url: str) -> str:
+    """The body of a 200; nothing where nobody listens yet, or it is another status."""
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310  our own process
+            return str(response.read().decode())
+    except OSError:
+        return ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Look:
     """What was to be seen at one time."""
@@ -128,10 +163,14 @@ class _Run:
             folder=Path(self._folder.name),
             settings=conditions.settings,
         )
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("CUSTOMFIT_")}
-        environ = {**inherited, **contender.environ(self._job)}
+        self.environ = {**inherited, **self._contender.environ(self._job)}
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(contender.command(self._job), env=environ, stdout=log, stderr=log)
+            command = self._contender.command(self._job)
+            return subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
 
     def __enter__(self) -> Self:
         return self
@@ -154,6 +193,9 @@ class _Run:
             peak_memory_mb=peak_memory_mb(self._process.pid),
         )
 
+    def since(self, look: _Look) -> float:
+        return time.monotonic() - look.at
+
     def wait(self, enough: Callable[[_Look], bool]) -> _Look:
         """Give the first look that is enough; an error where nothing more arrives."""
         look = progress = self.look()
@@ -168,6 +210,13 @@ class _Run:
                     + self._log.read_text()[:FIRST_BYTES]
                 )
         return look
+
+    def start_elsewhere(self) -> None:
+        """Start again in the same group, without anything that lay in the folder."""
+        folder = Path(self._folder.name, "elsewhere")
+        folder.mkdir()
+        self._job = replace(self._job, folder=folder)
+        self._process = self._start()
 
     def own_figures(self) -> dict[str, Any]:
         self._process.wait()

@@ -105,7 +105,9 @@ def _conditions(point: dict[str, Any], axis: str | None = None) -> str:
 
 def _head(result: dict[str, Any]) -> list[str]:
     axis = [result["axis"]] if result["axis"] else []
-    if result["latency"]:
+    if result["shows"] == "restore":
+        return [*axis, "", "users", "seconds until ready", "CPU seconds", "peak memory MB", "state MB", "order"]
+    if result["shows"] == "latency":
         return [*axis, "", "p50 ms", "p99 ms", "longest ms", "CPU %", "peak memory MB", "order"]
     figures = [
         "events/s",
@@ -121,7 +123,7 @@ def _head(result: dict[str, Any]) -> list[str]:
 
 def _rows(result: dict[str, Any], point: dict[str, Any]) -> list[list[str]]:
     axis = [_shown(point["x"])] if result["axis"] else []
-    row = _latency_row if result["latency"] else _throughput_row
+    row = {"throughput": _throughput_row, "latency": _latency_row, "restore": _restore_row}[result["shows"]]
     ours = point["rounds"].get(OURS)
     return [[*axis, name, *row(rounds, ours)] for name, rounds in point["rounds"].items()]
 
@@ -147,6 +149,11 @@ def _throughput_row(rounds: Rounds, ours: Rounds | None) -> list[str]:
 def _latency_row(rounds: Rounds, _ours: Rounds | None) -> list[str]:
     columns = [spread([r[key] for r in rounds], 1) for key in ("p50_ms", "p99_ms", "max_ms", "cpu_percent")]
     return [*columns, spread([r["peak_memory_mb"] for r in rounds]), _order(rounds)]
+
+
+def _restore_row(rounds: Rounds, _ours: Rounds | None) -> list[str]:
+    columns = [("users", 0), ("ready_seconds", 1), ("cpu_seconds", 1), ("peak_memory_mb", 0), ("state_mb", 1)]
+    return [*(spread([r[key] for r in rounds], digits) for key, digits in columns), _order(rounds)]
 
 
 def _accounting(result: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from bench import accounting, report
 from bench.builds import GO, build
 from bench.contenders import CONTENDERS, Contender
 from bench.machine import describe
-from bench.measure import Conditions, measure, measure_latency
+from bench.measure import Conditions, measure, measure_latency, measure_restore
 from bench.scenarios import SCENARIOS, Point, Scenario
 from bench.workload import fill
 from tests.kafka.broker import Broker
@@ -81,7 +81,7 @@ def run_scenario(broker: Broker, name: str, options: Options) -> dict[str, Any]:
         result |= accounting.measured(options.events or 200_000, options.rounds or 5)
     else:
         scenario = SCENARIOS[name]
-        result |= {"title": scenario.title, "axis": scenario.axis, "latency": scenario.events_per_second is not None}
+        result |= {"title": scenario.title, "axis": scenario.axis, "shows": scenario.shows}
         result["points"] = [run_point(broker, scenario, point, options) for point in scenario.points(options.events)]
     return result | {"took_seconds": round(time.monotonic() - started)}
 
@@ -106,10 +106,12 @@ def run_point(broker: Broker, scenario: Scenario, point: Point, options: Options
                 warm_up_events=point.warm_up_events,
                 settings=point.settings,
             )
-            if scenario.events_per_second is None:
-                figures = measure(broker, contender, conditions)
-            else:
+            if scenario.restore:
+                figures = measure_restore(broker, contender, conditions)
+            elif scenario.events_per_second is not None:
                 figures = measure_latency(broker, contender, conditions, scenario.events_per_second)
+            else:
+                figures = measure(broker, contender, conditions)
             rounds[contender.name].append(figures)
             print(f"{scenario.name}, {point.x}, round {number}, {contender.name}: {json.dumps(figures)}", flush=True)
     conditions_shown = asdict(point)

@@ -39,7 +39,14 @@ class Scenario:
     """Each run goes on until all events have arrived, with no warm-up."""
     events_per_second: float | None = None
     """Produced at this rate while the contenders run: latency is measured, not throughput."""
+    restore: bool = False
+    """All events are delivered; then a member with an empty folder starts in the same group, until it is ready."""
     rounds: int = 5
+
+    @property
+    def shows(self) -> str:
+        """What kind of figures: `throughput`, `latency` or `restore`."""
+        return "restore" if self.restore else "latency" if self.events_per_second is not None else "throughput"
 
 
 def _zero_latency(events: int | None) -> list[Point]:
@@ -68,6 +75,12 @@ def _audience_sync(events: int | None) -> list[Point]:
     users = events or 1_000_000
     workload = Workload(users=users, events=users, identify_all=True)
     return [Point(f"{users:,} users", (OURS,), latency_ms=20, in_flight=256, workload=workload)]
+
+
+def _restore(events: int | None) -> list[Point]:
+    users = events or 1_000_000
+    workload = Workload(users=users, events=users, identify_all=True)
+    return [Point(f"{users:,} users", (OURS,), in_flight=256, workload=workload)]
 
 
 def _users(events: int | None) -> list[Point]:
@@ -137,6 +150,9 @@ SCENARIOS: Mapping[str, Scenario] = {
             _audience_sync,
             to_the_end=True,
             rounds=1,
+        ),
+        Scenario(
+            "restore", "A member with an empty disk takes over users who are known", _restore, restore=True, rounds=1
         ),
         Scenario(
             "users", "Tracks of users who are all known, one event a request", _users, axis="known users", rounds=3

@@ -52,7 +52,7 @@ def a_result(**more: Any) -> dict[str, Any]:
             "plain-loop": [figures(1_000), figures(1_000), figures(990)],
         },
     }
-    head = {"scenario": "zero-latency-64", "title": "Fast", "axis": None, "latency": False, "trial": False}
+    head = {"scenario": "zero-latency-64", "title": "Fast", "axis": None, "shows": "throughput", "trial": False}
     return {**head, "machine": MACHINE, "started": "2026-11-24T10:00:00+00:00", "points": [point], **more}
 
 
