@@ -44,6 +44,8 @@ class Contender:
     reads_only: bool = False
     """Sends nothing and prints its own figures."""
     from_kafka: bool = True
+    warm_up_seconds: float = 5.0
+    """From the first event that arrives to where the measurement begins."""
 
 
 def _python(module: str, *, python: os.PathLike[str] | str = sys.executable) -> Callable[[Job], Command]:
@@ -133,6 +135,7 @@ CONTENDERS: Mapping[str, Contender] = {
             " second, `maxConcurrency` and connection pool as the in-flight limit, 1 GB of heap",
             _parallel_consumer,
             needs=JAVA,
+            warm_up_seconds=20.0,  # the JVM compiles: on a busy machine its rate still rose after 15 s (measured)
         ),
         Contender(
             "quix-streams",

@@ -30,7 +30,6 @@ from tests.kafka.broker import Broker
 ACCOUNTING = "accounting"
 RESULTS = Path(__file__).parent / "results"
 SECONDS = 12.0
-WARM_UP_SECONDS = 5.0  # a JVM compiles meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Options:
     rounds: int | None
     events: int | None
     seconds: float
-    warm_up_seconds: float
+    warm_up_seconds: float | None
     only: list[str] | None
     results: Path
 
@@ -96,12 +95,15 @@ def run_point(broker: Broker, scenario: Scenario, point: Point, options: Options
         fill(broker.bootstrap_servers, topic, point.workload)
     for number in range(1, (options.rounds or scenario.rounds) + 1):
         for contender in contenders if number % 2 else reversed(contenders):
+            warm_up_seconds = options.warm_up_seconds
+            if warm_up_seconds is None:
+                warm_up_seconds = contender.warm_up_seconds
             conditions = Conditions(
                 topic=topic or _topic(broker, point),
                 workload=point.workload,
                 latency_ms=point.latency_ms,
                 in_flight=point.in_flight,
-                warm_up_seconds=0 if scenario.to_the_end or point.warm_up_events else options.warm_up_seconds,
+                warm_up_seconds=0 if scenario.to_the_end or point.warm_up_events else warm_up_seconds,
                 seconds_max=float("inf") if scenario.to_the_end else options.seconds,
                 warm_up_events=point.warm_up_events,
                 settings=point.settings,
@@ -146,7 +148,7 @@ def _options() -> Options:
     parser.add_argument("--rounds", type=int, help="of each contender; a scenario's own number if not given")
     parser.add_argument("--events", type=int, help="events, or users, of a trial")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="measured of each run, at most")
-    parser.add_argument("--warm-up", type=float, default=WARM_UP_SECONDS, help="seconds of each run before")
+    parser.add_argument("--warm-up", type=float, help="seconds of each run before; a contender's own if not given")
     parser.add_argument("--only", action="append", choices=list(CONTENDERS), help="this contender")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the JSON files")
     given = parser.parse_args()

@@ -68,7 +68,7 @@ def _hot_user(events: int | None) -> list[Point]:
 
 
 def _caught_up(events: int | None) -> list[Point]:
-    return [Point("100 events/s", SENDERS, workload=Workload(events=events or 2_500))]
+    return [Point("100 events/s", SENDERS, workload=Workload(events=events or 4_000))]
 
 
 def _audience_sync(events: int | None) -> list[Point]:
