@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 import uuid
@@ -48,6 +49,7 @@ class Options:
 def main() -> int:
     """Measure, print, save."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # leave no broker and no contender behind
     if (problem := build(GO)) is not None:
         print(f"Nothing can be measured without the sink. {problem}", file=sys.stderr)
         return 1
