@@ -1,0 +1,23 @@
+"""What readiness tells of a schema registry that does not answer."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from consumer.events import Partition
+from consumer.health import readiness
+from tests.test_readme import a_snapshot
+
+P0 = Partition("segment-events", 0)
+
+
+def test_a_registry_that_is_away_is_no_reason_to_restart() -> None:
+    """Degraded and ready, with the reason and who waits; a trouble that nobody waits for is none."""
+    trouble = "no answer: ConnectError"
+    waiting = dataclasses.replace(a_snapshot(), registry_trouble=trouble, awaiting_schemas=(P0,))
+    health = readiness(waiting)
+
+    assert (True, "degraded") == (health.ok, health.status)
+    assert [f"the schema registry: {trouble}; segment-events-0 wait for a schema"] == health.reasons
+    assert "ready" == readiness(dataclasses.replace(waiting, awaiting_schemas=())).status
+    assert "ready" == readiness(dataclasses.replace(waiting, registry_trouble=None)).status
