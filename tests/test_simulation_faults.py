@@ -380,7 +380,12 @@ FAULTS = [
         10,
     ),
     Fault("metadata says too much", around(OffsetTracker, "_runs", metadata_says_one_too_many), ("commit",), 10),
-    Fault("metadata is not read", constant(OffsetTracker, "finished_before", False), ("duplicate", "order"), 300),
+    Fault(
+        "metadata is not read",
+        constant(OffsetTracker, "finished_before", False),
+        ("duplicate", "order", "dead letter"),
+        300,
+    ),
     Fault("finished before it is recorded", around(Endings, "delivered", finished_before_recorded), ("commit",), 60),
     Fault(
         "a dead letter is finished before it is acknowledged",
