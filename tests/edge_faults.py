@@ -62,7 +62,7 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "a commit one too far",
-        "consumer/kafka.py",
+        "consumer/kafka_offsets.py",
         "TopicPartition(p.topic, p.number, point.offset, point.metadata)",
         "TopicPartition(p.topic, p.number, point.offset + 1, point.metadata)",
         GONE + "[make_the_topic_anew]",

@@ -6,7 +6,7 @@ import dataclasses
 
 from consumer.events import Partition
 from consumer.health import readiness
-from tests.test_readme import a_snapshot
+from tests.given_snapshot import snapshot as idle
 
 P0 = Partition("segment-events", 0)
 
@@ -14,7 +14,7 @@ P0 = Partition("segment-events", 0)
 def test_a_registry_that_is_away_is_no_reason_to_restart() -> None:
     """Degraded and ready, with the reason and who waits; a trouble that nobody waits for is none."""
     trouble = "no answer: ConnectError"
-    waiting = dataclasses.replace(a_snapshot(), registry_trouble=trouble, awaiting_schemas=(P0,))
+    waiting = dataclasses.replace(idle(), registry_trouble=trouble, awaiting_schemas=(P0,))
     health = readiness(waiting)
 
     assert (True, "degraded") == (health.ok, health.status)

@@ -66,6 +66,7 @@ def test_an_assignment_that_comes_while_leaving_ends_nothing(during: str, monkey
     source = Source(load(), post)
     client = Coordinator(during)
     source._consumer = cast("Consumer", client)
+    source._topics = [OURS.topic]
     source._assigned.add(OURS)
     source.stop()
     source._run()
