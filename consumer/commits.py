@@ -26,6 +26,9 @@ class CommitSchedule:
     def __init__(self, interval_seconds: float, uncommitted_events_max: int, lease: Lease = NO_LEASE) -> None:
         self._interval_seconds = interval_seconds
         self._uncommitted_soft_max = max(uncommitted_events_max // 2, 1)
+        self._worth_a_commit = max(uncommitted_events_max // 10, 1)
+        self._left_unrecorded = 0
+        """What the last commit had no room for: another one has room for no more."""
         self._lease = lease
         self._tried_since: float | None = None
         self._asked_at = float("-inf")
@@ -52,7 +55,8 @@ class CommitSchedule:
         return self._asked
 
     def _is_urgent(self, assignments: Collection[Assignment], now: float) -> bool:
-        if unrecorded_events(assignments) >= self._uncommitted_soft_max:
+        unrecorded = unrecorded_events(assignments)
+        if unrecorded >= self._uncommitted_soft_max and unrecorded - self._left_unrecorded >= self._worth_a_commit:
             return True
         return any(a.waits and now - a.leased_at >= self._lease.seconds for a in assignments)
 
@@ -85,6 +89,7 @@ class CommitSchedule:
             assignment.leased_at = self._asked_at
             ok_in_part = True
         self._asked = {}
+        self._left_unrecorded = sum(a.offsets.left_unrecorded for a in self._asked_of.values())
         self._failed = not ok
         self._tried_since = None if ok_in_part else self._tried_since
 

@@ -189,6 +189,11 @@ class OffsetTracker:
         return self._finished_count - self._committed.recorded
 
     @property
+    def left_unrecorded(self) -> int:
+        """How many of them the last acknowledged commit had no room for."""
+        return self._committed.finished - self._committed.recorded
+
+    @property
     def is_committed(self) -> bool:
         """Whether a commit now would say nothing new."""
         return self._committed.finished == self._finished_count and self.committable() == self._committed.offset

@@ -7,7 +7,6 @@ all in gate.py, how records end in endings.py. Here: which lane is next, when a 
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -40,6 +39,7 @@ from consumer.holds import Holds
 from consumer.lanes import Delivery, DeliveryKind, Lane, LaneStatus
 from consumer.lease import NO_LEASE
 from consumer.offsets import OffsetTracker
+from consumer.ready import ReadyLanes
 
 THROTTLED_COUNTS: Final = 0.1
 """A 429 says "slow down", not "broken": it counts a tenth towards giving up."""
@@ -81,7 +81,7 @@ class Sequencer:
         self._rules = rules
         self._backoff = backoff
         self._endings = Endings(rules.dead_letter_ratio_max)
-        self._ready: deque[Lane] = deque()
+        self._ready = ReadyLanes()
         self._stalled: list[Lane] = []
         """Ready lanes that wait for a commit, or for the lease of their partition."""
         self._must_wait_for_commit = False
@@ -223,14 +223,13 @@ class Sequencer:
         `now` must be fresh: it is what tells a process that was stopped that its partitions may be another's.
         """
         ready = self._ready
-        while ready:
-            lane = ready[0]
+        while (lane := ready.first()) is not None:
             if lane.status is not LaneStatus.READY or not lane.assignment.open:
-                ready.popleft()
+                ready.pop()
                 continue
             if not self.gate.may_start(now, self.in_flight):
                 return None
-            ready.popleft()
+            ready.pop()
             is_leased = now - lane.assignment.leased_at < self._rules.lease_seconds
             if not is_leased or (self._must_wait_for_commit and not self._unblocks_commits(lane)):
                 self._stalled.append(lane)
@@ -250,9 +249,10 @@ class Sequencer:
         """Wake the lanes whose hold or backoff is over, and those that waited for a commit."""
         unrecorded = unrecorded_events(self.assignments.values())
         self._must_wait_for_commit = unrecorded >= self._rules.uncommitted_events_max
-        if self._stalled:
-            self._ready.extendleft(reversed(self._stalled))
-            self._stalled.clear()
+        stalled, self._stalled = self._stalled, []
+        for lane in stalled:
+            if lane.status is LaneStatus.READY and lane.assignment.open:
+                self._ready.add(lane)
         timers = self._timers
         while timers and timers[0][0] <= now:
             _, number, lane = heapq.heappop(timers)
@@ -405,15 +405,15 @@ class Sequencer:
     def _again(self, lane: Lane, now: float) -> None:
         delivery = lane.again[-1]
         if delivery.failed_at is None or self.gate.probing:
-            # The gate spaces the probes; at the tail, so that another user's event has the next one.
-            self._make_ready(lane)
+            # The gate spaces the probes; another user's event has the next one.
+            self._make_ready(lane, last=self.gate.probing)
             return
         lane.status = LaneStatus.BACKOFF
         self._set_timer(lane, now + self._backoff(delivery.attempts - 1))
 
-    def _make_ready(self, lane: Lane) -> None:
+    def _make_ready(self, lane: Lane, *, last: bool = False) -> None:
         lane.status = LaneStatus.READY
-        self._ready.append(lane)
+        self._ready.add(lane, last=last)
 
     def _hold(self, lane: Lane, until: float, now: float) -> None:
         lane.status = LaneStatus.HELD

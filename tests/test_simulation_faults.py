@@ -131,7 +131,7 @@ def two_are_in_flight(original: Any, self: Sequencer, now: float) -> Delivery | 
     delivery: Delivery | None = original(self, now)
     if delivery is not None and delivery.lane.waiting and delivery.lane.identified:
         delivery.lane.status = LaneStatus.READY
-        self._ready.append(delivery.lane)
+        self._ready.add(delivery.lane)
     return delivery
 
 

@@ -37,6 +37,7 @@ CORE: Final = {
     "lease",
     "mapping",
     "offsets",
+    "ready",
     "replays",
     "schema_safety",
     "selection",
