@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -45,6 +45,12 @@ class FinishedBefore:
         while len(bounds) > 2 and bounds[2] <= offset:
             del bounds[:2]
         return len(bounds) > 2 and bounds[1] <= offset < bounds[2]
+
+    def from_on(self, position: int) -> Iterator[tuple[int, int]]:
+        """What of it was not asked for yet: where each finished run begins, and the offset behind it."""
+        for start, end in zip(self._bounds[1::2], self._bounds[2::2], strict=True):
+            if end > position:
+                yield max(start, position), end
 
 
 def encode(base: int, runs: Sequence[int], cluster_id: str, bytes_max: int = _PACKED_BYTES_MAX) -> Encoded:

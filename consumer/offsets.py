@@ -7,7 +7,7 @@ Committable is the next offset to read: below the first that is unfinished. Only
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from consumer.commit_metadata import FinishedBefore, encode
@@ -110,11 +110,12 @@ class OffsetTracker:
     def commit_point(self) -> CommitPoint:
         """What to commit now."""
         offset = self.committable()
-        if len(self._unfinished) == self._position - offset:
+        inherited = list(self._finished_before.from_on(self._position)) if self._finished_before else []
+        if len(self._unfinished) == self._position - offset and not inherited:
             left_out = self._left_out_of_batches(offset, self._position)
             return CommitPoint(offset, "", self._finished_count - left_out, self._finished_count)
         runs = self._runs(offset)
-        encoded = encode(offset, runs, self._cluster_id)
+        encoded = encode(offset, [*runs, *_continued(self._position, inherited)], self._cluster_id)
         left_out = sum(runs[encoded.runs + 1 :: 2])
         left_out += self._left_out_of_batches(offset, offset + sum(runs[: encoded.runs]))
         recorded = max(self._finished_count - left_out, 0)
@@ -165,8 +166,7 @@ class OffsetTracker:
                     runs.append(offset - at)
                 runs.append(1)
             at = offset + 1
-        runs.append(self._position - at)
-        return runs
+        return [*(runs or [0]), self._position - at]
 
     @property
     def position(self) -> int:
@@ -209,3 +209,15 @@ class OffsetTracker:
             f"<OffsetTracker committed {self.committed_offset}, committable {self.committable()}, "
             f"position {self._position}, {self.unfinished} unfinished>"
         )
+
+
+def _continued(position: int, inherited: Sequence[tuple[int, int]]) -> Iterator[int]:
+    """Runs from the position on: what an earlier owner finished and this one has not come to yet.
+
+    Or the first commit of a new owner, made for the lease, would forget it.
+    """
+    at = position
+    for start, end in inherited:
+        yield start - at
+        yield end - start
+        at = end

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from consumer import commit_metadata
 from consumer.actions import Action, Bury, Forget, Remember
 from consumer.answers import judge, result_of
-from consumer.commits import CommitSchedule, unrecorded_events
+from consumer.commits import CommitSchedule
 from consumer.decoding import DecodingRules
 from consumer.destination import Engine
 from consumer.drains import Drains
@@ -71,9 +71,6 @@ TURN_SECONDS_MAX: Final = 1.0
 """A turn at least this often, so that a hang is told from idleness."""
 PUBLISH_SECONDS: Final = 0.1
 """A snapshot at most this often: making one costs as much as handling a request."""
-
-INTAKE_SHARE: Final = 0.75
-"""Of what a crash may send again: above it nothing more is fetched, long before sending has to stop."""
 
 log = logging.getLogger("consumer.pipeline")
 
@@ -309,8 +306,8 @@ class Pipeline:
         intake, settings = self._intake, self._settings
         room_records = settings.buffer_events_max - buffered_events - intake.waiting_records
         room_bytes = settings.buffer_bytes_max - buffered_bytes - intake.waiting_bytes
-        if unrecorded_events(self._sequencer.assignments.values()) >= INTAKE_SHARE * settings.uncommitted_events_max:
-            room_records = 0  # what is finished outgrows the commits: first the gaps in it are to be filled
+        if self._sequencer.outgrows_commits:  # first the gaps in what is finished are to be filled
+            room_records = 0
         self._source.limit_records = intake.taken_records + room_records
         self._source.limit_bytes = intake.taken_bytes + room_bytes
 

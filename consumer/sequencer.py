@@ -49,6 +49,8 @@ FAILING_STEP_SECONDS_MAX: Final = 60.0
 """What one failure adds at the most to how long an event has failed: between two attempts there may lie an outage."""
 
 
+INTAKE_SHARE: Final = 0.75
+"""Of what a crash may send again: above it nothing more is fetched, before sending has to stop."""
 BUFFER_FULL: Final = 0.75
 """Above this share of the buffer, a source that has paused does not fetch again."""
 
@@ -85,6 +87,8 @@ class Sequencer:
         self._stalled: list[Lane] = []
         """Ready lanes that wait for a commit, or for the lease of their partition."""
         self._must_wait_for_commit = False
+        self.outgrows_commits = False
+        """So much is finished above what commits can say that nothing more is to be fetched."""
         self._timers: list[tuple[float, int, Lane]] = []
         self._timer_number = 0
         self._lingering: dict[tuple[Partition, User], Lane] = {}
@@ -249,6 +253,7 @@ class Sequencer:
         """Wake the lanes whose hold or backoff is over, and those that waited for a commit."""
         unrecorded = unrecorded_events(self.assignments.values())
         self._must_wait_for_commit = unrecorded >= self._rules.uncommitted_events_max
+        self.outgrows_commits = unrecorded >= INTAKE_SHARE * self._rules.uncommitted_events_max
         stalled, self._stalled = self._stalled, []
         for lane in stalled:
             if lane.status is LaneStatus.READY and lane.assignment.open:
@@ -353,7 +358,7 @@ class Sequencer:
         events, size_bytes = self.buffered
         rules = self._rules
         full = events >= BUFFER_FULL * rules.buffer_events_max or size_bytes >= BUFFER_FULL * rules.buffer_bytes_max
-        return full or self._must_wait_for_commit
+        return full or self.outgrows_commits
 
     def _bury(
         self, delivery: Delivery, reason: DeadLetterReason, detail: str, status: int | None = None, body: bytes = b""

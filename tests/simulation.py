@@ -29,10 +29,13 @@ from tests.simulated_member import World
 from tests.simulated_options import Options, draw
 from tests.simulated_stage import Stage, Violation
 from tests.verifier import Verifier
+from tests.verifier_commits import METADATA_ROOM_BYTES
 
 PATIENCE_SECONDS = 5.0
 """After the healing; then somebody whose events are welcome comes along, which tells one bad event from an outage."""
 QUIET_SECONDS_MAX = 600.0
+CRAMPED_SECONDS_MAX = 3_000.0
+"""Where commits have no room for metadata nothing is fetched behind a stubborn event: they are given up one by one."""
 CHUNK_SEEDS = 25
 """That one process takes at a time."""
 
@@ -74,9 +77,11 @@ class Simulation:
 
     def _run_until_quiet(self) -> None:
         stage, chaos_seconds = self.stage, self.options.chaos_seconds
+        is_cramped = self.options.metadata_bytes_max < METADATA_ROOM_BYTES
+        quiet_seconds_max = CRAMPED_SECONDS_MAX if is_cramped else QUIET_SECONDS_MAX
         stage.after(chaos_seconds, self._heal)
         while not (self._destination.healed and self._is_quiet()):
-            if stage.now > chaos_seconds + QUIET_SECONDS_MAX or not stage.step():
+            if stage.now > chaos_seconds + quiet_seconds_max or not stage.step():
                 raise Violation(
                     "stuck", f"committed {self._verifier.commits.committed}, the log ends at {self._log.ends}"
                 )

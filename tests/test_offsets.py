@@ -209,6 +209,27 @@ def test_a_record_of_another_time_is_another_record() -> None:
 # ---------------------------------------------------------------------- metadata
 
 
+def test_a_new_owner_s_commit_keeps_what_it_has_not_come_to_yet() -> None:
+    """Its first commit says nothing new, and must not take anything back; nor one in the middle."""
+    first = tracker(0, 1, 2, 3, 4, 5, 6, 7, finished=(1, 2, 4, 6, 7)).commit_point()
+    second = OffsetTracker(0, decode(first.metadata, 0, CLUSTER), CLUSTER)
+    at_once = second.commit_point()
+    for offset in range(3):
+        is_done = second.finished_before(offset, 0)
+        second.received(offset, 0)
+        if is_done:
+            second.finished(offset)
+    in_the_middle = second.commit_point()
+    found = []
+    for point in (at_once, in_the_middle):
+        before = decode(point.metadata, point.offset, CLUSTER)
+        assert before is not None
+        found.append({offset for offset in range(8) if offset in before})
+
+    assert [{1, 2, 4, 6, 7}] * 2 == found
+    assert (2, 2) == (in_the_middle.recorded, in_the_middle.finished)
+
+
 def test_metadata_tells_what_is_finished_above_the_offset() -> None:
     """The next owner finds exactly that, and nothing that was not received."""
     offsets = tracker(0, 1, 2, 3, 4, 5, finished=(0, 2, 3, 5))

@@ -43,9 +43,10 @@ class CommitJudge:
         self.committed[partition] = offset
         claimed = self._claims(partition, offset, metadata)
         for entry in claimed:
-            if entry.offset >= tenure.position:
+            if entry.offset < tenure.position:
+                self._check_finished(entry, tenure, offset)
+            elif entry.offset not in tenure.before:
                 raise Violation("commit", f"{tenure} says that {entry} is finished, and has not fetched it")
-            self._check_finished(entry, tenure, offset)
         self.claimed[partition] = frozenset(entry.offset for entry in claimed)
 
     def _claims(self, partition: Partition, offset: int, metadata: str) -> list[Entry]:
