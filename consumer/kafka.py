@@ -80,6 +80,9 @@ PASSING_ERRORS: Final = frozenset(
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.UNSTABLE_OFFSET_COMMIT,
+        # A partition that was added a moment ago: the group assigns it before every member has heard of it.
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
     }
 )
 

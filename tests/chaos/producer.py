@@ -14,7 +14,7 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from tests.chaos.records import HEADER, Generator, Made
 
@@ -93,14 +93,18 @@ def main() -> int:
 
 
 def _produce(producer: Producer, topic: str, made: Made, journal: Journal) -> None:
-    producer.produce(
-        topic,
-        made.value,
-        made.user,
-        made.partition,
-        headers=[(HEADER, made.header)],
-        on_delivery=lambda error, message: journal.acknowledged(made, error, message),
-    )
+    try:
+        producer.produce(
+            topic,
+            made.value,
+            made.user,
+            made.partition,
+            headers=[(HEADER, made.header)],
+            on_delivery=lambda error, message: journal.acknowledged(made, error, message),
+        )
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError._UNKNOWN_PARTITION:  # a new one of which this client has not heard yet
+            raise
 
 
 if __name__ == "__main__":

@@ -243,7 +243,9 @@ class Stage:
         elif self._growing is not None and self._growing.done():
             if self._growing.exception() is None or self.cluster.partitions(TOPIC) > self._partitions:
                 self._partitions += 1
-                (self._folder / "partitions").write_text(str(self._partitions))
+                half_written = self._folder / "partitions.new"
+                half_written.write_text(str(self._partitions))
+                half_written.rename(self._folder / "partitions")
                 self.tell("partitions", count=self._partitions)
             self._growing = None
 
