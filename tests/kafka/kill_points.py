@@ -85,7 +85,7 @@ KILL_POINTS: Final = (
     KillPoint("state open, loop not told", "consumer.state:StateOpened", B, NOTHING),
     # one request
     KillPoint("fetched", "consumer.kafka:Source._hand_over", B, NOTHING),
-    KillPoint("fetched, in lanes", "consumer.pipeline:Pipeline._fetched", A, NOTHING),
+    KillPoint("fetched, in lanes", "consumer.intake:Intake.fetched", A, NOTHING),
     KillPoint("request not sent", "consumer.pipeline:request_body", A, NOTHING),
     KillPoint("request not answered", "consumer.pipeline:Pipeline._deliver", DURING, UNCOMMITTED, call=9),
     KillPoint("answered 2xx, loop not told", "consumer.destination:Target.answered", B, FIRST_ANSWERS),
