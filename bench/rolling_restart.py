@@ -197,7 +197,11 @@ class Stage:
 def partitions_of(service: Service) -> list[int]:
     """The partitions that are a member's; none while it does not answer."""
     code, body = service.get("/status")
-    return [view["partition"] for view in json.loads(body)["partitions"]] if code == 200 else []
+    return (
+        [view["partition"] for view in json.loads(body)["partitions"] if "replay" not in view["topic"]]
+        if code == 200
+        else []
+    )
 
 
 def measure(broker: Broker, protocol: str, answers: Answers, rate: float, session_seconds: float) -> Row:

@@ -105,5 +105,6 @@ def event(user: str, number: int, **fields: Any) -> tuple[str, bytes]:
 
 
 def partitions_of(service: Service) -> list[int]:
-    """The partitions that are a member's."""
-    return sorted(view["partition"] for view in service.json("/status")["partitions"])
+    """The partitions of the source topic that are a member's; whoever has the replays has those beside them."""
+    views = service.json("/status")["partitions"]
+    return sorted(view["partition"] for view in views if not view["topic"].endswith(".customfit-replay"))

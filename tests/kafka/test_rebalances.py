@@ -127,7 +127,8 @@ def test_an_offset_out_of_range_stops_its_partition_and_says_what_mends_it(
         one.wait_ready()
         wait_until(lambda: "bob" in scene.sent(), "the other partition")
         wait_until(lambda: "out of range" in one.log, "the log")
-        trouble = next(view["trouble"] for view in one.json("/status")["partitions"] if view["partition"] == 0)
+        views = one.json("/status")["partitions"]
+        trouble = next(view["trouble"] for view in views if (view["topic"], view["partition"]) == (scene.topic, 0))
         command = trouble.partition("; ")[2]
         assert command in one.log
         assert [f"ann-{number}" for number in range(10)] == scene.sent()["ann"]
