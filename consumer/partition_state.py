@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Collection
+from operator import itemgetter
 from typing import Final
 
 from consumer.events import Partition, User
@@ -38,6 +39,8 @@ class PartitionState:
         self._wanted: dict[User, int | None] = {}
         self._in_flight: Counter[User] = Counter()
         self._unstored: dict[StateKey, int | None] = {}
+        self._acknowledged_at: dict[StateKey, int] = {}
+        """While the topic is read: the offsets of writes to it. What is read of these users from below is older."""
 
     @property
     def users(self) -> int:
@@ -78,37 +81,47 @@ class PartitionState:
 
     def acknowledged(self, user: User, offset: int) -> int | None:
         """A write is in the topic, at this offset; gives what it says by now."""
-        identified_at_ms = self._unstored[StateKey(self._destination, user)] = self._wanted[user]
+        key, identified_at_ms = StateKey(self._destination, user), self._wanted[user]
+        self._unstored[key] = identified_at_ms
         self._in_flight[user] -= 1
         if not self._in_flight[user]:
             del self._in_flight[user], self._wanted[user]
-        self._pass(offset)
+        self._pass(key, offset)
         return identified_at_ms
 
     def learn(self, user: User, identified_at_ms: int | None, offset: int) -> None:
         """Another tenure of this process has written to the same partition of the topic."""
+        key = StateKey(self._destination, user)
         if user not in self._wanted:
-            self._unstored[StateKey(self._destination, user)] = identified_at_ms
-        self._pass(offset)
+            self._unstored[key] = identified_at_ms
+        self._pass(key, offset)
 
-    def _pass(self, offset: int) -> None:
+    def _pass(self, key: StateKey, offset: int) -> None:
         # With a gap below the offset (somebody else has written), the next tenure reads from the gap on.
-        if not self.restoring and offset == self.next_offset:
+        if self.restoring:
+            self._acknowledged_at[key] = offset
+        elif offset == self.next_offset:
             self.next_offset += 1
 
     def read(self, part: Slice) -> None:
-        """Take what was read of the topic; what is on its way there is newer."""
+        """Take what was read of the topic; what is on its way there, or has come there since, is newer."""
         for key, identified_at_ms in part.changes.items():
-            if key.destination != self._destination or key.user not in self._wanted:
+            is_wanted = key.destination == self._destination and key.user in self._wanted
+            if not is_wanted and self._acknowledged_at.get(key, -1) < part.next_offset:
                 self._unstored[key] = identified_at_ms
         self.next_offset = max(self.next_offset, part.next_offset)
         self.records_read += part.records
         self.restoring = not part.at_end
+        if part.at_end:
+            written, self._acknowledged_at = self._acknowledged_at, {}
+            for key, offset in sorted(written.items(), key=itemgetter(1)):
+                self._pass(key, offset)
 
     def read_anew(self) -> None:
         """The store has started anew: read all of the topic again."""
         self.restoring = True
         self.next_offset = self.records_read = 0
+        self._acknowledged_at.clear()  # the reading that starts now comes to them, or the topic is another one
 
     def write_behind(self) -> None:
         """Bring the local store up to date. Raises sqlite3.Error; then it is to be tried again."""

@@ -124,3 +124,31 @@ def test_a_full_disk_loses_no_deletion_and_costs_introductions_at_the_most(tmp_p
     state.write_behind()
     assert {BOB} == state.store.identified([ANN, BOB, User("u0")])
     assert UNSTORED_USERS_MAX + 1 == state.store.next_offset
+
+
+@pytest.mark.parametrize("whose", ["own", "another tenure's"])
+def test_what_is_read_does_not_undo_what_was_written_behind_it(whose: str) -> None:
+    """A deletion is acknowledged while the topic is read, and the reader was told of the end before it: it stands."""
+    state = state_in(None)
+    state.restoring = True
+    if whose == "own":
+        state.want(ANN, None)
+        state.acknowledged(ANN, 1)
+    else:
+        state.learn(ANN, None, 1)
+    state.read(Slice({key(ANN): 5}, next_offset=1, records=1, at_end=True))
+
+    assert set() == state.identified([ANN])
+    assert 2 == state.next_offset
+
+
+def test_what_is_read_behind_a_write_is_newer() -> None:
+    """Somebody else has written after us: the topic's last word counts."""
+    state = state_in(None)
+    state.restoring = True
+    state.want(ANN, None)
+    state.acknowledged(ANN, 1)
+    state.read(Slice({key(ANN): 5}, next_offset=3, records=3, at_end=True))
+
+    assert {ANN} == state.identified([ANN])
+    assert 3 == state.next_offset
