@@ -60,14 +60,10 @@ class Store:
         self._database = _open(path, self._move_aside)
         try:
             self._read(age_seconds_max)
+        except sqlite3.OperationalError as error:  # a full or read-only disk: the file itself may be good
+            self._do_without(error)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):  # a full or read-only disk: the file itself may be good
-                log.error("%s can't be used (%s); its users are kept in a temporary file", path, error)
-                self._database.close()
-                self._database = _temporary()
-            else:
-                self._replace(str(error))
-            self._read(age_seconds_max)
+            self.start_anew(str(error))
 
     def _read(self, age_seconds_max: float) -> None:
         self._destination_ids.clear()
@@ -143,7 +139,10 @@ class Store:
     def start_anew(self, problem: str) -> None:
         """Set the file aside and go on with an empty one."""
         self._replace(problem)
-        self._read(0.0)
+        try:
+            self._read(0.0)
+        except sqlite3.Error as error:
+            self._do_without(error)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -168,6 +167,12 @@ class Store:
             assert isinstance(number, int)
             self._destination_ids[destination] = number
         return number
+
+    def _do_without(self, error: sqlite3.Error) -> None:
+        log.error("%s can't be used (%s); its users are kept in a temporary file", self.path, error)
+        self._database.close()
+        self._database = _temporary()
+        self._read(0.0)
 
     def _replace(self, problem: str) -> None:
         self._database.close()

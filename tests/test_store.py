@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from consumer import store as store_module
 from consumer.events import User
 from consumer.state_records import StateKey
 from tests.given_store import ANN, BOB, HERE, opened, write
@@ -185,3 +187,23 @@ def test_a_folder_that_cannot_be_made_means_a_temporary_store(tmp_path: Path) ->
     write(store, (ANN, True))
 
     assert {ANN} == store.identified([ANN])
+
+
+def test_a_disk_that_fills_up_when_a_store_starts_anew_means_a_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The damaged file is out of the way, the new one can't be written: work goes on."""
+    store = opened(tmp_path)
+    write(store, (ANN, True))
+    make = store_module._open
+
+    def made_full(path: Path | None, move_aside: Callable[[str], None]) -> sqlite3.Connection:
+        database = make(path, move_aside)
+        database.execute("PRAGMA query_only = ON")
+        return database
+
+    monkeypatch.setattr(store_module, "_open", made_full)
+    store.start_anew("damaged")
+    write(store, (BOB, True))
+
+    assert {BOB} == store.identified([ANN, BOB])
