@@ -148,7 +148,9 @@ class OffsetTracker:
     def uncommitted(self) -> dict[int, int]:
         """Offset → timestamp of what is finished and not committed; of what lies among unfinished ones, the latest."""
         self.committable()
-        return dict(self._finished) | {o: timestamp for o, timestamp in self._pending if o not in self._unfinished}
+        inherited = {o: timestamp for o, timestamp in self._finished_here.items() if o >= self._position}
+        here = {o: timestamp for o, timestamp in self._pending if o not in self._unfinished}
+        return inherited | dict(self._finished) | here
 
     def reached_end(self, end: int) -> None:
         """The log ends at `end` and all of it was fetched: what lies between is no record (transaction markers)."""

@@ -198,6 +198,18 @@ def test_what_was_finished_here_is_not_done_again_when_the_partition_comes_back(
     assert [True, True, False, True, False] == [later.finished_before(offset, offset * 1000) for offset in range(5)]
 
 
+def test_what_was_finished_here_outlives_a_tenure_that_did_not_come_to_it() -> None:
+    """Taken away again before all of it was read: the third tenure knows it still."""
+    second = OffsetTracker(0)
+    second.finished_here(tracker(0, 1, 2, 3, finished=(0, 1, 3)).uncommitted())
+    second.received(0, 0)
+    second.finished(0)
+    third = OffsetTracker(0)
+    third.finished_here(second.uncommitted())
+
+    assert [True, True, False, True] == [third.finished_before(offset, offset * 1000) for offset in range(4)]
+
+
 def test_a_record_of_another_time_is_another_record() -> None:
     """A topic that was deleted and made anew has other records at the same offsets."""
     later = OffsetTracker(0)
