@@ -69,6 +69,8 @@ class UserStates:
         self._destination = settings.destination_name
         self._post = post
         self._states: dict[Partition, PartitionState] = {}
+        self._growing: set[Partition] = set()
+        """To be opened when the topic has got a partition for them."""
         self._opened_at: dict[Partition, float] = {}
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._ended = False
@@ -190,6 +192,7 @@ class UserStates:
     def _grow(self, partition: Partition) -> None:
         """Partitions were added to the source: the state topic gets as many, in a thread because it may take long."""
         have, want = self._topic.partitions, partition.number + 1
+        self._growing.add(partition)
 
         def work() -> None:
             admin = AdminClient(admin_config(self._settings), logger=logging.getLogger("librdkafka"))
@@ -206,9 +209,12 @@ class UserStates:
 
     def _grown(self, partition: Partition, partitions: int) -> None:
         self._topic = self._topic._replace(partitions=max(partitions, self._topic.partitions))
-        self._open(partition)
+        if partition in self._growing:  # it is still ours, and was not opened meanwhile
+            self._growing.discard(partition)
+            self._open(partition)
 
     def _close(self, partition: Partition) -> None:
+        self._growing.discard(partition)
         state = self._states.pop(partition, None)
         if state is None:
             return
