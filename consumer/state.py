@@ -54,11 +54,11 @@ log = logging.getLogger("consumer.state")
 
 
 class _Write(NamedTuple):
-    """A record on its way to the topic, and whose lane waits for it."""
+    """A record on its way to the topic, and which lane waits for it, if any."""
 
     state: PartitionState
     user: User
-    lane: Lane
+    lane: Lane | None
 
 
 class UserStates:
@@ -140,7 +140,7 @@ class UserStates:
         now = time.monotonic()
         if self._acknowledged:  # the topic has it, which is what counts; the stores follow
             writes, self._acknowledged = self._acknowledged, []
-            self._post(StateWritten([write.lane for write in writes], {}))
+            self._post(StateWritten([write.lane for write in writes if write.lane is not None], {}))
         if self._dirty and now >= self._store_at:
             self._write_behind(now)
         if self._reader.reading:
@@ -265,10 +265,22 @@ class UserStates:
             if state is None or lane.assignment.dropped:
                 not_ours.append(lane)
                 continue
+            if isinstance(action, Forget):
+                self._forget_elsewhere(state, lane.user)
             state.want(lane.user, now_ms if isinstance(action, Remember) else None)
             self._produce(_Write(state, lane.user, lane))
         if not_ours:
             self._post(StateWritten(not_ours, {}))
+
+    def _forget_elsewhere(self, own: PartitionState, user: User) -> None:
+        """Other partitions may know the user too, from before partitions were added or from a replay.
+
+        One that is being read does not say: it gets a deletion in any case.
+        """
+        for state in list(self._states.values()):
+            if state is not own and (state.restoring or self._ask(state, [user])):
+                state.want(user, None)
+                self._produce(_Write(state, user, None))
 
     def _produce(self, write: _Write) -> None:
         key = StateKey(self._destination, write.user)

@@ -85,3 +85,21 @@ def test_a_partition_that_left_while_the_topic_grew_can_come_back(monkeypatch: p
 
     assert [] == away
     assert [P1] == back
+
+
+def test_a_deletion_reaches_what_other_partitions_know_of_the_user() -> None:
+    """Partitions were added, so an earlier one knows the user too: after the delete nobody says identified."""
+    states = Steps()
+    states.open(P0)
+    states.open(P1)
+    states.write([Remember(lane(P0))])
+    states.step()
+    forgetting = lane(P1)
+    states.write([Forget(forgetting)])
+    written = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+    states.look_up({P1: {ANN: True}})
+    answers = [item.identified for item in states.step() if isinstance(item, LookedUp)]
+
+    assert [[forgetting]] == written
+    assert [{P1: set()}] == answers
+    assert {(0, ANN, False), (1, ANN, False)} == set(states.topic.records[1:])
