@@ -331,8 +331,10 @@ class Pipeline:
         match news:
             case StateOpened(partition, users):
                 if (notes := self._notes.get(partition)) is not None:
-                    notes.restoring, notes.restore_remaining, notes.identified_users = False, None, users
-                    self._source.resume(partition)
+                    notes.identified_users = users
+                    if notes.restoring:  # and not a damaged store that was read again: its partition may be resting
+                        notes.restoring, notes.restore_remaining = False, None
+                        self._source.resume(partition)
             case StateRestoring(partition, remaining):
                 if (notes := self._notes.get(partition)) is not None and notes.restoring:
                     notes.restore_remaining = remaining
