@@ -221,6 +221,8 @@ class UserStates:
         self._dirty.discard(partition)
         if partition.topic == self._settings.kafka_topic:
             self._reader.stop(partition.number)
+            if not self._reader.reading:
+                self._reader.close()
         try:
             state.write_behind()
         except sqlite3.Error as error:
@@ -333,8 +335,8 @@ class UserStates:
             self._post(StateProblem("not_stored", f"{state.partition}: {error}"))
             return
         state.store.start_anew(str(error))
-        state.read_anew()
         if state.partition.topic == self._settings.kafka_topic:
+            state.read_anew()
             self._reader.stop(state.partition.number)
             self._reader.start(state.partition.number, None)
 
@@ -362,7 +364,7 @@ class UserStates:
         if part.unknown is not None:
             self._post(StateProblem("unknown_record", f"{self._topic.name}: {part.unknown}"))
         if part.out_of_range:
-            state.store.start_anew(f"it is ahead of {self._topic.name} at offset {state.next_offset}")
+            state.store.start_anew(f"{self._topic.name} does not hold offset {state.next_offset}, where it would go on")
             state.read_anew()
             self._reader.stop(partition.number)
             self._reader.start(partition.number, None)

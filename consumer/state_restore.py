@@ -50,7 +50,9 @@ class StateReader:
     def start(self, partition: int, offset: int | None) -> None:
         """Read from the offset on, None: from the beginning."""
         if self._consumer is None:
-            self._consumer = Consumer(reader_config(self._settings), logger=logging.getLogger("librdkafka"))
+            # From leaders: a follower nearby may say that the topic ends before a deletion that is acknowledged.
+            config = {**reader_config(self._settings), "client.rack": ""}
+            self._consumer = Consumer(config, logger=logging.getLogger("librdkafka"))
         self.reading.add(partition)
         start = OFFSET_BEGINNING if offset is None else offset
         self._consumer.incremental_assign([TopicPartition(self._settings.state_topic, partition, start)])

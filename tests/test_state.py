@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -103,3 +104,17 @@ def test_a_deletion_reaches_what_other_partitions_know_of_the_user() -> None:
     assert [[forgetting]] == written
     assert [{P1: set()}] == answers
     assert {(0, ANN, False), (1, ANN, False)} == set(states.topic.records[1:])
+
+
+def test_a_replay_s_damaged_store_is_done_without() -> None:
+    """It has nothing to be read again from, and goes on remembering."""
+    states = Steps()
+    states.open(P0)
+    states.step()
+    states._store_failed(states._states[P0], sqlite3.DatabaseError("database disk image is malformed"))
+    states.write([Remember(lane(P0))])
+    states.step()
+    states.look_up({P0: {ANN: False}})
+    answers = [item.identified for item in states.step() if isinstance(item, LookedUp)]
+
+    assert [{P0: {ANN}}] == answers

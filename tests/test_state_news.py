@@ -26,7 +26,7 @@ class Source:
 
 
 def test_a_state_that_is_read_again_resumes_nothing() -> None:
-    """A damaged file is rebuilt while the partition is ours: one that rests, for a schema or for good, goes on resting."""
+    """A damaged file is rebuilt while the partition is ours: it may rest, for a schema or for good."""
     source, edge = Source(), cast("Any", SilentReporter())
     settings = load()
     sequencer = Sequencer(SequencingRules(), Gate(100, lambda _n: 1.0, 10.0), lambda _n: 1.0)
