@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
 
 from consumer.kafka_client import (
@@ -69,7 +70,8 @@ def prepare_state_topic(settings: Settings, partitions: int) -> StateTopic:
         except KafkaException as error:
             raise KafkaUnavailable(growth_problem(name, count, partitions, error)) from None
         count = partitions
-    return StateTopic(name, count, f"topic {name} of cluster {cluster.cluster_id}", tombstone_seconds)
+    identity = f"topic {name}{_topic_id(admin, name, str(cluster.cluster_id))} of cluster {cluster.cluster_id}"
+    return StateTopic(name, count, identity, tombstone_seconds)
 
 
 def grow(admin: AdminClient, name: str, partitions: int) -> None:
@@ -109,6 +111,23 @@ def _create(admin: AdminClient, name: str, partitions: int, *, replicas: int) ->
             "or allow this user to"
         ) from None
     log.info("created the state topic %s with %d partitions, compacted", name, partitions)
+
+
+def _topic_id(admin: AdminClient, name: str, cluster_id: str) -> str:
+    """What tells the topic from an earlier one of the same name. Raises KafkaUnavailable."""
+    if cluster_id.startswith(_MOCK_CLUSTER):
+        return ""
+    deadline = time.monotonic() + REQUEST_SECONDS
+    while True:
+        try:
+            asked = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_SECONDS)
+            return f" ({asked[name].result(2 * REQUEST_SECONDS).topic_id})"
+        except (KafkaException, FutureTimeoutError) as error:
+            if time.monotonic() >= deadline:
+                raise KafkaUnavailable(
+                    f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) can't be described: {error_text(error)}"
+                ) from None
+        time.sleep(POLL_SECONDS)  # the broker that answers may not have heard of a new topic yet
 
 
 def _checked_config(admin: AdminClient, name: str, cluster_id: str) -> float:

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 
 from consumer.emulator import Emulator, running_emulator
 from consumer.events import User
-from consumer.state_records import decode_record
+from consumer.state_records import StateKey, decode_record, encode_key
 from tests.kafka.broker import Broker
 from tests.kafka.running_service import KEY, Service, wait_until
 
@@ -237,3 +237,26 @@ def test_a_folder_that_cannot_be_made_costs_nothing(
     run_until_caught_up(tmp_path, settings)
 
     assert ["identify-ann-0", "track-ann-1"] == sent(emulator, "ann")
+
+
+def test_a_store_does_not_follow_a_topic_that_was_made_anew(
+    tmp_path: Path, settings: dict[str, str], broker: Broker, emulator: Emulator, produce: Produce
+) -> None:
+    """Deleted, created again and longer than the store has followed the old one: the offsets say nothing any more."""
+    produce(("identify", "ann", 0))
+    run_until_caught_up(tmp_path, settings)
+    topic = settings["CUSTOMFIT_KAFKA_TOPIC"]
+    state_topic = f"{topic}.identified-users"
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+    admin.delete_topics([state_topic])[state_topic].result(30)
+    wait_until(lambda: state_topic not in admin.list_topics(timeout=10).topics, "the topic is gone")
+    broker.create_topic(state_topic, 2, {"cleanup.policy": "compact"})
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+    for user in ("ann", "bob", "cid"):
+        producer.produce(state_topic, None, encode_key(StateKey(emulator.url, User(user))), partition=0)
+    assert producer.flush(30) == 0
+    produce(("track", "ann", 1))
+    run_until_caught_up(tmp_path, settings)
+
+    assert ["identify-ann-0", "introduction-track-ann-1", "track-ann-1"] == sent(emulator, "ann")
+    assert 2 == len(list((tmp_path / "state" / topic).glob("*.unusable-*")))
