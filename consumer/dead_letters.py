@@ -22,6 +22,7 @@ from consumer.actions import Bury
 from consumer.events import DeadLetterReason, Headers
 from consumer.inputs import DeadLettered, DeadLetterFailed, Post, ThreadEnded
 from consumer.kafka_client import is_fatal, producer_config
+from consumer.kafka_rights import Right, explained
 from consumer.replays import BATCH_INDEX, OFFSET, PARTITION, REPLAYS, TOPIC, VALUE_OMITTED, carried, origin_of
 
 if TYPE_CHECKING:
@@ -212,7 +213,9 @@ class DeadLetters:
             # Not produced from here: this may be a callback, and list_topics inside one aborts the process (2.16.1).
             self._alone.append((action, NEXT_SHAPE[shape]))
             return
-        self._post(DeadLetterFailed("not_written", f"{self._settings.dead_letter_topic}: {error.str()}"))
+        topic = self._settings.dead_letter_topic
+        said = explained(self._settings, error, Right("Write", "topic", topic))
+        self._post(DeadLetterFailed("not_written", f"{topic}: {said}"))
         self._later(action, shape)
 
     def _later(self, action: Bury, shape: Shape) -> None:

@@ -45,7 +45,8 @@ def readiness(snapshot: Snapshot) -> Health:
         return Health(False, "starting", ["the consumer group has not answered yet"])
     restoring = [str(view.partition) for view in snapshot.partitions if view.restoring]
     if restoring:
-        return Health(False, "restoring", [f"reading the state of {', '.join(restoring)}"])
+        trouble = [snapshot.state_trouble] if snapshot.state_trouble else []
+        return Health(False, "restoring", [f"reading the state of {', '.join(restoring)}", *trouble])
     if snapshot.destination_state is State.STOPPED:
         return Health(False, "stopped", [f"the destination is stopped: {snapshot.destination_reason}"])
     reasons = [f"{view.partition}: {view.trouble}" for view in snapshot.partitions if view.trouble]
@@ -53,6 +54,9 @@ def readiness(snapshot: Snapshot) -> Health:
         reasons.append(f"the destination is {snapshot.destination_state.value}: {snapshot.destination_reason}")
     if snapshot.kafka_trouble:
         reasons.append(f"Kafka: {snapshot.kafka_trouble}")
+    reasons += snapshot.denied
+    if snapshot.state_trouble:
+        reasons.append(f"the state topic: {snapshot.state_trouble}")
     if snapshot.group_trouble:
         reasons.append(snapshot.group_trouble)
     if snapshot.registry_trouble and snapshot.awaiting_schemas:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -99,6 +99,19 @@ class KafkaTrouble:
 
     kind: str
     detail: str
+
+
+@dataclass(slots=True, frozen=True)
+class AccessDenied:
+    """The access lists keep us from a topic or from the group; the client tries again until they no longer do."""
+
+    what: str
+    """The topic, or `GROUP`."""
+    detail: str
+
+
+GROUP: Final = ""
+"""Stands for the group where a topic could stand."""
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -209,6 +222,7 @@ Input = (
     | EndOffsets
     | PartitionFailed
     | KafkaTrouble
+    | AccessDenied
     | ThreadEnded
     | StateOpened
     | LookedUp

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar, cast
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -33,6 +33,8 @@ from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec
 
 from consumer.events import Headers, Partition, Record
 from consumer.inputs import (
+    GROUP,
+    AccessDenied,
     Assigned,
     Committed,
     EndOffsets,
@@ -46,8 +48,9 @@ from consumer.inputs import (
     StartPoint,
     ThreadEnded,
 )
-from consumer.kafka_client import admin_config, consumer_config, is_fatal
+from consumer.kafka_client import PASSING_ERRORS, MissingRight, admin_config, consumer_config, is_fatal
 from consumer.kafka_offsets import committed_of, partitions_of, speaks_of, to_commit, topic_partitions_of
+from consumer.kafka_rights import Right, fatal_refusal, group_right, is_denied, refusal
 from consumer.sequencer import BUFFER_FULL
 
 if TYPE_CHECKING:
@@ -66,25 +69,6 @@ END_OFFSETS_SECONDS: Final = 1.0
 REQUEST_SECONDS: Final = 10.0
 DRAIN_GRACE_SECONDS: Final = 5.0
 """The loop answers a revoke within the drain time; this much later the thread goes on without it."""
-
-PASSING_ERRORS: Final = frozenset(
-    {
-        KafkaError._TIMED_OUT,
-        KafkaError._TRANSPORT,
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._WAIT_COORD,
-        KafkaError.REQUEST_TIMED_OUT,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.UNSTABLE_OFFSET_COMMIT,
-        # A partition that was added a moment ago: the group assigns it before every member has heard of it.
-        KafkaError._UNKNOWN_PARTITION,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-    }
-)
 
 T = TypeVar("T")
 log = logging.getLogger("consumer.kafka")
@@ -107,6 +91,8 @@ class Source:
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = False
         self._leaving = False
+        self._joined = False
+        """Partitions, or none, were assigned at least once."""
         self._handed_records = 0
         self._handed_bytes = 0
         self._assigned: set[Partition] = set()
@@ -262,13 +248,31 @@ class Source:
             )
             self._post(PartitionFailed(partition, f"its committed offset is out of range: {error.str()}", remedy))
         elif is_fatal(error):
-            raise KafkaException(error)
+            self._end(error)
         else:
+            self._trouble(error, partition.topic)
+
+    def _end(self, error: KafkaError) -> NoReturn:
+        """The client will never work again."""
+        if (denied := fatal_refusal(self._settings, error)) is not None:
+            raise MissingRight(denied)
+        raise KafkaException(error)
+
+    def _trouble(self, error: KafkaError, topic: str) -> None:
+        """Report what the client is working on. Who may not join at the start is told so at once."""
+        if not is_denied(error):
             self._post(KafkaTrouble(error.name(), error.str()))
+            return
+        of_group = error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED or not topic
+        right = group_right(self._settings) if of_group else Right("Read", "topic", topic)
+        detail = f"{error.str()}: {refusal(self._settings, right)}"
+        if of_group and not self._joined:
+            raise MissingRight(detail)
+        self._post(AccessDenied(GROUP if of_group else topic, detail))
 
     def _on_error(self, error: KafkaError) -> None:
         if is_fatal(error):
-            raise KafkaException(error)
+            self._end(error)
         self._post(KafkaTrouble(error.name(), error.str()))
 
     # ------------------------------------------------------------------ commits
@@ -292,6 +296,9 @@ class Source:
             return
         self._committing = None
         self._post(committed_of(points, error, partitions))
+        for problem, topic in [(error, ""), *((p.error, p.topic) for p in partitions)]:
+            if problem is not None and is_denied(problem):
+                self._trouble(problem, topic)
 
     def _commit_and_wait(self, points: Mapping[Partition, CommitPoint]) -> str | None:
         """Commit before giving up the partitions; gives the error, for people."""
@@ -321,6 +328,7 @@ class Source:
     # ------------------------------------------------------------------ rebalances: run inside poll()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._joined = True
         if not partitions:  # more members than partitions: joined, and idle
             consumer.incremental_assign([])
             self._post(Assigned({}, ""))
@@ -361,11 +369,11 @@ class Source:
                 return ask()
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
-                if not (problem.retriable() or problem.code() in PASSING_ERRORS):
+                if not (problem.retriable() or problem.code() in PASSING_ERRORS or is_denied(problem)):
                     raise
                 if self._stopping:
                     raise _StopAsked from None
-                self._post(KafkaTrouble(problem.name(), problem.str()))
+                self._trouble(problem, self._settings.kafka_topic)
             self.polled_at = time.monotonic()  # it works, and waits for the broker
             time.sleep(POLL_SECONDS)
 

@@ -35,7 +35,7 @@ ERRORS: Final[dict[str, tuple[str, ...]]] = {
     "dead_letter": ("value_omitted", "not_written", "ratio"),
     "state": ("not_written", "not_stored", "not_read", "set_aside", "unknown_record"),
     "commit": ("failed", "metadata"),
-    "kafka": ("client", "partition"),
+    "kafka": ("client", "partition", "denied"),
 }
 REBALANCES: Final = ("assigned", "revoked", "lost")
 REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

@@ -16,6 +16,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -30,6 +31,8 @@ from consumer.edges import Graveyard, Source, States
 from consumer.events import Delivered, HandBack, Misdirected, Partition, Refused, Unavailable
 from consumer.inbox import Inbox
 from consumer.inputs import (
+    GROUP,
+    AccessDenied,
     Assigned,
     Committed,
     DeadLettered,
@@ -71,6 +74,8 @@ TURN_SECONDS_MAX: Final = 1.0
 """A turn at least this often, so that a hang is told from idleness."""
 PUBLISH_SECONDS: Final = 0.1
 """A snapshot at most this often: making one costs as much as handling a request."""
+
+STATE_TOPIC_PROBLEMS: Final = ("not_written", "not_read")
 
 log = logging.getLogger("consumer.pipeline")
 
@@ -131,6 +136,9 @@ class Pipeline:
         self._kafka_trouble: str | None = None
         self._group_trouble: str | None = None
         self._registry_trouble: str | None = None
+        self._state_trouble: str | None = None
+        self._denied: dict[str, str] = {}
+        """What the access lists keep us from → the words for it."""
         self._unpublished = False
         self._publish(time.monotonic())
 
@@ -179,6 +187,8 @@ class Pipeline:
         match item:
             case Fetched(records, ends):
                 self._kafka_trouble = None
+                if self._denied:
+                    self._access_again({record.partition.topic for record in records} | {p.topic for p in ends})
                 self._intake.fetched(records, ends, now)
             case LookedUp(identified):
                 self._intake.looked_up(identified, now)
@@ -214,6 +224,8 @@ class Pipeline:
             case Committed(asked, accepted, error):
                 self._commits.answered(asked, accepted, ok=error is None)
                 self._reporter.committed(error)
+                if error is None and accepted:
+                    self._access_again({GROUP})
             case EndOffsets(offsets):
                 self._kafka_trouble = None if offsets else self._kafka_trouble
                 for partition, end in offsets.items():
@@ -226,6 +238,9 @@ class Pipeline:
             case KafkaTrouble(kind, detail):
                 self._kafka_trouble = detail
                 self._reporter.kafka_trouble(kind, detail)
+            case AccessDenied(what, detail):
+                self._denied[what] = detail
+                self._reporter.access_denied(what, detail)
             case Stop():
                 self._phase = Phase.DRAINING
                 self._source.stop()
@@ -233,6 +248,11 @@ class Pipeline:
                 self._thread_ended(name, failure)
             case _:
                 assert_never(item)
+
+    def _access_again(self, what: AbstractSet[str]) -> None:
+        for one in self._denied.keys() & what:
+            del self._denied[one]
+            self._reporter.access_again(one)
 
     def _responded(self, response: Responded, now: float) -> None:
         delivery = response.delivery
@@ -315,6 +335,8 @@ class Pipeline:
 
     def _assigned(self, starts: Mapping[Partition, StartPoint], cluster_id: str) -> None:
         self._joined = True
+        held = {partition.topic for partition in self._sequencer.assignments}
+        self._access_again(self._denied.keys() - held)  # of what is new, it is said again if it is still so
         self._reporter.rebalanced("assigned", list(starts))
         for partition, start in starts.items():
             finished_before = commit_metadata.decode(start.metadata, start.offset, cluster_id)
@@ -330,6 +352,7 @@ class Pipeline:
     def _state_news(self, news: StateOpened | StateRestoring | StateWritten | StateProblem, now: float) -> None:
         match news:
             case StateOpened(partition, users):
+                self._state_trouble = None
                 if (notes := self._notes.get(partition)) is not None:
                     notes.identified_users = users
                     if notes.restoring:  # and not a damaged store that was read again: its partition may be resting
@@ -339,12 +362,14 @@ class Pipeline:
                 if (notes := self._notes.get(partition)) is not None and notes.restoring:
                     notes.restore_remaining = remaining
             case StateWritten(lanes, counts):
+                self._state_trouble = None if lanes else self._state_trouble
                 for partition, users in counts.items():
                     if (notes := self._notes.get(partition)) is not None:
                         notes.identified_users = users
                 for lane in lanes:
                     self._sequencer.recorded(lane, now)
             case StateProblem(kind, detail):
+                self._state_trouble = detail if kind in STATE_TOPIC_PROBLEMS else self._state_trouble
                 self._reporter.state_problem(kind, detail)
 
     def _forget(self, partitions: Sequence[Partition], reason: HandBack) -> None:
@@ -391,5 +416,7 @@ class Pipeline:
             kafka_trouble=self._kafka_trouble,
             group_trouble=self._group_trouble,
             registry_trouble=self._registry_trouble,
+            state_trouble=self._state_trouble,
+            denied=tuple(self._denied.values()),
             awaiting_schemas=tuple(self._intake.waiting_partitions),
         )

@@ -20,6 +20,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from consumer.dead_letters import ABOUT_THE_RECORD
 from consumer.events import Record
 from consumer.kafka_client import KafkaMisconfigured, KafkaUnavailable, producer_config
+from consumer.kafka_rights import Right, explained
 from consumer.replays import dead_letter_receipt, replay_headers, replay_receipt
 from consumer.selection import DeadLetter, Selection, runs
 from consumer.topic_reader import Bounds, TopicReader
@@ -96,7 +97,7 @@ class Replayer:
         except KafkaException as error:
             raise KafkaUnavailable(
                 f"no transaction could be started (transactional.id {self._topic!r}, which is CUSTOMFIT_REPLAY_TOPIC): "
-                f"{error.args[0].str()}"
+                f"{explained(self._settings, error.args[0], Right('Write', 'transactional-id', self._topic))}"
             ) from None
 
     def write(self, replays: Replays) -> list[DeadLetter]:
@@ -176,7 +177,9 @@ class Replayer:
             self._unavailable(error)
 
     def _unavailable(self, error: KafkaError) -> NoReturn:
-        raise KafkaUnavailable(f"{self._topic}: {error.str()}")
+        raise KafkaUnavailable(
+            f"{self._topic}: {explained(self._settings, error, Right('Write', 'topic', self._topic))}"
+        )
 
 
 def _error_of(problem: KafkaException | SystemError) -> KafkaError:

@@ -14,6 +14,7 @@ from consumer.actions import Bury
 from consumer.answers import Result
 from consumer.events import DeadLetterReason, Misdirected, Partition, Refused, Rejected, Unavailable
 from consumer.gate import Gate, State
+from consumer.kafka_client import KafkaUnavailable
 from consumer.lanes import Delivery, DeliveryKind
 from consumer.logs import RepeatLimiter, fields
 from consumer.metrics import Metrics
@@ -136,6 +137,16 @@ class Reporter:
         self._metrics.error("kafka", "client")
         self._say_once(f"kafka {kind}", f"Kafka: {detail}; the client tries again")
 
+    def access_denied(self, what: str, detail: str) -> None:
+        """The access lists of the cluster keep us from a topic or the group."""
+        self._metrics.error("kafka", "denied")
+        if self._once_limiter.allow(f"denied {what}", time.monotonic()) is not None:
+            log.error("%s; nothing is lost, it is tried again until it is granted", detail)
+
+    def access_again(self, what: str) -> None:
+        """We may again."""
+        log.info("the access to %s is there again", what or "the group")
+
     def partition_failed(self, partition: Partition, reason: str, remedy: str) -> None:
         """A partition stands still until somebody acts."""
         self._metrics.error("kafka", "partition")
@@ -176,7 +187,10 @@ class Reporter:
 
     def thread_failed(self, name: str, failure: BaseException) -> None:
         """A part of the program died."""
-        log.critical("the %s part of the program failed", name, exc_info=failure)
+        if isinstance(failure, KafkaUnavailable):  # its message says it all
+            log.critical("%s", failure)
+        else:
+            log.critical("the %s part of the program failed", name, exc_info=failure)
 
     def catch_up(self) -> None:
         """Say how many lines were left out of kinds that have gone quiet."""

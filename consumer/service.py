@@ -25,7 +25,7 @@ from consumer.health import Health, liveness, readiness, status
 from consumer.inbox import Inbox
 from consumer.inputs import Stop
 from consumer.kafka import Source
-from consumer.kafka_client import prepare
+from consumer.kafka_client import KafkaUnavailable, prepare
 from consumer.known_schemas import KnownSchemas
 from consumer.metrics import Metrics
 from consumer.pipeline import Pipeline
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 EXIT_OK: Final = 0
 EXIT_ERROR: Final = 1
+EXIT_UNAVAILABLE: Final = 69
 EXIT_BROKEN_RULE: Final = 70
 EXIT_UNDRAINED: Final = 75
 
@@ -184,6 +185,8 @@ async def _prepared(settings: Settings, stopping: asyncio.Event) -> tuple[list[s
 def _exit_code(pipeline: Pipeline) -> int:
     if isinstance(pipeline.failure, AssertionError):
         return EXIT_BROKEN_RULE
+    if isinstance(pipeline.failure, KafkaUnavailable):
+        return EXIT_UNAVAILABLE
     if pipeline.failure is not None:
         return EXIT_ERROR
     if pipeline.drain_cut_short:

@@ -108,3 +108,7 @@ class Snapshot:
     registry_trouble: str | None = None
     awaiting_schemas: tuple[Partition, ...] = ()
     """Whose next record waits for its schema."""
+    state_trouble: str | None = None
+    """Why the state topic can't be read or written."""
+    denied: tuple[str, ...] = ()
+    """What the cluster's access lists keep us from."""

@@ -32,6 +32,7 @@ from consumer.inputs import (
     ThreadEnded,
 )
 from consumer.kafka_client import admin_config, is_fatal
+from consumer.kafka_rights import Right, explained
 from consumer.lanes import Lane
 from consumer.partition_state import PartitionState
 from consumer.state_records import StateKey, encode_key, encode_value
@@ -200,7 +201,7 @@ class UserStates:
                 grow(admin, self._topic.name, want)
             except KafkaException as error:
                 self._post(
-                    PartitionFailed(partition, growth_problem(self._topic.name, have, want, error), "restart it then")
+                    PartitionFailed(partition, growth_problem(self._settings, have, want, error), "restart it then")
                 )
             else:
                 self._work.put(partial(self._grown, partition, want))
@@ -298,7 +299,7 @@ class UserStates:
         if error is not None or offset is None:
             if error is not None and is_fatal(error):
                 raise KafkaException(error)  # this producer will never work again: end, and be started anew
-            detail = f"{self._topic.name}: {error.str() if error else 'no offset'}"
+            detail = f"{self._topic.name}: {self._explained(error, 'Write') if error else 'no offset'}"
             self._post(StateProblem("not_written", detail))
             if not self._again:
                 self._retry_at = time.monotonic() + RETRY_SECONDS
@@ -311,6 +312,9 @@ class UserStates:
                 if state is not write.state:
                     state.learn(write.user, identified_at_ms, offset)
         self._acknowledged.append(write)
+
+    def _explained(self, error: KafkaError, operation: str) -> str:
+        return explained(self._settings, error, Right(operation, "topic", self._topic.name))
 
     # ------------------------------------------------------------------ the stores
 
@@ -345,7 +349,7 @@ class UserStates:
     def _read(self, now: float) -> None:
         slices, trouble = self._reader.read()
         if trouble is not None:
-            self._post(StateProblem("not_read", f"{self._topic.name}: {trouble.str()}"))
+            self._post(StateProblem("not_read", f"{self._topic.name}: {self._explained(trouble, 'Read')}"))
         for state in list(self._states.values()):
             part = slices.get(state.partition.number)
             if part is not None and state.restoring and state.partition.topic == self._settings.kafka_topic:

@@ -19,9 +19,12 @@ from consumer.kafka_client import (
     REQUEST_SECONDS,
     KafkaUnavailable,
     admin_client,
+    demand,
     error_text,
+    not_created,
     producer_config,
 )
+from consumer.kafka_rights import MOCK_CLUSTER, Right, explained, is_denied
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -31,8 +34,6 @@ TOMBSTONE_SECONDS: Final = 7 * 24 * 3600
 TOMBSTONE_SECONDS_DEFAULT: Final = 24 * 3600
 """Kafka's default of delete.retention.ms."""
 POLL_SECONDS: Final = 0.2
-_MOCK_CLUSTER: Final = "mockCluster"
-"""librdkafka's, which the demo runs on: it leaves questions for a topic's settings unanswered."""
 
 Note = TypeVar("Note")
 log = logging.getLogger("consumer.state")
@@ -59,16 +60,17 @@ def prepare_state_topic(settings: Settings, partitions: int) -> StateTopic:
     found = cluster.topics.get(name)
     if found is None or not found.partitions:
         source = cluster.topics[settings.kafka_topic].partitions
-        _create(admin, name, partitions, replicas=len(source[min(source)].replicas))
+        _create(admin, settings, partitions, replicas=len(source[min(source)].replicas))
         count, tombstone_seconds = partitions, float(TOMBSTONE_SECONDS)
     else:
         count = len(found.partitions)
+        demand(admin, settings, "state_topic", "Read", "Write")
         tombstone_seconds = _checked_config(admin, name, str(cluster.cluster_id))
     if count < partitions:
         try:
             grow(admin, name, partitions)
         except KafkaException as error:
-            raise KafkaUnavailable(growth_problem(name, count, partitions, error)) from None
+            raise KafkaUnavailable(growth_problem(settings, count, partitions, error)) from None
         count = partitions
     identity = f"topic {name}{_topic_id(admin, name, str(cluster.cluster_id))} of cluster {cluster.cluster_id}"
     return StateTopic(name, count, identity, tombstone_seconds)
@@ -89,28 +91,34 @@ def grow(admin: AdminClient, name: str, partitions: int) -> None:
     log.info("the state topic %s has %d partitions now, as many as its source", name, partitions)
 
 
-def growth_problem(name: str, have: int, want: int, error: Exception) -> str:
+def growth_problem(settings: Settings, have: int, want: int, error: KafkaException) -> str:
     """What went wrong, and what the operator does."""
+    name = settings.state_topic
     return (
         f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) has {have} partitions, its source {want}, and it could not "
-        f"be given more: {error_text(error)}; run kafka-topics.sh --alter --topic {name} --partitions {want}, "
-        "or allow this user to"
+        f"be given more: {explained(settings, error.args[0], Right('Alter', 'topic', name))}; "
+        f"or run kafka-topics.sh --alter --topic {name} --partitions {want}"
     )
 
 
-def _create(admin: AdminClient, name: str, partitions: int, *, replicas: int) -> None:
+def _create(admin: AdminClient, settings: Settings, partitions: int, *, replicas: int) -> None:
+    name, what = settings.state_topic, f"the state topic {settings.state_topic!r} (CUSTOMFIT_STATE_TOPIC)"
     config = {"cleanup.policy": "compact", "delete.retention.ms": str(TOMBSTONE_SECONDS * 1000)}
     try:
         admin.create_topics([NewTopic(name, partitions, replicas, config=config)])[name].result(REQUEST_SECONDS)
     except (KafkaException, FutureTimeoutError) as error:
-        if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
-            return
+        if isinstance(error, KafkaException):
+            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                return
+            if is_denied(error.args[0]):
+                raise KafkaUnavailable(not_created(settings, what, name, "Create", "Read", "Write")) from None
         raise KafkaUnavailable(
-            f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) does not exist and could not be created: "
+            f"{what} does not exist and could not be created: "
             f"{error_text(error)}; create it with {partitions} partitions and cleanup.policy=compact, "
             "or allow this user to"
         ) from None
     log.info("created the state topic %s with %d partitions, compacted", name, partitions)
+    demand(admin, settings, "state_topic", "Read", "Write")
 
 
 def _topic_id(admin: AdminClient, name: str, cluster_id: str) -> str:
@@ -132,7 +140,7 @@ def _topic_id(admin: AdminClient, name: str, cluster_id: str) -> str:
 
 def _checked_config(admin: AdminClient, name: str, cluster_id: str) -> float:
     """How long deletions are kept, in seconds. Raises KafkaUnavailable when the topic does not keep what it is told."""
-    if cluster_id.startswith(_MOCK_CLUSTER):
+    if cluster_id.startswith(MOCK_CLUSTER):
         return TOMBSTONE_SECONDS_DEFAULT
     resource = ConfigResource(ResourceType.TOPIC, name)
     try:

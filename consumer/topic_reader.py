@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from consumer.events import Headers, Partition, Record
 from consumer.kafka_client import REQUEST_SECONDS, KafkaMisconfigured, KafkaUnavailable, reader_config
+from consumer.kafka_rights import Right, explained
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -137,7 +138,9 @@ class TopicReader:
                 if error is None or error.code() == KafkaError._PARTITION_EOF:
                     yield message
                 elif not error.retriable() and error.code() not in _PASSING:
-                    raise KafkaUnavailable(f"{topic}: {error.str()}")
+                    raise KafkaUnavailable(
+                        f"{topic}: {explained(self._settings, error, Right('Read', 'topic', topic))}"
+                    )
 
     def _ask(self, what: str, ask: Callable[[], T]) -> T:
         try:

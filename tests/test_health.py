@@ -21,3 +21,14 @@ def test_a_registry_that_is_away_is_no_reason_to_restart() -> None:
     assert [f"the schema registry: {trouble}; segment-events-0 wait for a schema"] == health.reasons
     assert "ready" == readiness(dataclasses.replace(waiting, awaiting_schemas=())).status
     assert "ready" == readiness(dataclasses.replace(waiting, registry_trouble=None)).status
+
+
+def test_what_the_access_lists_forbid_is_told() -> None:
+    """A right that was taken away while it runs, and a state topic that can't be written, degrade it and are named."""
+    seen = replace(snapshot(), denied=("the right to Read on topic t is missing",), state_trouble="t: denied")
+
+    assert readiness(seen) == (
+        True,
+        "degraded",
+        ["the right to Read on topic t is missing", "the state topic: t: denied"],
+    )

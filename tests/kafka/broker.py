@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -38,7 +38,6 @@ JVM_OPTIONS = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-
 PROPERTIES: Mapping[str, object] = {
     "process.roles": "broker,controller",
     "node.id": 1,
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "broker.session.timeout.ms": 3_000,  # after a kill the old registration must run out before the new one counts
@@ -116,10 +115,23 @@ def _fetched() -> bool:
 
 
 class Broker:
-    """One running broker with its own empty data directory; `properties` are added to its server.properties."""
+    """One running broker with its own empty data directory; `properties` are added to its server.properties.
 
-    def __init__(self, properties: Mapping[str, object] | None = None) -> None:
-        self._port, controller_port = free_ports(2)
+    `listeners`: more doors, name → security protocol. `format_options`: for StorageTool, such as `--add-scram=…`.
+    """
+
+    def __init__(
+        self,
+        properties: Mapping[str, object] | None = None,
+        *,
+        listeners: Mapping[str, str] | None = None,
+        format_options: Sequence[str] = (),
+    ) -> None:
+        doors = dict(listeners or {})
+        self._port, controller_port, *ports = free_ports(2 + len(doors))
+        self._ports = dict(zip(doors, ports, strict=True))
+        own = "".join(f",{name}://127.0.0.1:{port}" for name, port in self._ports.items())
+        protocols = "".join(f",{name}:{protocol}" for name, protocol in doors.items())
         self._dir = tempfile.TemporaryDirectory(prefix="customfit-kafka-")
         self._config = Path(self._dir.name, "server.properties")
         self._log = Path(self._dir.name, "broker.log")
@@ -133,14 +145,16 @@ class Broker:
         lines = {
             **PROPERTIES,
             "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}",
+            "listener.security.protocol.map": f"PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller_port}{own}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}{own}",
             "log.dirs": Path(self._dir.name, "data"),
             **(properties or {}),
         }
         self._config.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         try:
-            self.tool("kafka.tools.StorageTool", "format", f"--cluster-id={_cluster_id()}", f"--config={self._config}")
+            options = [f"--cluster-id={_cluster_id()}", f"--config={self._config}", *format_options]
+            self.tool("kafka.tools.StorageTool", "format", *options)
             self._process = self._start()
         except BaseException:
             self._dir.cleanup()
@@ -158,6 +172,10 @@ class Broker:
     def bootstrap_servers(self) -> str:
         """The address for clients; stays the same across restarts."""
         return f"127.0.0.1:{self._port}"
+
+    def address(self, listener: str) -> str:
+        """The address of one of `listeners`."""
+        return f"127.0.0.1:{self._ports[listener]}"
 
     def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> None:
         """Create a topic and return when every partition of it has a leader."""
