@@ -10,6 +10,7 @@ CUSTOMFIT_API_CA_FILE.
 
 from __future__ import annotations
 
+import base64
 import importlib
 import os
 import re
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import SplitResult, quote, quote_plus, urlsplit
+from urllib.parse import SplitResult, quote, quote_plus, unquote, urlsplit
 
 from consumer import __version__
 from consumer.answers import Answer, Answered, NoAnswer, NoAnswerKind
@@ -71,7 +72,7 @@ class Target:
     connect_timeout_seconds: float
     connections_max: int
     key_spellings: tuple[str, ...] = field(repr=False)
-    """What must not be seen, in each form in which a server or a library may say it back."""
+    """What must not be seen (the key, the proxy's password), in each form in which it may be said back to us."""
 
     def answered(self, status: int, retry_after: str | None, body: bytes) -> Answered:
         """The answer as the rest of the program may see it."""
@@ -133,16 +134,17 @@ def target_of(settings: Settings, environ: Mapping[str, str]) -> Target:
         query = f"{query}&cfenc={quote(key, safe='')}".removeprefix("&")
     else:
         headers["Authorization"] = f"Bearer {key}"
+    proxy = proxy_for(parts, environ)
     return Target(
         url=parts._replace(query=query, fragment="").geturl(),
         shown_url=parts._replace(query="", fragment="").geturl(),
         headers=headers,
-        proxy=proxy_for(parts, environ),
+        proxy=proxy,
         ca_certificates=_ca_certificates(settings.api_ca_file) if settings.api_ca_file else (),
         timeout_seconds=settings.lease.request_timeout_seconds,
         connect_timeout_seconds=min(settings.lease.request_timeout_seconds, CONNECT_SECONDS_MAX),
         connections_max=settings.in_flight_max,
-        key_spellings=_spellings(key),
+        key_spellings=(*_spellings(key), *_proxy_spellings(proxy)),
     )
 
 
@@ -214,3 +216,13 @@ def _spellings(key: str) -> tuple[str, ...]:
     """The key as it is, percent-encoded, and as `repr` writes it; longest first, so that none leaves a rest."""
     found = {key, quote(key, safe=""), quote(key), quote_plus(key), repr(key)[1:-1]}
     return tuple(sorted(found, key=len, reverse=True))
+
+
+def _proxy_spellings(proxy: str | None) -> tuple[str, ...]:
+    """A proxy's password as its URL has it, decoded, and as the header has it, which an error page may repeat."""
+    parts = urlsplit(proxy or "")
+    if not parts.password:
+        return ()
+    user, password = unquote(parts.username or ""), unquote(parts.password)
+    header = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return tuple(sorted({header, header.rstrip("="), parts.password, *_spellings(password)}, key=len, reverse=True))

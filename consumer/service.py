@@ -19,13 +19,13 @@ import msgspec
 
 from consumer.avro import single_object_readers
 from consumer.dead_letters import DeadLetters
-from consumer.destination import open_engine
 from consumer.gate import Gate
 from consumer.health import Health, liveness, readiness, status
 from consumer.inbox import Inbox
 from consumer.inputs import Stop
 from consumer.kafka import Source
 from consumer.kafka_client import KafkaUnavailable, prepare
+from consumer.key_rotation import RotatingEngine
 from consumer.known_schemas import KnownSchemas
 from consumer.metrics import Metrics
 from consumer.pipeline import Pipeline
@@ -56,9 +56,12 @@ def backoff_seconds(attempt: int) -> float:
     return random.uniform(0, min(BACKOFF_SECONDS_FIRST * 2.0 ** min(attempt, 10), BACKOFF_SECONDS_MAX))
 
 
-async def serve(settings: Settings) -> int:
-    """Run until told to stop; gives the exit code. Raises KafkaUnavailable, EngineUnavailable, CannotListen."""
-    engine = open_engine(settings)
+async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
+    """Run until told to stop; gives the exit code. Raises KafkaUnavailable, EngineUnavailable, CannotListen.
+
+    `reload` gives the settings as their sources are now; only the API key of it is used.
+    """
+    engine = RotatingEngine(settings, reload)
     inbox = Inbox()
     gate = Gate(settings.in_flight_max, backoff_seconds, settings.lease.request_timeout_seconds)
     sequencer = Sequencer(_sequencing_rules(settings), gate, backoff_seconds)
@@ -74,6 +77,7 @@ async def serve(settings: Settings) -> int:
     server.start()
     try:
         stopping = _stop_on_signals(lambda: inbox.post_here(Stop()))
+        _read_key_on_signal(settings, engine)
         prepared = await _prepared(settings, stopping)
         if prepared is None:
             return EXIT_OK
@@ -142,6 +146,17 @@ def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     return stopping
+
+
+def _read_key_on_signal(settings: Settings, engine: RotatingEngine) -> None:
+    """SIGHUP: take the key that its file holds now. In the environment it can't change, and there a hangup ends us."""
+
+    def on_signal() -> None:
+        if not engine.read_key():
+            log.info("SIGHUP: the API key is as it was")
+
+    if settings.origin("api_key") != "CUSTOMFIT_API_KEY (environment)":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_signal)
 
 
 async def _prepared(settings: Settings, stopping: asyncio.Event) -> tuple[list[str], StateTopic] | None:

@@ -1,4 +1,4 @@
-"""What readiness tells of a schema registry that does not answer."""
+"""What readiness tells of a schema registry that does not answer, and of rights that are missing."""
 
 from __future__ import annotations
 
@@ -25,10 +25,7 @@ def test_a_registry_that_is_away_is_no_reason_to_restart() -> None:
 
 def test_what_the_access_lists_forbid_is_told() -> None:
     """A right that was taken away while it runs, and a state topic that can't be written, degrade it and are named."""
-    seen = replace(snapshot(), denied=("the right to Read on topic t is missing",), state_trouble="t: denied")
+    seen = dataclasses.replace(idle(), denied=("the right to Read on topic t is missing",), state_trouble="t: denied")
 
-    assert readiness(seen) == (
-        True,
-        "degraded",
-        ["the right to Read on topic t is missing", "the state topic: t: denied"],
-    )
+    reasons = ["the right to Read on topic t is missing", "the state topic: t: denied"]
+    assert (True, "degraded", reasons) == readiness(seen)

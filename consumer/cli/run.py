@@ -12,7 +12,15 @@ from typing import Annotated
 
 import typer
 
-from consumer.cli.exits import EXIT_BROKEN_RULE, EXIT_SETTINGS, EXIT_UNAVAILABLE, fail, leave, settings_or_exit
+from consumer.cli.exits import (
+    EXIT_BROKEN_RULE,
+    EXIT_ERROR,
+    EXIT_SETTINGS,
+    EXIT_UNAVAILABLE,
+    fail,
+    leave,
+    settings_or_exit,
+)
 
 
 def run(
@@ -26,13 +34,14 @@ def run(
     from consumer.logs import setup_logging
     from consumer.server import CannotListen
     from consumer.service import serve
+    from consumer.settings import load_settings
 
     setup_logging(settings.log_level, settings.log_format, sys.stderr)
     for warning in settings.warnings:
         logging.getLogger("consumer").warning("%s", warning)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            code = runner.run(serve(settings))
+            code = runner.run(serve(settings, lambda: load_settings(os.environ, config)))
     except KafkaUnavailable as error:
         fail(str(error), EXIT_UNAVAILABLE)
     except (EngineUnavailable, CannotListen, KafkaMisconfigured) as error:
@@ -40,6 +49,9 @@ def run(
     except AssertionError:
         logging.getLogger("consumer").critical("an internal rule was broken; nothing more is committed", exc_info=True)
         leave(EXIT_BROKEN_RULE)
+    except Exception:  # its threads are still at work, and taking Python apart under them ends in SIGSEGV
+        logging.getLogger("consumer").critical("the program failed; nothing more is committed", exc_info=True)
+        leave(EXIT_ERROR)
     leave(code)
 
 

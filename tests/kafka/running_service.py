@@ -42,8 +42,9 @@ class Service:
         *,
         name: str = "consumer",
         command: Sequence[str] = ("-m", "consumer", "run"),
+        without: Sequence[str] = (),
     ) -> None:
-        """`command`: what Python runs, where it is not the service as it is."""
+        """`command`: what Python runs, where it is not the service as it is; `without`: what is not to be set."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -59,6 +60,8 @@ class Service:
             "CUSTOMFIT_STATE_DIR": str(folder / "state"),
             **environ,
         }
+        for variable in without:
+            del self._environ[variable]
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:

@@ -36,7 +36,14 @@ class Scene:
         """Its default name."""
         return f"{self.topic}.customfit-dlq"
 
-    def member(self, name: str, *, command: Sequence[str] = ("-m", "consumer", "run"), **properties: Any) -> Service:
+    def member(
+        self,
+        name: str,
+        *,
+        command: Sequence[str] = ("-m", "consumer", "run"),
+        without: Sequence[str] = (),
+        **properties: Any,
+    ) -> Service:
         """Start a member with a state folder of its own; `properties`: librdkafka's, with _ for a dot."""
         more = {key.replace("_", "."): value for key, value in properties.items()}
         environ = {
@@ -48,7 +55,7 @@ class Scene:
             "CUSTOMFIT_STATE_DIR": str(self._folder / f"state-{name}"),
             **self.settings,
         }
-        return Service(self._folder, environ, name=name, command=command)
+        return Service(self._folder, environ, name=name, command=command, without=without)
 
     def produce_rounds(self, users: list[str], first: int, end: int) -> None:
         """Round 0 is everybody's identify, the others are tracks."""
