@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, Producer
 
 from consumer.cli import COMMANDS
 from consumer.events import DeadLetterReason
+from consumer.kafka_client import consumer_config, producer_config
 from consumer.metrics import Metrics
-from consumer.settings import settings_table
+from consumer.settings import load_settings, settings_table
 from tests.given_snapshot import snapshot
+from tests.kafka.secured import Authority
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -68,3 +72,23 @@ def test_every_command_is_in_the_table(name: str) -> None:
 def test_every_reason_of_bad_input_is_named(reason: DeadLetterReason) -> None:
     """Whoever finds a dead letter finds its reason in the README."""
     assert f"`{reason.value}`" in README
+
+
+@pytest.mark.parametrize("row", rows("hosted"), ids=lambda row: row[0])
+def test_the_client_takes_the_properties_for_hosted_clusters(row: list[str], tmp_path: Path) -> None:
+    """As they stand in the README: our settings pass them, and librdkafka makes a client of them."""
+    _, servers, text = (cell.strip("`") for cell in row)
+    authority = Authority(tmp_path)
+    key, certificate = authority.issue("client")
+    files = {"ca.pem": authority.certificate, "client.pem": certificate, "client.key": key}
+    for name, file in files.items():
+        text = text.replace(f'"{name}"', json.dumps(str(file)))
+    environ = {"CUSTOMFIT_KAFKA_PROPERTIES": text, "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": servers or "localhost:9092"}
+    settings = load_settings(
+        {name: value.replace("PORT", "9093") for name, value in environ.items()}, api_key_required=False
+    )
+    quiet = {"log_level": 0, "bootstrap.servers": "127.0.0.1:1"}  # nobody is to be asked
+    for config, client in ((consumer_config, Consumer), (producer_config, Producer)):
+        made = client({**config(settings), **quiet})
+        if isinstance(made, Consumer):
+            made.close()
