@@ -5,10 +5,11 @@ PYTHON ?= python3
 SEED ?= 1
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 MINUTES ?= 1
+SECONDS ?= 60
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check simulate chaos bench rolling kafka lock clean
+.PHONY: help venv demo test check simulate fuzz chaos bench rolling kafka lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -37,6 +38,10 @@ check: venv ## lint, format, types
 simulate: venv ## one simulated world, e.g. make simulate SEED=7, or many: make simulate SEEDS=10000
 	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds 0-$$(($(SEEDS) - 1)) --jobs $(JOBS) --all-kinds,--seed $(SEED))
 
+fuzz: venv ## bytes that reach new code, against the decoding: make fuzz SECONDS=600
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	@$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
+
 chaos: venv kafka ## everything fails on a real broker, as the seed says: make chaos SEED=7 MINUTES=2
 	@$(BIN)/python -m tests.chaos.run --seed $(SEED) --minutes $(MINUTES) $(ARGS)
 
@@ -52,9 +57,10 @@ kafka: venv ## fetch a real Kafka broker and a schema registry for the tests int
 
 lock: ## renew the lock files (needs uv)
 	$(COMPILE) --group build -o requirements-build.lock
+	$(COMPILE) --group fuzz -o requirements-fuzz.lock
 	$(COMPILE) pyproject.toml --extra fast -o requirements-image.lock
 	$(COMPILE) pyproject.toml --extra fast --group dev -o requirements.lock
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 clean: ## remove all that make made
-	rm -rf .venv .kafka .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .kafka .bench .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
