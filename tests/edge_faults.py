@@ -190,6 +190,35 @@ FAULTS: Final = (
         "tests/test_destination.py::test_the_key_is_blotted_out_of_a_body",
     ),
     # pipeline.py, and what it composes
+    # security
+    EdgeFault(
+        "why no broker answers is not told",
+        "consumer/kafka_client.py",
+        "reason = reason_of(settings, errors) or error_text(error)",
+        "reason = error_text(error)",
+        "tests/kafka/test_secured.py::test_who_is_not_let_in_is_told_why",
+    ),
+    EdgeFault(
+        "what access lists forbid passes by itself",
+        "consumer/kafka_rights.py",
+        "return error.code() in DENIED",
+        "return False",
+        "tests/kafka/test_secured.py::test_who_may_not_join_the_group_is_told_so",
+    ),
+    EdgeFault(
+        "a proxy's password is said back",
+        "consumer/destination.py",
+        "(*_spellings(key), *_proxy_spellings(proxy))",
+        "_spellings(key)",
+        "tests/kafka/test_secrets.py::test_the_service_shows_no_secret",
+    ),
+    EdgeFault(
+        "a refused key is not read anew",
+        "consumer/key_rotation.py",
+        "answer.status in KEY_REFUSED",
+        "answer.status == 0",
+        "tests/test_key_rotation.py::test_a_refused_key_is_read_anew",
+    ),
     EdgeFault(
         "a user is identified before the 2xx",
         "consumer/sequencer.py",
