@@ -123,7 +123,7 @@ def _create(admin: AdminClient, settings: Settings, partitions: int, *, replicas
 
 def _topic_id(admin: AdminClient, name: str, cluster_id: str) -> str:
     """What tells the topic from an earlier one of the same name. Raises KafkaUnavailable."""
-    if cluster_id.startswith(_MOCK_CLUSTER):
+    if cluster_id.startswith(MOCK_CLUSTER):
         return ""
     deadline = time.monotonic() + REQUEST_SECONDS
     while True:

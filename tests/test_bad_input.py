@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumer.decoding import DecodingRules, decode
@@ -417,6 +417,7 @@ def mutations(draw: st.DrawFn) -> bytes:
     return text
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # says something of the machine's load only
 @given(value=st.binary(max_size=200) | mutations())
 def test_no_bytes_raise(value: bytes) -> None:
     """Arbitrary bytes, and events damaged at random places: always an end, and what would be sent is JSON."""
