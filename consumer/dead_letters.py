@@ -23,7 +23,20 @@ from consumer.events import DeadLetterReason, Headers
 from consumer.inputs import DeadLettered, DeadLetterFailed, Post, ThreadEnded
 from consumer.kafka_client import is_fatal, producer_config
 from consumer.kafka_rights import Right, explained
-from consumer.replays import BATCH_INDEX, OFFSET, PARTITION, REPLAYS, TOPIC, VALUE_OMITTED, carried, origin_of
+from consumer.replays import (
+    BATCH_INDEX,
+    FAILED_AT,
+    MESSAGE,
+    OFFSET,
+    PARTITION,
+    REASON,
+    REPLAYS,
+    STATUS,
+    TOPIC,
+    VALUE_OMITTED,
+    carried,
+    origin_of,
+)
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -79,10 +92,10 @@ def dead_letter_headers(action: Bury, failed_at: float, replay_topic: str, *, wi
         PARTITION: str(origin.partition.number),
         OFFSET: str(origin.offset),
         "__connect.errors.exception.class.name": EXCEPTION_CLASSES[action.reason],
-        "__connect.errors.exception.message": action.detail[:DETAIL_CHARACTERS_MAX],
-        "customfit.reason": action.reason.value,
+        MESSAGE: action.detail[:DETAIL_CHARACTERS_MAX],
+        REASON: action.reason.value,
         "customfit.attempts": str(action.attempts),
-        "customfit.failed_at": _iso(failed_at),
+        FAILED_AT: _iso(failed_at),
     }
     if origin.batch_index is not None:
         ours[BATCH_INDEX] = str(origin.batch_index)
@@ -90,7 +103,7 @@ def dead_letter_headers(action: Bury, failed_at: float, replay_topic: str, *, wi
         ours[REPLAYS] = str(replays)
     headers: Headers = [*(own if with_own else []), *((name, text.encode()) for name, text in ours.items())]
     if action.status is not None:
-        headers.append(("customfit.http.status", str(action.status).encode()))
+        headers.append((STATUS, str(action.status).encode()))
         headers.append(("customfit.http.body", action.body))
     return headers
 

@@ -213,19 +213,28 @@ def _event(record: Record, envelope: _Envelope, rules: DecodingRules) -> Decoded
         return _invalid(record, kind, f"`{'traits' if kind is Kind.IDENTIFY else 'properties'}` is not an object")
     if kind is Kind.IDENTIFY and payload is not None and personas is not None:
         payload = _audience_membership(payload, personas)
-    origin = origin_of(record, rules.replay_topic)
+    insert_id, timestamp_ms = _identity(record, envelope, rules)
     return Event(
         record,
         kind,
         user,
-        insert_id=_id(envelope.messageId) or str(origin),
+        insert_id=insert_id,
         timestamp=segment_timestamp(
             (envelope.timestamp, envelope.originalTimestamp, envelope.sentAt, envelope.receivedAt),
-            origin.timestamp_ms,
+            timestamp_ms,
         ),
         name=name or None,
         payload=payload,
     )
+
+
+def _identity(record: Record, envelope: _Envelope, rules: DecodingRules) -> tuple[str, int]:
+    """The insert id, and the record's own time: of most the messageId is enough, and nobody asks where they lay."""
+    message_id = _id(envelope.messageId)
+    if message_id and record.partition.topic != rules.replay_topic:
+        return message_id, record.timestamp_ms
+    origin = origin_of(record, rules.replay_topic)
+    return message_id or str(origin), origin.timestamp_ms
 
 
 def _depth(value: bytes) -> int:

@@ -27,6 +27,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from consumer.demo_proof import DeadLetter, Proof, prove
 from consumer.emulator import Emulator, running_emulator
+from consumer.replays import REASON
 from consumer.samples import encoded_samples
 
 TOPIC: Final = "segment-events"
@@ -221,7 +222,7 @@ def _read_dead_letters(bootstrap_servers: str, count: int) -> list[DeadLetter]:
     while len(letters) < count and time.monotonic() < deadline:
         message = reader.poll(0.5)
         if message is not None and message.error() is None:
-            reason = dict(message.headers() or [])["customfit.reason"]
+            reason = dict(message.headers() or [])[REASON]
             letters.append(DeadLetter(message.value() or b"", cast("bytes", reason).decode()))
     reader.close()
     return letters

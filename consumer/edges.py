@@ -8,6 +8,7 @@ from typing import Protocol
 from consumer.actions import Bury, Forget, Remember
 from consumer.events import Partition, User
 from consumer.offsets import CommitPoint
+from consumer.wire_format import SchemaRef
 
 
 class Source(Protocol):
@@ -50,3 +51,10 @@ class Graveyard(Protocol):
 
     def bury(self, action: Bury) -> None:
         """Write one dead letter; `DeadLettered` follows."""
+
+
+class SchemaSource(Protocol):
+    """The schema registry (schema_registry.py)."""
+
+    def fetch(self, schema: SchemaRef) -> None:
+        """Ask; `SchemaFound` or `SchemaMissing` follows, however long it takes."""

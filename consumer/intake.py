@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from consumer.assignment import Assignment
 from consumer.avro import Unreadable
 from consumer.decoding import DecodingRules, decode
+from consumer.edges import SchemaSource, Source, States
 from consumer.events import (
     Batch,
     DeadLetterReason,
@@ -46,30 +47,6 @@ buffer, the rest of what was fetched waits undecoded."""
 
 Fetch = tuple[Assignment, Event, bool, bool]
 """An event on its way to its lane: whether that is reserved, and whether its user is known to be identified."""
-
-
-class Source(Protocol):
-    """The part of the Kafka consumer that matters here."""
-
-    def resume(self, partition: Partition) -> None:
-        """Start fetching."""
-
-    def rest(self, partition: Partition) -> None:
-        """Fetch nothing more."""
-
-
-class States(Protocol):
-    """The part of the stored state that matters here."""
-
-    def look_up(self, users: Mapping[Partition, Mapping[User, bool]]) -> None:
-        """Ask; `LookedUp` follows."""
-
-
-class SchemaSource(Protocol):
-    """The schema registry (schema_registry.py)."""
-
-    def fetch(self, schema: SchemaRef) -> None:
-        """Ask; `SchemaFound` or `SchemaMissing` follows, however long it takes."""
 
 
 @dataclass(slots=True, eq=False)

@@ -29,7 +29,7 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec
+from confluent_kafka.admin import ListOffsetsResultInfo, OffsetSpec
 
 from consumer.events import Headers, Partition, Record
 from consumer.inputs import (
@@ -48,7 +48,7 @@ from consumer.inputs import (
     StartPoint,
     ThreadEnded,
 )
-from consumer.kafka_client import PASSING_ERRORS, MissingRight, admin_config, consumer_config, is_fatal
+from consumer.kafka_client import PASSING_ERRORS, MissingRight, admin_client, consumer_config, is_fatal
 from consumer.kafka_offsets import committed_of, partitions_of, speaks_of, to_commit, topic_partitions_of
 from consumer.kafka_rights import Right, fatal_refusal, group_right, is_denied, refusal
 from consumer.sequencer import BUFFER_FULL
@@ -121,7 +121,7 @@ class Source:
             },
             logger=logging.getLogger("librdkafka"),
         )
-        self._admin = AdminClient(admin_config(self._settings), logger=logging.getLogger("librdkafka"))
+        self._admin = admin_client(self._settings)
         self._thread.start()
 
     def commit(self, points: Mapping[Partition, CommitPoint]) -> None:

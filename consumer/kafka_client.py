@@ -101,11 +101,6 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
     return config
 
 
-def admin_config(settings: Settings) -> dict[str, Any]:
-    """For metadata and offsets."""
-    return _common(settings)
-
-
 def producer_config(settings: Settings) -> dict[str, Any]:
     """For dead letters and state: acknowledged by all in-sync replicas, in order, tried again without end by us."""
     return {
@@ -226,7 +221,7 @@ def inspect(settings: Settings) -> Inspection:
 
 def admin_client(settings: Settings, on_error: Callable[[KafkaError], object] | None = None) -> AdminClient:
     """Make a client for metadata and topics; it tells `on_error` when it is polled. Raises KafkaMisconfigured."""
-    config = admin_config(settings) | ({"error_cb": on_error} if on_error else {})
+    config = _common(settings) | ({"error_cb": on_error} if on_error else {})
     try:
         return AdminClient(config, logger=logging.getLogger("librdkafka"))
     except KafkaException as error:

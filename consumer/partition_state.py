@@ -47,11 +47,6 @@ class PartitionState:
         """How many are stored as identified."""
         return self.store.users
 
-    @property
-    def is_stored(self) -> bool:
-        """Nothing waits for the local store."""
-        return not self._unstored
-
     def identified(self, users: Collection[User]) -> set[User]:
         """Those of `users` who are identified. Raises sqlite3.Error."""
         found: set[User] = set()

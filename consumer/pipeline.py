@@ -27,7 +27,7 @@ from consumer.commits import CommitSchedule
 from consumer.decoding import DecodingRules
 from consumer.destination import Engine
 from consumer.drains import Drains
-from consumer.edges import Graveyard, Source, States
+from consumer.edges import Graveyard, SchemaSource, Source, States
 from consumer.events import Delivered, HandBack, Misdirected, Partition, Refused, Unavailable
 from consumer.inbox import Inbox
 from consumer.inputs import (
@@ -58,7 +58,7 @@ from consumer.inputs import (
     Stop,
     ThreadEnded,
 )
-from consumer.intake import Intake, SchemaSource
+from consumer.intake import Intake
 from consumer.known_schemas import KnownSchemas
 from consumer.lanes import Delivery
 from consumer.mapping import request_body

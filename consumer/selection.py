@@ -21,7 +21,7 @@ import msgspec
 
 from consumer.decoding import DecodingRules, decode
 from consumer.events import Batch, Event, Kind, Record
-from consumer.replays import VALUE_OMITTED, Receipt, dead_letter_receipt, tail
+from consumer.replays import FAILED_AT, MESSAGE, REASON, STATUS, VALUE_OMITTED, Receipt, dead_letter_receipt, tail
 
 DETAIL_CHARACTERS_MAX: Final = 120
 NO_REASON: Final = "unknown"
@@ -71,10 +71,10 @@ def read_dead_letter(record: Record) -> DeadLetter | None:
         record.partition.number,
         record.offset,
         receipt,
-        _shared(_text(said.get("customfit.reason")) or NO_REASON),
-        _text(said.get("__connect.errors.exception.message"))[:DETAIL_CHARACTERS_MAX],
-        _shared(_text(said.get("customfit.http.status"))),
-        _milliseconds(_text(said.get("customfit.failed_at")), record.timestamp_ms),
+        _shared(_text(said.get(REASON)) or NO_REASON),
+        _text(said.get(MESSAGE))[:DETAIL_CHARACTERS_MAX],
+        _shared(_text(said.get(STATUS))),
+        _milliseconds(_text(said.get(FAILED_AT)), record.timestamp_ms),
         _shared(type_),
         user,
         len(record.value or b""),

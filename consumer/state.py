@@ -17,7 +17,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 
 from consumer.actions import Forget, Remember
 from consumer.events import Partition, User
@@ -31,7 +30,7 @@ from consumer.inputs import (
     StateWritten,
     ThreadEnded,
 )
-from consumer.kafka_client import admin_config, is_fatal
+from consumer.kafka_client import admin_client, is_fatal
 from consumer.kafka_rights import Right, explained
 from consumer.lanes import Lane
 from consumer.partition_state import PartitionState
@@ -146,6 +145,8 @@ class UserStates:
             self._write_behind(now)
         if self._reader.reading:
             self._read(now)
+        if not self._reader.reading:
+            self._reader.close()
         if self._again and now >= self._retry_at:
             again, self._again = self._again, []
             for write in again:
@@ -196,9 +197,8 @@ class UserStates:
         self._growing.add(partition)
 
         def work() -> None:
-            admin = AdminClient(admin_config(self._settings), logger=logging.getLogger("librdkafka"))
             try:
-                grow(admin, self._topic.name, want)
+                grow(admin_client(self._settings), self._topic.name, want)
             except KafkaException as error:
                 self._post(
                     PartitionFailed(partition, growth_problem(self._settings, have, want, error), "restart it then")
@@ -222,8 +222,6 @@ class UserStates:
         self._dirty.discard(partition)
         if partition.topic == self._settings.kafka_topic:
             self._reader.stop(partition.number)
-            if not self._reader.reading:
-                self._reader.close()
         try:
             state.write_behind()
         except sqlite3.Error as error:
@@ -338,7 +336,11 @@ class UserStates:
         if isinstance(error, sqlite3.OperationalError):
             self._post(StateProblem("not_stored", f"{state.partition}: {error}"))
             return
-        state.store.start_anew(str(error))
+        self._start_anew(state, str(error))
+
+    def _start_anew(self, state: PartitionState, problem: str) -> None:
+        """An empty store, and for the source all of the topic once more."""
+        state.store.start_anew(problem)
         if state.partition.topic == self._settings.kafka_topic:
             state.read_anew()
             self._reader.stop(state.partition.number)
@@ -360,18 +362,15 @@ class UserStates:
                 if state.restoring:
                     remaining = self._reader.remaining(state.partition.number, state.next_offset)
                     self._post(StateRestoring(state.partition, remaining))
-        if not self._reader.reading:
-            self._reader.close()
 
     def _take(self, state: PartitionState, part: Slice, now: float) -> None:
         partition = state.partition
         if part.unknown is not None:
             self._post(StateProblem("unknown_record", f"{self._topic.name}: {part.unknown}"))
         if part.out_of_range:
-            state.store.start_anew(f"{self._topic.name} does not hold offset {state.next_offset}, where it would go on")
-            state.read_anew()
-            self._reader.stop(partition.number)
-            self._reader.start(partition.number, None)
+            self._start_anew(
+                state, f"{self._topic.name} does not hold offset {state.next_offset}, where it would go on"
+            )
             return
         state.read(part)
         self._store(state, now)
