@@ -24,7 +24,8 @@ from consumer.health import Health, liveness, readiness, status
 from consumer.inbox import Inbox
 from consumer.inputs import Stop
 from consumer.kafka import Source
-from consumer.kafka_client import KafkaUnavailable, prepare
+from consumer.kafka_client import KafkaUnavailable
+from consumer.kafka_topics import prepare
 from consumer.key_rotation import RotatingEngine
 from consumer.known_schemas import KnownSchemas
 from consumer.metrics import Metrics

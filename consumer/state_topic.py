@@ -15,16 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
 
-from consumer.kafka_client import (
-    REQUEST_SECONDS,
-    KafkaUnavailable,
-    admin_client,
-    demand,
-    error_text,
-    not_created,
-    producer_config,
-)
-from consumer.kafka_rights import MOCK_CLUSTER, Right, explained, is_denied
+from consumer.kafka_client import REQUEST_SECONDS, KafkaUnavailable, admin_client, error_text, producer_config
+from consumer.kafka_rights import MOCK_CLUSTER, Right, explained
+from consumer.kafka_topics import create_topic, demand
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -104,21 +97,11 @@ def growth_problem(settings: Settings, have: int, want: int, error: KafkaExcepti
 def _create(admin: AdminClient, settings: Settings, partitions: int, *, replicas: int) -> None:
     name, what = settings.state_topic, f"the state topic {settings.state_topic!r} (CUSTOMFIT_STATE_TOPIC)"
     config = {"cleanup.policy": "compact", "delete.retention.ms": str(TOMBSTONE_SECONDS * 1000)}
-    try:
-        admin.create_topics([NewTopic(name, partitions, replicas, config=config)])[name].result(REQUEST_SECONDS)
-    except (KafkaException, FutureTimeoutError) as error:
-        if isinstance(error, KafkaException):
-            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
-                return
-            if is_denied(error.args[0]):
-                raise KafkaUnavailable(not_created(settings, what, name, "Create", "Read", "Write")) from None
-        raise KafkaUnavailable(
-            f"{what} does not exist and could not be created: "
-            f"{error_text(error)}; create it with {partitions} partitions and cleanup.policy=compact, "
-            "or allow this user to"
-        ) from None
-    log.info("created the state topic %s with %d partitions, compacted", name, partitions)
-    demand(admin, settings, "state_topic", "Read", "Write")
+    advice = f"create it with {partitions} partitions and cleanup.policy=compact, or allow this user to"
+    topic = NewTopic(name, partitions, replicas, config=config)
+    if create_topic(admin, settings, what, topic, "Read", "Write", advice=advice):
+        log.info("created the state topic %s with %d partitions, compacted", name, partitions)
+        demand(admin, settings, "state_topic", "Read", "Write")
 
 
 def _topic_id(admin: AdminClient, name: str, cluster_id: str) -> str:

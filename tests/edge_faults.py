@@ -43,7 +43,7 @@ class EdgeFault:
 
 
 FAULTS: Final = (
-    # kafka.py, kafka_client.py
+    # kafka.py, kafka_client.py, kafka_topics.py
     EdgeFault(
         "no drain: a stop commits nothing",
         "consumer/kafka.py",
@@ -97,7 +97,7 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "each start begins at the end",
-        "consumer/kafka_client.py",
+        "consumer/kafka_topics.py",
         "            if _committed(consumer, settings, partitions):\n                return\n",
         "",
         f"{SERVICE}::test_a_new_group_may_start_at_the_end",
@@ -193,7 +193,7 @@ FAULTS: Final = (
     # security
     EdgeFault(
         "why no broker answers is not told",
-        "consumer/kafka_client.py",
+        "consumer/kafka_topics.py",
         "reason = reason_of(settings, errors) or error_text(error)",
         "reason = error_text(error)",
         "tests/kafka/test_secured.py::test_who_is_not_let_in_is_told_why",

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import Producer
 
-from consumer import kafka_client
-from consumer.kafka_client import TopicNotCreated, create_replay_topic, prepare
+from consumer import kafka_topics
+from consumer.kafka_topics import TopicNotCreated, create_replay_topic, prepare
 from consumer.settings import Settings
 from tests.given_settings import load
 
@@ -19,7 +19,7 @@ TOPIC = "events"
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Settings]:
     """Those for a mock cluster with source and dead-letter topic, which can't create topics on request."""
-    monkeypatch.setattr(kafka_client, "REQUEST_SECONDS", 2.0)  # so long it says nothing to what it does not know
+    monkeypatch.setattr(kafka_topics, "REQUEST_SECONDS", 2.0)  # so long it says nothing to what it does not know
     keeper = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "log_level": 0})
     [broker] = keeper.list_topics(timeout=10).brokers.values()
     for topic in (TOPIC, f"{TOPIC}.customfit-dlq"):

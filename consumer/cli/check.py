@@ -64,7 +64,8 @@ def check(
 
 
 def _kafka_findings(settings: Settings) -> list[Finding]:
-    from consumer.kafka_client import KafkaMisconfigured, KafkaUnavailable, inspect
+    from consumer.kafka_client import KafkaMisconfigured, KafkaUnavailable
+    from consumer.kafka_topics import inspect
 
     try:
         seen = inspect(settings)

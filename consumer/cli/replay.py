@@ -59,7 +59,7 @@ class Replay:
 
     def write(self) -> None:
         """Replay what is chosen, after another look at what has been replayed meanwhile."""
-        from consumer.kafka_client import create_replay_topic
+        from consumer.kafka_topics import create_replay_topic
         from consumer.replayer import Overtaken, Replayer, fetch, note_replays
         from consumer.selection import batches
 

@@ -79,7 +79,7 @@ STOP, REVOKE = Scene.STOP, Scene.REVOKE
 
 KILL_POINTS: Final = (
     # start
-    KillPoint("dead-letter topic made", "consumer.kafka_client:_create_dead_letter_topic", A, NOTHING),
+    KillPoint("dead-letter topic made", "consumer.kafka_topics:_create_dead_letter_topic", A, NOTHING),
     KillPoint("state topic made, not joined", "consumer.state_topic:_create", A, NOTHING),
     KillPoint("joined, nothing fetched", "consumer.kafka:Source._on_assign", A, NOTHING),
     KillPoint("state open, loop not told", "consumer.state:StateOpened", B, NOTHING),
