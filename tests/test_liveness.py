@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from consumer.gate import State
 from consumer.health import LOOP_SILENT_SECONDS_MAX, POLL_SILENT_SECONDS_MAX, liveness
-from consumer.snapshot import Phase, Snapshot
+from consumer.snapshot import Snapshot
+from tests.given_snapshot import snapshot as idle
 
 
 def snapshot(taken_at: float) -> Snapshot:
     """A process whose destination is away and whose Kafka has trouble."""
-    return Snapshot(
+    return dataclasses.replace(
+        idle(),
         taken_at=taken_at,
-        phase=Phase.RUNNING,
         joined=False,
         partitions=(),
-        consumed={},
-        finished={},
-        unfinished=0,
-        introductions=0,
-        holds_cut_short=0,
-        held_events=0,
-        held_users=0,
-        in_flight=0,
-        in_flight_limit=256,
         destination_state=State.UNAVAILABLE,
         destination_reason="connection refused",
         kafka_trouble="all brokers are down",

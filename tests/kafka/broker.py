@@ -21,6 +21,8 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic
 
+from tests.kafka.fetched import Package
+
 JAVA_VERSION_MIN = 17  # Kafka 4 brokers do not start on less
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 30.0
@@ -30,7 +32,7 @@ PORTS = range(20_000, 30_000)  # below Linux's ephemeral ports, so that no clien
 POM = Path(__file__).with_name("pom.xml")
 KAFKA_DIR = Path(__file__).parents[2] / ".kafka"
 LIBS = KAFKA_DIR / "libs"
-FETCHED_POM = KAFKA_DIR / "pom.xml"  # a copy of the pom that libs was made from; written last
+JARS = Package("Apache Kafka", ".kafka", POM, LIBS, KAFKA_DIR / "pom.xml", ("-C",))
 
 # The first compiler and the serial collector start twice as fast, which is most of what a test waits for.
 JVM_OPTIONS = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true"]
@@ -68,7 +70,7 @@ def missing() -> str | None:
     """Say in one sentence what a broker cannot be started without, or None when all is there."""
     if (problem := java_problem()) is not None:
         return problem
-    if not _fetched():
+    if not JARS.is_there:
         return "the broker's jars have not been fetched: make kafka"
     return None
 
@@ -77,24 +79,12 @@ def fetch() -> str | None:
     """Fetch the jars unless they are there; say in one sentence what prevented it, or None."""
     if (problem := java_problem()) is not None:
         return problem
-    if _fetched():
+    if JARS.is_there:
         return None
-    if shutil.which("mvn") is None:
-        return "Maven (mvn) is not installed"
-    print("Fetching Apache Kafka into .kafka", flush=True)
-    shutil.rmtree(LIBS, ignore_errors=True)
-    command = ["mvn", "-q", "-B", "-C", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime"]
-    maven = subprocess.run(
-        [*command, f"-DoutputDirectory={LIBS}"],
-        check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if maven.returncode != 0:
-        return f"Maven could not fetch the broker's jars:\n{maven.stdout.strip()}"
-    shutil.copy(POM, FETCHED_POM)
-    return None
+    problem = JARS.fetch()
+    if problem is None:
+        JARS.done()
+    return problem
 
 
 def java_problem() -> str | None:
@@ -108,10 +98,6 @@ def java_problem() -> str | None:
     if int(found[1]) < JAVA_VERSION_MIN:
         return f"Java {JAVA_VERSION_MIN} or newer is needed, this is {found[1]}"
     return None
-
-
-def _fetched() -> bool:
-    return FETCHED_POM.exists() and FETCHED_POM.read_bytes() == POM.read_bytes()
 
 
 class Broker:

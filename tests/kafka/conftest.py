@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from consumer.emulator import Emulator, running_emulator
 from tests.kafka.broker import Broker, missing, required
+from tests.kafka.running_service import KEY
+from tests.kafka.scene import Scene
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,3 +37,45 @@ def topic_name(request: pytest.FixtureRequest) -> str:
     """A topic name that nobody has used, with the test's name in it; the topic itself is not created."""
     name: str = request.node.name
     return f"{re.sub(r'[^a-zA-Z0-9_-]+', '-', name)[:80]}-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def partitions() -> int:
+    """How many the test's topic has; a file that needs another number has a fixture of its own."""
+    return 2
+
+
+@pytest.fixture
+def latency_seconds() -> float:
+    """How long the destination of a scene takes to answer."""
+    return 0.02
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """CustomFit's stand-in."""
+    with running_emulator(Emulator(keys=frozenset({KEY}))) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(broker: Broker, topic_name: str, emulator: Emulator, partitions: int) -> dict[str, str]:
+    """The environment of a service that reads a topic of its own, which exists."""
+    broker.create_topic(topic_name, partitions)
+    return {
+        "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "CUSTOMFIT_KAFKA_TOPIC": topic_name,
+        "CUSTOMFIT_KAFKA_GROUP_ID": topic_name,
+        "CUSTOMFIT_API_URL": emulator.url,
+    }
+
+
+@pytest.fixture
+def scene(
+    *, broker: Broker, topic_name: str, tmp_path: Path, emulator: Emulator, partitions: int, latency_seconds: float
+) -> Iterator[Scene]:
+    """A topic, a group and a destination that takes a moment to answer."""
+    emulator.faults.change({"latency_seconds": latency_seconds})
+    scene = Scene(broker, topic_name, emulator, tmp_path, partitions)
+    yield scene
+    scene.outside.close()

@@ -3,7 +3,6 @@
 `python -m tests.kafka.registry` (part of `make kafka`) fetches it with Maven into .kafka/registry.
 """
 
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,10 +14,11 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from tests.kafka import broker
+from tests.kafka.fetched import Package
 
 POM = Path(__file__).with_name("registry.pom.xml")
 FOLDER = broker.KAFKA_DIR / "registry"
-FETCHED_POM = FOLDER / "pom.xml"  # a copy of the pom that it was made from; written last
+PACKAGE = Package("the schema registry", ".kafka/registry", POM, FOLDER, FOLDER / "pom.xml")
 RUNNER = "apicurio-registry-app-*-runner.jar"
 START_SECONDS_MAX = 90.0
 PATH = "/apis/ccompat/v7"  # Confluent's API, as Apicurio offers it
@@ -28,39 +28,23 @@ def missing() -> str | None:
     """Say in one sentence what a registry cannot be started without, or None when all is there."""
     if (problem := broker.java_problem()) is not None:
         return problem
-    return None if _fetched() else "the schema registry has not been fetched: make kafka"
+    return None if PACKAGE.is_there else "the schema registry has not been fetched: make kafka"
 
 
 def fetch() -> str | None:
     """Fetch it unless it is there; say in one sentence what prevented it, or None."""
     if (problem := broker.java_problem()) is not None:
         return problem
-    if _fetched():
+    if PACKAGE.is_there:
         return None
-    if shutil.which("mvn") is None:
-        return "Maven (mvn) is not installed"
-    print("Fetching the schema registry into .kafka/registry", flush=True)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime"]
-    maven = subprocess.run(
-        [*command, f"-DoutputDirectory={FOLDER}"],
-        check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if maven.returncode != 0:
-        return f"Maven could not fetch the schema registry:\n{maven.stdout.strip()}"
+    if (problem := PACKAGE.fetch()) is not None:
+        return problem
     for archive in FOLDER.glob("*.tar.gz"):
         with tarfile.open(archive) as packed:
             packed.extractall(FOLDER, filter="data")
         archive.unlink()
-    shutil.copy(POM, FETCHED_POM)
+    PACKAGE.done()
     return None
-
-
-def _fetched() -> bool:
-    return FETCHED_POM.exists() and FETCHED_POM.read_bytes() == POM.read_bytes()
 
 
 class Registry:

@@ -124,18 +124,6 @@ def emulator(watched: Watched) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def settings(broker: Broker, topic_name: str, emulator: Emulator) -> dict[str, str]:
-    """The environment of a service that reads a topic of two partitions."""
-    broker.create_topic(topic_name, 2)
-    return {
-        "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-        "CUSTOMFIT_KAFKA_TOPIC": topic_name,
-        "CUSTOMFIT_KAFKA_GROUP_ID": topic_name,
-        "CUSTOMFIT_API_URL": emulator.url,
-    }
-
-
-@pytest.fixture
 def produce(broker: Broker, topic_name: str) -> Callable[..., None]:
     """Produce values to a partition of the test's topic and wait until they are there."""
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers})

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,35 +15,26 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from consumer.cli.reading import work
 from consumer.cli.replay import Replay
-from consumer.emulator import Emulator, running_emulator
+from consumer.emulator import Emulator
 from consumer.selection import Filters
 from consumer.settings import load_settings
 from tests.kafka.broker import Broker
-from tests.kafka.running_service import KEY, Service, wait_until
+from tests.kafka.running_service import Service, wait_until
 
 PARTITIONS = 3
 Sent = dict[str, tuple[int, int]]
 
 
 @pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    """CustomFit's stand-in."""
-    with running_emulator(Emulator(keys=frozenset({KEY}))) as running:
-        yield running
+def partitions() -> int:
+    """Of the topic."""
+    return PARTITIONS
 
 
 @pytest.fixture
-def settings(broker: Broker, topic_name: str, emulator: Emulator, tmp_path: Path) -> dict[str, str]:
-    """The environment of service and commands, with a topic of its own; the service makes the other topics."""
-    broker.create_topic(topic_name, PARTITIONS)
-    return {
-        "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-        "CUSTOMFIT_KAFKA_TOPIC": topic_name,
-        "CUSTOMFIT_KAFKA_GROUP_ID": topic_name,
-        "CUSTOMFIT_API_URL": emulator.url,
-        "CUSTOMFIT_STATE_DIR": str(tmp_path / "state"),
-        "CUSTOMFIT_DEAD_LETTER_RATIO_MAX": "1",
-    }
+def settings(settings: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """The environment of service and commands; the service makes the other topics."""
+    return settings | {"CUSTOMFIT_STATE_DIR": str(tmp_path / "state"), "CUSTOMFIT_DEAD_LETTER_RATIO_MAX": "1"}
 
 
 @pytest.fixture

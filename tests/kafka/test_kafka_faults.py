@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewPartitions
 
-from consumer.emulator import Emulator, running_emulator
-from tests.kafka.broker import Broker
-from tests.kafka.running_service import KEY, wait_until
+from tests.kafka.running_service import wait_until
 from tests.kafka.scene import Scene, event, partitions_of
 
 USERS = [f"user-{number}" for number in range(40)]
-
-
-@pytest.fixture
-def scene(broker: Broker, topic_name: str, tmp_path: Path) -> Iterator[Scene]:
-    """A topic of two partitions and a destination that takes 20 ms to answer."""
-    emulator = Emulator(keys=frozenset({KEY}))
-    emulator.faults.change({"latency_seconds": 0.02})
-    with running_emulator(emulator):
-        scene = Scene(broker, topic_name, emulator, tmp_path, 2)
-        yield scene
-        scene.outside.close()
 
 
 def test_a_partition_that_is_added_is_read_from_its_beginning(scene: Scene) -> None:

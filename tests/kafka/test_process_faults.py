@@ -5,29 +5,22 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from consumer.emulator import Emulator, running_emulator
 from consumer.store import Store
-from tests.kafka.broker import Broker
-from tests.kafka.running_service import KEY, Service, wait_until
+from tests.kafka.running_service import Service, wait_until
 from tests.kafka.scene import Scene, partitions_of
 
 USERS = [f"user-{number}" for number in range(100)]
 
 
 @pytest.fixture
-def scene(broker: Broker, topic_name: str, tmp_path: Path) -> Iterator[Scene]:
-    """A topic of two partitions and a destination that takes 10 ms to answer."""
-    emulator = Emulator(keys=frozenset({KEY}))
-    emulator.faults.change({"latency_seconds": 0.01})
-    with running_emulator(emulator):
-        scene = Scene(broker, topic_name, emulator, tmp_path, 2)
-        yield scene
-        scene.outside.close()
+def latency_seconds() -> float:
+    """Of the destination."""
+    return 0.01
 
 
 def finish(scene: Scene, member: Service, rounds: int) -> None:

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import ResourceType
 
-from consumer.emulator import Emulator, running_emulator
-from tests.kafka.broker import Broker
-from tests.kafka.running_service import KEY, Service, wait_until
+from tests.kafka.running_service import Service, wait_until
 from tests.kafka.scene import Scene, event, partitions_of
 
 USERS = [f"user-{number}" for number in range(40)]
 
 
 @pytest.fixture
-def scene(broker: Broker, topic_name: str, tmp_path: Path) -> Iterator[Scene]:
-    """A topic of four partitions and a destination that takes 20 ms to answer."""
-    emulator = Emulator(keys=frozenset({KEY}))
-    emulator.faults.change({"latency_seconds": 0.02})
-    with running_emulator(emulator):
-        scene = Scene(broker, topic_name, emulator, tmp_path, 4)
-        yield scene
-        scene.outside.close()
+def partitions() -> int:
+    """Of the topic."""
+    return 4
 
 
 def work(scene: Scene, more: int) -> None:

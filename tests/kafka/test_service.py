@@ -6,14 +6,14 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from consumer.emulator import Emulator, running_emulator
+from consumer.emulator import Emulator
 from tests.kafka.broker import Broker
 from tests.kafka.running_service import KEY, Service, wait_until
 
@@ -21,22 +21,9 @@ Record = tuple[str | None, str | bytes | None]
 
 
 @pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    """CustomFit's stand-in."""
-    with running_emulator(Emulator(keys=frozenset({KEY}))) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(broker: Broker, topic_name: str, emulator: Emulator) -> dict[str, str]:
-    """The environment of a service that reads a topic of its own, which exists with three partitions."""
-    broker.create_topic(topic_name, 3)
-    return {
-        "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-        "CUSTOMFIT_KAFKA_TOPIC": topic_name,
-        "CUSTOMFIT_KAFKA_GROUP_ID": topic_name,
-        "CUSTOMFIT_API_URL": emulator.url,
-    }
+def partitions() -> int:
+    """Of the topic."""
+    return 3
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,33 +12,19 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from consumer.emulator import Emulator, running_emulator
+from consumer.emulator import Emulator
 from consumer.events import User
 from consumer.state_records import StateKey, decode_record, encode_key
 from tests.kafka.broker import Broker
-from tests.kafka.running_service import KEY, Service, wait_until
+from tests.kafka.running_service import Service, wait_until
 
 Produce = Callable[..., None]
 
 
 @pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    """CustomFit's stand-in."""
-    with running_emulator(Emulator(keys=frozenset({KEY}))) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(broker: Broker, topic_name: str, emulator: Emulator) -> dict[str, str]:
-    """A service that reads a topic of its own, which exists with two partitions."""
-    broker.create_topic(topic_name, 2)
-    return {
-        "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-        "CUSTOMFIT_KAFKA_TOPIC": topic_name,
-        "CUSTOMFIT_KAFKA_GROUP_ID": topic_name,
-        "CUSTOMFIT_API_URL": emulator.url,
-        "CUSTOMFIT_LOG_LEVEL": "debug",
-    }
+def settings(settings: dict[str, str]) -> dict[str, str]:
+    """As everywhere, and the log says how each restore went."""
+    return settings | {"CUSTOMFIT_LOG_LEVEL": "debug"}
 
 
 @pytest.fixture
