@@ -20,7 +20,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.actions import Bury
 from consumer.events import DeadLetterReason, Headers
-from consumer.inputs import DeadLettered, DeadLetterFailed, Post, ThreadEnded
+from consumer.inbox import run_edge
+from consumer.inputs import DeadLettered, DeadLetterFailed, Post
 from consumer.kafka_client import is_fatal, producer_config
 from consumer.kafka_rights import Right, explained
 from consumer.replays import (
@@ -147,12 +148,7 @@ class DeadLetters:
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
-        error: BaseException | None = None
-        try:
-            self._work()
-        except BaseException as problem:  # noqa: BLE001  the loop decides; a thread that dies silently would be a hang
-            error = problem
-        self._post(ThreadEnded("dead-letters", error))
+        run_edge("dead-letters", self._work, self._post)
 
     def _work(self) -> None:
         while not self._stopping:

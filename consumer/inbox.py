@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
-from consumer.inputs import Input
+from consumer.inputs import Input, Post, ThreadEnded
+
+
+def run_edge(name: str, work: Callable[[], None], post: Post) -> None:
+    """Do the work of an edge's thread; however it ends, the loop hears of it and decides."""
+    error: BaseException | None = None
+    try:
+        work()
+    except BaseException as problem:  # noqa: BLE001  a thread that dies silently would be a hang
+        error = problem
+    post(ThreadEnded(name, error))
 
 
 class Inbox:

@@ -32,6 +32,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import ListOffsetsResultInfo, OffsetSpec
 
 from consumer.events import Headers, Partition, Record
+from consumer.inbox import run_edge
 from consumer.inputs import (
     GROUP,
     AccessDenied,
@@ -46,7 +47,6 @@ from consumer.inputs import (
     Revoked,
     Revoking,
     StartPoint,
-    ThreadEnded,
 )
 from consumer.kafka_client import PASSING_ERRORS, MissingRight, admin_client, consumer_config, is_fatal
 from consumer.kafka_offsets import committed_of, partitions_of, speaks_of, to_commit, topic_partitions_of
@@ -143,21 +143,20 @@ class Source:
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
-        error: BaseException | None = None
-        try:
-            self._consumer.subscribe(
-                self._topics,
-                on_assign=self._on_assign,
-                on_revoke=self._on_revoke,
-                on_lost=self._on_lost,
-            )
-            with contextlib.suppress(_StopAsked):
-                while not self._stopping:
-                    self._turn()
-            self._leave()
-        except BaseException as problem:  # noqa: BLE001  the loop decides; a thread that dies silently would be a hang
-            error = problem
-        self._post(ThreadEnded("kafka", error))
+        run_edge("kafka", self._member, self._post)
+
+    def _member(self) -> None:
+        """Be a member of the group, until told to stop."""
+        self._consumer.subscribe(
+            self._topics,
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+        with contextlib.suppress(_StopAsked):
+            while not self._stopping:
+                self._turn()
+        self._leave()
 
     def _turn(self) -> None:
         self.polled_at = time.monotonic()

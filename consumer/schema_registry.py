@@ -20,7 +20,8 @@ import httpx
 import msgspec
 
 from consumer.avro import avro_reader, json_reader
-from consumer.inputs import Post, RegistryTrouble, SchemaFound, SchemaMissing, ThreadEnded
+from consumer.inbox import run_edge
+from consumer.inputs import Post, RegistryTrouble, SchemaFound, SchemaMissing
 from consumer.known_schemas import Read
 from consumer.schema_safety import UnusableSchema
 from consumer.wire_format import SchemaRef
@@ -111,12 +112,7 @@ class SchemaRegistry:
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
-        error: BaseException | None = None
-        try:
-            self._work()
-        except BaseException as problem:  # noqa: BLE001  the loop decides; a thread that dies silently would be a hang
-            error = problem
-        self._post(ThreadEnded("schema-registry", error))
+        run_edge("schema-registry", self._work, self._post)
 
     def _work(self) -> None:
         with _client(self._user_info) as client:

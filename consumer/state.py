@@ -20,6 +20,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from consumer.actions import Forget, Remember
 from consumer.events import Partition, User
+from consumer.inbox import run_edge
 from consumer.inputs import (
     LookedUp,
     PartitionFailed,
@@ -28,7 +29,6 @@ from consumer.inputs import (
     StateProblem,
     StateRestoring,
     StateWritten,
-    ThreadEnded,
 )
 from consumer.kafka_client import admin_client, is_fatal
 from consumer.kafka_rights import Right, explained
@@ -115,16 +115,14 @@ class UserStates:
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
-        error: BaseException | None = None
-        try:
-            while not self._ended:
-                self._turn()
-            for partition in list(self._states):
-                self._close(partition)
-            self._reader.close()
-        except BaseException as problem:  # noqa: BLE001  the loop decides; a thread that dies silently would be a hang
-            error = problem
-        self._post(ThreadEnded("state", error))
+        run_edge("state", self._work_off, self._post)
+
+    def _work_off(self) -> None:
+        while not self._ended:
+            self._turn()
+        for partition in list(self._states):
+            self._close(partition)
+        self._reader.close()
 
     def _end(self) -> None:
         self._ended = True
