@@ -22,6 +22,8 @@ GAP_SECONDS: Final = 1.0
 SESSION_SECONDS: Final = 6.0
 AFTER_KAFKA_SECONDS: Final = SESSION_SECONDS + 6.0
 """So long after a network between it and the brokers is mended a member may still lose its partitions."""
+REBALANCE_SECONDS: Final = 3.0
+"""From when the last one is there or given up until everybody knows what is theirs: one heartbeat interval."""
 AFTER_HTTP_SECONDS: Final = 0.5
 """What a proxy held back arrives when the network is mended."""
 
@@ -65,7 +67,10 @@ class Book:
         """When members may have lost what they had finished and not committed."""
         self.unanswered = sorted(_unanswered(evidence))
         """When answers of the destination may not have reached members."""
+        self.held_up = sorted(_held_up(evidence))
+        """When a rebalance may have waited for somebody, so that nobody's commits were answered."""
         self._owners_at = [owners.answered_at for owners in evidence.owners]
+        self._committed_at = _commit_times(evidence.commits)
 
     def ended_at(self, record: Produced) -> float:
         """When it needed nothing more: an answered delivery, or a dead letter; infinity for never."""
@@ -91,6 +96,21 @@ class Book:
         is_gap = any(after - before > GAP_SECONDS for before, after in itertools.pairwise(times))
         return is_gap or any(sample.members.get(partition) != owner for sample in samples)
 
+    def has_lost(self, partition: int, owner: str, begins: float, ends: float) -> bool | None:
+        """Whether a sample between two moments shows that another member had the partition; None without samples."""
+        first, last = bisect.bisect_left(self._owners_at, begins), bisect.bisect_right(self._owners_at, ends)
+        samples = self.evidence.owners[first:last]
+        if any(sample.members.get(partition) not in (owner, None) for sample in samples):
+            return True
+        times = [begins, *self._owners_at[first:last], ends if math.isfinite(ends) else begins + GAP_SECONDS + 1]
+        return None if any(after - before > GAP_SECONDS for before, after in itertools.pairwise(times)) else False
+
+    def commits_around(self, partition: int, at: float) -> tuple[float, float]:
+        """The changes of what is committed of the partition before and after a moment; infinite where there is none."""
+        times = self._committed_at.get(partition, [])
+        index = bisect.bisect_right(times, at)
+        return times[index - 1] if index else -math.inf, times[index] if index < len(times) else math.inf
+
     def tenure_began_after(self, partition: int, owner: str, at: float) -> float:
         """A moment before which the owner's present tenure did not begin; minus infinity where that is not known."""
         for sample in reversed(self.evidence.owners[: bisect.bisect_right(self._owners_at, at)]):
@@ -114,6 +134,17 @@ def _recorded(samples: list[Commits]) -> Iterator[tuple[Place, float]]:
                     known.add(number)
                     yield (partition, number), commits.answered_at
             above[partition] = {number for number in known if number >= below[partition]}
+
+
+def _commit_times(samples: list[Commits]) -> dict[int, list[float]]:
+    times: dict[int, list[float]] = defaultdict(list)
+    last: dict[int, tuple[int, str]] = {}
+    for commits in samples:
+        for partition, point in commits.points.items():
+            if point != last.get(partition):
+                times[partition].append(commits.answered_at)
+            last[partition] = point
+    return times
 
 
 def claimed(offset: int, metadata: str) -> Iterator[int]:
@@ -153,6 +184,25 @@ def _unclean(evidence: Evidence) -> Iterator[Interval]:
             case "exit" if fields["code"] != 0:
                 yield Interval(asked.get(member, at - 1.0), at + 1.0, member, f"exit {fields['code']}")
     yield from _faults(evidence, ("kafka", "broker"), AFTER_KAFKA_SECONDS)
+
+
+def _held_up(evidence: Evidence) -> Iterator[Interval]:
+    """A rebalance of the classic protocol waits for each member until its session is over.
+
+    Meanwhile the commits of all others wait behind their JoinGroup requests (a broker answers the requests of a
+    connection in turn); then the group has a new generation and refuses them.
+    """
+    if evidence.options.get("protocol", "classic") != "classic":
+        return
+    lasting_seconds = SESSION_SECONDS + REBALANCE_SECONDS
+    for at, what, fields in evidence.history:
+        died = what == "exit" and fields["code"] not in (0, 69, 75)
+        if what in ("kill", "stop") or died:
+            yield Interval(at, at + lasting_seconds, "", f"rebalance held up by a {what}")
+    for interval in _faults(evidence, ("kafka",), 0.0):
+        if interval.slot:
+            ends = interval.ends + lasting_seconds
+            yield Interval(interval.begins, ends, "", f"rebalance held up by {interval.what}")
 
 
 def _unanswered(evidence: Evidence) -> Iterator[Interval]:

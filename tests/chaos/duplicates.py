@@ -1,7 +1,8 @@
 """What was sent again, whether anything explains it, and how much the run's faults explain in all.
 
 Sent again may be: what was never answered; after an unclean end of an owner, what it had delivered and no commit that
-was acknowledged before tells of; and what an owner without its partition still had under way. Nothing else.
+was acknowledged before tells of; the same of an owner in good health that lost its partition because a rebalance was
+held up by another member; and what an owner without its partition still had under way. Nothing else.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from tests.chaos.book import Book, Interval
 from tests.chaos.evidence import Accepted, Produced
 from tests.chaos.records import DELIVERED
 
-COMMIT_SECONDS_MAX: Final = 2.0
-"""Members commit every second."""
+COMMIT_SECONDS: Final = 1.0
+"""Members commit so often. One that goes out as a delivery is answered does not tell of it; the next one does."""
+COMMIT_SECONDS_MAX: Final = 2 * COMMIT_SECONDS
 ANSWER_SECONDS: Final = 0.3
 """How long an answer may be under way from the emulator to a member."""
 
@@ -65,6 +67,21 @@ def _cause(book: Book, record: Produced, before: Accepted, after: Accepted) -> s
             return interval.what
     if not (_owns(book, record, before) and _owns(book, record, after)):
         return "not the owner"
+    has_lost = book.has_lost(record.partition, before.sender, before.accepted_at, after.accepted_at)
+    if has_lost is None:  # nobody knows who had it; then who has sent it
+        has_lost = before.sender != after.sender
+    held_up = _held_up(book, record, before) if has_lost and not had_read_it else None
+    return held_up.what if held_up is not None else None
+
+
+def _held_up(book: Book, record: Produced, request: Accepted) -> Interval | None:
+    """The held-up rebalance, the last to begin, in which no commit of the partition told of this delivery in time."""
+    for interval in reversed(book.held_up):
+        for at in (request.accepted_at, request.accepted_at + COMMIT_SECONDS):
+            stood_from, stood_until = book.commits_around(record.partition, at)
+            stood_from = max(stood_from, interval.begins, request.accepted_at - COMMIT_SECONDS)
+            if min(stood_until, interval.ends) - stood_from > COMMIT_SECONDS_MAX:
+                return interval
     return None
 
 
@@ -101,7 +118,8 @@ def _at_risk(book: Book, record: Produced, request: Accepted) -> bool:
         for interval in book.unclean
     )
     if not is_trouble:
-        return False
+        has_lost = book.has_lost(record.partition, request.sender, request.accepted_at, recorded_at)
+        return has_lost is not False and _held_up(book, record, request) is not None
     # An owner that loses its partitions and gets them back under the same name is seen only by its overdue commit.
     is_overdue = recorded_at - request.accepted_at > COMMIT_SECONDS_MAX
     return is_overdue or book.may_have_lost(record.partition, request.sender, request.accepted_at, recorded_at)

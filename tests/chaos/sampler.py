@@ -68,16 +68,22 @@ class Owners:
     """Who has which partition of the topic."""
 
     def __init__(self, bootstrap_servers: str, group: str, topic: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, **QUIET})
+        self._bootstrap_servers = bootstrap_servers
         self._group = group
         self._topic = topic
+        self._admin = self._client()
+
+    def _client(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self._bootstrap_servers, **QUIET})
 
     def members(self) -> dict[int, str]:
         """Partition → client id; raises KafkaException."""
         future = self._admin.describe_consumer_groups([self._group], request_timeout=REQUEST_SECONDS)[self._group]
         try:
             members = future.result(REQUEST_SECONDS + 1).members
-        except TimeoutError as error:
+        except (KafkaException, TimeoutError) as error:
+            # After a restart of the only broker a client never gets an answer to this again (librdkafka 2.16).
+            self._admin = self._client()
             raise KafkaException(str(error)) from None
         return {
             where.partition: member.client_id
