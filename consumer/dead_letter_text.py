@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from consumer.events import Record
+from consumer.replays import dead_letter_receipt
 from consumer.selection import DeadLetter
 
 USER_CHARACTERS_MAX: Final = 36
@@ -101,7 +102,7 @@ def page(record: Record) -> list[str]:
     width = max((len(name) for name in names), default=0)
     lines = [
         f"dead letter  {record.partition.number}:{record.offset} in {printable(record.partition.topic)}",
-        f"timestamp    {iso(record.timestamp_ms)}",
+        f"timestamp    {iso(_produced_ms(record))}",
         f"key          {_or_none(record.key)}",
         "headers",
         *(f"  {printable(name).ljust(width)}  {_or_none(value)}" for name, value in record.headers or []),
@@ -118,11 +119,17 @@ def page_json(record: Record) -> dict[str, Any]:
         "topic": record.partition.topic,
         "partition": record.partition.number,
         "offset": record.offset,
-        "timestamp_ms": record.timestamp_ms,
+        "timestamp_ms": _produced_ms(record),
         **_named("key", record.key),
         "headers": [{"name": name, **_named("value", value)} for name, value in record.headers or []],
         **_named("value", record.value),
     }
+
+
+def _produced_ms(record: Record) -> int:
+    """The time of the record that became this dead letter; the dead letter's own where it names none."""
+    receipt = dead_letter_receipt(record)
+    return record.timestamp_ms if receipt is None else receipt.origin.timestamp_ms
 
 
 def _or_none(value: bytes | None) -> str:

@@ -33,6 +33,7 @@ from consumer.replays import (
     REASON,
     REPLAYS,
     STATUS,
+    TIMESTAMP,
     TOPIC,
     VALUE_OMITTED,
     carried,
@@ -98,6 +99,8 @@ def dead_letter_headers(action: Bury, failed_at: float, replay_topic: str, *, wi
         "customfit.attempts": str(action.attempts),
         FAILED_AT: _iso(failed_at),
     }
+    if origin.timestamp_ms >= 0:
+        ours[TIMESTAMP] = str(origin.timestamp_ms)
     if origin.batch_index is not None:
         ours[BATCH_INDEX] = str(origin.batch_index)
     if replays:

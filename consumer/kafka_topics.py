@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 DEAD_LETTER_HEADROOM_BYTES: Final = 65_536
 """What headers may add to a record."""
 DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3600 * 1000
+REPLICAS_DEFAULT: Final = -1
+"""As many as the brokers make by themselves."""
 REPLAY_PARTITIONS: Final = 1
 """Lanes make it fast enough. With as many as the source, the assignor, which counts partitions of all topics together,
 was seen to give all of the source to one of two members and all of the replays to the other."""
 REPLAY_RETENTION_MS: Final = 2 * DEAD_LETTER_RETENTION_MS
 """A replay is the receipt of its dead letter and must outlive it: Kafka removes whole segments, days apart."""
 
+Topics = Mapping[str, TopicMetadata]
+"""All that this user may see, by name."""
 log = logging.getLogger("consumer.kafka")
 
 
@@ -57,14 +61,15 @@ def prepare(settings: Settings) -> Prepared:
     Raises KafkaUnavailable, KafkaMisconfigured.
     """
     admin = admin_client(settings)
-    partitions = _partition_count(admin, settings)
+    topics = _topics(settings)
+    partitions = _partition_count(admin, settings, topics)
     demand(admin, settings, "kafka_topic", "Read")
-    _create_dead_letter_topic(admin, settings, partitions)
+    _create_dead_letter_topic(admin, settings, topics)
     demand(admin, settings, "dead_letter_topic", "Write")
     if settings.kafka_start == "latest":
         _start_new_group_at_end(settings, partitions)
     try:
-        create_replay_topic(settings)
+        create_replay_topic(settings, topics)
         demand(admin, settings, "replay_topic", "Read")
     except (TopicNotCreated, MissingRight) as error:
         log.warning("%s, and restart; until then only %s is read", error, settings.kafka_topic)
@@ -79,18 +84,28 @@ def demand(admin: AdminClient, settings: Settings, setting: str, *operations: st
         raise MissingRight(f"{topic} ({settings.origin(setting)}): {refusal(settings, *missing)}")
 
 
-def create_replay_topic(settings: Settings) -> bool:
+def replicas_of(settings: Settings, topics: Topics) -> int:
+    """How many of each partition the source has: what is kept of its records is to be as safe as they are."""
+    source = topics.get(settings.kafka_topic)
+    if source is None or not source.partitions:
+        return REPLICAS_DEFAULT
+    return len(source.partitions[min(source.partitions)].replicas)
+
+
+def create_replay_topic(settings: Settings, topics: Topics | None = None) -> bool:
     """Make sure that it exists; True when it did not. Raises TopicNotCreated, KafkaUnavailable, KafkaMisconfigured."""
     admin = admin_client(settings)
+    topics = _topics(settings) if topics is None else topics
     return _create_topic(
         admin,
         settings,
+        topics,
         f"the replay topic {settings.replay_topic!r} (CUSTOMFIT_REPLAY_TOPIC)",
-        NewTopic(settings.replay_topic, REPLAY_PARTITIONS),
+        NewTopic(settings.replay_topic, REPLAY_PARTITIONS, replicas_of(settings, topics)),
         use="Read",
         # Twice: it takes any record that the dead-letter topic takes, and two headers more.
         headroom_bytes=2 * DEAD_LETTER_HEADROOM_BYTES,
-        retention_ms=REPLAY_RETENTION_MS,
+        config={"retention.ms": str(REPLAY_RETENTION_MS)},
     )
 
 
@@ -106,9 +121,9 @@ class Inspection(NamedTuple):
 def inspect(settings: Settings) -> Inspection:
     """Look at the topics and the group. Raises KafkaUnavailable, KafkaMisconfigured."""
     admin = admin_client(settings)
-    partitions = _partition_count(admin, settings)
+    seen = _topics(settings)
+    partitions = _partition_count(admin, settings, seen)
     demand(admin, settings, "kafka_topic", "Read")
-    seen = admin.list_topics(timeout=REQUEST_SECONDS).topics
     dead_letters = seen.get(settings.dead_letter_topic)
     for setting, operations in (("dead_letter_topic", ["Write"]), ("state_topic", ["Read", "Write"])):
         if getattr(settings, setting) in seen:  # else `run` creates it
@@ -152,8 +167,8 @@ def _committed(consumer: Consumer, settings: Settings, partitions: int) -> dict[
     return {partition.partition: partition.offset for partition in known if partition.offset >= 0}
 
 
-def _partition_count(admin: AdminClient, settings: Settings) -> int:
-    topic = _topics(settings).get(settings.kafka_topic)
+def _partition_count(admin: AdminClient, settings: Settings, topics: Topics) -> int:
+    topic = topics.get(settings.kafka_topic)
     if topic is None or topic.error is not None or not topic.partitions:
         if missing := missing_on_topic(admin, settings.kafka_topic, "Read"):
             raise MissingRight(
@@ -170,7 +185,7 @@ def _partition_count(admin: AdminClient, settings: Settings) -> int:
     return len(topic.partitions)
 
 
-def _topics(settings: Settings) -> dict[str, TopicMetadata]:
+def _topics(settings: Settings) -> Topics:
     """All that we may see, from a client of its own, since that one knows why it gets no answer."""
     errors: list[KafkaError] = []
     admin = admin_client(settings, errors.append)
@@ -201,42 +216,43 @@ _SECURITY_REMEDIES: Final = {
 }
 
 
-def _create_dead_letter_topic(admin: AdminClient, settings: Settings, partitions: int) -> None:
+def _create_dead_letter_topic(admin: AdminClient, settings: Settings, topics: Topics) -> None:
+    partitions = len(topics[settings.kafka_topic].partitions)
+    # With the time of the record retention would remove the letter of an old one at once; that time is in a header.
+    config = {"retention.ms": str(DEAD_LETTER_RETENTION_MS), "message.timestamp.type": "LogAppendTime"}
     _create_topic(
         admin,
         settings,
+        topics,
         f"the dead-letter topic {settings.dead_letter_topic!r} (CUSTOMFIT_DEAD_LETTER_TOPIC)",
-        NewTopic(settings.dead_letter_topic, partitions),
+        NewTopic(settings.dead_letter_topic, partitions, replicas_of(settings, topics)),
         use="Write",
         headroom_bytes=DEAD_LETTER_HEADROOM_BYTES,
-        retention_ms=DEAD_LETTER_RETENTION_MS,
+        config=config,
     )
 
 
 def _create_topic(
     admin: AdminClient,
     settings: Settings,
+    topics: Topics,
     what: str,
     topic: NewTopic,
     *,
     use: str,
     headroom_bytes: int,
-    retention_ms: int,
+    config: Mapping[str, str],
 ) -> bool:
     """Create it if it is not there, for records as large as the source's and headers; whether it was created."""
-    name = topic.topic
-    try:
-        if name in admin.list_topics(timeout=REQUEST_SECONDS).topics:
-            return False
-    except KafkaException as error:
-        raise KafkaUnavailable(f"Kafka stopped answering during the start: {error_text(error)}") from None
+    if topic.topic in topics:
+        return False
     source = ConfigResource(ResourceType.TOPIC, settings.kafka_topic)
     try:
         entries = _wait(admin.describe_configs([source])[source])
         record_bytes_max = int(entries["max.message.bytes"].value)
     except (KafkaException, FutureTimeoutError, KeyError, ValueError):
         record_bytes_max = 1_048_588  # Kafka's default
-    topic.config = {"max.message.bytes": str(record_bytes_max + headroom_bytes), "retention.ms": str(retention_ms)}
+    topic.config = {"max.message.bytes": str(record_bytes_max + headroom_bytes), **config}
     if not create_topic(admin, settings, what, topic, use):
         return False
     log.info("created %s with %d partitions", what, topic.num_partitions)

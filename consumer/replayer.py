@@ -173,6 +173,7 @@ class Replayer:
     def _raise_if_over(self, error: KafkaError) -> None:
         if error.code() in FENCED:
             raise Overtaken
+        # Not is_fatal: of the bare code _FATAL only the abort tells the cause, which may be that another has started.
         if error.fatal() or (error.retriable() and not error.txn_requires_abort()):
             self._unavailable(error)
 

@@ -1,12 +1,13 @@
 """What a dead letter says of itself, and what a replayed one carries through. Pure.
 
 A dead letter is the record as it was, and behind its own headers a tail of ours that begins with the last
-`__connect.errors.topic`. A record of the replay topic is that dead letter unchanged, plus two headers:
+`__connect.errors.topic`. A record of the replay topic is that dead letter unchanged, plus one header or two:
 
     customfit.replays     how many times this record has been replayed: with the origin it says which dead letter this
                           is a replay of, so it is the receipt of it as well
-    customfit.timestamp   the record's timestamp. The replay itself has the time of the replay: with the old one its
-                          topic's retention would remove it before it is read, and the lag would be weeks
+    customfit.timestamp   the record's timestamp, where the dead letter does not say it. The dead letter has the time at
+                          which its topic took it, the replay that of the replay: with the old one retention would
+                          remove them before they are read, and the lag would be weeks
 
 When it becomes a dead letter once more, the tail is replaced and speaks of the original record again: a second replay
 sends the same insert_id, and headers do not grow from replay to replay.
@@ -82,11 +83,10 @@ def replay_receipt(record: Record) -> Receipt | None:
 
 def replay_headers(dead_letter: Record, receipt: Receipt) -> Headers:
     """The headers of the dead letter's replay."""
-    return [
-        *(dead_letter.headers or []),
-        (REPLAYS, str(receipt.replays + 1).encode()),
-        (TIMESTAMP, str(receipt.origin.timestamp_ms).encode()),
-    ]
+    headers = [*(dead_letter.headers or []), (REPLAYS, str(receipt.replays + 1).encode())]
+    if TIMESTAMP not in tail(dead_letter.headers):
+        headers.append((TIMESTAMP, str(receipt.origin.timestamp_ms).encode()))
+    return headers
 
 
 def carried(record: Record, replay_topic: str) -> tuple[Headers, int]:

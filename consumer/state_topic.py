@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, Ne
 
 from consumer.kafka_client import REQUEST_SECONDS, KafkaUnavailable, admin_client, error_text, producer_config
 from consumer.kafka_rights import MOCK_CLUSTER, Right, explained
-from consumer.kafka_topics import create_topic, demand
+from consumer.kafka_topics import create_topic, demand, replicas_of
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -52,8 +52,7 @@ def prepare_state_topic(settings: Settings, partitions: int) -> StateTopic:
         raise KafkaUnavailable(f"Kafka stopped answering during the start: {error_text(error)}") from None
     found = cluster.topics.get(name)
     if found is None or not found.partitions:
-        source = cluster.topics[settings.kafka_topic].partitions
-        _create(admin, settings, partitions, replicas=len(source[min(source)].replicas))
+        _create(admin, settings, partitions, replicas=replicas_of(settings, cluster.topics))
         count, tombstone_seconds = partitions, float(TOMBSTONE_SECONDS)
     else:
         count = len(found.partitions)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Self, TypeVar, ca
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.events import Headers, Partition, Record
-from consumer.kafka_client import REQUEST_SECONDS, KafkaMisconfigured, KafkaUnavailable, reader_config
+from consumer.kafka_client import PASSING_ERRORS, REQUEST_SECONDS, KafkaMisconfigured, KafkaUnavailable, reader_config
 from consumer.kafka_rights import Right, explained
 
 if TYPE_CHECKING:
@@ -126,21 +126,22 @@ class TopicReader:
         silent_seconds = 0.0
         while True:
             self._check()
-            messages = self._consumer.consume(CONSUME_RECORDS, CONSUME_SECONDS)
-            silent_seconds = 0.0 if messages else silent_seconds + CONSUME_SECONDS
+            is_silent = True
+            for message in self._consumer.consume(CONSUME_RECORDS, CONSUME_SECONDS):
+                error = message.error()
+                if error is None or error.code() == KafkaError._PARTITION_EOF:
+                    is_silent = False
+                    yield message
+                elif not error.retriable() and error.code() not in PASSING_ERRORS:
+                    raise KafkaUnavailable(
+                        f"{topic}: {explained(self._settings, error, Right('Read', 'topic', topic))}"
+                    )
+            silent_seconds = silent_seconds + CONSUME_SECONDS if is_silent else 0.0
             if silent_seconds >= self._settings.startup_timeout_seconds:
                 raise KafkaUnavailable(
                     f"{topic}: nothing could be read for {self._settings.startup_timeout_seconds:g} s "
                     "(CUSTOMFIT_STARTUP_TIMEOUT_SECONDS)"
                 )
-            for message in messages:
-                error = message.error()
-                if error is None or error.code() == KafkaError._PARTITION_EOF:
-                    yield message
-                elif not error.retriable() and error.code() not in _PASSING:
-                    raise KafkaUnavailable(
-                        f"{topic}: {explained(self._settings, error, Right('Read', 'topic', topic))}"
-                    )
 
     def _ask(self, what: str, ask: Callable[[], T]) -> T:
         try:
@@ -153,12 +154,6 @@ class TopicReader:
             f"{what} did not answer at {self._settings.kafka_bootstrap_servers} "
             f"(CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS): {error.args[0].str()}"
         ) from None
-
-
-_PASSING: Final = frozenset(
-    {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError.NOT_LEADER_FOR_PARTITION}
-)
-"""The client goes on by itself."""
 
 
 def _record(message: Message) -> Record:

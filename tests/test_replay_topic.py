@@ -1,16 +1,19 @@
-"""The start without a replay topic: it is not needed to deliver, so it must not be in the way."""
+"""The start without a replay topic, which must not be in its way, and what its readers and writers wait for."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import Producer
 
 from consumer import kafka_topics
+from consumer.kafka_client import KafkaUnavailable
 from consumer.kafka_topics import TopicNotCreated, create_replay_topic, prepare
 from consumer.settings import Settings
+from consumer.topic_reader import Bounds, TopicReader
 from tests.given_settings import load
 
 TOPIC = "events"
@@ -49,3 +52,13 @@ def test_a_replay_needs_the_topic(settings: Callable[[], Settings]) -> None:
     """`dlq replay` has nowhere to write to: an error."""
     with pytest.raises(TopicNotCreated):
         create_replay_topic(settings())
+
+
+def test_a_reader_waits_for_an_answer_and_not_for_ever(settings: Callable[[], Settings]) -> None:
+    """A partition that the client has not heard of yet is no failure, until the time is up."""
+    reading = replace(settings(), startup_timeout_seconds=1.0)
+    with (
+        TopicReader(reading, lambda: None) as reader,
+        pytest.raises(KafkaUnavailable, match="nothing could be read for 1 s"),
+    ):
+        list(reader.read(TOPIC, {99: Bounds(0, 1)}))

@@ -18,7 +18,6 @@ from consumer.replays import (
     Origin,
     Receipt,
     dead_letter_receipt,
-    origin_of,
     replay_headers,
     replay_receipt,
 )
@@ -30,6 +29,8 @@ LETTERS: Final = Partition("segment-events.customfit-dlq", 3)
 REPLAYS: Final = Partition("segment-events.customfit-replay", 3)
 PRODUCED_MS: Final = 1_795_428_000_456
 REPLAYED_MS: Final = PRODUCED_MS + 86_400_000
+TAKEN_MS: Final = PRODUCED_MS + 100_000
+"""When the dead-letter topic took it, which is the time that it has there."""
 OWN: Final[Headers] = [("trace", b"abc"), ("trace", None)]
 RULES: Final = DecodingRules(replay_topic=REPLAYS.topic)
 
@@ -43,8 +44,7 @@ def dead_letter(record: Record, offset: int = 7) -> Record:
     """The dead letter that it becomes."""
     action = Bury(Assignment(record.partition, OffsetTracker(0)), record, DeadLetterReason.REFUSED, "HTTP 400", 400)
     headers = dead_letter_headers(action, 1_795_428_100.0, REPLAYS.topic)
-    timestamp_ms = origin_of(record, REPLAYS.topic).timestamp_ms
-    return Record(LETTERS, offset, timestamp_ms, record.key, record.value, headers)
+    return Record(LETTERS, offset, TAKEN_MS + offset, record.key, record.value, headers)
 
 
 def replayed(letter: Record, offset: int = 0) -> Record:
@@ -101,6 +101,16 @@ def test_a_receipt_names_one_dead_letter() -> None:
 def test_two_dead_letters_of_one_failure_have_one_receipt() -> None:
     """A crash between dead letter and commit makes two of them; one replay is enough."""
     assert dead_letter_receipt(dead_letter(produced(), 7)) == dead_letter_receipt(dead_letter(produced(), 8))
+
+
+def test_a_dead_letter_without_the_header_has_the_record_s_time_itself() -> None:
+    """So did earlier versions write it; its replay says the time in the header."""
+    letter = dead_letter(produced())
+    headers = [(name, value) for name, value in letter.headers or [] if name != "customfit.timestamp"]
+    earlier = Record(LETTERS, letter.offset, PRODUCED_MS, letter.key, letter.value, headers)
+
+    assert dead_letter_receipt(letter) == dead_letter_receipt(earlier)
+    assert event(produced()).timestamp == event(replayed(earlier)).timestamp
 
 
 def test_a_topic_made_anew_has_other_receipts() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, Message, Producer, TopicPartition
 
 from consumer.cli.reading import work
 from consumer.cli.replay import Replay
@@ -206,11 +206,13 @@ def test_what_fails_again_keeps_its_first_place(
     sources = {message.offset(): message for message in committed_records(broker, topic)}
     assert 4 == len(letters)
     for letter in letters:
-        names = [name for name, _ in cast("list[tuple[str, bytes]]", letter.headers())]
-        offset = int(dict(cast("list[tuple[str, bytes]]", letter.headers()))["__connect.errors.offset"])
+        headers = cast("list[tuple[str, bytes]]", letter.headers())
+        names = [name for name, _ in headers]
+        offset = int(dict(headers)["__connect.errors.offset"])
         assert 1 == names.count("__connect.errors.topic")
-        assert "customfit.timestamp" not in names
-        assert sources[offset].timestamp() == letter.timestamp()
+        assert 1 == names.count("customfit.timestamp")
+        assert sources[offset].timestamp()[1] == int(dict(headers)["customfit.timestamp"])
+        assert TIMESTAMP_LOG_APPEND_TIME == letter.timestamp()[0]
         assert sources[offset].value() == letter.value()
 
 
