@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicMetadata
 
 from consumer.kafka_client import (
+    PASSING_ERRORS,
     REQUEST_SECONDS,
     KafkaUnavailable,
     MissingRight,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 DEAD_LETTER_HEADROOM_BYTES: Final = 65_536
 """What headers may add to a record."""
 DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3600 * 1000
+RETRY_SECONDS: Final = 0.1
 REPLICAS_DEFAULT: Final = -1
 """As many as the brokers make by themselves."""
 REPLAY_PARTITIONS: Final = 1
@@ -153,14 +156,19 @@ def _outside_the_group(settings: Settings) -> Iterator[Consumer]:
 
 def _committed(consumer: Consumer, settings: Settings, partitions: int) -> dict[int, int]:
     where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
-    try:
-        known = consumer.committed(where, timeout=settings.startup_timeout_seconds)
-    except KafkaException:
-        # While it looks for the coordinator it only times out; that it was denied is a message (librdkafka 2.16).
-        message = consumer.poll(0)
-        if message is not None and (error := message.error()) is not None and is_denied(error):
-            raise KafkaException(error) from None
-        raise
+    deadline = time.monotonic() + settings.startup_timeout_seconds
+    known = None
+    while known is None:
+        try:
+            known = consumer.committed(where, timeout=max(deadline - time.monotonic(), RETRY_SECONDS))
+        except KafkaException as problem:
+            # While it looks for the coordinator it only times out; that it was denied is a message (librdkafka 2.16).
+            message = consumer.poll(0)
+            if message is not None and (error := message.error()) is not None and is_denied(error):
+                raise KafkaException(error) from None
+            if problem.args[0].code() not in PASSING_ERRORS or time.monotonic() >= deadline:
+                raise
+            time.sleep(RETRY_SECONDS)  # of a new cluster's first group the coordinator may be on its way
     for partition in known:
         if partition.error is not None:
             raise KafkaException(partition.error)

@@ -7,8 +7,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from consumer.kafka_topics import _committed
+from tests.given_settings import load
 
 KEY = {"CUSTOMFIT_API_KEY": "a-key-for-starting"}
 
@@ -95,3 +100,38 @@ def test_the_httpx_engine_is_there_without_the_extra(tmp_path: Path) -> None:
     assert 78 == done.returncode, done.stderr
     assert "CUSTOMFIT_HTTP_ENGINE" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class MovingCoordinator:
+    """A consumer whose group's coordinator is elsewhere, so many times that it is asked."""
+
+    def __init__(self, times: int, code: int = KafkaError.NOT_COORDINATOR) -> None:
+        self.times = times
+        self.code = code
+
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        """Fail, or say 7 of each."""
+        assert timeout > 0
+        self.times -= 1
+        if self.times >= 0:
+            raise KafkaException(KafkaError(self.code))
+        return [TopicPartition(partition.topic, partition.partition, 7) for partition in partitions]
+
+    def poll(self, timeout: float) -> None:
+        """Nothing."""
+
+
+def test_a_coordinator_that_is_on_its_way_is_waited_for() -> None:
+    """The first group of a new cluster is told that it asks the wrong broker; that is no reason not to start."""
+    moving = cast("Consumer", MovingCoordinator(2))
+
+    assert {0: 7, 1: 7} == _committed(moving, load(), 2)
+
+
+@pytest.mark.parametrize("code", [KafkaError.NOT_COORDINATOR, KafkaError.GROUP_AUTHORIZATION_FAILED])
+def test_a_coordinator_is_not_waited_for_without_end(code: int) -> None:
+    """What does not pass in time, or not by itself, ends the start."""
+    moving = cast("Consumer", MovingCoordinator(10**6, code))
+
+    with pytest.raises(KafkaException):
+        _committed(moving, load(startup_timeout_seconds="1"), 2)
