@@ -118,9 +118,9 @@ CONTENDERS: Mapping[str, Contender] = {
     for contender in (
         Contender(
             OURS,
-            "`customfit-consumer run`, default settings but for the in-flight limit; pyreqwest, uvloop",
+            "`customfit-consumer run`, default settings but for the in-flight limit; httptools, uvloop",
             lambda _job: [sys.executable, "-m", "consumer", "run"],
-            _customfit("pyreqwest"),
+            _customfit("auto"),
         ),
         Contender(
             "customfit-consumer-httpx",

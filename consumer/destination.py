@@ -1,9 +1,9 @@
-"""CustomFit's API over HTTP: one POST, one answer. What both engines share; each engine is a file of its own.
+"""CustomFit's API over HTTP: one POST, one answer. What the engines share; each is a file of its own.
 
-`open_engine` picks the engine. Either way: no redirect is followed, nothing is sent a second time, TLS is verified, no
+`open_engine` picks one. With each: no redirect is followed, nothing is sent a second time, TLS is verified, no
 compressed answer is asked for or unpacked, and what comes back is bounded in size and in time.
 
-The proxy comes from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY and is chosen here, once, since the two libraries
+The proxy comes from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY and is chosen here, once, since the libraries
 read these differently. Trusted are the machine's certificates (or those of SSL_CERT_FILE, SSL_CERT_DIR) and those in
 CUSTOMFIT_API_CA_FILE.
 """
@@ -15,7 +15,7 @@ import importlib
 import os
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -34,6 +34,8 @@ BODY_BYTES_KEPT: Final = 512
 DETAIL_CHARACTERS_MAX: Final = 200
 RETRY_AFTER_CHARACTERS_MAX: Final = 100  # an HTTP date has 29
 CONNECT_SECONDS_MAX: Final = 5.0
+FAST_ENGINES: Final = {"httptools": "httptools", "pyreqwest": "pyreqwest.client"}
+"""Those of the extra `fast`, the fastest first, and what has to be importable."""
 IDLE_SECONDS_MAX: Final = 30.0
 """A connection idle for longer is not used again; servers commonly close at 60 (load balancers) or 75 (nginx)."""
 
@@ -46,7 +48,7 @@ class Engine(Protocol):
 
     name: str
 
-    async def post(self, body: bytes) -> Answer:
+    def post(self, body: bytes) -> Awaitable[Answer]:
         """Send JSON once. The caller keeps to `in_flight_max` at once: nothing queues in here."""
 
     async def close(self) -> None:
@@ -92,7 +94,7 @@ class Target:
         return NoAnswer(kind, printable[:DETAIL_CHARACTERS_MAX])
 
     def timed_out(self, *, connecting: bool) -> NoAnswer:
-        """The same words for both engines."""
+        """The same words for all engines."""
         if connecting:
             return NoAnswer("timeout", f"no connection within {self.connect_timeout_seconds:g} s")
         return NoAnswer("timeout", f"no complete answer within {self.timeout_seconds:g} s")
@@ -101,22 +103,41 @@ class Target:
 def open_engine(settings: Settings, environ: Mapping[str, str] = os.environ) -> Engine:
     """Open the HTTP engine that the settings ask for; a proxy is taken from `environ`. Raises EngineUnavailable."""
     target = target_of(settings, environ)
-    if settings.http_engine != "httpx":
-        try:
-            importlib.import_module("pyreqwest.client")
-        except ImportError as error:
-            if settings.http_engine == "pyreqwest":
-                raise EngineUnavailable(
-                    "CUSTOMFIT_HTTP_ENGINE=pyreqwest: the package pyreqwest cannot be imported"
-                    f" ({error}); pip install 'customfit-consumer[fast]', or leave the setting at auto"
-                ) from error
-        else:
+    match _choice(settings.http_engine, has_proxy=target.proxy is not None):
+        case "httptools":
+            from consumer.engine_httptools import HttptoolsEngine
+
+            return HttptoolsEngine(target)
+        case "pyreqwest":
             from consumer.engine_pyreqwest import PyreqwestEngine
 
             return PyreqwestEngine(target)
-    from consumer.engine_httpx import HttpxEngine
+        case _:
+            from consumer.engine_httpx import HttpxEngine
 
-    return HttpxEngine(target)
+            return HttpxEngine(target)
+
+
+def _choice(asked: str, *, has_proxy: bool) -> str:
+    """The engine asked for, which must be able to do it; or, of those installed, the fastest that is."""
+    if asked == "httptools" and has_proxy:
+        raise EngineUnavailable(
+            "CUSTOMFIT_HTTP_ENGINE=httptools connects directly, but a proxy is set for CUSTOMFIT_API_URL; leave the"
+            " setting at auto, or name the host in NO_PROXY"
+        )
+    for name, module in FAST_ENGINES.items():
+        if asked in (name, "auto") and not (name == "httptools" and has_proxy):
+            try:
+                importlib.import_module(module)
+            except ImportError as error:
+                if asked == name:
+                    raise EngineUnavailable(
+                        f"CUSTOMFIT_HTTP_ENGINE={name}: the package {name} cannot be imported"
+                        f" ({error}); pip install 'customfit-consumer[fast]', or leave the setting at auto"
+                    ) from error
+            else:
+                return name
+    return "httpx"
 
 
 def target_of(settings: Settings, environ: Mapping[str, str]) -> Target:

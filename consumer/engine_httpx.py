@@ -40,7 +40,7 @@ class HttpxEngine:
             logging.getLogger(logger).setLevel(logging.WARNING)
         _settle_sniffio()
         self._target = target
-        self._tls = _tls(target)  # one for all: loading the certificates takes tens of ms
+        self._tls = tls_context(target)  # one for all: loading the certificates takes tens of ms
         try:
             self._url = httpx.URL(target.url)
             self._proxy = _proxy(target.proxy, self._tls) if target.proxy else None
@@ -169,7 +169,8 @@ def _settle_sniffio() -> None:
         sys.modules["sniffio"] = None  # type: ignore[assignment]  # the documented way, unknown to the stubs
 
 
-def _tls(target: Target) -> ssl.SSLContext:
+def tls_context(target: Target) -> ssl.SSLContext:
+    """What the destination's certificate must come from. Raises EngineUnavailable."""
     if not any(url.startswith("https:") for url in (target.url, target.proxy or "")):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # is not used, and trusts nobody
     try:

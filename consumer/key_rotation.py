@@ -6,12 +6,14 @@ by the rules that hold for every wrong key.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from consumer.answers import Answer, Answered
@@ -26,7 +28,7 @@ log = logging.getLogger("consumer.destination")
 
 
 class RotatingEngine:
-    """Both engines in turn behind one. `reload` gives the settings as their sources are now."""
+    """Engines in turn behind one. `reload` gives the settings as their sources are now."""
 
     def __init__(
         self,
@@ -44,24 +46,20 @@ class RotatingEngine:
         self.name = self._engine.name
         self._busy: Counter[Engine] = Counter()
         """Requests in flight, by engine; one with another key is closed when it has none."""
+        self._closing: set[asyncio.Future[None]] = set()
         self._look_at = 0.0
 
-    async def post(self, body: bytes) -> Answer:
+    def post(self, body: bytes) -> asyncio.Future[Answer]:
         """Send JSON once, with the key as it is now."""
         engine = self._engine
         self._busy[engine] += 1
-        try:
-            answer = await engine.post(body)
-        finally:
-            self._busy[engine] -= 1
-            if len(self._busy) > 1:
-                await self._close_idle()
-        if isinstance(answer, Answered) and answer.status in KEY_REFUSED and engine is self._engine:
-            self._look_again()
-        return answer
+        future = asyncio.ensure_future(engine.post(body))
+        future.add_done_callback(partial(self._answered, engine))
+        return future
 
     async def close(self) -> None:
         """Close all."""
+        await asyncio.gather(*self._closing)
         for engine in {self._engine, *self._busy}:
             await engine.close()
 
@@ -84,10 +82,22 @@ class RotatingEngine:
         self._settings, self._engine = settings, engine
         return True
 
-    async def _close_idle(self) -> None:
+    def _answered(self, engine: Engine, future: asyncio.Future[Answer]) -> None:
+        self._busy[engine] -= 1
+        if len(self._busy) > 1:
+            self._close_idle()
+        if future.cancelled() or future.exception() is not None:
+            return
+        answer = future.result()
+        if isinstance(answer, Answered) and answer.status in KEY_REFUSED and engine is self._engine:
+            self._look_again()
+
+    def _close_idle(self) -> None:
         for engine in [one for one, busy in self._busy.items() if not busy and one is not self._engine]:
             del self._busy[engine]
-            await engine.close()
+            closing = asyncio.ensure_future(engine.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     def _look_again(self) -> None:
         if self._clock() >= self._look_at:

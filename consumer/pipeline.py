@@ -18,11 +18,12 @@ import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
 from consumer import commit_metadata
 from consumer.actions import Action, Bury, Forget, Remember
-from consumer.answers import judge, result_of
+from consumer.answers import Answer, judge, result_of
 from consumer.commits import CommitSchedule
 from consumer.decoding import DecodingRules
 from consumer.destination import Engine
@@ -72,6 +73,9 @@ if TYPE_CHECKING:
 
 TURN_SECONDS_MAX: Final = 1.0
 """A turn at least this often, so that a hang is told from idleness."""
+WRITE_SECONDS: Final = 0.01
+"""The state is handed what is to be remembered at most this often: each time wakes a thread, which costs the loop its
+turn. What comes after a quiet time goes at once."""
 PUBLISH_SECONDS: Final = 0.1
 """A snapshot at most this often: making one costs as much as handling a request."""
 
@@ -128,7 +132,9 @@ class Pipeline:
         )
         self._drains = Drains(settings.drain_seconds)
         self._uncommitted_stop = False
-        self._deliveries: dict[Delivery, asyncio.Task[None]] = {}
+        self._writes: list[Remember | Forget] = []
+        self._write_at = 0.0
+        self._deliveries: dict[Delivery, asyncio.Future[Answer]] = {}
         self._notes: dict[Partition, PartitionNotes] = {}
         self._finished_here: dict[Partition, tuple[int, dict[int, int]]] = {}
         """Of partitions that went, and may come back: what was committed, and what was finished above."""
@@ -154,15 +160,15 @@ class Pipeline:
         while not self._ended:
             inputs = await self._inbox.take(self._seconds_until_due(time.monotonic()))
             self._turn(inputs, time.monotonic())
-        for task in self._deliveries.values():
-            task.cancel()
+        for answer in self._deliveries.values():
+            answer.cancel()
 
     def _turn(self, inputs: Sequence[Input], now: float) -> None:
         for item in inputs:
             self._accept(item, now)
         self._sequencer.tick(now)
         self._send()
-        self._act(self._sequencer.take_actions())
+        self._act(self._sequencer.take_actions(), now)
         self._halt()
         self._intake.go_on(now)
         self._drains.answer(self._sequencer.assignments, now)
@@ -178,6 +184,7 @@ class Pipeline:
 
     def _seconds_until_due(self, now: float) -> float:
         due = [now + (PUBLISH_SECONDS if self._unpublished else TURN_SECONDS_MAX)]
+        due += [self._write_at] if self._writes else []
         due += [d for d in (self._sequencer.next_deadline(now), self._drains.next_deadline()) if d is not None]
         return max(min(due) - now, 0.0)
 
@@ -273,28 +280,29 @@ class Pipeline:
     # ------------------------------------------------------------------ out
 
     def _send(self) -> None:
-        loop = asyncio.get_running_loop()
         # A fresh time for each: in a long turn, or in one in which the process was stopped, a lease may run out.
-        while (delivery := self._sequencer.next_delivery(time.monotonic())) is not None:
-            self._deliveries[delivery] = loop.create_task(self._deliver(delivery))
+        while (delivery := self._sequencer.next_delivery(now := time.monotonic())) is not None:
+            body = request_body(delivery, self._settings.api_dialect)
+            answer = asyncio.ensure_future(self._engine.post(body))
+            answer.add_done_callback(partial(self._answered, delivery, now))
+            self._deliveries[delivery] = answer
 
-    async def _deliver(self, delivery: Delivery) -> None:
-        started = time.monotonic()
-        try:
-            answer = await self._engine.post(request_body(delivery, self._settings.api_dialect))
-        except Exception as error:  # noqa: BLE001  not an answer of any kind: a fault of this program
-            self._inbox.post_here(ThreadEnded("delivery", error))
+    def _answered(self, delivery: Delivery, started: float, answer: asyncio.Future[Answer]) -> None:
+        if answer.cancelled():
             return
-        self._inbox.post_here(Responded(delivery, answer, time.monotonic() - started))
+        if (error := answer.exception()) is not None:  # not an answer of any kind: a fault of this program
+            self._inbox.post_here(ThreadEnded("delivery", error))
+        else:
+            self._inbox.post_here(Responded(delivery, answer.result(), time.monotonic() - started))
 
-    def _act(self, actions: Sequence[Action]) -> None:
-        writes: list[Remember | Forget] = []
+    def _act(self, actions: Sequence[Action], now: float) -> None:
         for action in actions:
             match action:
                 case Remember():
-                    writes.append(action)
+                    self._writes.append(action)
                 case Forget(lane):
-                    writes.append(action)
+                    self._writes.append(action)
+                    self._write_at = now  # or a look-up could overtake it
                     for assignment in self._sequencer.assignments.values():
                         assignment.known.discard(lane.user)
                 case Bury():
@@ -302,7 +310,9 @@ class Pipeline:
                     self._graveyard.bury(action)
                 case _:
                     assert_never(action)
-        if writes:
+        if self._writes and now >= self._write_at:
+            writes, self._writes = self._writes, []
+            self._write_at = now + WRITE_SECONDS
             self._states.write(writes)
 
     def _halt(self) -> None:

@@ -98,7 +98,13 @@ class Settings:
     ]
     http_engine: Annotated[
         HttpEngine,
-        choice("auto", "pyreqwest", "httpx", text="HTTP client; `auto`: pyreqwest if installed (extra `fast`)."),
+        choice(
+            "auto",
+            "httptools",
+            "pyreqwest",
+            "httpx",
+            text="HTTP client; `auto`: httptools, with a proxy pyreqwest, if installed (extra `fast`), else httpx.",
+        ),
     ]
     # Kafka
     kafka_bootstrap_servers: Annotated[

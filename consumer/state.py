@@ -36,7 +36,7 @@ from consumer.lanes import Lane
 from consumer.partition_state import PartitionState
 from consumer.state_records import StateKey, encode_key, encode_value
 from consumer.state_restore import Slice, StateReader
-from consumer.state_topic import StateTopic, StateWriter, grow, growth_problem
+from consumer.state_topic import StateTopic, StateWriter, Written, grow, growth_problem
 from consumer.store import Store
 
 if TYPE_CHECKING:
@@ -287,9 +287,13 @@ class UserStates:
         value = None if identified_at_ms is None else encode_value(key, identified_at_ms)
         self._writer.write(write.state.partition.number, encode_key(key), value, write)
 
-    def _on_written(self, write: _Write, offset: int | None, error: KafkaError | None) -> None:
-        """The producer's answer, from its thread."""
-        self._work.put(partial(self._written, write, offset, error))
+    def _on_written(self, answers: list[Written[_Write]]) -> None:
+        """The producer's answers, from its thread."""
+        self._work.put(partial(self._all_written, answers))
+
+    def _all_written(self, answers: list[Written[_Write]]) -> None:
+        for write, offset, error in answers:
+            self._written(write, offset, error)
 
     def _written(self, write: _Write, offset: int | None, error: KafkaError | None) -> None:
         if error is not None or offset is None:

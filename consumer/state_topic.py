@@ -144,13 +144,24 @@ def _checked_config(admin: AdminClient, name: str, cluster_id: str) -> float:
     return int(config["delete.retention.ms"].value) / 1000
 
 
-class StateWriter(Generic[Note]):
-    """Writes records; each `note` comes back once, with the record's offset or with an error, from a thread."""
+class Written(NamedTuple, Generic[Note]):
+    """What came of a record."""
 
-    def __init__(self, settings: Settings, written: Callable[[Note, int | None, KafkaError | None], None]) -> None:
+    note: Note
+    offset: int | None
+    error: KafkaError | None
+
+
+class StateWriter(Generic[Note]):
+    """Writes records; each `note` comes back once, with the record's offset or with an error, many at a time."""
+
+    def __init__(self, settings: Settings, written: Callable[[list[Written[Note]]], None]) -> None:
+        """`written` is called from a thread."""
         self._settings = settings
         self._written = written
         self._stopping = False
+        self._answers: list[Written[Note]] = []
+        """Of the producer, in one call of `poll`."""
         self._thread = threading.Thread(target=self._run, name="state-topic", daemon=True)
 
     def start(self) -> None:
@@ -164,20 +175,27 @@ class StateWriter(Generic[Note]):
         self._thread.join()
         self._producer.purge()
         self._producer.poll(0)
+        self._hand_on()
 
     def write(self, partition: int, key: bytes, value: bytes | None, note: Note) -> None:
         """Write one record to exactly this partition; a record without value is a deletion."""
 
         def delivered(error: KafkaError | None, message: Message) -> None:
-            self._written(note, message.offset(), error)
+            self._answers.append(Written(note, message.offset(), error))
 
         try:
             self._producer.produce(self._settings.state_topic, value, key, partition=partition, on_delivery=delivered)
         except BufferError:
-            self._written(note, None, KafkaError(KafkaError._QUEUE_FULL))
+            self._written([Written(note, None, KafkaError(KafkaError._QUEUE_FULL))])
         except KafkaException as error:
-            self._written(note, None, error.args[0])
+            self._written([Written(note, None, error.args[0])])
 
     def _run(self) -> None:
         while not self._stopping:
             self._producer.poll(POLL_SECONDS)
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        if self._answers:
+            answers, self._answers = self._answers, []
+            self._written(answers)

@@ -183,6 +183,13 @@ FAULTS: Final = (
         "tests/test_destination.py::test_every_status_is_an_answer",
     ),
     EdgeFault(
+        "a second answer to one request is taken",
+        "consumer/engine_httptools.py",
+        "            self._is_kept = False\n            raise _SecondAnswer",
+        "            pass",
+        "tests/test_engine_httptools.py::test_an_answer_that_nobody_asked_for_ends_the_connection[answer_twice]",
+    ),
+    EdgeFault(
         "the key is said back",
         "consumer/destination.py",
         'body = body.replace(spelling.encode(), b"***")',

@@ -35,7 +35,7 @@ from tests.simulated_state import SimulatedStates, Stores
 from tests.verifier import Verifier
 
 BACKOFF_SECONDS_MAX = 4.0
-NO_TASK = cast("asyncio.Task[None]", None)
+NO_ANSWER = cast("asyncio.Future[Answer]", None)
 TURN_AFTER_SECONDS_MAX = 0.03
 """So long may inputs gather before a turn takes them all."""
 
@@ -89,7 +89,7 @@ class SteppedPipeline(Pipeline):
     def _send(self) -> None:
         while (delivery := self._sequencer.next_delivery(self._now())) is not None:
             self.sent.append(delivery)
-            self._deliveries[delivery] = NO_TASK
+            self._deliveries[delivery] = NO_ANSWER
 
 
 class SilentReporter:

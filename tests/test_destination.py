@@ -1,4 +1,4 @@
-"""Both HTTP engines, held to one contract by servers that misbehave in every way a network knows."""
+"""The HTTP engines, held to one contract by servers that misbehave in every way a network knows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,17 +44,24 @@ def settings_for(url: str, **fields: Any) -> Settings:
     return dataclasses.replace(settings, api_url=url, **fields)
 
 
-@pytest.fixture(params=["pyreqwest", "httpx"])
+@pytest.fixture(params=["httptools", "pyreqwest", "httpx"])
 def engine_name(request: pytest.FixtureRequest) -> str:
     """Each engine that is installed."""
-    if request.param == "pyreqwest":
-        pytest.importorskip("pyreqwest")
+    if request.param != "httpx":
+        pytest.importorskip(request.param)
     return str(request.param)
 
 
 @pytest.fixture
 async def open_(engine_name: str) -> AsyncIterator[Open]:
     """Opens the engine under test for a URL; closes what it opened."""
+    async with opening(engine_name) as open_one:
+        yield open_one
+
+
+@asynccontextmanager
+async def opening(engine_name: str) -> AsyncIterator[Open]:
+    """What the fixture is made of, for other loops than the fixture's."""
     engines: list[Engine] = []
 
     def open_one(url: str, environ: Mapping[str, str] | None = None, **fields: Any) -> Engine:
@@ -73,6 +81,15 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
     if files is None:
         pytest.skip("no openssl command")
     return files
+
+
+@pytest.fixture
+def takes_proxies(engine_name: str) -> None:
+    """Leaves out the engine that connects directly only."""
+    if engine_name == "httptools":
+        with pytest.raises(EngineUnavailable, match=r"CUSTOMFIT_HTTP_ENGINE=httptools .* NO_PROXY"):
+            open_engine(settings_for("http://a/", http_engine=engine_name), {"HTTP_PROXY": "http://p:1"})
+        pytest.skip("connects directly, and says so")
 
 
 # What is sent
@@ -444,7 +461,7 @@ async def test_cancelling_ends_the_wait_and_the_engine_goes_on(open_: Open) -> N
         engine = open_(server.url, in_flight_max=1)
         for _ in range(3):
             arrived.clear()
-            task = asyncio.create_task(engine.post(b"[0]"))
+            task = asyncio.ensure_future(engine.post(b"[0]"))
             await arrived.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -502,7 +519,7 @@ async def test_closing_ends_what_is_in_flight(open_: Open) -> None:
 
     async with RawServer(behave) as server:
         engine = open_(server.url)
-        task = asyncio.create_task(engine.post(BODY))
+        task = asyncio.ensure_future(engine.post(BODY))
         await arrived.wait()
         await engine.close()
         answers = [await task, await engine.post(BODY)]
@@ -556,6 +573,7 @@ def test_a_bad_ca_file_is_refused(engine_name: str, tmp_path: Path, content: str
         open_engine(settings_for("https://x.invalid/", http_engine=engine_name, api_ca_file=ca_file), {})
 
 
+@pytest.mark.usefixtures("takes_proxies")
 async def test_a_plain_request_goes_through_the_proxy(open_: Open) -> None:
     """The proxy gets the whole URL and its own credentials, decoded; the destination's key only as usual."""
     async with RawServer(answering(200, b"by proxy")) as proxy:
@@ -569,6 +587,7 @@ async def test_a_plain_request_goes_through_the_proxy(open_: Open) -> None:
     assert request.headers["authorization"] == f"Bearer {KEY}"
 
 
+@pytest.mark.usefixtures("takes_proxies")
 async def test_the_proxy_itself_may_speak_tls(open_: Open, tls: TlsFiles) -> None:
     """An https:// proxy is verified with the same certificates, the own CA among them."""
     async with RawServer(answering(200, b"by proxy"), tls=tls.context) as proxy:
@@ -582,6 +601,7 @@ async def test_the_proxy_itself_may_speak_tls(open_: Open, tls: TlsFiles) -> Non
     assert distrusting.kind == "connect_error"
 
 
+@pytest.mark.usefixtures("takes_proxies")
 async def test_a_tls_request_goes_through_a_tunnel(open_: Open, tls: TlsFiles) -> None:
     """The proxy sees CONNECT and ciphertext; the server behind it is verified by the name asked for."""
 
@@ -611,6 +631,7 @@ async def test_a_tls_request_goes_through_a_tunnel(open_: Open, tls: TlsFiles) -
     assert "authorization" not in proxy.requests[0].headers
 
 
+@pytest.mark.usefixtures("takes_proxies")
 async def test_a_proxy_that_refuses_is_a_connect_error(open_: Open) -> None:
     """407 to CONNECT says nothing about the destination; the proxy's password is not told."""
     async with RawServer(answering(407)) as proxy:
@@ -669,17 +690,40 @@ def test_a_proxy_that_no_engine_can_use_is_refused(engine_name: str, environ: di
     assert "secret" not in str(raised.value)
 
 
-async def test_auto_prefers_pyreqwest_and_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`auto` takes pyreqwest when it can be imported, else httpx; `pyreqwest` alone insists."""
-    with_it = open_engine(settings_for("http://a/"), {}) if "pyreqwest" in sys.modules else None
-    monkeypatch.setitem(sys.modules, "pyreqwest", None)
-    monkeypatch.setitem(sys.modules, "pyreqwest.client", None)
-    without = open_engine(settings_for("http://a/"), {})
+@pytest.mark.parametrize(
+    ("installed", "environ", "name"),
+    [
+        (("httptools", "pyreqwest"), {}, "httptools"),
+        (("httptools", "pyreqwest"), {"HTTP_PROXY": "http://p:1"}, "pyreqwest"),
+        (("httptools",), {"HTTP_PROXY": "http://p:1"}, "httpx"),
+        (("pyreqwest",), {}, "pyreqwest"),
+        ((), {}, "httpx"),
+    ],
+)
+async def test_auto_takes_the_fastest_that_can_do_it(
+    monkeypatch: pytest.MonkeyPatch, installed: tuple[str, ...], environ: dict[str, str], name: str
+) -> None:
+    """Httptools connects directly only; without the extra `fast` there is httpx."""
+    for module in ("httptools", "pyreqwest"):
+        if module in installed:
+            pytest.importorskip(module)
+        else:
+            monkeypatch.setitem(sys.modules, module, None)
+            monkeypatch.setitem(sys.modules, f"{module}.client", None)
+    engine = open_engine(settings_for("http://a/"), environ)
+    await engine.close()
 
-    assert with_it is None or with_it.name == "pyreqwest"
-    assert without.name == "httpx"
-    with pytest.raises(EngineUnavailable, match=r"CUSTOMFIT_HTTP_ENGINE=pyreqwest: .*customfit-consumer\[fast\]"):
-        open_engine(settings_for("http://a/", http_engine="pyreqwest"), {})
+    assert name == engine.name
+
+
+@pytest.mark.parametrize("name", ["httptools", "pyreqwest"])
+def test_an_engine_that_is_asked_for_must_be_installed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The message says how to install it."""
+    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, f"{name}.client", None)
+
+    with pytest.raises(EngineUnavailable, match=rf"CUSTOMFIT_HTTP_ENGINE={name}: .*customfit-consumer\[fast\]"):
+        open_engine(settings_for("http://a/", http_engine=name), {})
 
 
 @pytest.mark.parametrize("auth", ["bearer", "query"])

@@ -19,7 +19,7 @@ from consumer.offsets import OffsetTracker
 from consumer.settings import Settings
 from consumer.state import UserStates
 from consumer.state_records import decode_record
-from consumer.state_topic import StateTopic, StateWriter
+from consumer.state_topic import StateTopic, StateWriter, Written
 from tests.given_settings import load
 from tests.given_store import ANN
 
@@ -39,7 +39,7 @@ class Topic(StateWriter[Any]):
         """Partition, user, whether identified."""
         (_, user), identified = decode_record(key, value)
         self.records.append((partition, user, identified))
-        self._written(note, len(self.records) - 1, None)
+        self._written([Written(note, len(self.records) - 1, None)])
 
 
 class Steps(UserStates):
