@@ -16,8 +16,10 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
+from consumer.assignment import Assignment
 from consumer.events import Partition, User
 from consumer.inputs import Input, StateOpened, ThreadEnded
+from consumer.offsets import OffsetTracker
 from consumer.settings import Settings, load_settings
 from consumer.state import UserStates
 from consumer.state_records import StateKey, encode_key, encode_value
@@ -82,7 +84,7 @@ def _open(settings: Settings) -> tuple[float, int]:
     topic = prepare_state_topic(settings, 1)
     started = time.monotonic()
     states.start(topic)
-    states.open(Partition(TOPIC, 0))
+    states.open(Assignment(Partition(TOPIC, 0), OffsetTracker(0)))
     while True:
         match inputs.get(timeout=PATIENCE_SECONDS):
             case StateOpened(_, users):

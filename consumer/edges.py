@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from consumer.actions import Bury, Forget, Remember
+from consumer.assignment import Assignment
 from consumer.events import Partition, User
 from consumer.offsets import CommitPoint
 from consumer.wire_format import SchemaRef
@@ -33,7 +34,7 @@ class Source(Protocol):
 class States(Protocol):
     """Who is identified (state.py)."""
 
-    def open(self, partition: Partition) -> None:
+    def open(self, assignment: Assignment) -> None:
         """Make ready; `StateOpened` follows."""
 
     def close(self, partition: Partition) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from consumer.actions import Bury
 from consumer.answers import Answer
+from consumer.assignment import Assignment
 from consumer.events import Partition, Record, User
 from consumer.known_schemas import Read
 from consumer.lanes import Delivery, Lane
@@ -122,11 +123,11 @@ class ThreadEnded:
     error: BaseException | None
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class StateOpened:
-    """A partition's stored state is ready for look-ups."""
+    """A partition's stored state is ready for look-ups, in this tenure: an earlier one's says nothing of it."""
 
-    partition: Partition
+    assignment: Assignment
     users: int
 
 
@@ -159,6 +160,13 @@ class StateProblem:
 
     kind: str
     detail: str
+
+
+@dataclass(slots=True, frozen=True)
+class StateMended:
+    """What was told as a problem of this kind works again."""
+
+    kind: str
 
 
 class Responded(msgspec.Struct, frozen=True, eq=False):
@@ -229,6 +237,7 @@ Input = (
     | StateRestoring
     | StateWritten
     | StateProblem
+    | StateMended
     | Responded
     | DeadLettered
     | DeadLetterFailed

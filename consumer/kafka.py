@@ -415,11 +415,13 @@ class Source:
         """Ask where the logs end, once a second and without waiting: what a fetch says of it is stale while paused."""
         now = time.monotonic()
         if self._end_offsets is not None:
-            if not all(future.done() for future in self._end_offsets.values()):
+            # One was seen that never ended, though a request has its time-out (list_offsets, 2.16.1): it is let go.
+            is_lost = now >= self._end_offsets_due + 2 * REQUEST_SECONDS
+            if not is_lost and not all(future.done() for future in self._end_offsets.values()):
                 return
             ends = {}
             for where, future in self._end_offsets.items():
-                if future.exception() is None:
+                if future.done() and future.exception() is None:
                     ends[Partition(where.topic, where.partition)] = future.result().offset
             self._end_offsets = None
             self._post(EndOffsets(ends))

@@ -12,6 +12,9 @@ stopped (SIGSTOP, a paused machine) and wakes up. So a partition is ours on leas
 A process that is stopped can't end its requests: those in flight then are the most that another owner repeats. Time is
 CLOCK_MONOTONIC, which does not count a machine's suspension (nor would the group's answer: its connections are gone).
 
+That a user is identified is recorded on lease too, by the same sum (its time-out is the producer's message.timeout.ms):
+a record that comes late would lie behind the next owner's deletion of the user and undo it.
+
 While events of a partition wait, its commit is renewed every third of the lease, also with nothing new to say. An idle
 partition lets its lease run out, and its next event waits for one commit: a round trip to the broker.
 """
@@ -24,6 +27,8 @@ MARGIN_SECONDS: Final = 1.0
 """For what is not exact: turns of the loop, timers, clocks that run apart."""
 SHARE_MIN: Final = 1 / 3
 """The lease has at least this share of the session, or a late commit or two would stop all sending."""
+STATE_WRITE_SECONDS: Final = 10.0
+"""How long a record may be on its way to the state topic, before it is given up and written anew if it still counts."""
 RENEWALS: Final = 3
 """In one lease, so that two may fail."""
 

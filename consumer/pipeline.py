@@ -52,6 +52,7 @@ from consumer.inputs import (
     SchemaFound,
     SchemaMissing,
     StartPoint,
+    StateMended,
     StateOpened,
     StateProblem,
     StateRestoring,
@@ -79,7 +80,7 @@ turn. What comes after a quiet time goes at once."""
 PUBLISH_SECONDS: Final = 0.1
 """A snapshot at most this often: making one costs as much as handling a request."""
 
-STATE_TOPIC_PROBLEMS: Final = ("not_written", "not_read")
+STATE_TOPIC_PROBLEMS: Final = ("not_written", "not_read", "not_grown")
 
 log = logging.getLogger("consumer.pipeline")
 
@@ -142,7 +143,7 @@ class Pipeline:
         self._kafka_trouble: str | None = None
         self._group_trouble: str | None = None
         self._registry_trouble: str | None = None
-        self._state_trouble: str | None = None
+        self._state_troubles: dict[str, str] = {}
         self._denied: dict[str, str] = {}
         """What the access lists keep us from → the words for it."""
         self._unpublished = False
@@ -207,8 +208,10 @@ class Pipeline:
                 self._reporter.registry_trouble(detail)
             case Responded():
                 self._responded(item, now)
-            case StateOpened() | StateRestoring() | StateWritten() | StateProblem():
+            case StateOpened() | StateRestoring() | StateWritten():
                 self._state_news(item, now)
+            case StateProblem() | StateMended():
+                self._state_trouble(item)
             case DeadLettered(action):
                 self._dead_letter_trouble = None
                 self._sequencer.buried(action)
@@ -355,32 +358,41 @@ class Pipeline:
             offsets = OffsetTracker(start.offset, finished_before, cluster_id)
             committed, finished_here = self._finished_here.pop(partition, (0, {}))
             offsets.finished_here(finished_here if start.offset >= committed else {})
-            self._sequencer.assign(partition, offsets).guarded = partition.topic != self._settings.replay_topic
+            assignment = self._sequencer.assign(partition, offsets)
+            assignment.guarded = partition.topic != self._settings.replay_topic
             self._notes[partition] = PartitionNotes()
-            self._states.open(partition)
+            self._states.open(assignment)
 
-    def _state_news(self, news: StateOpened | StateRestoring | StateWritten | StateProblem, now: float) -> None:
+    def _state_news(self, news: StateOpened | StateRestoring | StateWritten, now: float) -> None:
         match news:
-            case StateOpened(partition, users):
-                self._state_trouble = None
-                if (notes := self._notes.get(partition)) is not None:
+            case StateOpened(assignment, users):
+                self._state_troubles.pop("not_written", None)
+                # A dropped one: this was on its way here when the partition was taken away.
+                if not assignment.dropped and (notes := self._notes.get(assignment.partition)) is not None:
                     notes.identified_users = users
                     if notes.restoring:  # and not a damaged store that was read again: its partition may be resting
                         notes.restoring, notes.restore_remaining = False, None
-                        self._source.resume(partition)
+                        self._source.resume(assignment.partition)
             case StateRestoring(partition, remaining):
                 if (notes := self._notes.get(partition)) is not None and notes.restoring:
                     notes.restore_remaining = remaining
             case StateWritten(lanes, counts):
-                self._state_trouble = None if lanes else self._state_trouble
+                if lanes:
+                    self._state_troubles.pop("not_written", None)
                 for partition, users in counts.items():
                     if (notes := self._notes.get(partition)) is not None:
                         notes.identified_users = users
                 for lane in lanes:
                     self._sequencer.recorded(lane, now)
-            case StateProblem(kind, detail):
-                self._state_trouble = detail if kind in STATE_TOPIC_PROBLEMS else self._state_trouble
-                self._reporter.state_problem(kind, detail)
+
+    def _state_trouble(self, news: StateProblem | StateMended) -> None:
+        if isinstance(news, StateMended):
+            self._state_troubles.pop(news.kind, None)
+            self._reporter.state_mended(news.kind)
+            return
+        if news.kind in STATE_TOPIC_PROBLEMS:
+            self._state_troubles[news.kind] = news.detail
+        self._reporter.state_problem(news.kind, news.detail)
 
     def _forget(self, partitions: Sequence[Partition], reason: HandBack) -> None:
         self._reporter.rebalanced("lost" if reason is HandBack.LOST else "revoked", partitions)
@@ -426,7 +438,7 @@ class Pipeline:
             kafka_trouble=self._kafka_trouble,
             group_trouble=self._group_trouble,
             registry_trouble=self._registry_trouble,
-            state_trouble=self._state_trouble,
+            state_trouble="; ".join(self._state_troubles.values()) or None,
             denied=tuple(self._denied.values()),
             awaiting_schemas=tuple(self._intake.waiting_partitions),
         )

@@ -167,11 +167,17 @@ class Reporter:
                 text = f"the local store can't be written; work goes on, the topic has it all: {detail}"
             case "not_read":
                 text = f"the state topic can't be read; its partition waits and it is tried again: {detail}"
+            case "not_grown":
+                text = f"its partition waits and it is tried again: {detail}"
             case "unknown_record":
                 text = f"the state topic holds a record that this version does not know and leaves out: {detail}"
             case _:
                 text = detail
         self._say(logging.ERROR, f"state {kind}", text)
+
+    def state_mended(self, kind: str) -> None:
+        """What was said to be tried again has worked."""
+        log.info("the state topic is %s again", "read" if kind == "not_read" else "as large as its source")
 
     def dead_letter_failed(self, kind: str, detail: str) -> None:
         """A dead letter is not acknowledged yet."""

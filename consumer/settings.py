@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
-from consumer.lease import Lease, lease_of
+from consumer.lease import STATE_WRITE_SECONDS, Lease, lease_of
 from consumer.secret import KafkaProperties, Secret, without_query
 from consumer.settings_conflicts import conflicts, warnings
 from consumer.settings_kafka import librdkafka_properties, session_seconds
@@ -245,6 +245,11 @@ class Settings:
     def lease(self) -> Lease:
         """How long a partition may be worked on without a word from the group, and the request time-out that fits."""
         return lease_of(session_seconds(self.kafka_properties), self.request_timeout_seconds)
+
+    @property
+    def state_lease(self) -> Lease:
+        """The same for a record that says who is identified."""
+        return lease_of(session_seconds(self.kafka_properties), STATE_WRITE_SECONDS)
 
     def describe(self) -> dict[str, object]:
         """Every setting as a JSON value, secrets masked."""

@@ -19,24 +19,27 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException
 
 from consumer.actions import Forget, Remember
+from consumer.assignment import Assignment
 from consumer.events import Partition, User
 from consumer.inbox import run_edge
 from consumer.inputs import (
     LookedUp,
     PartitionFailed,
     Post,
+    StateMended,
     StateOpened,
     StateProblem,
     StateRestoring,
     StateWritten,
 )
-from consumer.kafka_client import admin_client, is_fatal
+from consumer.kafka_client import is_fatal
 from consumer.kafka_rights import Right, explained
 from consumer.lanes import Lane
 from consumer.partition_state import PartitionState
+from consumer.state_growth import Growth, growth_problem
 from consumer.state_records import StateKey, encode_key, encode_value
 from consumer.state_restore import Slice, StateReader
-from consumer.state_topic import StateTopic, StateWriter, Written, grow, growth_problem
+from consumer.state_topic import StateTopic, StateWriter, Written
 from consumer.store import Store
 
 if TYPE_CHECKING:
@@ -69,12 +72,17 @@ class UserStates:
         self._destination = settings.destination_name
         self._post = post
         self._states: dict[Partition, PartitionState] = {}
-        self._growing: set[Partition] = set()
-        """To be opened when the topic has got a partition for them."""
+        self._tenures: dict[Partition, Assignment] = {}
+        """What is to be open. Without a state: when the topic has got a partition for it."""
+        self._growth = Growth(settings, self._on_grown)
+        self._told: set[str] = set()
+        """Kinds of problems that were told and last."""
         self._opened_at: dict[Partition, float] = {}
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._ended = False
         self._reader = StateReader(settings)
+        self._unread: set[int] = set()
+        """Numbers of partitions that are to be read and can't be."""
         self._writer: StateWriter[_Write] = StateWriter(settings, self._on_written)
         self._again: list[_Write] = []
         self._acknowledged: list[_Write] = []
@@ -96,9 +104,9 @@ class UserStates:
         self._thread.join()
         self._writer.stop()
 
-    def open(self, partition: Partition) -> None:
+    def open(self, assignment: Assignment) -> None:
         """Make a partition's state ready; `StateOpened` follows."""
-        self._work.put(partial(self._open, partition))
+        self._work.put(partial(self._open, assignment))
 
     def close(self, partition: Partition) -> None:
         """Let go of a partition's state."""
@@ -143,21 +151,31 @@ class UserStates:
             self._write_behind(now)
         if self._reader.reading:
             self._read(now)
+        self._unread &= self._reader.reading
+        if not self._unread:
+            self._mended("not_read")
         if not self._reader.reading:
             self._reader.close()
+        self._try_again(now)
+        if now >= self._touch_at:
+            self._touch_at = now + TOUCH_SECONDS
+            self._dirty.update(partition for partition, state in self._states.items() if not state.restoring)
+
+    def _try_again(self, now: float) -> None:
         if self._again and now >= self._retry_at:
             again, self._again = self._again, []
             for write in again:
                 if self._states.get(write.state.partition) is write.state:
                     self._produce(write)
-        if now >= self._touch_at:
-            self._touch_at = now + TOUCH_SECONDS
-            self._dirty.update(partition for partition, state in self._states.items() if not state.restoring)
+        for partition in self._growth.due(now):
+            self._open(self._tenures[partition])
+        if not self._growth.is_troubled:
+            self._mended("not_grown")
 
     def _seconds_until_due(self, now: float) -> float:
         if self._reader.reading:
             return 0.0
-        due = self._touch_at
+        due = min(self._touch_at, self._growth.next_due())
         if self._again:
             due = min(due, self._retry_at)
         if self._dirty:
@@ -166,12 +184,15 @@ class UserStates:
 
     # ------------------------------------------------------------------ partitions
 
-    def _open(self, partition: Partition) -> None:
+    def _open(self, assignment: Assignment) -> None:
+        partition = assignment.partition
         if partition in self._states:
             return
+        self._tenures[partition] = assignment
         if partition.number >= self._topic.partitions:
-            self._grow(partition)
+            self._growth.start(partition)
             return
+        self._growth.done(partition)
         self._opened_at[partition] = time.monotonic()
         is_source = partition.topic == self._settings.kafka_topic
         store = Store(
@@ -185,35 +206,43 @@ class UserStates:
         state = self._states[partition] = PartitionState(partition, self._destination, store)
         if is_source:
             state.restoring = True
-            self._reader.start(partition.number, store.next_offset)
+            self._reader.start(partition.number, store.next_offset, time.monotonic())
         else:
-            self._post(StateOpened(partition, 0))
+            self._post(StateOpened(assignment, 0))
 
-    def _grow(self, partition: Partition) -> None:
-        """Partitions were added to the source: the state topic gets as many, in a thread because it may take long."""
-        have, want = self._topic.partitions, partition.number + 1
-        self._growing.add(partition)
+    def _on_grown(self, partition: Partition, partitions: int, error: BaseException | None) -> None:
+        """What became of a try, from its thread."""
+        self._work.put(partial(self._grown, partition, partitions, error))
 
-        def work() -> None:
-            try:
-                grow(admin_client(self._settings), self._topic.name, want)
-            except KafkaException as error:
-                self._post(
-                    PartitionFailed(partition, growth_problem(self._settings, have, want, error), "restart it then")
-                )
+    def _grown(self, partition: Partition, partitions: int, error: BaseException | None) -> None:
+        assignment = self._tenures.get(partition)
+        if error is None:
+            self._topic = self._topic._replace(partitions=max(partitions, self._topic.partitions))
+            if assignment is not None:
+                self._open(assignment)
+        elif not isinstance(error, KafkaException):
+            raise error
+        elif assignment is not None and partition not in self._states:
+            problem = growth_problem(self._settings, self._topic.partitions, partitions, error)
+            if self._growth.failed(partition, error, time.monotonic()):
+                self._tell("not_grown", problem)
             else:
-                self._work.put(partial(self._grown, partition, want))
+                self._post(PartitionFailed(partition, problem, "restart it then"))
 
-        threading.Thread(target=work, name="state-topic-growth", daemon=True).start()
+    def _tell(self, kind: str, detail: str) -> None:
+        """Say it once, until it is mended."""
+        if kind not in self._told:
+            self._told.add(kind)
+            self._post(StateProblem(kind, detail))
 
-    def _grown(self, partition: Partition, partitions: int) -> None:
-        self._topic = self._topic._replace(partitions=max(partitions, self._topic.partitions))
-        if partition in self._growing:  # it is still ours, and was not opened meanwhile
-            self._growing.discard(partition)
-            self._open(partition)
+    def _mended(self, kind: str) -> None:
+        if kind in self._told:
+            self._told.discard(kind)
+            self._post(StateMended(kind))
 
     def _close(self, partition: Partition) -> None:
-        self._growing.discard(partition)
+        self._tenures.pop(partition, None)
+        self._growth.done(partition)
         state = self._states.pop(partition, None)
         if state is None:
             return
@@ -284,8 +313,24 @@ class UserStates:
     def _produce(self, write: _Write) -> None:
         key = StateKey(self._destination, write.user)
         identified_at_ms = write.state.wanted(write.user)
+        if identified_at_ms is not None and self._may_be_another_s(write.state.partition):
+            self._later(write)
+            return
         value = None if identified_at_ms is None else encode_value(key, identified_at_ms)
         self._writer.write(write.state.partition.number, encode_key(key), value, write)
+
+    def _may_be_another_s(self, partition: Partition) -> bool:
+        """Whether the group has not said for a lease that the partition is ours (lease.py).
+
+        While it is given up, what was sent on lease is recorded, however old the last word is: none is asked for then.
+        """
+        assignment = self._tenures[partition]
+        return assignment.open and time.monotonic() - assignment.leased_at >= self._settings.state_lease.seconds
+
+    def _later(self, write: _Write) -> None:
+        if not self._again:
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+        self._again.append(write)
 
     def _on_written(self, answers: list[Written[_Write]]) -> None:
         """The producer's answers, from its thread."""
@@ -301,9 +346,7 @@ class UserStates:
                 raise KafkaException(error)  # this producer will never work again: end, and be started anew
             detail = f"{self._topic.name}: {self._explained(error, 'Write') if error else 'no offset'}"
             self._post(StateProblem("not_written", detail))
-            if not self._again:
-                self._retry_at = time.monotonic() + RETRY_SECONDS
-            self._again.append(write)
+            self._later(write)
             return
         identified_at_ms = write.state.acknowledged(write.user, offset)
         for partition, state in self._states.items():
@@ -346,14 +389,15 @@ class UserStates:
         if state.partition.topic == self._settings.kafka_topic:
             state.read_anew()
             self._reader.stop(state.partition.number)
-            self._reader.start(state.partition.number, None)
+            self._reader.start(state.partition.number, None, time.monotonic())
 
     # ------------------------------------------------------------------ reading the topic
 
     def _read(self, now: float) -> None:
-        slices, trouble = self._reader.read()
-        if trouble is not None:
-            self._post(StateProblem("not_read", f"{self._topic.name}: {self._explained(trouble, 'Read')}"))
+        slices, troubles = self._reader.read(now)
+        self._unread = (self._unread | troubles.keys()) - slices.keys()
+        for error in troubles.values():
+            self._tell("not_read", f"{self._topic.name}: {self._explained(error, 'Read')}")
         for state in list(self._states.values()):
             part = slices.get(state.partition.number)
             if part is not None and state.restoring and state.partition.topic == self._settings.kafka_topic:
@@ -387,4 +431,4 @@ class UserStates:
                 state.records_read,
                 seconds,
             )
-            self._post(StateOpened(partition, state.users))
+            self._post(StateOpened(self._tenures[partition], state.users))

@@ -1,6 +1,10 @@
 """Reading the state topic: whole for a new store, only its tail for one that was here before.
 
 A consumer that joins no group. It is read in slices by the state thread, so that other partitions' look-ups go on.
+
+Where a partition ends is asked for by ListOffsets, and not believed of a fetch: right after an election a leader's high
+watermark may lie below records that are acknowledged, and a fetch shows that as the end. To the question for the end
+such a leader answers OFFSET_NOT_AVAILABLE until it has caught up (KIP-207, Kafka 2.2).
 """
 
 from __future__ import annotations
@@ -20,6 +24,12 @@ if TYPE_CHECKING:
 SLICE_RECORDS_MAX: Final = 2000
 SLICE_SECONDS: Final = 0.02
 """How long a look-up of another partition may wait behind a slice that has nothing to read yet."""
+SILENCE_SECONDS: Final = 5.0
+"""Without a record or the end, a partition is not being read."""
+FETCH_WAIT_MS: Final = 10
+"""A broker answers a connection's requests one by one: so long a question for the end may wait behind a fetch."""
+ASK_SECONDS: Final = 0.2
+ASK_AGAIN_SECONDS: Final = 0.5
 
 OUT_OF_RANGE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 
@@ -46,27 +56,47 @@ class StateReader:
         self._settings = settings
         self._consumer: Consumer | None = None
         self.reading: set[int] = set()
+        self._heard_at: dict[int, float] = {}
+        """When there was something to read, or the reading began."""
+        self._fetched_to: dict[int, int] = {}
+        """Where a fetch says that the topic ends."""
+        self._ask_at: dict[int, float] = {}
+        """When to ask again whether it does."""
+        self._error: KafkaError | None = None
+        """What the client said last of its connections, since there was something to read."""
 
-    def start(self, partition: int, offset: int | None) -> None:
+    def start(self, partition: int, offset: int | None, now: float) -> None:
         """Read from the offset on, None: from the beginning."""
         if self._consumer is None:
             # From leaders: a follower nearby may say that the topic ends before a deletion that is acknowledged.
-            config = {**reader_config(self._settings), "client.rack": ""}
+            config = {
+                **reader_config(self._settings),
+                "client.rack": "",
+                "fetch.wait.max.ms": FETCH_WAIT_MS,
+                "error_cb": self._on_error,
+            }
             self._consumer = Consumer(config, logger=logging.getLogger("librdkafka"))
         self.reading.add(partition)
+        self._heard_at[partition] = now
         start = OFFSET_BEGINNING if offset is None else offset
         self._consumer.incremental_assign([TopicPartition(self._settings.state_topic, partition, start)])
 
     def stop(self, partition: int) -> None:
         """Read no more of it."""
         if partition in self.reading and self._consumer is not None:
-            self.reading.discard(partition)
+            self._forget(partition)
             self._consumer.incremental_unassign([TopicPartition(self._settings.state_topic, partition)])
 
-    def read(self) -> tuple[dict[int, Slice], KafkaError | None]:
-        """The next records, and an error that the client is working on."""
+    def _forget(self, partition: int) -> None:
+        self.reading.discard(partition)
+        self._heard_at.pop(partition, None)
+        self._fetched_to.pop(partition, None)
+        self._ask_at.pop(partition, None)
+
+    def read(self, now: float) -> tuple[dict[int, Slice], dict[int, KafkaError]]:
+        """The next records, and of which partitions there are none: an error that the client is working on."""
         assert self._consumer is not None, "nothing is being read"
-        trouble: KafkaError | None = None
+        troubles: dict[int, KafkaError] = {}
         slices: dict[int, Slice] = {}
         for message in self._consumer.consume(SLICE_RECORDS_MAX, SLICE_SECONDS):
             number = message.partition()
@@ -74,19 +104,49 @@ class StateReader:
             if error is not None and is_fatal(error):
                 raise KafkaException(error)
             if number not in self.reading:
-                trouble = error or trouble
+                self._error = error or self._error
                 continue
-            part = slices.setdefault(number, Slice())
             if error is None:
-                _take(part, message)
+                self._fetched_to.pop(number, None)
+                _take(slices.setdefault(number, Slice()), message)
             elif error.code() == KafkaError._PARTITION_EOF:
-                part.at_end = True
-                part.next_offset = message.offset() or 0
+                self._fetched_to[number] = message.offset() or 0
             elif error.code() in OUT_OF_RANGE:
-                part.out_of_range = True
+                slices.setdefault(number, Slice()).out_of_range = True
             else:
-                trouble = error
-        return {n: part for n, part in slices.items() if part.records or part.at_end or part.out_of_range}, trouble
+                troubles[number] = error
+        for number, offset in self._fetched_to.items():
+            if self._is_end(number, offset, now):
+                part = slices.setdefault(number, Slice())
+                part.at_end, part.next_offset = True, offset
+        if slices:
+            self._error = None
+        self._heard_at.update(dict.fromkeys(slices, now))
+        for number, heard_at in self._heard_at.items():
+            if now - heard_at >= SILENCE_SECONDS:
+                troubles.setdefault(number, self._error or KafkaError(KafkaError._TIMED_OUT))
+        return slices, {number: error for number, error in troubles.items() if number not in slices}
+
+    def _is_end(self, number: int, offset: int, now: float) -> bool:
+        """Whether the topic ends where a fetch says so. A leader that knows answers in milliseconds."""
+        assert self._consumer is not None, "nothing is being read"
+        if now < self._ask_at.get(number, now):
+            return False
+        where = TopicPartition(self._settings.state_topic, number)
+        try:
+            bounds: tuple[int, int] | None = self._consumer.get_watermark_offsets(where, timeout=ASK_SECONDS)
+        except KafkaException as error:
+            bounds, self._error = None, error.args[0]
+        if bounds is None:
+            self._ask_at[number] = now + ASK_AGAIN_SECONDS
+            return False
+        return bounds[1] <= offset
+
+    def _on_error(self, error: KafkaError) -> None:
+        if is_fatal(error):
+            raise KafkaException(error)
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # the one before it says why
+            self._error = error
 
     def remaining(self, partition: int, next_offset: int) -> int | None:
         """How many offsets are still to be read, as far as the client knows."""
@@ -101,7 +161,8 @@ class StateReader:
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
-            self.reading.clear()
+            for partition in list(self.reading):
+                self._forget(partition)
 
 
 def _take(part: Slice, message: Message) -> None:

@@ -13,11 +13,12 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from consumer.kafka_client import REQUEST_SECONDS, KafkaUnavailable, admin_client, error_text, producer_config
-from consumer.kafka_rights import MOCK_CLUSTER, Right, explained
+from consumer.kafka_rights import MOCK_CLUSTER
 from consumer.kafka_topics import create_topic, demand, replicas_of
+from consumer.state_growth import grow, growth_problem
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -66,31 +67,6 @@ def prepare_state_topic(settings: Settings, partitions: int) -> StateTopic:
         count = partitions
     identity = f"topic {name}{_topic_id(admin, name, str(cluster.cluster_id))} of cluster {cluster.cluster_id}"
     return StateTopic(name, count, identity, tombstone_seconds)
-
-
-def grow(admin: AdminClient, name: str, partitions: int) -> None:
-    """Give the topic more partitions. Raises KafkaException."""
-    try:
-        admin.create_partitions([NewPartitions(name, partitions)], request_timeout=REQUEST_SECONDS)[name].result(
-            2 * REQUEST_SECONDS
-        )
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.INVALID_PARTITIONS:  # another member was first
-            return
-        raise
-    except FutureTimeoutError:
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
-    log.info("the state topic %s has %d partitions now, as many as its source", name, partitions)
-
-
-def growth_problem(settings: Settings, have: int, want: int, error: KafkaException) -> str:
-    """What went wrong, and what the operator does."""
-    name = settings.state_topic
-    return (
-        f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) has {have} partitions, its source {want}, and it could not "
-        f"be given more: {explained(settings, error.args[0], Right('Alter', 'topic', name))}; "
-        f"or run kafka-topics.sh --alter --topic {name} --partitions {want}"
-    )
 
 
 def _create(admin: AdminClient, settings: Settings, partitions: int, *, replicas: int) -> None:
@@ -153,7 +129,10 @@ class Written(NamedTuple, Generic[Note]):
 
 
 class StateWriter(Generic[Note]):
-    """Writes records; each `note` comes back once, with the record's offset or with an error, many at a time."""
+    """Writes records; each `note` comes back once, with the record's offset or with an error, many at a time.
+
+    A record that is not acknowledged by the end of its lease comes back with an error, and is not sent any more.
+    """
 
     def __init__(self, settings: Settings, written: Callable[[list[Written[Note]]], None]) -> None:
         """`written` is called from a thread."""
@@ -166,7 +145,9 @@ class StateWriter(Generic[Note]):
 
     def start(self) -> None:
         """Make the producer."""
-        self._producer = Producer(producer_config(self._settings), logger=logging.getLogger("librdkafka"))
+        timeout_seconds = self._settings.state_lease.request_timeout_seconds
+        config = {**producer_config(self._settings), "message.timeout.ms": max(int(timeout_seconds * 1000), 1)}
+        self._producer = Producer(config, logger=logging.getLogger("librdkafka"))
         self._thread.start()
 
     def stop(self) -> None:

@@ -60,15 +60,19 @@ class Store:
         self._database = _open(path, self._move_aside)
         try:
             self._read(age_seconds_max)
-        except sqlite3.OperationalError as error:  # a full or read-only disk: the file itself may be good
-            self._do_without(error)
         except sqlite3.DatabaseError as error:
-            self.start_anew(str(error))
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+            if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
+                self._do_without(error)  # a full or read-only disk: the file itself may be good
+            else:  # SQLITE_ERROR: it has other tables than it should
+                self.start_anew(str(error))
 
     def _read(self, age_seconds_max: float) -> None:
         self._destination_ids.clear()
         self._is_temporary = not self._database.execute("PRAGMA database_list").fetchone()[2]
         row = self._database.execute("SELECT topic, next_offset, at_seconds FROM followed").fetchone()
+        if row is not None and not (isinstance(row[1], int) and isinstance(row[2], int)):  # sqlite takes any text there
+            raise sqlite3.DatabaseError(f"it follows its topic up to {row[1]!r}, as of {row[2]!r}")
         if row is not None and row[0] != self._topic:
             raise sqlite3.DatabaseError(f"it follows {row[0]}, and not {self._topic}")
         self.next_offset: int | None = row[1] if row is not None and row[1] >= 0 else None
@@ -250,8 +254,9 @@ def _lock(path: Path) -> sqlite3.Connection:
 
 
 def _create(database: sqlite3.Connection) -> sqlite3.Connection:
+    """All or none, so that a file whose making was cut short by a kill is empty, and not a stranger's."""
     database.executescript(
-        f"{_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; "
+        f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; "
+        f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
     )
-    database.commit()
     return database

@@ -138,7 +138,7 @@ FAULTS: Final = (
         "{Shape.WHOLE: Shape.VALUELESS, ",
         TOO_LARGE,
     ),
-    # state.py, store.py, state_topic.py
+    # state.py and what it needs
     EdgeFault(
         "the state of another destination is believed",
         "consumer/store.py",
@@ -173,6 +173,48 @@ FAULTS: Final = (
         "if row is not None and row[0] != self._topic:",
         "if False:",
         "tests/test_store.py::test_a_store_of_another_topic_is_set_aside",
+    ),
+    EdgeFault(
+        "the state of an earlier tenure resumes a partition",
+        "consumer/pipeline.py",
+        "if not assignment.dropped and (notes :=",
+        "if (notes :=",
+        "tests/test_state_news.py::test_the_state_of_an_earlier_tenure_resumes_nothing",
+    ),
+    EdgeFault(
+        "a fetch says where the state ends",
+        "consumer/state_restore.py",
+        "if self._is_end(number, offset, now):",
+        "if True:",
+        "tests/test_state_restore.py::test_a_leader_that_has_not_caught_up_does_not_end_a_restore",
+    ),
+    EdgeFault(
+        "who is identified is recorded without a lease",
+        "consumer/state.py",
+        "if identified_at_ms is not None and self._may_be_another_s(write.state.partition):",
+        "if False:",
+        "tests/test_state.py::test_who_is_identified_is_recorded_on_lease_only",
+    ),
+    EdgeFault(
+        "a record of the state is sent however late",
+        "consumer/state_topic.py",
+        "max(int(timeout_seconds * 1000), 1)",
+        "30_000",
+        "tests/test_state.py::test_a_record_that_finds_no_broker_comes_back_within_its_lease",
+    ),
+    EdgeFault(
+        "growing the state topic is given up at once",
+        "consumer/state_growth.py",
+        "if error.args[0].code() in REFUSED:",
+        "if True:",
+        "tests/test_state.py::test_growing_is_tried_again_until_it_works",
+    ),
+    EdgeFault(
+        "a store is made in steps",
+        "consumer/store.py",
+        'f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA',
+        'f"{_SCHEMA} BEGIN IMMEDIATE; PRAGMA',
+        "tests/test_store.py::test_a_kill_while_a_store_is_made_leaves_one_that_is_taken_as_new",
     ),
     # destination.py and its engines
     EdgeFault(

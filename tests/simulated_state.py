@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from consumer.actions import Forget, Remember
+from consumer.assignment import Assignment
 from consumer.events import Partition, User
 from consumer.inputs import LookedUp, StateOpened, StateProblem, StateWritten
 from tests.simulated_kafka import Post
@@ -63,9 +64,9 @@ class SimulatedStates:
         pending = self._pending.get((partition, user))
         return pending[-1] if pending else user in self._stores.users[partition]
 
-    def open(self, partition: Partition) -> None:
-        tenure = self._tenures.get(partition)
-        self._do(partial(self._open_store, partition, 0 if tenure is None else tenure.number))
+    def open(self, assignment: Assignment) -> None:
+        tenure = self._tenures.get(assignment.partition)
+        self._do(partial(self._open_store, assignment, 0 if tenure is None else tenure.number))
 
     def close(self, partition: Partition) -> None:
         self._do(lambda: self._open.discard(partition))
@@ -116,12 +117,13 @@ class SimulatedStates:
             self._work.popleft()()
         self._work.clear()
 
-    def _open_store(self, partition: Partition, tenure: int) -> None:
+    def _open_store(self, assignment: Assignment, tenure: int) -> None:
+        partition = assignment.partition
         self._open.add(partition)
         self._stores.openers[partition] = max(
             self._stores.openers.get(partition, (0, self)), (tenure, self), key=lambda opener: opener[0]
         )
-        self._post(StateOpened(partition, len(self._stores.users[partition])))
+        self._post(StateOpened(assignment, len(self._stores.users[partition])))
 
     def _look_up(self, questions: Mapping[Partition, Mapping[User, bool]]) -> None:
         self._stage.exercised["look-ups"] += 1

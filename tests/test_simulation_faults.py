@@ -339,7 +339,7 @@ FAULTS = [
         around(Intake, "looked_up", a_late_answer_of_the_state_counts),
         ("identify first",),
         100,
-        2300,
+        3200,
     ),
     Fault(
         "an identify overtakes a delete",

@@ -6,13 +6,15 @@ from typing import Any, cast
 
 from consumer.events import Partition
 from consumer.gate import Gate
-from consumer.inputs import Assigned, Input, StartPoint, StateOpened
+from consumer.inputs import Assigned, Input, Lost, StartPoint, StateMended, StateOpened, StateProblem
 from consumer.known_schemas import KnownSchemas
+from consumer.pipeline import Pipeline
 from consumer.sequencer import Sequencer, SequencingRules
 from tests.given_settings import load
 from tests.simulated_member import SilentReporter, SteppedPipeline
 
 P0 = Partition("segment-events", 0)
+ASSIGNED = Assigned({P0: StartPoint(0, None)}, "c")
 
 
 class Source:
@@ -25,15 +27,56 @@ class Source:
         self.resumed.append(partition)
 
 
-def test_a_state_that_is_read_again_resumes_nothing() -> None:
-    """A damaged file is rebuilt while the partition is ours: it may rest, for a schema or for good."""
-    source, edge = Source(), cast("Any", SilentReporter())
+def pipeline_with(source: Source) -> SteppedPipeline:
+    """A loop with this source, and with edges that take all and say nothing."""
+    edge = cast("Any", SilentReporter())
     settings = load()
     sequencer = Sequencer(SequencingRules(), Gate(100, lambda _n: 1.0, 10.0), lambda _n: 1.0)
     schemas = KnownSchemas({}, has_registry=False)
-    pipeline = SteppedPipeline(lambda: 0.0, settings, edge, sequencer, source, edge, edge, edge, edge, schemas, edge)
-    news: list[Input] = [Assigned({P0: StartPoint(0, None)}, "c"), StateOpened(P0, 1), StateOpened(P0, 2)]
-    pipeline.turn(news, 0.0)
+    return SteppedPipeline(lambda: 0.0, settings, edge, sequencer, source, edge, edge, edge, edge, schemas, edge)
+
+
+def test_a_state_that_is_read_again_resumes_nothing() -> None:
+    """A damaged file is rebuilt while the partition is ours: it may rest, for a schema or for good."""
+    source = Source()
+    pipeline = pipeline_with(source)
+    pipeline.turn([ASSIGNED], 0.0)
+    tenure = pipeline._sequencer.assignments[P0]
+    pipeline.turn([StateOpened(tenure, 1), StateOpened(tenure, 2)], 1.0)
 
     assert [P0] == source.resumed
     assert 2 == pipeline._notes[P0].identified_users
+
+
+def test_the_state_of_an_earlier_tenure_resumes_nothing() -> None:
+    """It was ready when the partition was lost, which comes back at once: its state is being read anew."""
+    source = Source()
+    pipeline = pipeline_with(source)
+    pipeline.turn([ASSIGNED], 0.0)
+    earlier = pipeline._sequencer.assignments[P0]
+    pipeline.turn([Lost([P0]), ASSIGNED, StateOpened(earlier, 1)], 1.0)
+    resumed, notes = list(source.resumed), pipeline._notes[P0]
+    was_restoring, users = notes.restoring, notes.identified_users
+    pipeline.turn([StateOpened(pipeline._sequencer.assignments[P0], 2)], 2.0)
+
+    assert ([], True, 0) == (resumed, was_restoring, users)
+    assert ([P0], False, 2) == (source.resumed, notes.restoring, notes.identified_users)
+
+
+def test_each_trouble_with_the_state_topic_lasts_until_it_is_mended() -> None:
+    """One that ends says nothing of another."""
+    pipeline = pipeline_with(Source())
+    troubles: list[str | None] = []
+    news: list[Input] = [
+        StateProblem("not_stored", "disk full"),
+        StateProblem("not_read", "s: no broker"),
+        StateProblem("not_grown", "s: too small"),
+        StateMended("not_read"),
+        StateMended("not_grown"),
+    ]
+    for now, item in enumerate(news):
+        pipeline.turn([item], float(now))
+        Pipeline._publish(pipeline, float(now))
+        troubles.append(pipeline.snapshot.state_trouble)
+
+    assert [None, "s: no broker", "s: no broker; s: too small", "s: too small", None] == troubles

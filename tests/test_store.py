@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,6 +180,82 @@ def test_another_program_s_database_is_set_aside(tmp_path: Path) -> None:
     opened(tmp_path).close()
 
     assert 1 == len(list(tmp_path.glob("*.unusable-*")))
+
+
+@pytest.mark.parametrize("column", ["next_offset", "at_seconds"])
+def test_text_where_a_number_belongs_is_set_aside(tmp_path: Path, column: str) -> None:
+    """Somebody has written into the file: it is renamed, counted and rebuilt."""
+    store = opened(tmp_path)
+    write(store, (ANN, True), next_offset=7)
+    store.close()
+    with sqlite3.connect(tmp_path / "segment-events-0.sqlite") as database:
+        database.execute(f"UPDATE followed SET {column} = 'seven'")  # noqa: S608
+    database.close()
+    said: list[str] = []
+    again = opened(tmp_path, set_aside=said.append)
+
+    assert 1 == len(said)
+    assert (None, set()) == (again.next_offset, again.identified([ANN]))
+
+
+@pytest.mark.parametrize("table", ["followed", "identified_users", "destinations"])
+def test_a_store_without_one_of_its_tables_is_set_aside(tmp_path: Path, table: str) -> None:
+    """That is no full disk, which would be given way to at every start."""
+    opened(tmp_path).close()
+    with sqlite3.connect(tmp_path / "segment-events-0.sqlite") as database:
+        database.execute(f"DROP TABLE {table}")
+    database.close()
+    said: list[str] = []
+    again = opened(tmp_path, set_aside=said.append)
+    write(again, (ANN, True))
+    again.close()
+
+    assert 1 == len(said)
+    assert {ANN} == opened(tmp_path).identified([ANN])
+
+
+def test_an_empty_file_is_a_new_store(tmp_path: Path) -> None:
+    """Nothing was lost with it, so nothing is said."""
+    (tmp_path / "segment-events-0.sqlite").touch()
+    said: list[str] = []
+    store = opened(tmp_path, set_aside=said.append)
+    write(store, (ANN, True))
+    store.close()
+
+    assert [] == said
+    assert {ANN} == opened(tmp_path).identified([ANN])
+
+
+def test_a_kill_while_a_store_is_made_leaves_one_that_is_taken_as_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies on the disk before each statement is opened again: never is it called damaged."""
+    images: list[Path] = []
+    connect = sqlite3.connect
+
+    def traced(path: Path, **options: Any) -> sqlite3.Connection:
+        def copy(_statement: str) -> None:
+            images.append(tmp_path / f"image-{len(images)}")
+            images[-1].mkdir()
+            for file in tmp_path.glob("segment-events-0.sqlite*"):
+                shutil.copy(file, images[-1])
+
+        database: sqlite3.Connection = connect(path, **options)
+        database.set_trace_callback(copy)
+        return database
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", traced)
+        opened(tmp_path).close()
+    said: list[str] = []
+    for image in images:
+        store = opened(image, set_aside=said.append)
+        write(store, (ANN, True))
+        store.close()
+
+    assert len(images) > 10
+    assert [] == said
+    assert [{ANN}] * len(images) == [opened(image).identified([ANN]) for image in images]
 
 
 def test_a_folder_that_cannot_be_made_means_a_temporary_store(tmp_path: Path) -> None:

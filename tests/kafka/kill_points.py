@@ -34,7 +34,7 @@ class When(Enum):
     BEFORE = "before"
     AFTER = "after"
     DURING = "during"
-    """When a coroutine has begun, and half of REQUEST_SECONDS later."""
+    """When it has begun what takes longer, and half of REQUEST_SECONDS later."""
 
 
 class Scene(Enum):
@@ -87,7 +87,7 @@ KILL_POINTS: Final = (
     KillPoint("fetched", "consumer.kafka:Source._hand_over", B, NOTHING),
     KillPoint("fetched, in lanes", "consumer.intake:Intake.fetched", A, NOTHING),
     KillPoint("request not sent", "consumer.pipeline:request_body", A, NOTHING),
-    KillPoint("request not answered", "consumer.pipeline:Pipeline._deliver", DURING, UNCOMMITTED, call=9),
+    KillPoint("request not answered", "consumer.key_rotation:RotatingEngine.post", DURING, UNCOMMITTED, call=9),
     KillPoint("answered 2xx, loop not told", "consumer.destination:Target.answered", B, FIRST_ANSWERS),
     KillPoint("a later answer, loop not told", "consumer.destination:Target.answered", B, UNCOMMITTED, call=15),
     # the state
