@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from consumer.emulator import Emulator, running_emulator
+from tests.kafka import registry as real_registry
 from tests.kafka.broker import Broker, missing, required
 from tests.kafka.running_service import KEY
 from tests.kafka.scene import Scene
@@ -30,6 +31,14 @@ def broker() -> Iterator[Broker]:
         pytest.skip(reason)
     with Broker() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def _there_is_a_registry() -> None:
+    """Skips where a schema registry cannot be started."""
+    if (problem := real_registry.missing()) is not None:
+        reason = f"needs a real schema registry: {problem}"
+        pytest.fail(reason, pytrace=False) if required() else pytest.skip(reason)
 
 
 @pytest.fixture

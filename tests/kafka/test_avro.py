@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import fastavro
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from confluent_kafka.schema_registry.avro import AvroSerializer
-from confluent_kafka.serialization import MessageField, SerializationContext
+from confluent_kafka.schema_registry import Schema
 
-from consumer.avro import event_schema, fingerprint
-from consumer.avro_schemas import schema_folder
 from consumer.emulator import Emulator, running_emulator
 from consumer.emulator_contract import Call
-from tests.kafka import broker as real_broker
-from tests.kafka import registry as real_registry
+from tests.kafka.avro_records import OURS, client_of, serializer, single_object
 from tests.kafka.broker import Broker
 from tests.kafka.registry import Registry
 from tests.kafka.running_service import KEY, Service, wait_until
 
-OURS: Final = (schema_folder() / "segment_event.avsc").read_text()
+pytestmark = pytest.mark.usefixtures("_there_is_a_registry")
+
 OLDER: Final = json.dumps(
     {
         **json.loads(OURS),
@@ -70,14 +63,6 @@ def in_snake_case(event: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in made.items() if name not in ("messageId", "userId")}
 
 
-def single_object(event: dict[str, Any]) -> bytes:
-    """Behind its fingerprint."""
-    target = io.BytesIO(b"\xc3\x01" + fingerprint(json.loads(OURS)))
-    target.seek(0, io.SEEK_END)
-    fastavro.schemaless_writer(target, event_schema(), event)
-    return target.getvalue()
-
-
 class Watched:
     """Keeps each accepted call."""
 
@@ -99,15 +84,6 @@ class Watched:
             if call.user_id == user
             for kind, name, raw, insert_id in zip(call.kinds, call.names, call.properties, call.insert_ids, strict=True)
         ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _there_is_a_registry() -> None:
-    if (problem := real_registry.missing()) is not None:
-        reason = f"needs a real schema registry: {problem}"
-        if real_broker.required():
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
 
 
 @pytest.fixture
@@ -134,26 +110,6 @@ def produce(broker: Broker, topic_name: str) -> Callable[..., None]:
         assert producer.flush(30) == 0
 
     return send
-
-
-@contextmanager
-def client_of(registry: Registry) -> Iterator[SchemaRegistryClient]:
-    """Confluent's own client."""
-    with closing(SchemaRegistryClient({"url": registry.url})) as client:
-        yield client
-
-
-def serializer(
-    client: SchemaRegistryClient, topic: str, schema: str, convert: Any = None
-) -> Callable[[Any], bytes | None]:
-    """Confluent's own, which registers the schema."""
-    to_bytes = AvroSerializer(client, schema, convert and (lambda event, _context: convert(event)))
-
-    def serialize(event: Any) -> bytes | None:
-        made: bytes | None = to_bytes(event, SerializationContext(topic, MessageField.VALUE))
-        return made
-
-    return serialize
 
 
 def test_every_format_says_the_same(
