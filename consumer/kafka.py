@@ -42,13 +42,19 @@ from consumer.inputs import (
     Fetched,
     KafkaTrouble,
     Lost,
-    PartitionFailed,
     Post,
     Revoked,
     Revoking,
     StartPoint,
 )
-from consumer.kafka_client import PASSING_ERRORS, MissingRight, admin_client, consumer_config, is_fatal
+from consumer.kafka_client import (
+    PASSING_ERRORS,
+    MissingRight,
+    admin_client,
+    consumer_config,
+    is_fatal,
+    partition_failure,
+)
 from consumer.kafka_offsets import committed_of, partitions_of, speaks_of, to_commit, topic_partitions_of
 from consumer.kafka_rights import Right, fatal_refusal, group_right, is_denied, refusal
 from consumer.sequencer import BUFFER_FULL
@@ -237,15 +243,10 @@ class Source:
             self._post(Fetched(records, ends))
 
     def _on_message_error(self, partition: Partition, error: KafkaError) -> None:
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+        if (failure := partition_failure(self._settings, partition, error)) is not None:
             if partition in self._assigned:
                 self._resting.add(partition)
-            remedy = (
-                f"kafka-consumer-groups.sh --bootstrap-server {self._settings.kafka_bootstrap_servers} "
-                f"--group {self._settings.kafka_group_id} --topic {partition.topic}:{partition.number} "
-                "--reset-offsets --to-earliest --execute"
-            )
-            self._post(PartitionFailed(partition, f"its committed offset is out of range: {error.str()}", remedy))
+            self._post(failure)
         elif is_fatal(error):
             self._end(error)
         else:

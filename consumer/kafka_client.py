@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from consumer.inputs import PartitionFailed
+
 if TYPE_CHECKING:
+    from consumer.events import Partition
     from consumer.settings import Settings
 
 REQUEST_SECONDS: Final = 10.0
@@ -114,6 +117,26 @@ def _common(settings: Settings) -> dict[str, Any]:
         **settings.kafka_properties,
         "bootstrap.servers": settings.kafka_bootstrap_servers,
     }
+
+
+def partition_failure(settings: Settings, partition: Partition, error: KafkaError) -> PartitionFailed | None:
+    """Why a partition can't be read on and what mends it, if that is what the error says."""
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:
+        remedy = (
+            f"kafka-consumer-groups.sh --bootstrap-server {settings.kafka_bootstrap_servers} "
+            f"--group {settings.kafka_group_id} --topic {partition.topic}:{partition.number} "
+            "--reset-offsets --to-earliest --execute"
+        )
+        return PartitionFailed(partition, f"its committed offset is out of range: {error.str()}", remedy)
+    if error.code() == KafkaError._BAD_COMPRESSION:
+        # The buffer for zstd grows threefold until it is large enough or above that limit; then the same batch is
+        # tried again without end (librdkafka 2.15, its issue 5260). A batch of 3 KB can do that to a partition.
+        remedy = (
+            "start it with receive.message.max.bytes in CUSTOMFIT_KAFKA_PROPERTIES (100000000 where it is not set, "
+            "at most 2147483647) at three times what the batch has when it is unpacked"
+        )
+        return PartitionFailed(partition, f"a batch of it can't be unpacked: {error.str()}", remedy)
+    return None
 
 
 def is_fatal(error: KafkaError) -> bool:

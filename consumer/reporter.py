@@ -150,7 +150,7 @@ class Reporter:
     def partition_failed(self, partition: Partition, reason: str, remedy: str) -> None:
         """A partition stands still until somebody acts."""
         self._metrics.error("kafka", "partition")
-        log.error("partition %s is stopped: %s; stop the consumer and run: %s", partition, reason, remedy)
+        log.error("partition %s is stopped: %s; stop the consumer, then: %s", partition, reason, remedy)
 
     def halted(self, partition: Partition, reason: str) -> None:
         """A partition stopped by itself."""

@@ -227,7 +227,7 @@ class UserStates:
             if self._growth.failed(partition, error, time.monotonic()):
                 self._tell("not_grown", problem)
             else:
-                self._post(PartitionFailed(partition, problem, "restart it then"))
+                self._post(PartitionFailed(partition, problem, "start it again"))
 
     def _tell(self, kind: str, detail: str) -> None:
         """Say it once, until it is mended."""

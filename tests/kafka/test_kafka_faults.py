@@ -47,6 +47,36 @@ def test_every_compression_is_read(scene: Scene, codec: str) -> None:
     assert [] == scene.twice()
 
 
+def test_a_batch_that_cannot_be_unpacked_stops_its_partition_and_says_what_mends_it(scene: Scene) -> None:
+    """A few hundred bytes of zstd that become more than the client takes: the others flow, and a larger limit mends it.
+
+    The same limit as by default would need 100 MB.
+    """
+    packing = {"compression.type": "zstd", "message.max.bytes": 10_000_000}
+    producer = Producer({"bootstrap.servers": scene.broker.bootstrap_servers, **packing})
+    scene.produce(event("ann", 0), partition=0)
+    producer.produce(scene.topic, b" " * 8_000_000, "ann", partition=0)
+    assert 0 == producer.flush(30)
+    scene.produce(event("ann", 1), partition=0)
+    scene.produce(event("bob", 0), partition=1)
+    with scene.member("one", fetch_max_bytes=2_000_000, receive_message_max_bytes=2_000_512).wait_ready() as one:
+        wait_until(lambda: {"ann", "bob"} == scene.sent().keys(), "what can be read")
+        wait_until(lambda: "can't be unpacked" in one.log, "the log")
+        scene.produce(event("bob", 1), partition=1)
+        wait_until(lambda: len(scene.sent()["bob"]) == 2, "the other partition goes on")
+        views = one.json("/status")["partitions"]
+        trouble = next(view["trouble"] for view in views if (view["topic"], view["partition"]) == (scene.topic, 0))
+        assert ["ann-0"] == scene.sent()["ann"]
+        assert 0 == one.stop()
+    with scene.member("two").wait_ready() as two:
+        scene.wait_committed()
+        assert 0 == two.stop()
+
+    assert "receive.message.max.bytes in CUSTOMFIT_KAFKA_PROPERTIES" in trouble
+    scene.check(["ann", "bob"], 2)
+    assert ["too_large"] == [letter.reason for letter in scene.letters()]
+
+
 def test_offsets_that_have_expired_repeat_and_lose_nothing(scene: Scene) -> None:
     """A group whose commits are gone starts at the beginning: everything comes again, and what is new as well."""
     scene.produce_rounds(USERS, 0, 2)

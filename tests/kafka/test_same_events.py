@@ -219,9 +219,9 @@ def to_be_said(events: list[Event]) -> dict[User, list[Said]]:
     for event in events:
         moment = event["timestamp"].replace("T", " ")
         properties = event["traits" if event["type"] == "identify" else "properties"]
-        kind: str = kinds.get(event["type"], event["type"])
+        type_: str = event["type"]
         name = event.get("event", event.get("name"))
-        one = Said(kind, name, event["messageId"], moment, _text(properties))
+        one = Said(kinds.get(type_, type_), name, event["messageId"], moment, _text(properties))
         users.setdefault((str(event["userId"]), False), []).append(one)
     return users
 
