@@ -9,7 +9,7 @@ SECONDS ?= 60
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check simulate fuzz chaos bench rolling kafka lock clean
+.PHONY: help venv demo test check audit simulate fuzz chaos bench rolling kafka lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -35,6 +35,9 @@ check: venv ## lint, format, types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
+audit: venv ## known flaws of what the image is made of, where advisories can be had (REQUIRE_AUDIT=1: they must)
+	@$(BIN)/python -m tests.audit
+
 simulate: venv ## one simulated world, e.g. make simulate SEED=7, or many: make simulate SEEDS=10000
 	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds 0-$$(($(SEEDS) - 1)) --jobs $(JOBS) --all-kinds,--seed $(SEED))
 
@@ -57,10 +60,11 @@ kafka: venv ## fetch a real Kafka broker and a schema registry for the tests int
 
 lock: ## renew the lock files (needs uv)
 	$(COMPILE) --group build -o requirements-build.lock
+	$(COMPILE) --group audit -o requirements-audit.lock
 	$(COMPILE) --group fuzz -o requirements-fuzz.lock
 	$(COMPILE) pyproject.toml --extra fast -o requirements-image.lock
 	$(COMPILE) pyproject.toml --extra fast --group dev -o requirements.lock
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 clean: ## remove all that make made
-	rm -rf .venv .kafka .bench .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .audit .kafka .bench .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
