@@ -76,7 +76,7 @@ def ask() -> Report:
             "--format=json",
             "--timeout=5",
         ]
-        command: list[str | Path] = [FOLDER / "bin" / "pip-audit", *options, "-r", ROOT / AUDITED]
+        command: list[str | Path] = [FOLDER / "bin" / "pip-audit", *options, "--timeout=5", "-r", ROOT / AUDITED]
         try:
             report = judged(run(command, AUDIT_SECONDS_MAX, codes=(0, 1)))
         except NoAdvisories as problem:
