@@ -181,7 +181,7 @@ def _avro(evil: Sequence[int], absent: int) -> list[Hostile]:
 
 
 def _nested(levels: int) -> dict[str, Any]:
-    properties = '{"a":%s%s}' % ("[" * levels, "]" * levels)
+    properties = f'{{"a":{"[" * levels}{"]" * levels}}}'
     return {"type": "track", "userId": "hostile", "event": "E", "properties": properties}
 
 

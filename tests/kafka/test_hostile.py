@@ -6,6 +6,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, cast
 
 import pytest
@@ -35,11 +36,13 @@ class Produced(NamedTuple):
 
 @pytest.fixture
 def partitions() -> int:
+    """Three, as the users are spread."""
     return 3
 
 
 @pytest.fixture
 def latency_seconds() -> float:
+    """None."""
     return 0.0
 
 
@@ -58,7 +61,7 @@ def produce(scene: Scene, records: Sequence[Hostile | None]) -> list[Produced]:
     good, draw = good_events(), random.Random(2)
     produced: list[Produced] = []
 
-    def note(error: object, message: Message, hostile: Hostile) -> None:
+    def note(hostile: Hostile, error: object, message: Message) -> None:
         assert error is None, f"{hostile.name}: {error}"
         produced.append(Produced(hostile, (cast("int", message.partition()), cast("int", message.offset()))))
 
@@ -72,7 +75,7 @@ def produce(scene: Scene, records: Sequence[Hostile | None]) -> list[Produced]:
                 one.value,
                 draw.choice(USERS),
                 headers=list(one.headers),
-                on_delivery=lambda error, message, one=one: note(error, message, one),
+                on_delivery=partial(note, one),
             )
     for producer in producers.values():
         assert producer.flush(30) == 0
@@ -90,7 +93,7 @@ ENDS: Final = sorted({end for one in kinds([1, 2, 3], 4) for end in one.ends} | 
 
 
 def test_hostile_records_among_good_ones_end_as_documented_and_stop_nothing(scene: Scene) -> None:
-    """Every good event arrives in order; each hostile one is a dead letter under its reason, skipped, or sent as it is."""
+    """Every good event arrives in order; each hostile one is a dead letter under its reason, skipped, or sent."""
     with Registry() as registry, client_of(registry) as client:
         evil = [
             client.register_schema(f"evil-{number}", Schema(json.dumps(schema), "AVRO"))
