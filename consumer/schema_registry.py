@@ -66,7 +66,7 @@ def inspect_registry(settings: Settings) -> str:
             response = client.get(url)
             types = response.json() if response.status_code == 200 else None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise RegistryUnavailable(f"no answer of a registry: {type(error).__name__} {error}"[:300]) from None
+        raise RegistryUnavailable(f"no answer of a registry: {_told(error)}") from None
     if not isinstance(types, list):
         hint = _HINTS.get(response.status_code, "")
         raise RegistryUnavailable(f"GET /schemas/types was answered {response.status_code}{hint}")
@@ -178,8 +178,13 @@ class SchemaRegistry:
                     if len(body) > SCHEMA_BYTES_MAX:
                         raise _Absent(f"its answer is larger than {SCHEMA_BYTES_MAX} bytes")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _Trouble(f"no answer: {type(error).__name__} {error}"[:300]) from None
+            raise _Trouble(f"no answer: {_told(error)}") from None
         return _judged(response.status_code, body)
+
+
+def _told(error: Exception) -> str:
+    untrusted = "; does SSL_CERT_FILE name a file with its authority?" if "CERTIFICATE_VERIFY" in str(error) else ""
+    return f"{type(error).__name__} {error}"[:300] + untrusted
 
 
 def _judged(status: int, body: bytes) -> dict[str, Any]:

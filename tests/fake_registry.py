@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,8 +36,8 @@ class FakeRegistry:
 
 
 @contextmanager
-def running_registry() -> Iterator[FakeRegistry]:
-    """One that listens until the end of the block."""
+def running_registry(tls: ssl.SSLContext | None = None) -> Iterator[FakeRegistry]:
+    """One that listens until the end of the block; `tls`: by https alone."""
     registry = FakeRegistry()
 
     class Handler(BaseHTTPRequestHandler):
@@ -52,7 +53,9 @@ def running_registry() -> Iterator[FakeRegistry]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    registry.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    registry.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

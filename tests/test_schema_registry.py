@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from consumer.inputs import Input, RegistryTrouble, SchemaFound, SchemaMissing, 
 from consumer.schema_registry import SCHEMA_BYTES_MAX, RegistryUnavailable, SchemaRegistry, inspect_registry
 from consumer.settings import load_settings
 from tests.fake_registry import FakeRegistry, running_registry
+from tests.servers import make_tls
 
 SCHEMA = {"type": "record", "name": "E", "fields": [{"name": "type", "type": "string"}]}
 PAYLOAD = b"\x0aalias"
@@ -249,3 +251,31 @@ def test_without_a_registry_there_is_no_thread() -> None:
     edge.stop()
 
     assert not edge._thread.is_alive()
+
+
+def test_a_registry_of_an_own_authority_is_trusted_by_ssl_cert_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it both `check --connect` and the edge say what is missing."""
+    tls = make_tls(tmp_path)
+    if tls is None:
+        pytest.skip("no openssl command")
+    with running_registry(tls.context) as registry:
+        registry.put("/schemas/ids/7", SCHEMA)
+        registry.answers["/schemas/types"] = (200, b'["AVRO"]')
+        settings = load_settings({**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url})
+        with pytest.raises(RegistryUnavailable, match="does SSL_CERT_FILE name a file with its authority"):
+            inspect_registry(settings)
+        stranger = Asking(registry.url)
+        trouble = stranger.ask(7)
+        stranger.edge.stop()
+        monkeypatch.setenv("SSL_CERT_FILE", str(tls.ca))
+        types = inspect_registry(settings)
+        friend = Asking(registry.url)
+        found = friend.ask(7)
+        friend.edge.stop()
+
+    assert isinstance(trouble, RegistryTrouble)
+    assert "SSL_CERT_FILE" in trouble.detail
+    assert "AVRO" == types
+    assert b'{"type":"alias"}' == read_with(found)
