@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from consumer.decoding import DEPTH_MAX, DecodingRules
+from consumer.decoding import DEPTH_MAX, DecodingRules, _depth
 from consumer.events import EVENT_TYPES, Kind, Rejected, Skipped, User
 from tests.given_events import RECORD_TIME, decoded, end, event, segment
 
@@ -340,6 +342,34 @@ def test_depth(field: str, open_: str, close: str) -> None:
 
     assert "skipped: unsupported" == end(nested(count))
     assert "dead letter: undecodable" == end(nested(count + 1))
+
+
+nestings = st.recursive(
+    st.just("1"), lambda inner: st.lists(inner, max_size=4).map(lambda items: f"[{','.join(items)}]")
+)
+
+
+@given(nestings)
+def test_the_depth_of_what_nests(text: str) -> None:
+    """Counted level by level or in runs, it is that of a plain count."""
+    assert plain_depth(text) == _depth(text.encode())
+
+
+@given(st.text("[]", max_size=60))
+def test_the_depth_of_what_does_not_close(text: str) -> None:
+    """No less than it is: what is let through must not be deeper than it seems. JSON it is not, whatever the count."""
+    assert plain_depth(text) <= _depth(text.encode())
+
+
+def plain_depth(text: str) -> int:
+    """One bracket after the other, up to the first that closes nothing: no parser goes on from there."""
+    level = deepest = 0
+    for bracket in text:
+        level += {"[": 1, "]": -1}.get(bracket, 0)
+        if level < 0:
+            break
+        deepest = max(deepest, level)
+    return deepest
 
 
 @pytest.mark.parametrize("text", ['"' + "[{" * 500 + '"', r'"\"' + "[" * 500 + r'\\"', "[" + "[]," * 500 + "{}]"])

@@ -63,6 +63,7 @@ PURE_LIBRARIES: Final = {
     "itertools",
     "math",
     "msgspec",
+    "operator",
     "re",
     "typing",
     "urllib.parse",
