@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, cast
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.actions import Bury
-from consumer.events import DeadLetterReason, Headers
+from consumer.events import DeadLetterReason, Headers, Record
 from consumer.inbox import run_edge
 from consumer.inputs import DeadLettered, DeadLetterFailed, Post
 from consumer.kafka_client import is_fatal, producer_config
@@ -54,6 +54,9 @@ EXCEPTION_CLASSES: Final = {
     DeadLetterReason.GAVE_UP: "consumer.GaveUp",
 }
 DETAIL_CHARACTERS_MAX: Final = 500
+RECORD_BYTES_MAX: Final = 100_000_000
+"""A broker closes the connection on a request above socket.request.max.bytes (104,857,600) instead of refusing it, so
+that a larger record would be tried for ever: a compressed batch of 1 MB can hold one."""
 ABOUT_THE_RECORD: Final = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -164,7 +167,7 @@ class DeadLetters:
             try:
                 request = self._requests.get(timeout=POLL_SECONDS if waiting or self._again else 1.0)
                 if request is not None:
-                    self._produce(request, Shape.WHOLE)
+                    self._produce(request, self._first_shape(request.record))
             except queue.Empty:
                 pass
             if self._again and time.monotonic() >= self._again_at:
@@ -175,6 +178,15 @@ class DeadLetters:
                         self._produce(action, shape)
         self._producer.purge()
         self._producer.poll(0)
+
+    def _first_shape(self, record: Record) -> Shape:
+        around = len(record.key or b"") + sum(len(value or b"") for _, value in record.headers or ())
+        size = around + len(record.value or b"")
+        if size <= RECORD_BYTES_MAX:
+            return Shape.WHOLE
+        detail = f"{self._settings.dead_letter_topic}: {size} bytes are more than a broker takes"
+        self._post(DeadLetterFailed("value_omitted", detail))
+        return Shape.VALUELESS if around <= RECORD_BYTES_MAX else Shape.BARE
 
     def _produce_alone(self) -> None:
         self._one_is_alone = len(self._producer) > 0 and self._one_is_alone
