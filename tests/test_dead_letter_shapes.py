@@ -22,7 +22,7 @@ from tests.given_events import PARTITION
     ],
 )
 def test_what_no_broker_takes_is_not_tried(key_bytes: int, header_bytes: int, value_bytes: int, shape: Shape) -> None:
-    """Without its value, or its key and headers too; and that is told. Tried whole, it would block its partition for ever."""
+    """Without its value, or its key and headers too; and that is told. Whole, it would block its partition for ever."""
     posted: list[Input] = []
     letters = DeadLetters(load_settings({"CUSTOMFIT_API_KEY": "not-a-real-key"}), posted.append)
     record = Record(PARTITION, 1, 0, bytes(key_bytes), bytes(value_bytes), [("h", bytes(header_bytes))])
