@@ -115,3 +115,12 @@ def partitions_of(service: Service) -> list[int]:
     """The partitions of the source topic that are a member's; whoever has the replays has those beside them."""
     views = service.json("/status")["partitions"]
     return sorted(view["partition"] for view in views if not view["topic"].endswith(".customfit-replay"))
+
+
+def trouble_of(service: Service, topic: str, partition: int) -> str | None:
+    """What /status says is wrong with a partition."""
+    views = service.json("/status")["partitions"]
+    trouble: str | None = next(
+        view["trouble"] for view in views if (view["topic"], view["partition"]) == (topic, partition)
+    )
+    return trouble

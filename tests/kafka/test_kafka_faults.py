@@ -7,7 +7,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import NewPartitions
 
 from tests.kafka.running_service import wait_until
-from tests.kafka.scene import Scene, event, partitions_of
+from tests.kafka.scene import Scene, event, partitions_of, trouble_of
 
 USERS = [f"user-{number}" for number in range(40)]
 
@@ -64,8 +64,7 @@ def test_a_batch_that_cannot_be_unpacked_stops_its_partition_and_says_what_mends
         wait_until(lambda: "can't be unpacked" in one.log, "the log")
         scene.produce(event("bob", 1), partition=1)
         wait_until(lambda: len(scene.sent()["bob"]) == 2, "the other partition goes on")
-        views = one.json("/status")["partitions"]
-        trouble = next(view["trouble"] for view in views if (view["topic"], view["partition"]) == (scene.topic, 0))
+        trouble = wait_until(lambda: trouble_of(one, scene.topic, 0), "/status says so too")
         assert ["ann-0"] == scene.sent()["ann"]
         assert 0 == one.stop()
     with scene.member("two").wait_ready() as two:

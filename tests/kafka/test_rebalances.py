@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import ResourceType
 
 from tests.kafka.running_service import Service, wait_until
-from tests.kafka.scene import Scene, event, partitions_of
+from tests.kafka.scene import Scene, event, partitions_of, trouble_of
 
 USERS = [f"user-{number}" for number in range(40)]
 
@@ -119,8 +119,7 @@ def test_an_offset_out_of_range_stops_its_partition_and_says_what_mends_it(
         one.wait_ready()
         wait_until(lambda: "bob" in scene.sent(), "the other partition")
         wait_until(lambda: "out of range" in one.log, "the log")
-        views = one.json("/status")["partitions"]
-        trouble = next(view["trouble"] for view in views if (view["topic"], view["partition"]) == (scene.topic, 0))
+        trouble = wait_until(lambda: trouble_of(one, scene.topic, 0), "/status says so too")
         command = trouble.partition("; ")[2]
         assert command in one.log
         assert [f"ann-{number}" for number in range(10)] == scene.sent()["ann"]
