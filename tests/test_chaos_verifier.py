@@ -495,6 +495,19 @@ def test_a_network_fault_excuses_only_the_member_it_is_for(story: Story, target:
     assert wrong == story.wrong()
 
 
+@pytest.mark.parametrize(("steps", "wrong"), [(("term", "mended"), {}), (("mended", "term"), {"died": 1})])
+def test_what_was_asked_to_leave_in_trouble_may_leave_unfinished(
+    story: Story, steps: tuple[str, ...], wrong: dict[str, int]
+) -> None:
+    """75 after the mending is a breach only for who was asked after it: a drain of 12 s may outlast the trouble."""
+    for what in steps:
+        story.happen(what, **({"member": "m0.1"} if what == "term" else {}))
+    story.pass_time(1)
+    story.happen("exit", member="m0.1", code=75, asked=True)
+
+    assert wrong == story.wrong()
+
+
 def test_a_broker_that_was_away_excuses_what_could_not_be_committed(story: Story) -> None:
     """Members lose their partitions meanwhile."""
     identify = story.produce("identify")

@@ -195,6 +195,8 @@ def _unrecorded_max(book: Book) -> int:
 
 def _history(evidence: Evidence) -> Iterator[Finding]:
     started: dict[str, float] = {}
+    asked: dict[str, bool] = {}
+    """Member → whether all was mended when it was asked to leave: what it could not finish before is no fault."""
     is_mended = False
     for at, what, fields in evidence.history:
         match what:
@@ -202,13 +204,17 @@ def _history(evidence: Evidence) -> Iterator[Finding]:
                 started[fields["member"]] = at
             case "mended":
                 is_mended = True
+            case "term":
+                asked[fields["member"]] = is_mended
             case "stuck":
                 yield Finding(Column.STUCK, f"a lag of {fields['lag']} {fields['seconds']:g} s after all was mended")
             case "hang":
                 yield Finding(Column.DIED, f"{fields['member']} did not end {fields['seconds']:g} s after SIGTERM")
             case "producer" if fields["code"] != 0:
                 yield Finding(Column.KAFKA, f"the producer ended with {fields['code']}")
-            case "exit" if not _may_exit(evidence, fields, started[fields["member"]], at, is_mended=is_mended):
+            case "exit" if not _may_exit(
+                evidence, fields, started[fields["member"]], at, is_mended=asked.get(fields["member"], is_mended)
+            ):
                 yield Finding(Column.DIED, f"{fields['member']} ended with exit code {fields['code']} at {at:.3f}")
 
 
