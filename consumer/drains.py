@@ -16,23 +16,30 @@ class Drains:
     def __init__(self, drain_seconds: float) -> None:
         self._drain_seconds = drain_seconds
         self.cut_short = False
-        """A deadline passed with requests still in flight."""
-        self._waiting: list[tuple[float, Sequence[Partition], Future[dict[Partition, CommitPoint]]]] = []
+        """The stop's deadline passed with requests still in flight. A revoke's is the next owner's business."""
+        self._waiting: list[tuple[float, bool, Sequence[Partition], Future[dict[Partition, CommitPoint]]]] = []
 
-    def start(self, partitions: Sequence[Partition], drained: Future[dict[Partition, CommitPoint]], now: float) -> None:
+    def start(
+        self,
+        partitions: Sequence[Partition],
+        drained: Future[dict[Partition, CommitPoint]],
+        now: float,
+        *,
+        shutdown: bool,
+    ) -> None:
         """These partitions are closed now; answer once they are drained, or when time is up."""
-        self._waiting.append((now + self._drain_seconds, partitions, drained))
+        self._waiting.append((now + self._drain_seconds, shutdown, partitions, drained))
 
     def answer(self, assignments: Mapping[Partition, Assignment], now: float) -> None:
         """Resolve what is drained or due, with what is committable and not committed."""
         still = []
-        for deadline, partitions, drained in self._waiting:
+        for deadline, shutdown, partitions, drained in self._waiting:
             ours = [assignments[partition] for partition in partitions if partition in assignments]
             is_drained = all(assignment.drained for assignment in ours)
             if now < deadline and not is_drained:
-                still.append((deadline, partitions, drained))
+                still.append((deadline, shutdown, partitions, drained))
                 continue
-            self.cut_short = self.cut_short or not is_drained
+            self.cut_short = self.cut_short or (shutdown and not is_drained)
             drained.set_result(
                 {
                     assignment.partition: assignment.offsets.commit_point()
@@ -44,4 +51,4 @@ class Drains:
 
     def next_deadline(self) -> float | None:
         """When the next one is due."""
-        return min((deadline for deadline, _, _ in self._waiting), default=None)
+        return min((deadline for deadline, *_ in self._waiting), default=None)

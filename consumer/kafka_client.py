@@ -26,6 +26,7 @@ PASSING_ERRORS: Final = frozenset(
         KafkaError._TRANSPORT,
         KafkaError._ALL_BROKERS_DOWN,
         KafkaError._WAIT_COORD,
+        KafkaError._DESTROY_BROKER,  # the client gives up a broker while another takes its place (2.16.1, chaos seed 6)
         KafkaError.REQUEST_TIMED_OUT,
         KafkaError.NOT_COORDINATOR,
         KafkaError.COORDINATOR_NOT_AVAILABLE,

@@ -151,7 +151,7 @@ class Pipeline:
 
     @property
     def drain_cut_short(self) -> bool:
-        """Whether a revoke or the stop went on with requests in flight, or the last commit failed."""
+        """Whether the stop went on with requests in flight, or the last commit failed."""
         return self._drains.cut_short or self._uncommitted_stop
 
     async def run(self) -> None:
@@ -223,7 +223,7 @@ class Pipeline:
             case Revoking(partitions, drained, shutdown):
                 for partition in partitions:
                     self._sequencer.close(partition)
-                self._drains.start(partitions, drained, now)
+                self._drains.start(partitions, drained, now, shutdown=shutdown)
                 self._phase = Phase.DRAINING if shutdown else self._phase
             case Revoked(partitions, error):
                 self._uncommitted_stop = self._uncommitted_stop or (self._phase is Phase.DRAINING and error is not None)

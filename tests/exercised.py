@@ -29,7 +29,7 @@ EXERCISED = (
     "dead letters: unidentified",
     "dead-lettered again",
     "deletes",
-    "drains cut short by a stop or a revoke",
+    "drains cut short by a stop",
     "ends behind a marker",
     "errors after acceptance",
     "events requests",

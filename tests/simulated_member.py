@@ -223,7 +223,7 @@ class SimulatedMember:
     def _end(self) -> None:
         if self._pipeline.failure is not None:
             raise Violation("crashed", f"{self.name}: {self._pipeline.failure!r}")
-        self._stage.exercised["drains cut short by a stop or a revoke"] += self._pipeline.drain_cut_short
+        self._stage.exercised["drains cut short by a stop"] += self._pipeline.drain_cut_short
         self._die()
         self.on_end()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
+import pytest
+
 from consumer.assignment import Assignment
 from consumer.commits import CommitSchedule, unrecorded_events
 from consumer.drains import Drains
@@ -285,10 +287,12 @@ def test_a_commit_that_is_soon_answered_is_no_trouble() -> None:
 # ---------------------------------------------------------------------- drains
 
 
-def asked(drains: Drains, *partitions: Partition, now: float = 0.0) -> Future[dict[Partition, CommitPoint]]:
+def asked(
+    drains: Drains, *partitions: Partition, now: float = 0.0, shutdown: bool = False
+) -> Future[dict[Partition, CommitPoint]]:
     """A revoke of these partitions begins."""
     drained: Future[dict[Partition, CommitPoint]] = Future()
-    drains.start(partitions, drained, now)
+    drains.start(partitions, drained, now, shutdown=shutdown)
     return drained
 
 
@@ -330,13 +334,14 @@ def test_a_drain_waits_for_requests_and_for_acknowledgements() -> None:
     assert not drains.cut_short
 
 
-def test_a_drain_is_cut_short_when_its_time_is_up() -> None:
-    """What is finished by then is committed; the rest is the next owner's."""
+@pytest.mark.parametrize("shutdown", [True, False])
+def test_a_drain_is_cut_short_when_its_time_is_up(shutdown: bool) -> None:
+    """What is finished by then is committed; the rest is the next owner's. Only of a stop does the exit code tell."""
     drains = Drains(15.0)
     assignments = ours(P0)
     assignments[P0].in_flight = 1
     finish(assignments[P0], 0)
-    drained = asked(drains, P0)
+    drained = asked(drains, P0, shutdown=shutdown)
     drains.answer(assignments, 14.9)
 
     assert not drained.done()
@@ -344,7 +349,7 @@ def test_a_drain_is_cut_short_when_its_time_is_up() -> None:
     drains.answer(assignments, 15.0)
 
     assert {P0: 1} == offsets_of(drained.result(0))
-    assert drains.cut_short
+    assert shutdown is drains.cut_short
 
 
 def test_two_drains_are_answered_each_in_its_time() -> None:
