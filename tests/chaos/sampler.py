@@ -24,6 +24,8 @@ from confluent_kafka.admin import AdminClient
 
 SAMPLE_SECONDS: Final = 0.2
 REQUEST_SECONDS: Final = 2.0
+FAILURES_MAX: Final = 20
+"""In turn; then a new client asks."""
 QUIET: Final = {"reconnect.backoff.max.ms": 300, "log_level": 0}
 
 
@@ -31,8 +33,10 @@ class Offsets:
     """What a group has committed, and how far the topic goes."""
 
     def __init__(self, bootstrap_servers: str, group: str, topic: str) -> None:
-        self._consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, **QUIET})
+        self._config = {"bootstrap.servers": bootstrap_servers, "group.id": group, **QUIET}
+        self._consumer = Consumer(self._config)
         self._topic = topic
+        self._failures = 0
 
     def _where(self) -> list[TopicPartition]:
         """Every partition; there may be more than before. Raises KafkaException."""
@@ -41,13 +45,24 @@ class Offsets:
 
     def committed(self) -> dict[int, list[Any]]:
         """Partition → offset and metadata, where there is a commit; raises KafkaException."""
-        answer = {}
-        for where in self._consumer.committed(self._where(), REQUEST_SECONDS):
-            if where.error is not None:
-                raise KafkaException(where.error)
-            if where.offset >= 0:
-                answer[where.partition] = [where.offset, where.metadata or ""]
-        return answer
+        try:
+            answer = self._consumer.committed(self._where(), REQUEST_SECONDS)
+        except KafkaException:
+            self._failed()
+            raise
+        if errors := [where.error for where in answer if where.error is not None]:
+            self._failed()
+            raise KafkaException(errors[0])
+        self._failures = 0
+        return {where.partition: [where.offset, where.metadata or ""] for where in answer if where.offset >= 0}
+
+    def _failed(self) -> None:
+        """Count; a client was seen that never got an answer again, with the broker long back."""
+        self._failures += 1
+        if self._failures >= FAILURES_MAX:
+            self._failures = 0
+            self._consumer.close()
+            self._consumer = Consumer(self._config)
 
     def lag(self) -> int | None:
         """How many records the group has not committed; None where no broker says."""

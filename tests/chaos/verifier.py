@@ -195,6 +195,8 @@ def _unrecorded_max(book: Book) -> int:
 
 def _history(evidence: Evidence) -> Iterator[Finding]:
     started: dict[str, float] = {}
+    """Member → when; later by as long as it was stopped."""
+    stopped: dict[str, float] = {}
     asked: dict[str, bool] = {}
     """Member → whether all was mended when it was asked to leave: what it could not finish before is no fault."""
     is_mended = False
@@ -202,6 +204,10 @@ def _history(evidence: Evidence) -> Iterator[Finding]:
         match what:
             case "start":
                 started[fields["member"]] = at
+            case "stop":
+                stopped[fields["member"]] = at
+            case "cont" if fields["member"] in stopped:
+                started[fields["member"]] += at - stopped.pop(fields["member"])
             case "mended":
                 is_mended = True
             case "term":
