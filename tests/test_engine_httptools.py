@@ -6,16 +6,17 @@ import asyncio
 import inspect
 import socket
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from consumer.answers import Answered, NoAnswer
+from consumer.answers import Answer, Answered, NoAnswer
 from consumer.destination import Engine, open_engine
 from consumer.engine_httptools import RECEIVED_BYTES_MAX, HttptoolsEngine
 from consumer.settings import load_settings
 from tests import test_destination
-from tests.servers import Behaviour, Connection, RawServer, answering, sending
+from tests.servers import Behaviour, Connection, RawServer, answering, make_tls, sending
 
 pytest.importorskip("httptools")
 
@@ -291,6 +292,41 @@ def test_it_is_the_same_on_uvloop(demand: Callable[[test_destination.Open], Coro
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
+
+
+def test_tls_is_the_same_on_uvloop(tmp_path: Path) -> None:
+    """What `run` does where all is installed: large bodies whole, connections kept, a silent handshake given up."""
+    uvloop = pytest.importorskip("uvloop")
+    if (tls := make_tls(tmp_path)) is None:
+        pytest.skip("no openssl command")
+
+    async def echo_size(connection: Connection) -> None:
+        while True:
+            request = await connection.request()
+            await connection.answer(200, str(len(request.body)).encode())
+
+    async def call(url: str, silent_url: str) -> tuple[list[Answer], Answer]:
+        async with test_destination.opening("httptools") as open_:
+            engine = open_(url, api_ca_file=tls.ca, request_timeout_seconds=10)
+            answers = [await engine.post(b"1")]
+            answers += await asyncio.gather(*(engine.post(bytes(450_000)) for _ in range(4)))
+            answers += await asyncio.gather(*(engine.post(bytes(size)) for size in range(4)))
+            return answers, await open_(silent_url.replace("http:", "https:"), api_ca_file=tls.ca).post(BODY)
+
+    def call_on_uvloop(url: str, silent_url: str) -> tuple[list[Answer], Answer]:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(call(url, silent_url))
+
+    async def serve() -> tuple[tuple[list[Answer], Answer], int]:
+        # In a loop of its own: uvloop does not take over a connection for TLS as asyncio does (`start_tls`).
+        async with RawServer(echo_size, tls=tls.context) as server, RawServer(Connection.until_closed) as silent:
+            return await asyncio.to_thread(call_on_uvloop, server.url, silent.url), server.connections
+
+    (answers, silence), connections = asyncio.run(serve())
+
+    assert [Answered(200, None, str(size).encode()) for size in (1, *[450_000] * 4, *range(4))] == answers
+    assert NoAnswer("timeout", "no connection within 0.3 s") == silence
+    assert 4 == connections
 
 
 def test_the_contract_is_not_empty() -> None:
