@@ -8,6 +8,7 @@ uvloop), and no thread of its own competes with the loop for the interpreter. Di
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Iterator
 from typing import Final, cast
@@ -20,6 +21,10 @@ from consumer.destination import ANSWER_BYTES_MAX, IDLE_SECONDS_MAX, EngineUnava
 from consumer.engine_httpx import tls_context
 
 HEAD_BYTES_MAX: Final = 64 * 1024
+RECEIVED_BYTES_MAX: Final = HEAD_BYTES_MAX + 2 * ANSWER_BYTES_MAX
+"""Of one answer, whatever it is: a body in chunks may have more that is no body (trailers) than body."""
+NEXT_ADDRESS_SECONDS: Final = 0.25
+"""An address that has not answered for so long gets company by the next one of the same name (RFC 8305)."""
 INFORMATIONAL: Final = range(100, 200)
 CLOSED: Final = "the client is closed"
 CUT_SHORT: Final = "the connection ended before the answer was complete"
@@ -40,7 +45,8 @@ class HttptoolsEngine:
             raise EngineUnavailable(f"CUSTOMFIT_API_URL: {error}") from None
         self._tls = tls_context(target) if parts.scheme == "https" else None
         lines = [
-            f"POST {parts._replace(scheme='', netloc='', path=parts.path or '/').geturl()} HTTP/1.1",
+            # By hand: of a path that begins with two slashes, `geturl` makes four (Python 3.12.4 and later).
+            f"POST {parts.path or '/'}{'?' if parts.query else ''}{parts.query} HTTP/1.1",
             f"Host: {parts.netloc.rpartition('@')[2]}",
             *(f"{name}: {value}" for name, value in target.headers.items()),
             "Content-Length: ",
@@ -91,23 +97,61 @@ class HttptoolsEngine:
         if self.idle and self.idle[-1].idle_since < self.loop.time() - IDLE_SECONDS_MAX:
             while self.idle:
                 self.idle.pop().transport.abort()
-        return self.idle.pop() if self.idle else None
+        while self.idle:
+            connection = self.idle.pop()
+            if not connection.transport.is_closing():  # the server has closed it in this very turn
+                return connection
+        return None
 
     async def _connect_and_send(self, body: bytes, future: asyncio.Future[Answer], ends_at: float) -> None:
         try:
             async with asyncio.timeout(self.target.connect_timeout_seconds):
-                _, connection = await self.loop.create_connection(
-                    lambda: Connection(self), self._host, self._port, ssl=self._tls
-                )
+                connection = await self._connect()
         except TimeoutError:
             _settle(future, self.target.timed_out(connecting=True))
         except (OSError, UnicodeError) as error:  # ssl.SSLError is one; no such name; a name that is none
             _settle(future, self.target.no_answer("connect_error", _causes(error)))
+        except Exception as error:  # noqa: BLE001  a fault of this program: whoever waits is told, and not kept waiting
+            if not future.done():
+                future.set_exception(error)
         else:
             if future.done():  # cancelled meanwhile
                 connection.transport.abort()
             else:
                 connection.send(body, future, ends_at)
+
+    async def _connect(self) -> Connection:
+        """A connection to the first address that gives one. Raises what the last one to fail has raised."""
+        found = await self.loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        addresses = deque(dict.fromkeys(str(where[0]) for *_, where in found))
+        attempts: set[asyncio.Task[Connection]] = set()
+        error: BaseException = OSError("the name has no address")
+        try:
+            while addresses or attempts:
+                if addresses:
+                    attempts.add(self.loop.create_task(self._connect_to(addresses.popleft())))
+                wait_seconds = NEXT_ADDRESS_SECONDS if addresses else None
+                done, _ = await asyncio.wait(attempts, timeout=wait_seconds, return_when=asyncio.FIRST_COMPLETED)
+                for attempt in done:
+                    attempts.discard(attempt)
+                    if (problem := attempt.exception()) is None:
+                        return attempt.result()
+                    error = problem
+            raise error
+        finally:
+            for attempt in attempts:
+                attempt.cancel()
+                attempt.add_done_callback(_give_up)
+
+    async def _connect_to(self, address: str) -> Connection:
+        _, connection = await self.loop.create_connection(
+            lambda: Connection(self),
+            address,
+            self._port,
+            ssl=self._tls,
+            server_hostname=self._host if self._tls is not None else None,
+        )
+        return connection
 
 
 class _SecondAnswer(Exception):
@@ -129,7 +173,7 @@ class Connection(asyncio.Protocol):
     def send(self, body: bytes, answer: asyncio.Future[Answer], ends_at: float) -> None:
         """Send a request. The connection has none under way."""
         self._answer = answer
-        self._head_bytes = 0
+        self._received_bytes = 0
         self._retry_after: bytes | None = None
         self._beginning = b""
         self._status = 0
@@ -156,8 +200,7 @@ class Connection(asyncio.Protocol):
         if self._answer is None:  # nobody asked
             self.transport.abort()
             return
-        if not self._has_head:
-            self._head_bytes += len(data)
+        self._received_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
@@ -170,9 +213,9 @@ class Connection(asyncio.Protocol):
             self._is_kept = False
         if self._is_whole:
             self._complete(reusable=self._is_kept)
-        elif len(self._beginning) >= ANSWER_BYTES_MAX:
+        elif self._has_head and (len(self._beginning) >= ANSWER_BYTES_MAX or self._received_bytes > RECEIVED_BYTES_MAX):
             self._complete(reusable=False)
-        elif not self._has_head and self._head_bytes > HEAD_BYTES_MAX:
+        elif not self._has_head and self._received_bytes > HEAD_BYTES_MAX:
             self.fail(f"the head of the answer has more than {HEAD_BYTES_MAX} bytes")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -192,8 +235,10 @@ class Connection(asyncio.Protocol):
         match name.lower():
             case b"retry-after":
                 self._retry_after = value
-            case b"content-length" | b"transfer-encoding":
+            case b"content-length":
                 self._is_framed = True
+            case b"transfer-encoding":  # another last coding than chunks is ended by closing (RFC 9112, 6.3)
+                self._is_framed = value.lower().rstrip().endswith(b"chunked")
 
     def on_message_begin(self) -> None:
         """Refuse a second answer to one request: it would be taken for the answer to the next."""
@@ -223,7 +268,8 @@ class Connection(asyncio.Protocol):
         target = self._engine.target
         retry_after = self._retry_after.decode("ascii", "replace") if self._retry_after is not None else None
         answer = target.answered(self._status, retry_after, self._beginning)
-        if reusable and not self.transport.is_closing():
+        # An answer may come before all of its request is written; whether the rest is ever read is anybody's guess.
+        if reusable and not self.transport.is_closing() and not self.transport.get_write_buffer_size():
             self._release(answer)
             self._engine.keep(self)
         else:
@@ -254,6 +300,12 @@ class Connection(asyncio.Protocol):
 def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
     if not future.done():
         future.set_result(answer)
+
+
+def _give_up(attempt: asyncio.Task[Connection]) -> None:
+    """Close what has connected all the same: another one was faster, or it was too late."""
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().transport.abort()
 
 
 def _causes(error: BaseException | None) -> Iterator[str]:

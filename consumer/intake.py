@@ -96,8 +96,8 @@ class Intake:
         self._value_format = value_format
         self._crowded_events = CROWDED * buffer_events_max
         self._waiting: dict[Assignment, _Queue] = {}
-        self._looking: deque[list[Fetch]] = deque()
-        """Batches whose users are being looked up, oldest first."""
+        self._looking: deque[tuple[list[Fetch], set[User]]] = deque()
+        """Batches whose users are being looked up, oldest first; and who was forgotten since they were asked for."""
 
     @property
     def waiting_partitions(self) -> list[Partition]:
@@ -155,11 +155,22 @@ class Intake:
         """The state has answered for the oldest batch."""
         receive = self._sequencer.receive
         nobody: set[User] = set()
-        for assignment, event, reserved, known in self._looking.popleft():
+        fetches, forgotten = self._looking.popleft()
+        for assignment, event, reserved, known in fetches:
+            if event.user in forgotten:
+                receive(assignment, event, now, reserved=reserved)
+                continue
             stored = event.user in identified.get(assignment.partition, nobody)
             if stored and event.user not in assignment.lanes:  # a lane that lives may have forgotten the user since
                 assignment.known.add(event.user)
             receive(assignment, event, now, reserved=reserved, identified=known or stored)
+
+    def forgotten(self, user: User) -> None:
+        """A delete of the user has come through, in whichever partition: what was said before does not count."""
+        for assignment in self._sequencer.assignments.values():
+            assignment.known.discard(user)
+        for _, forgotten in self._looking:
+            forgotten.add(user)
 
     def forget(self, assignment: Assignment) -> None:
         """It is no longer ours, or has stopped: what waits of it belongs to whoever reads it next."""
@@ -224,7 +235,7 @@ class Intake:
 
     def _hand_on(self, fetches: _Fetches, now: float) -> None:
         if fetches.users or self._looking:
-            self._looking.append(fetches.events)
+            self._looking.append((fetches.events, set()))
             self._states.look_up(fetches.users)
         else:
             for assignment, event, reserved, known in fetches.events:

@@ -53,6 +53,7 @@ from consumer.kafka_client import (
     admin_client,
     consumer_config,
     is_fatal,
+    is_in_group,
     partition_failure,
 )
 from consumer.kafka_offsets import committed_of, partitions_of, speaks_of, to_commit, topic_partitions_of
@@ -124,6 +125,7 @@ class Source:
                 **consumer_config(self._settings),
                 "on_commit": self._on_commit,
                 "error_cb": self._on_error,
+                "stats_cb": self._on_statistics,
             },
             logger=logging.getLogger("librdkafka"),
         )
@@ -274,6 +276,11 @@ class Source:
         if is_fatal(error):
             self._end(error)
         self._post(KafkaTrouble(error.name(), error.str()))
+
+    def _on_statistics(self, statistics: str) -> None:
+        if not self._joined and is_in_group(statistics):
+            self._joined = True
+            self._post(Assigned({}, ""))
 
     # ------------------------------------------------------------------ commits
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -19,6 +20,10 @@ REQUEST_SECONDS: Final = 10.0
 HEARTBEAT_INTERVAL_MS: Final = 1000
 """A member learns of a rebalance by its next heartbeat, and until all have learned of it the partitions that move stand
 still: with librdkafka's default of 3 s a rolling restart stops partitions for 4 s (bench/rolling_restart.py)."""
+
+STATISTICS_INTERVAL_MS: Final = 2000
+IDLE_SECONDS: Final = 10.0
+"""Two of the broker's heartbeat intervals with group.protocol=consumer: who has a share has heard of it by then."""
 
 PASSING_ERRORS: Final = frozenset(
     {
@@ -86,7 +91,27 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
     if config.get("group.protocol", "classic") == "classic":
         config["partition.assignment.strategy"] = "cooperative-sticky"
         config.setdefault("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS)
+    else:
+        config.setdefault("statistics.interval.ms", STATISTICS_INTERVAL_MS)
     return config
+
+
+class _Group(msgspec.Struct):
+    state: str = ""
+    stateage: int = 0
+
+
+class _Statistics(msgspec.Struct):
+    cgrp: _Group = msgspec.field(default_factory=_Group)
+
+
+def is_in_group(statistics: str) -> bool:
+    """Whether the group's coordinator has been there for so long that a share of the partitions would have come.
+
+    With group.protocol=consumer librdkafka tells nobody that there are no partitions for it (2.16.1).
+    """
+    group = msgspec.json.decode(statistics, type=_Statistics).cgrp
+    return group.state == "up" and group.stateage >= IDLE_SECONDS * 1000
 
 
 def producer_config(settings: Settings) -> dict[str, Any]:

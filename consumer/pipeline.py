@@ -306,8 +306,7 @@ class Pipeline:
                 case Forget(lane):
                     self._writes.append(action)
                     self._write_at = now  # or a look-up could overtake it
-                    for assignment in self._sequencer.assignments.values():
-                        assignment.known.discard(lane.user)
+                    self._intake.forgotten(lane.user)
                 case Bury():
                     self._reporter.buried(action)
                     self._graveyard.bury(action)

@@ -171,6 +171,20 @@ def test_one_schema_after_the_other() -> None:
     assert ([7, 8, 9], ["rest 0", "resume 0"]) == (way.asked, way.told)
 
 
+def test_an_answer_from_before_a_deletion_does_not_count() -> None:
+    """It was asked for before another partition's delete came through, and would be believed for hours."""
+    way = Way()
+    way.fetched(track(), partition=P1)
+    way.intake.forgotten(User("u1"))
+    way.fetched(track("u2"), partition=P1)
+    way.intake.looked_up({P1: {User("u1")}}, 0.0)
+    way.intake.looked_up({P1: {User("u2")}}, 0.0)
+    assignment = way.sequencer.assignments[P1]
+
+    assert [False, True] == [lane.identified for lane in assignment.lanes.values()]
+    assert [False, True] == [User(user) in assignment.known for user in ("u1", "u2")]
+
+
 def test_two_partitions_wait_for_the_same_schema() -> None:
     """One question, and both go on."""
     way = Way()

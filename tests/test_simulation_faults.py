@@ -104,7 +104,7 @@ def an_answer_of_the_state_is_not_heeded(original: Any, self: Intake, _identifie
 
 
 def a_late_answer_of_the_state_counts(original: Any, self: Intake, identified: Any, now: float) -> None:
-    batch = list(self._looking[0])
+    batch = list(self._looking[0][0])
     original(self, identified, now)
     for assignment, event, *_ in batch:
         if event.user in identified.get(assignment.partition, ()):

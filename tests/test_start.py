@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from consumer.kafka_client import is_in_group
 from consumer.kafka_topics import _committed
 from tests.given_settings import load
 
@@ -135,3 +136,17 @@ def test_a_coordinator_is_not_waited_for_without_end(code: int) -> None:
 
     with pytest.raises(KafkaException):
         _committed(moving, load(startup_timeout_seconds="1"), 2)
+
+
+@pytest.mark.parametrize(
+    ("statistics", "is_member"),
+    [
+        ('{"cgrp": {"state": "up", "stateage": 10000, "join_state": "init"}, "brokers": {}}', True),
+        ('{"cgrp": {"state": "up", "stateage": 9999}}', False),
+        ('{"cgrp": {"state": "query-coord", "stateage": 60000}}', False),
+        ("{}", False),
+    ],
+)
+def test_who_finds_its_coordinator_and_gets_no_partition_is_a_member(statistics: str, *, is_member: bool) -> None:
+    """With the new group protocol nothing else says so."""
+    assert is_member == is_in_group(statistics)

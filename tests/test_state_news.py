@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
-from consumer.events import Partition
+from consumer.events import Partition, Record, User
 from consumer.gate import Gate
-from consumer.inputs import Assigned, Input, Lost, StartPoint, StateMended, StateOpened, StateProblem
+from consumer.inputs import (
+    Assigned,
+    Fetched,
+    Input,
+    LookedUp,
+    Lost,
+    StartPoint,
+    StateMended,
+    StateOpened,
+    StateProblem,
+)
 from consumer.known_schemas import KnownSchemas
+from consumer.offsets import CommitPoint
 from consumer.pipeline import Pipeline
 from consumer.sequencer import Sequencer, SequencingRules
+from tests.given_events import segment
 from tests.given_settings import load
 from tests.simulated_member import SilentReporter, SteppedPipeline
 
@@ -25,6 +38,9 @@ class Source:
 
     def resume(self, partition: Partition) -> None:
         self.resumed.append(partition)
+
+    def commit(self, points: Mapping[Partition, CommitPoint]) -> None:
+        """It is never answered."""
 
 
 def pipeline_with(source: Source) -> SteppedPipeline:
@@ -80,3 +96,22 @@ def test_each_trouble_with_the_state_topic_lasts_until_it_is_mended() -> None:
         troubles.append(pipeline.snapshot.state_trouble)
 
     assert [None, "s: no broker", "s: no broker; s: too small", "s: too small", None] == troubles
+
+
+def test_a_delete_outruns_what_another_partition_was_told() -> None:
+    """The user was looked up for both at once: the second answer comes after the delete of the first."""
+    pipeline = pipeline_with(Source())
+    other = Partition("segment-events", 1)
+    pipeline.turn([Assigned(dict.fromkeys((P0, other), StartPoint(0, None)), "c")], 0.0)
+    delete, track = segment(type="delete", userId="u1"), segment(userId="u1", event="e")
+    first, second = (
+        Record(partition, 0, 0, b"k", value, None, 0.0, len(value))
+        for partition, value in ((P0, delete), (other, track))
+    )
+    pipeline.turn([Fetched([first], {}), Fetched([second], {})], 1.0)
+    pipeline.turn([LookedUp({P0: {User("u1")}})], 2.0)
+    pipeline.turn([LookedUp({other: {User("u1")}})], 3.0)
+    assignment = pipeline._sequencer.assignments[other]
+
+    assert [False] == [lane.identified for lane in assignment.lanes.values()]
+    assert User("u1") not in assignment.known

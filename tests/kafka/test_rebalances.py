@@ -43,21 +43,41 @@ def test_a_group_of_the_new_protocol_shares_leaves_and_takes_over(scene: Scene) 
         work(scene, 100)
         with scene.member("two").wait_ready() as two:
             wait_until(lambda: partitions_of(two), "a share; the replays may be one of its two")
+            scene.produce_rounds(USERS, 60, 90)
             work(scene, 400)
             assert 0 == one.stop()
             owns(two, 4)
+            scene.produce_rounds(USERS, 90, 100)
             work(scene, 100)
             assert [] == scene.twice()
             with scene.member("three").wait_ready() as three:
                 wait_until(lambda: partitions_of(three), "a share")
-                scene.produce_rounds(USERS, 60, 90)
+                scene.produce_rounds(USERS, 100, 120)
                 work(scene, 100)
                 two.kill()
                 owns(three, 4)
                 scene.wait_committed()
                 assert 0 == three.stop()
 
-    scene.check(USERS, 90)
+    scene.check(USERS, 120)
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_member_without_a_partition_is_ready(scene: Scene, protocol: str) -> None:
+    """There is nothing for it to do, and whoever rolls out waits for it; one that finds no coordinator is not."""
+    scene.properties = {"group.protocol": protocol}
+    with scene.member("one").wait_ready() as one:
+        owns(one, 4)
+        members = [scene.member(f"spare-{number}") for number in range(5)]
+        try:
+            for member in members:
+                member.wait_ready()
+            shares = sorted(len(member.json("/status")["partitions"]) for member in (one, *members))
+        finally:
+            for member in members:
+                member.kill()
+
+    assert 0 == shares[0]
 
 
 def test_a_static_member_that_restarts_moves_nothing(scene: Scene) -> None:
