@@ -543,6 +543,22 @@ def test_a_delivery_by_an_old_owner_after_the_new_ones_first_is_a_zombie_send(st
     assert (2, 1, 2) == (verdict.zombies, verdict.zombies_late, verdict.duplicates)
 
 
+def test_what_a_new_owner_had_sent_in_an_earlier_tenure_makes_nobody_a_zombie(story: Story) -> None:
+    """What the owner between sent comes late, but before the new one's first: nothing interleaves."""
+    identify, one, two = story.produce("identify"), story.produce("track"), story.produce("track")
+    story.move("m1.1")
+    story.accept(identify, sender="m1.1")
+    story.move("m0.1")
+    story.accept(one)
+    story.commit(2)
+    story.move("m1.1")
+    story.accept(two)
+    story.accept(two, sender="m1.1")
+    story.commit(3)
+
+    assert 0 == story.verdict().zombies
+
+
 @pytest.mark.parametrize(
     ("exit_", "wrong"),
     [

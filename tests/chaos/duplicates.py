@@ -143,14 +143,21 @@ class Zombie(NamedTuple):
 
 def zombies(book: Book) -> Iterator[Zombie]:
     """All of them, in the order of the ledger."""
-    first_at: dict[tuple[str, str], float] = {}
+    began_at: dict[tuple[str, str], float] = {}
+    """User and sender → when the sender's present turn with the user began: it may have had the partition before."""
+    last: dict[str, str] = {}
     for request in book.evidence.accepted:
         insert_id = request.insert_ids[0] if request.insert_ids else ""
         record = book.by_insert_id.get(insert_id.removeprefix("introduction-"))
         if record is None or not request.sender:
             continue
+        user, sender = request.user, request.sender
         owner = book.owner(record.partition, request.accepted_at)
-        began_at = first_at.get((request.user, owner or ""))
-        if owner is not None and owner != request.sender and began_at is not None:
-            yield Zombie(request, owner, request.arrived_at > began_at)
-        first_at.setdefault((request.user, request.sender), request.accepted_at)
+        if owner not in (None, sender):
+            owner_began_at = began_at.get((user, owner or ""), -math.inf)
+            if owner_began_at > began_at.get((user, sender), -math.inf):
+                yield Zombie(request, owner or "", request.arrived_at > owner_began_at)
+                continue
+        if last.get(user) != sender:
+            began_at[user, sender] = request.accepted_at
+            last[user] = sender
