@@ -79,7 +79,8 @@ async def test_an_answer_that_nobody_asked_for_ends_the_connection(behaviour: Be
     async with RawServer(behaviour) as server:
         engine = engine_for(server.url)
         first = await engine.post(BODY)
-        await server.connections_closed(1)
+        async with asyncio.timeout(5):
+            await server.connections_closed(1)
         second = await engine.post(BODY)
         await engine.close()
 
