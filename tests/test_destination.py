@@ -65,7 +65,7 @@ async def opening(engine_name: str) -> AsyncIterator[Open]:
     engines: list[Engine] = []
 
     def open_one(url: str, environ: Mapping[str, str] | None = None, **fields: Any) -> Engine:
-        fields = {"request_timeout_seconds": TIMEOUT_SECONDS, "in_flight_max": 4, "http_engine": engine_name} | fields
+        fields = {"request_timeout_seconds": 5.0, "in_flight_max": 4, "http_engine": engine_name} | fields
         engines.append(open_engine(settings_for(url, **fields), environ or {}))
         return engines[-1]
 
@@ -242,7 +242,7 @@ async def test_a_huge_body_is_cut_off(open_: Open, head: bytes, piece: bytes) ->
 async def test_a_stall_times_out(open_: Open, said: bytes) -> None:
     """The total time is bounded wherever the server stops, and the connection is closed."""
     async with RawServer(stalling(said)) as server:
-        answer = await open_(server.url).post(BODY)
+        answer = await open_(server.url, request_timeout_seconds=TIMEOUT_SECONDS).post(BODY)
         await server.connections_closed(1)
 
     assert answer == NoAnswer("timeout", "no complete answer within 0.3 s")
@@ -259,7 +259,7 @@ async def test_a_slow_body_times_out(open_: Open) -> None:
             await asyncio.sleep(TIMEOUT_SECONDS / 10)
 
     async with RawServer(trickle) as server:
-        answer = await open_(server.url).post(BODY)
+        answer = await open_(server.url, request_timeout_seconds=TIMEOUT_SECONDS).post(BODY)
 
     assert answer == NoAnswer("timeout", "no complete answer within 0.3 s")
 
