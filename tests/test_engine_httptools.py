@@ -312,7 +312,8 @@ def test_tls_is_the_same_on_uvloop(tmp_path: Path) -> None:
             answers = [await engine.post(b"1")]
             answers += await asyncio.gather(*(engine.post(bytes(450_000)) for _ in range(4)))
             answers += await asyncio.gather(*(engine.post(bytes(size)) for size in range(4)))
-            return answers, await open_(silent_url.replace("http:", "https:"), api_ca_file=tls.ca).post(BODY)
+            silent = open_(silent_url.replace("http:", "https:"), api_ca_file=tls.ca, request_timeout_seconds=0.3)
+            return answers, await silent.post(BODY)
 
     def call_on_uvloop(url: str, silent_url: str) -> tuple[list[Answer], Answer]:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
