@@ -28,11 +28,13 @@ from consumer.inputs import (
 )
 from consumer.lanes import Lane
 from consumer.offsets import OffsetTracker
+from consumer.partition_state import PartitionState
 from consumer.settings import Settings
 from consumer.state import UserStates
 from consumer.state_growth import Growth
 from consumer.state_records import decode_record
 from consumer.state_topic import StateTopic, StateWriter, Written
+from consumer.store import Store
 from tests.given_settings import load
 from tests.given_store import ANN
 
@@ -211,6 +213,25 @@ def test_a_deletion_reaches_what_other_partitions_know_of_the_user() -> None:
     assert [[forgetting]] == written
     assert [{P1: set()}] == answers
     assert {(0, ANN, False), (1, ANN, False)} == set(states.topic.records[1:])
+
+
+def test_a_replay_learns_nothing_that_would_outlive_the_source_partition() -> None:
+    """The next owner of that partition may delete the user; a replay's state, never read anew, hears nothing of it."""
+    states = Steps()
+    source = Partition(states._settings.kafka_topic, P0.number)
+    states.open(tenure(P0))
+    states.step()
+    store = Store(None, states._destination, states._topic.identity, 1000.0, print)
+    states._states[source] = PartitionState(source, states._destination, store)
+    states._tenures[source] = tenure(source)
+    states.write([Remember(lane(source))])
+    states.step()
+    del states._states[source]
+    states.look_up({P0: {ANN: True}})
+    answers = [item.identified for item in states.step() if isinstance(item, LookedUp)]
+
+    assert [(source.number, ANN, True)] == states.topic.records
+    assert [{P0: set()}] == answers
 
 
 def test_a_replay_s_damaged_store_is_done_without() -> None:
