@@ -70,6 +70,7 @@ class UserStates:
     def __init__(self, settings: Settings, post: Post) -> None:
         self._settings = settings
         self._destination = settings.destination_name
+        self._lease_seconds = settings.state_lease.seconds  # read out of the Kafka properties: not for each user anew
         self._post = post
         self._states: dict[Partition, PartitionState] = {}
         self._tenures: dict[Partition, Assignment] = {}
@@ -325,7 +326,7 @@ class UserStates:
         While it is given up, what was sent on lease is recorded, however old the last word is: none is asked for then.
         """
         assignment = self._tenures[partition]
-        return assignment.open and time.monotonic() - assignment.leased_at >= self._settings.state_lease.seconds
+        return assignment.open and time.monotonic() - assignment.leased_at >= self._lease_seconds
 
     def _later(self, write: _Write) -> None:
         if not self._again:

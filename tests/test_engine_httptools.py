@@ -122,27 +122,17 @@ async def test_many_requests_share_few_connections_and_get_their_own_answers() -
     assert 20 == server.connections
 
 
-async def test_the_root_is_asked_for_where_the_url_has_no_path() -> None:
-    """`http://host?team=7` is `/?team=7` of that host."""
+@pytest.mark.parametrize(("behind_the_host", "asked"), [("?team=7", "/?team=7"), ("//v1//cfe", "//v1//cfe")])
+async def test_the_path_is_asked_for_as_it_was_written(behind_the_host: str, asked: str) -> None:
+    """Without a path it is the root's; two slashes are no host."""
     async with RawServer(answering()) as server:
-        engine = engine_for(f"http://127.0.0.1:{server.port}?team=7")
+        engine = engine_for(f"http://127.0.0.1:{server.port}{behind_the_host}")
         await engine.post(BODY)
         await engine.close()
 
     (request,) = server.requests
-    assert "POST /?team=7 HTTP/1.1" == request.line
+    assert f"POST {asked} HTTP/1.1" == request.line
     assert f"127.0.0.1:{server.port}" == request.headers["host"]
-
-
-async def test_a_path_may_begin_with_two_slashes() -> None:
-    """It is asked for as it was written."""
-    async with RawServer(answering()) as server:
-        engine = engine_for(f"http://127.0.0.1:{server.port}//v1//cfe")
-        await engine.post(BODY)
-        await engine.close()
-
-    (request,) = server.requests
-    assert "POST //v1//cfe HTTP/1.1" == request.line
 
 
 async def test_a_coding_other_than_chunks_ends_with_the_connection() -> None:
