@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -138,7 +139,9 @@ def find(function: str) -> tuple[Any, str, Callable[..., Any]]:
 
 
 def die(name: str) -> NoReturn:
-    """End the process as a power cut does."""
+    """End the process as a power cut does; no other thread logs anything behind the last word."""
+    for handler in logging.getLogger().handlers:
+        handler.acquire()
     os.write(2, f"died: {name}\n".encode())
     os._exit(DIED)
 
