@@ -22,6 +22,26 @@ RATIO_WINDOW_RECORDS: Final = 1000
 RATIO_RECORDS_MIN: Final = 200
 
 
+class _Share:
+    """How many of the last 1,000 count."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._recent: deque[bool] = deque(maxlen=RATIO_WINDOW_RECORDS)
+
+    @property
+    def size(self) -> int:
+        """Of how many."""
+        return len(self._recent)
+
+    def add(self, *, counts: bool) -> None:
+        """One more."""
+        if len(self._recent) == RATIO_WINDOW_RECORDS:
+            self.count -= self._recent[0]
+        self._recent.append(counts)
+        self.count += counts
+
+
 class Assignment:
     """Lanes, offsets and limits of one partition while it is ours."""
 
@@ -46,8 +66,11 @@ class Assignment:
         """Too many dead letters halt it. Not the replay topic: what fails again goes back to where it was."""
         self.halted: str | None = None
         """Why this partition has stopped by itself, in words for the operator."""
-        self._recent: deque[bool] = deque(maxlen=RATIO_WINDOW_RECORDS)
-        self._recent_dead_letters = 0
+        self._ended = 0
+        self._read = _Share()
+        """Of what was fetched: what can't be sent ends at once, long before the good ones around it are delivered."""
+        self._sent = _Share()
+        """Of what was sent, or would have been: what was given up."""
 
     @property
     def open(self) -> bool:
@@ -64,20 +87,33 @@ class Assignment:
         """Every request is answered, every state write and dead letter acknowledged."""
         return self.in_flight == 0 and self.unacknowledged == 0
 
-    def note_end(self, *, dead_letter: bool, ratio_max: float) -> bool:
-        """Count how one more record ends; False when that would be one dead letter too many.
+    def note_on_its_way(self) -> None:
+        """Count an event that is fetched and will be sent."""
+        self._read.add(counts=False)
 
-        The guard against dead-lettering a whole topic because of one wrong setting: a share of the last 1,000 records.
+    def note_unsent_end(self, *, dead_letter: bool) -> None:
+        """Count an event that is fetched and ends by that: skipped, or not to be read."""
+        self._ended += 1
+        self._read.add(counts=dead_letter)
+
+    def note_sent_end(self, *, dead_letter: bool) -> None:
+        """Count how an event ends that was on its way."""
+        self._ended += 1
+        self._sent.add(counts=dead_letter)
+
+    def may_bury(self, ratio_max: float) -> bool:
+        """Whether the dead letters noted so far, the last one included, are not too many.
+
+        The guard against dead-lettering a whole topic because of one wrong setting: a share of the last 1,000 events
+        fetched. Of those, what is not answered yet counts as good, or a backlog with a few that can't be read would
+        stop before the first good one is delivered.
         """
-        if dead_letter and self.guarded:
-            seen = len(self._recent) + 1
-            if seen >= RATIO_RECORDS_MIN and self._recent_dead_letters + 1 > ratio_max * seen:
-                return False
-        if len(self._recent) == RATIO_WINDOW_RECORDS and self._recent[0]:
-            self._recent_dead_letters -= 1
-        self._recent.append(dead_letter)
-        self._recent_dead_letters += dead_letter
-        return True
+        if not self.guarded or self._ended < RATIO_RECORDS_MIN:
+            return True
+        read, sent = self._read, self._sent
+        readable = read.size - read.count
+        given_up = readable * sent.count / max(sent.size, readable, 1)
+        return read.count + given_up <= ratio_max * read.size
 
     def __repr__(self) -> str:
         state = "dropped" if self.dropped else "halted" if self.halted else "closed" if self.closed else "open"

@@ -14,12 +14,16 @@ A dead letter: `Bury` is acknowledged by all in-sync replicas, then 3, 4, 5.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from consumer.accounting import Account, End, Reason
 from consumer.actions import Action, Bury, Forget, Remember
 from consumer.assignment import Assignment
 from consumer.events import DeadLetterReason, Event, HandBack, Kind, Record, SkipReason
 from consumer.lanes import Lane
+
+UNSENT: Final = (DeadLetterReason.UNDECODABLE, DeadLetterReason.INVALID_EVENT, DeadLetterReason.TOO_LARGE)
+"""What is seen when a record is fetched; the others come to light when it is its turn."""
 
 
 class Endings:
@@ -38,12 +42,12 @@ class Endings:
 
     def skip(self, assignment: Assignment, record: Record, reason: SkipReason) -> None:
         """Nothing is to be done for it."""
-        self._note(assignment, dead_letter=False)
+        assignment.note_unsent_end(dead_letter=False)
         self._finish(assignment, record, End.SKIPPED, reason)
 
     def delivered(self, lane: Lane, event: Event) -> None:
         """The destination has it. Behind a write of the user's state that is under way, it waits for that."""
-        self._note(lane.assignment, dead_letter=False)
+        lane.assignment.note_sent_end(dead_letter=False)
         if lane.recording:
             self._await_record(lane, event)
         else:
@@ -57,7 +61,7 @@ class Endings:
 
     def forgotten(self, lane: Lane, event: Event) -> None:
         """A delete had its turn: it is finished when the user is unknown in the stored state too."""
-        self._note(lane.assignment, dead_letter=False)
+        lane.assignment.note_sent_end(dead_letter=False)
         lane.identified = False
         lane.assignment.known.discard(lane.user)
         self._await_record(lane, event)
@@ -88,7 +92,11 @@ class Endings:
         attempts: int = 0,
     ) -> bool:
         """Dead-letter one record; False when the partition halts instead and the record stays unfinished."""
-        if not self._note(assignment, dead_letter=reason is not DeadLetterReason.UNIDENTIFIED):
+        if reason in UNSENT:
+            assignment.note_unsent_end(dead_letter=True)
+        else:
+            assignment.note_sent_end(dead_letter=reason is not DeadLetterReason.UNIDENTIFIED)
+        if reason is not DeadLetterReason.UNIDENTIFIED and not assignment.may_bury(self._dead_letter_ratio_max):
             assignment.halted = (
                 f"more than {self._dead_letter_ratio_max:.0%} of its recent records would be dead letters "
                 f"(last: {detail}); if that is right, raise CUSTOMFIT_DEAD_LETTER_RATIO_MAX and restart"
@@ -115,9 +123,6 @@ class Endings:
         lane.recording += 1
         lane.assignment.unacknowledged += 1
         self.actions.append(action)
-
-    def _note(self, assignment: Assignment, *, dead_letter: bool) -> bool:
-        return assignment.note_end(dead_letter=dead_letter, ratio_max=self._dead_letter_ratio_max)
 
     def _finish(self, assignment: Assignment, record: Record, end: End, reason: Reason) -> None:
         if assignment.dropped:

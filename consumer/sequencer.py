@@ -155,7 +155,7 @@ class Sequencer:
         for item in items:
             match item:
                 case Event():
-                    pass
+                    assignment.note_on_its_way()
                 case Skipped(reason=skip_reason):
                     self._endings.skip(assignment, item.record, skip_reason)
                 case Rejected(reason=reason, detail=detail):

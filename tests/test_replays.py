@@ -161,8 +161,12 @@ def test_replays_that_fail_again_stop_no_partition() -> None:
     source, replays = Assignment(SOURCE, OffsetTracker(0)), Assignment(REPLAYS, OffsetTracker(0))
     replays.guarded = False
 
-    assert not all(source.note_end(dead_letter=True, ratio_max=0.5) for _ in range(RATIO_WINDOW_RECORDS))
-    assert all(replays.note_end(dead_letter=True, ratio_max=0.5) for _ in range(RATIO_WINDOW_RECORDS))
+    def bury(assignment: Assignment) -> bool:
+        assignment.note_unsent_end(dead_letter=True)
+        return assignment.may_bury(0.5)
+
+    assert not all(bury(source) for _ in range(RATIO_WINDOW_RECORDS))
+    assert all(bury(replays) for _ in range(RATIO_WINDOW_RECORDS))
 
 
 def test_identified_users_of_both_topics_are_one_sample() -> None:

@@ -177,6 +177,33 @@ def test_too_many_dead_letters_stop_the_partition() -> None:
     assert [] == bench.sent()
 
 
+def test_what_waits_counts_as_good_until_it_is_answered() -> None:
+    """A backlog with a quarter that can't be read goes on, though that ends before anything is delivered."""
+    bench = Bench(dead_letter_ratio_max=0.5)
+    for offset in range(1000):
+        if offset % 4:
+            bench.fetch(offset, "track", user=User(f"u{offset}"), known=True)
+        else:
+            bench.reject(offset)
+
+    assert 250 == len(bench.actions())
+    assert bench.assignment.halted is None
+
+
+def test_refusals_stop_the_partition_however_much_waits() -> None:
+    """More than half of the last 1,000, although 2,000 more are fetched and not answered."""
+    bench = Bench(in_flight_max=1, dead_letter_ratio_max=0.5)
+    for offset in range(2500):
+        bench.fetch(offset, "track", user=User(f"u{offset}"), known=True)
+    bench.sequencer.gate.delivered(0.0)
+    refused = 0
+    while bench.sent() and bench.assignment.halted is None:
+        bench.answer(NO)
+        refused += bench.assignment.halted is None
+
+    assert 500 == refused
+
+
 def test_consumed_is_finished_and_unfinished() -> None:
     """At any moment, in records and in bytes."""
     bench = Bench()

@@ -169,7 +169,7 @@ def metadata_says_one_too_many(original: Any, self: OffsetTracker, base: int) ->
 
 
 def finished_before_recorded(_original: Any, self: Endings, lane: Lane, event: Event) -> None:
-    self._note(lane.assignment, dead_letter=False)
+    lane.assignment.note_sent_end(dead_letter=False)
     self._finish(lane.assignment, event.record, End.DELIVERED, None)
 
 
@@ -452,7 +452,7 @@ FAULTS = [
         ("dead letter",),
         300,
     ),
-    Fault("any share of dead letters", constant(Assignment, "note_end", True), ("dead letter",), 100),
+    Fault("any share of dead letters", constant(Assignment, "may_bury", True), ("dead letter",), 100),
     Fault("the gate never stops", constant(Gate, "misdirected", None), ("gate",), 100),
     Fault("three refusals at the start", around(Gate, "refused", refusals_always_count), ("gate",), 100, 200),
     Fault("Retry-After is ignored", around(Gate, "failed", retry_after_is_ignored), ("gate",), 60),
