@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -56,12 +57,21 @@ SLOW_RESTORE_SECONDS: Final = 1.0
 log = logging.getLogger("consumer.state")
 
 
+@dataclass(slots=True, eq=False)
+class _Change:
+    """What a lane waits for: a record, and for a deletion one in each partition that may know the user."""
+
+    lane: Lane
+    records: int = 0
+    """On their way."""
+
+
 class _Write(NamedTuple):
-    """A record on its way to the topic, and which lane waits for it, if any."""
+    """A record on its way to the topic."""
 
     state: PartitionState
     user: User
-    lane: Lane | None
+    change: _Change
 
 
 class UserStates:
@@ -86,7 +96,7 @@ class UserStates:
         """Numbers of partitions that are to be read and can't be."""
         self._writer: StateWriter[_Write] = StateWriter(settings, self._on_written)
         self._again: list[_Write] = []
-        self._acknowledged: list[_Write] = []
+        self._recorded: list[Lane] = []
         self._dirty: set[Partition] = set()
         """With something that is to be stored."""
         self._retry_at = self._store_at = 0.0
@@ -145,9 +155,9 @@ class UserStates:
         except queue.Empty:
             pass
         now = time.monotonic()
-        if self._acknowledged:  # the topic has it, which is what counts; the stores follow
-            writes, self._acknowledged = self._acknowledged, []
-            self._post(StateWritten([write.lane for write in writes if write.lane is not None], {}))
+        if self._recorded:  # the topic has it, which is what counts; the stores follow
+            lanes, self._recorded = self._recorded, []
+            self._post(StateWritten(lanes, {}))
         if self._dirty and now >= self._store_at:
             self._write_behind(now)
         if self._reader.reading:
@@ -168,6 +178,8 @@ class UserStates:
             for write in again:
                 if self._states.get(write.state.partition) is write.state:
                     self._produce(write)
+                else:  # the next owner's: whoever asked for it here has been told, or waits for the rest
+                    self._settle(write.change)
         for partition in self._growth.due(now):
             self._open(self._tenures[partition])
         if not self._growth.is_troubled:
@@ -189,27 +201,25 @@ class UserStates:
         partition = assignment.partition
         if partition in self._states:
             return
+        if partition.topic != self._settings.kafka_topic:  # of a replay nothing is kept
+            self._post(StateOpened(assignment, 0))
+            return
         self._tenures[partition] = assignment
         if partition.number >= self._topic.partitions:
             self._growth.start(partition)
             return
         self._growth.done(partition)
         self._opened_at[partition] = time.monotonic()
-        is_source = partition.topic == self._settings.kafka_topic
         store = Store(
-            # Replayed dead letters share the source's state topic and have nothing of their own to keep.
-            self._settings.state_dir / self._settings.kafka_group_id / f"{partition}.sqlite" if is_source else None,
+            self._settings.state_dir / self._settings.kafka_group_id / f"{partition}.sqlite",
             self._destination,
             self._topic.identity,
             self._topic.tombstone_seconds * AGE_SHARE_MAX,
             lambda detail: self._post(StateProblem("set_aside", detail)),
         )
         state = self._states[partition] = PartitionState(partition, self._destination, store)
-        if is_source:
-            state.restoring = True
-            self._reader.start(partition.number, store.next_offset, time.monotonic())
-        else:
-            self._post(StateOpened(assignment, 0))
+        state.restoring = True
+        self._reader.start(partition.number, store.next_offset, time.monotonic())
 
     def _on_grown(self, partition: Partition, partitions: int, error: BaseException | None) -> None:
         """What became of a try, from its thread."""
@@ -248,8 +258,7 @@ class UserStates:
         if state is None:
             return
         self._dirty.discard(partition)
-        if partition.topic == self._settings.kafka_topic:
-            self._reader.stop(partition.number)
+        self._reader.stop(partition.number)
         try:
             state.write_behind()
         except sqlite3.Error as error:
@@ -287,29 +296,26 @@ class UserStates:
 
     def _write(self, actions: Sequence[Remember | Forget]) -> None:
         now_ms = time.time_ns() // 1_000_000
-        not_ours: list[Lane] = []
         for action in actions:
             lane = action.lane
             state = self._states.get(lane.assignment.partition)
-            if state is None or lane.assignment.dropped:
-                not_ours.append(lane)
-                continue
-            if isinstance(action, Forget):
-                self._forget_elsewhere(state, lane.user)
-            state.want(lane.user, now_ms if isinstance(action, Remember) else None)
-            self._produce(_Write(state, lane.user, lane))
-        if not_ours:
-            self._post(StateWritten(not_ours, {}))
+            where = [] if state is None or lane.assignment.dropped else [state]
+            if isinstance(action, Forget) and not lane.assignment.dropped:
+                where += self._others_who_know(lane.user, state)
+            change = _Change(lane, len(where))
+            if not where:
+                self._recorded.append(lane)
+            for one in where:
+                one.want(lane.user, now_ms if isinstance(action, Remember) else None)
+                self._produce(_Write(one, lane.user, change))
 
-    def _forget_elsewhere(self, own: PartitionState, user: User) -> None:
-        """Other partitions may know the user too, from before partitions were added or from a replay.
+    def _others_who_know(self, user: User, own: PartitionState | None) -> list[PartitionState]:
+        """Other partitions may know the user too, from before partitions were added.
 
         One that is being read does not say: it gets a deletion in any case.
         """
-        for state in list(self._states.values()):
-            if state is not own and (state.restoring or self._ask(state, [user])):
-                state.want(user, None)
-                self._produce(_Write(state, user, None))
+        others = (state for state in self._states.values() if state is not own)
+        return [state for state in others if state.restoring or self._ask(state, [user])]
 
     def _produce(self, write: _Write) -> None:
         key = StateKey(self._destination, write.user)
@@ -349,16 +355,19 @@ class UserStates:
             self._post(StateProblem("not_written", detail))
             self._later(write)
             return
+        partition = write.state.partition
         identified_at_ms = write.state.acknowledged(write.user, offset)
-        for partition, state in self._states.items():
-            if partition.number == write.state.partition.number:
-                self._dirty.add(partition)
-                # A replay's state is never read from the topic: what it learned of a source partition would outlive
-                # that partition's move, and a delete by its next owner (chaos seed 100).
-                is_source = partition.topic == self._settings.kafka_topic
-                if state is not write.state and (is_source or identified_at_ms is None):
-                    state.learn(write.user, identified_at_ms, offset)
-        self._acknowledged.append(write)
+        if (state := self._states.get(partition)) is not None:
+            self._dirty.add(partition)
+            if state is not write.state:
+                state.learn(write.user, identified_at_ms, offset)
+        self._settle(write.change)
+
+    def _settle(self, change: _Change) -> None:
+        """One record less to wait for."""
+        change.records -= 1
+        if not change.records:
+            self._recorded.append(change.lane)
 
     def _explained(self, error: KafkaError, operation: str) -> str:
         return explained(self._settings, error, Right(operation, "topic", self._topic.name))
@@ -388,12 +397,11 @@ class UserStates:
         self._start_anew(state, str(error))
 
     def _start_anew(self, state: PartitionState, problem: str) -> None:
-        """An empty store, and for the source all of the topic once more."""
+        """An empty store, and all of the topic once more."""
         state.store.start_anew(problem)
-        if state.partition.topic == self._settings.kafka_topic:
-            state.read_anew()
-            self._reader.stop(state.partition.number)
-            self._reader.start(state.partition.number, None, time.monotonic())
+        state.read_anew()
+        self._reader.stop(state.partition.number)
+        self._reader.start(state.partition.number, None, time.monotonic())
 
     # ------------------------------------------------------------------ reading the topic
 
@@ -404,7 +412,7 @@ class UserStates:
             self._tell("not_read", f"{self._topic.name}: {self._explained(error, 'Read')}")
         for state in list(self._states.values()):
             part = slices.get(state.partition.number)
-            if part is not None and state.restoring and state.partition.topic == self._settings.kafka_topic:
+            if part is not None and state.restoring:
                 self._take(state, part, now)
         if now >= self._progress_at:
             self._progress_at = now + PROGRESS_SECONDS

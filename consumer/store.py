@@ -45,12 +45,9 @@ class Store:
     """The identified users of one partition. `set_aside` is called when a file had to be."""
 
     def __init__(
-        self, path: Path | None, destination: str, topic: str, age_seconds_max: float, set_aside: Callable[[str], None]
+        self, path: Path, destination: str, topic: str, age_seconds_max: float, set_aside: Callable[[str], None]
     ) -> None:
-        """`topic`: which topic of which cluster the store follows, in words.
-
-        Without a path: a temporary one.
-        """
+        """`topic`: which topic of which cluster the store follows, in words."""
         self.path = path
         self._destination = destination
         self._topic = topic
@@ -189,7 +186,7 @@ class Store:
 
     def _move_aside(self, problem: str) -> None:
         """Keep what can't be used under another name, and make way for a new file. A temporary one just goes."""
-        if self.path is None or self._is_temporary:
+        if self._is_temporary:
             return
         aside = self.path.with_name(f"{self.path.name}.unusable-{time.time_ns()}")
         if self.path.exists():
@@ -205,10 +202,8 @@ def _now_seconds() -> int:
     return int(time.time())
 
 
-def _open(path: Path | None, move_aside: Callable[[str], None]) -> sqlite3.Connection:
+def _open(path: Path, move_aside: Callable[[str], None]) -> sqlite3.Connection:
     """The partition's database; a private temporary one where the file can't be used."""
-    if path is None:
-        return _temporary()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(2):

@@ -149,8 +149,8 @@ FAULTS: Final = (
     EdgeFault(
         "the state is acknowledged and not written",
         "consumer/state.py",
-        "            self._produce(_Write(state, lane.user, lane))",
-        "            self._acknowledged.append(_Write(state, lane.user, lane))",
+        "self._produce(_Write(one, lane.user, change))",
+        "self._settle(change)",
         "tests/kafka/test_state_topic.py::test_a_user_s_state_moves_with_the_partition",
     ),
     EdgeFault(

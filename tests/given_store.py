@@ -22,16 +22,15 @@ def ignore(_detail: str) -> None:
 
 
 def opened(
-    folder: Path | None,
+    folder: Path,
     destination: str = HERE,
     *,
     topic: str = TOPIC,
     age_seconds_max: float = DAY_SECONDS,
     set_aside: Callable[[str], None] = ignore,
 ) -> Store:
-    """The store of one partition in this folder; without a folder a temporary one."""
-    path = None if folder is None else folder / "segment-events-0.sqlite"
-    return Store(path, destination, topic, age_seconds_max, set_aside)
+    """The store of one partition in this folder."""
+    return Store(folder / "segment-events-0.sqlite", destination, topic, age_seconds_max, set_aside)
 
 
 def write(store: Store, *changes: tuple[User, bool], next_offset: int = 1, at_end: bool = True) -> None:
@@ -40,6 +39,6 @@ def write(store: Store, *changes: tuple[User, bool], next_offset: int = 1, at_en
     store.write(rows, next_offset, at_end=at_end)
 
 
-def state_in(folder: Path | None) -> PartitionState:
+def state_in(folder: Path) -> PartitionState:
     """The state of one partition, restored."""
     return PartitionState(PARTITION, HERE, opened(folder))

@@ -58,9 +58,9 @@ def test_a_gap_in_the_topic_is_read_by_the_next_tenure(tmp_path: Path) -> None:
     assert 1 == opened(tmp_path).next_offset
 
 
-def test_what_another_tenure_of_this_process_writes_is_learned() -> None:
-    """A replayed event shares the source's partition of the state topic."""
-    state = state_in(None)
+def test_what_another_tenure_of_this_process_writes_is_learned(tmp_path: Path) -> None:
+    """Its record was on its way when the partition left and came back."""
+    state = state_in(tmp_path)
     state.learn(ANN, 1, 0)
     state.learn(BOB, 1, 1)
     state.learn(ANN, None, 2)
@@ -86,9 +86,9 @@ def test_while_the_topic_is_read_the_store_says_nothing(tmp_path: Path) -> None:
     assert set() == state.store.identified([ANN])
 
 
-def test_what_is_read_does_not_undo_what_is_being_written() -> None:
+def test_what_is_read_does_not_undo_what_is_being_written(tmp_path: Path) -> None:
     """A record of the past about a user whose newer record is on its way."""
-    state = state_in(None)
+    state = state_in(tmp_path)
     state.restoring = True
     state.want(ANN, None)
     state.read(Slice({key(ANN): 5}, next_offset=1, records=1, at_end=True))
@@ -127,9 +127,9 @@ def test_a_full_disk_loses_no_deletion_and_costs_introductions_at_the_most(tmp_p
 
 
 @pytest.mark.parametrize("whose", ["own", "another tenure's"])
-def test_what_is_read_does_not_undo_what_was_written_behind_it(whose: str) -> None:
+def test_what_is_read_does_not_undo_what_was_written_behind_it(tmp_path: Path, whose: str) -> None:
     """A deletion is acknowledged while the topic is read, and the reader was told of the end before it: it stands."""
-    state = state_in(None)
+    state = state_in(tmp_path)
     state.restoring = True
     if whose == "own":
         state.want(ANN, None)
@@ -142,9 +142,9 @@ def test_what_is_read_does_not_undo_what_was_written_behind_it(whose: str) -> No
     assert 2 == state.next_offset
 
 
-def test_what_is_read_behind_a_write_is_newer() -> None:
+def test_what_is_read_behind_a_write_is_newer(tmp_path: Path) -> None:
     """Somebody else has written after us: the topic's last word counts."""
-    state = state_in(None)
+    state = state_in(tmp_path)
     state.restoring = True
     state.want(ANN, None)
     state.acknowledged(ANN, 1)

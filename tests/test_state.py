@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -28,19 +28,36 @@ from consumer.inputs import (
 )
 from consumer.lanes import Lane
 from consumer.offsets import OffsetTracker
-from consumer.partition_state import PartitionState
 from consumer.settings import Settings
 from consumer.state import UserStates
 from consumer.state_growth import Growth
 from consumer.state_records import decode_record
+from consumer.state_restore import Slice, StateReader
 from consumer.state_topic import StateTopic, StateWriter, Written
-from consumer.store import Store
 from tests.given_settings import load
 from tests.given_store import ANN
 
-REPLAYS = "replays"
-"""Partitions of the replay topic have a store each and read nothing: no broker is asked."""
-P0, P1 = Partition(REPLAYS, 0), Partition(REPLAYS, 1)
+SOURCE, REPLAYS = "events", "replays"
+P0, P1 = Partition(SOURCE, 0), Partition(SOURCE, 1)
+REPLAY = Partition(REPLAYS, 0)
+NO_FOLDER = f"{os.devnull}/state"
+"""It can't be made, so the stores are temporary."""
+
+
+class EmptyTopic(StateReader):
+    """A state topic that nobody has written to: its end is found at once."""
+
+    def start(self, number: int, _offset: int | None, _now: float) -> None:
+        """Nothing is asked of a broker."""
+        self.reading.add(number)
+
+    def stop(self, number: int) -> None:
+        """The end was found, or the partition left."""
+        self.reading.discard(number)
+
+    def read(self, _now: float) -> tuple[dict[int, Slice], dict[int, KafkaError]]:
+        """The end of each."""
+        return {number: Slice(next_offset=0, at_end=True) for number in self.reading}, {}
 
 
 class Topic(StateWriter[Any]):
@@ -65,8 +82,9 @@ class Steps(UserStates):
 
     def __init__(self, partitions: int = 2) -> None:
         self.posted: list[Input] = []
-        settings = load(replay_topic=REPLAYS)
+        settings = load(kafka_topic=SOURCE, replay_topic=REPLAYS, state_dir=NO_FOLDER)
         super().__init__(settings, self.posted.append)
+        self._reader = EmptyTopic(settings)
         self.topic = self._writer = Topic(settings, self._on_written)
         self._topic = StateTopic("state", partitions, "topic state of cluster c", 1000.0)
 
@@ -215,37 +233,77 @@ def test_a_deletion_reaches_what_other_partitions_know_of_the_user() -> None:
     assert {(0, ANN, False), (1, ANN, False)} == set(states.topic.records[1:])
 
 
-def test_a_replay_learns_nothing_that_would_outlive_the_source_partition() -> None:
-    """The next owner of that partition may delete the user; a replay's state, never read anew, hears nothing of it."""
-    states = Steps()
-    source = Partition(states._settings.kafka_topic, P0.number)
-    states.open(tenure(P0))
-    states.step()
-    store = Store(None, states._destination, states._topic.identity, 1000.0, print)
-    states._states[source] = PartitionState(source, states._destination, store)
-    states._tenures[source] = tenure(source)
-    states.write([Remember(lane(source))])
-    states.step()
-    del states._states[source]
-    states.look_up({P0: {ANN: True}})
-    answers = [item.identified for item in states.step() if isinstance(item, LookedUp)]
-
-    assert [(source.number, ANN, True)] == states.topic.records
-    assert [{P0: set()}] == answers
-
-
-def test_a_replay_s_damaged_store_is_done_without() -> None:
-    """It has nothing to be read again from, and goes on remembering."""
+def test_a_deletion_is_done_when_all_partitions_that_know_the_user_have_it() -> None:
+    """Else a crash between the two records would leave one behind that says identified."""
     states = Steps()
     states.open(tenure(P0))
-    states.step()
-    states._store_failed(states._states[P0], sqlite3.DatabaseError("database disk image is malformed"))
+    states.open(tenure(P1))
     states.write([Remember(lane(P0))])
     states.step()
-    states.look_up({P0: {ANN: False}})
+    states.topic.errors = [KafkaError(KafkaError._MSG_TIMED_OUT)]
+    forgetting = lane(P1)
+    states.write([Forget(forgetting)])
+    before = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+    states._try_again(states._retry_at)
+    after = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+
+    assert [] == before
+    assert [[forgetting]] == after
+
+
+def test_a_deletion_does_not_wait_for_a_partition_that_left() -> None:
+    """Its next owner answers for it."""
+    states = Steps()
+    states.open(tenure(P0))
+    states.open(tenure(P1))
+    states.write([Remember(lane(P0))])
+    states.step()
+    states.topic.errors = [KafkaError(KafkaError._MSG_TIMED_OUT)] * 2
+    forgetting = lane(P1)
+    states.write([Forget(forgetting)])
+    states.step()
+    states.close(P0)
+    states.step()
+    states._try_again(states._retry_at)
+    written = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+
+    assert [[forgetting]] == written
+
+
+def test_of_a_replay_nothing_is_kept() -> None:
+    """The user's own partition may be another member's, whose deletions nobody would hear of here."""
+    states = Steps()
+    states.open(tenure(REPLAY))
+    remembering = lane(REPLAY)
+    states.write([Remember(remembering)])
+    posted = states.step()
+    states.look_up({REPLAY: {ANN: True}})
     answers = [item.identified for item in states.step() if isinstance(item, LookedUp)]
 
-    assert [{P0: {ANN}}] == answers
+    assert [REPLAY] == opened(posted)
+    assert [[remembering]] == [item.lanes for item in posted if isinstance(item, StateWritten)]
+    assert [] == states.topic.records
+    assert [{REPLAY: set()}] == answers
+
+
+def test_a_replayed_event_s_user_is_looked_for_in_the_partitions_of_the_source() -> None:
+    """And a replayed deletion reaches them."""
+    states = Steps()
+    states.open(tenure(REPLAY))
+    states.open(tenure(P1))
+    states.write([Remember(lane(P1))])
+    states.step()
+    states.look_up({REPLAY: {ANN: True}})
+    before = [item.identified for item in states.step() if isinstance(item, LookedUp)]
+    forgetting = lane(REPLAY)
+    states.write([Forget(forgetting)])
+    written = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+    states.look_up({P1: {ANN: False}})
+    after = [item.identified for item in states.step() if isinstance(item, LookedUp)]
+
+    assert [{REPLAY: {ANN}}] == before
+    assert [[forgetting]] == written
+    assert [{P1: set()}] == after
 
 
 def test_a_record_that_expired_is_written_anew_as_long_as_the_partition_is_ours() -> None:

@@ -275,7 +275,7 @@ def test_a_disk_that_fills_up_when_a_store_starts_anew_means_a_temporary_one(
     write(store, (ANN, True))
     make = store_module._open
 
-    def made_full(path: Path | None, move_aside: Callable[[str], None]) -> sqlite3.Connection:
+    def made_full(path: Path, move_aside: Callable[[str], None]) -> sqlite3.Connection:
         database = make(path, move_aside)
         database.execute("PRAGMA query_only = ON")
         return database
