@@ -1,4 +1,4 @@
-"""Builds what the contenders need into .bench: Go programs (the sink too), a Java one, an environment for Quix Streams.
+"""Builds what the benchmark needs into .bench: Go programs (the sink too), a Java one, environments for Python ones.
 
 Each part is built once and again when what it is made from changes.
 """
@@ -18,12 +18,19 @@ BUILT = ROOT / ".bench"
 GO_BIN = BUILT / "bin"
 JAVA_CLASSES = BUILT / "parallel_consumer"
 QUIX_PYTHON = BUILT / "quix" / "bin" / "python"
+PY_SPY_BIN = BUILT / "py_spy" / "bin" / "py-spy"
 
 GO = "go"
 JAVA = "java"
 QUIX = "quix"
-PARTS = {GO: HERE / "go", JAVA: HERE / "parallel_consumer", QUIX: HERE / "quix_requirements.lock"}
-COMMANDS = {GO: "go", JAVA: "mvn", QUIX: sys.executable}
+PY_SPY = "py_spy"
+PARTS = {
+    GO: HERE / "go",
+    JAVA: HERE / "parallel_consumer",
+    QUIX: HERE / "quix_requirements.lock",
+    PY_SPY: HERE / "py_spy_requirements.lock",
+}
+COMMANDS = {GO: "go", JAVA: "mvn", QUIX: sys.executable, PY_SPY: sys.executable}
 
 
 def build(part: str) -> str | None:
@@ -52,7 +59,8 @@ def _commands(part: str) -> list[list[str | os.PathLike[str]]]:
     if part == JAVA:
         return [["mvn", "-q", "-B", "-f", PARTS[JAVA] / "pom.xml", "clean", "package"]]
     install = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r"]
-    return [[sys.executable, "-m", "venv", "--clear", BUILT / "quix"], [QUIX_PYTHON, *install, PARTS[QUIX]]]
+    python = BUILT / part / "bin" / "python"
+    return [[sys.executable, "-m", "venv", "--clear", BUILT / part], [python, *install, PARTS[part]]]
 
 
 def _fingerprint(source: Path) -> str:

@@ -51,7 +51,7 @@ class Conditions:
 
 def measure(broker: Broker, contender: Contender, conditions: Conditions) -> dict[str, Any]:
     """Events a second, CPU and memory of one run from the beginning of the topic."""
-    with _Run(broker, contender, conditions) as run:
+    with Run(broker, contender, conditions) as run:
         if contender.reads_only:
             return run.own_figures()
         first = run.wait(lambda look: look.events > 0)
@@ -74,7 +74,7 @@ def measure_latency(
 ) -> dict[str, Any]:
     """How long events take from being produced to arriving at the sink, when there is no backlog."""
     workload = conditions.workload
-    with _Run(broker, contender, conditions, arrivals=workload.events) as run:
+    with Run(broker, contender, conditions, arrivals=workload.events) as run:
         started = run.look()
         produced = produce_at(broker.bootstrap_servers, conditions.topic, workload, events_per_second)
         end = run.wait(lambda look: look.events >= workload.events)
@@ -95,7 +95,7 @@ def measure_latency(
 
 def measure_restore(broker: Broker, contender: Contender, conditions: Conditions) -> dict[str, Any]:
     """How long a member that has nothing takes until it is ready, when all users of the topic are in the state."""
-    with _Run(broker, contender, conditions) as run:
+    with Run(broker, contender, conditions) as run:
         run.wait(lambda look: look.events >= conditions.workload.events)
         run.stop()
         run.start_elsewhere()
@@ -141,7 +141,7 @@ class _Look:
         return self.stats["events"]
 
 
-class _Run:
+class Run:
     """A sink and a contender, both gone at the end."""
 
     def __init__(self, broker: Broker, contender: Contender, conditions: Conditions, arrivals: int = 0) -> None:
@@ -172,6 +172,11 @@ class _Run:
             command = self._contender.command(self._job)
             return subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
 
+    @property
+    def pid(self) -> int:
+        """Of the contender."""
+        return self._process.pid
+
     def __enter__(self) -> Self:
         return self
 
@@ -182,6 +187,7 @@ class _Run:
         self._folder.cleanup()
 
     def look(self) -> _Look:
+        """What is to be seen now; an error where the contender has ended."""
         if self._process.poll() is not None:
             raise RuntimeError(f"{self._contender.name} ended by itself:\n{self._log.read_text()[:FIRST_BYTES]}")
         return _Look(
@@ -194,6 +200,7 @@ class _Run:
         )
 
     def since(self, look: _Look) -> float:
+        """Seconds."""
         return time.monotonic() - look.at
 
     def wait(self, enough: Callable[[_Look], bool]) -> _Look:
@@ -219,6 +226,7 @@ class _Run:
         self._process = self._start()
 
     def own_figures(self) -> dict[str, Any]:
+        """Of a contender that measures itself and ends."""
         self._process.wait()
         figures = dict(json.loads(self._log.read_text()))
         return figures | {
@@ -227,6 +235,7 @@ class _Run:
         }
 
     def figures(self, begin: _Look, end: _Look) -> dict[str, Any]:
+        """What was done between two looks, and what it cost."""
         events = end.events - begin.events
         if events <= 0:
             raise RuntimeError(f"{self._contender.name}: all events had come before the warm-up was over: --events")
@@ -272,6 +281,7 @@ class _Run:
             consumer.close()
 
     def stop(self) -> None:
+        """Ask the contender to end, and see to it that it does."""
         self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS_MAX)

@@ -13,6 +13,14 @@ def cpu_seconds(pid: int) -> float:
     return sum(_cpu_seconds(one) for one in _tree(pid))
 
 
+def thread_cpu_seconds(pid: int) -> dict[tuple[int, str], float]:
+    """The same for each living thread of one process, by its number and name."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return {
+        (int(thread.name), (thread / "comm").read_text().strip()): _stat_seconds(thread / "stat") for thread in threads
+    }
+
+
 def peak_memory_mb(pid: int) -> float:
     """The most resident memory each of them ever had, added up."""
     return sum(_peak_memory_mb(one) for one in _tree(pid))
@@ -30,8 +38,12 @@ def _tree(pid: int) -> list[int]:
 
 
 def _cpu_seconds(pid: int) -> float:
+    return _stat_seconds(Path(f"/proc/{pid}/stat"))
+
+
+def _stat_seconds(stat: Path) -> float:
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = stat.read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND

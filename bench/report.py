@@ -38,7 +38,7 @@ def main() -> int:
 
 def rendered(page: str, results: list[dict[str, Any]]) -> str:
     """The page with its three parts made anew; trials are left out."""
-    order = [*SCENARIOS, "accounting"]
+    order = [*SCENARIOS, "accounting", "profile"]
     shown = sorted((r for r in results if not r["trial"]), key=lambda r: order.index(r["scenario"]))
     parts = {
         "contenders": table(["", "what it is"], [[f"`{c.name}`", c.title] for c in CONTENDERS.values()]),
@@ -66,6 +66,8 @@ def section(result: dict[str, Any], *, with_plots: bool = False) -> str:
     parts = [f"### {result['title']} (`{result['scenario']}`)\n", _measured_on(result) + "\n"]
     if result["scenario"] == "accounting":
         parts.append(_accounting(result))
+    elif result["scenario"] == "profile":
+        parts.append(_profile(result))
     elif result["axis"]:
         rows = [row for point in result["points"] for row in _rows(result, point)]
         parts += [_conditions(result["points"][0], result["axis"]), table(_head(result), rows)]
@@ -160,6 +162,14 @@ def _accounting(result: dict[str, Any]) -> str:
     rows = [[part, spread(values, 2)] for part, values in result["microseconds"].items()]
     note = f"{result['events']:,} events in {result['requests']:,} requests.\n\n"
     return note + table(["part", "microseconds of CPU an event"], rows)
+
+
+def _profile(result: dict[str, Any]) -> str:
+    threads = [[f"`{name}`", f"{cost:.1f}"] for name, cost in result["threads"]]
+    functions = [[thread, f"`{place}`", f"{cost:.1f}"] for thread, place, cost in result["functions"]]
+    note = f"{result['events']:,} events, {result['events_per_request']:.1f} a request.\n\n"
+    unit = "microseconds of CPU an event"
+    return f"{note}{table(['thread', unit], threads)}\n{table(['thread', 'function', unit], functions)}"
 
 
 def spread(values: list[float], digits: int = 0) -> str:

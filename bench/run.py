@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import accounting, report
+from bench import accounting, profile, report
 from bench.builds import GO, build
 from bench.contenders import CONTENDERS, Contender
 from bench.machine import describe
@@ -29,6 +29,7 @@ from bench.workload import fill
 from tests.kafka.broker import Broker
 
 ACCOUNTING = "accounting"
+PROFILE = "profile"
 RESULTS = Path(__file__).parent / "results"
 SECONDS = 12.0
 
@@ -80,6 +81,8 @@ def run_scenario(broker: Broker, name: str, options: Options) -> dict[str, Any]:
     }
     if name == ACCOUNTING:
         result |= accounting.measured(options.events or 200_000, options.rounds or 5)
+    elif name == PROFILE:
+        result |= profile.measured(broker, options.events or 600_000, options.seconds)
     else:
         scenario = SCENARIOS[name]
         result |= {"title": scenario.title, "axis": scenario.axis, "shows": scenario.shows}
@@ -143,7 +146,7 @@ def _topic(broker: Broker, point: Point) -> str:
 
 def _options() -> Options:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__.splitlines()[0])
-    names = [*SCENARIOS, ACCOUNTING]
+    names = [*SCENARIOS, ACCOUNTING, PROFILE]
     parser.add_argument(
         "--scenario", action="append", choices=names, help="several times for several; all if not given"
     )

@@ -128,10 +128,10 @@ def _backlog(events: int | None) -> list[Point]:
 
 
 def _buffer(events: int | None) -> list[Point]:
-    workload = Workload(events=events or 300_000)
+    workload = Workload(events=events or 600_000)
     return [
         Point(size, (OURS,), workload=workload, settings={"CUSTOMFIT_BUFFER_EVENTS_MAX": str(size)})
-        for size in (1_000, 5_000, 20_000, 60_000)
+        for size in (5_000, 20_000, 60_000, 120_000)
     ]
 
 
