@@ -35,6 +35,8 @@ SETTLE_SECONDS: Final = 3.0
 GAP_SECONDS_MAX: Final = 3.0
 TAKEOVER_SECONDS_MAX: Final = 3.0
 """Beside the session timeout."""
+HEARTBEAT_MS = 3_000
+"""The classic protocol's default, with either protocol."""
 
 
 class Answers(NamedTuple):
@@ -246,7 +248,12 @@ def measure(broker: Broker, protocol: str, answers: Answers, rate: float, sessio
 def rows(rate: float, session_seconds: float, protocols: list[str]) -> list[Row]:
     """All measurements, on one broker."""
     session_ms = round(session_seconds * 1000)
-    properties: Mapping[str, object] = {"group.consumer.session.timeout.ms": session_ms}
+    properties: Mapping[str, object] = {
+        "group.consumer.session.timeout.ms": session_ms,
+        # With the new protocol the broker says it (by default 5 s, for a session of 45 s): so soon members hear of a
+        # rebalance.
+        "group.consumer.heartbeat.interval.ms": HEARTBEAT_MS,
+    }
     with Broker(properties) as broker:
         return [
             measure(broker, protocol, answers, rate, session_seconds)

@@ -54,6 +54,11 @@ def _zero_latency(events: int | None) -> list[Point]:
     return [Point("64 at once, 0 ms", contenders, workload=Workload(events=events or 800_000))]
 
 
+def _cold(events: int | None) -> list[Point]:
+    contenders = (OURS, "parallel-consumer", "go")
+    return [Point("64 at once, 0 ms", contenders, workload=Workload(events=events or 60_000))]
+
+
 def _latency_50(events: int | None) -> list[Point]:
     workload = Workload(events=events or 300_000)
     return [Point("512 at once, 50 ms", SENDERS, latency_ms=50, in_flight=512, workload=workload)]
@@ -139,6 +144,12 @@ SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
         Scenario("zero-latency-64", "The destination answers at once, 64 requests at a time", _zero_latency),
+        Scenario(
+            "cold",
+            "The same from a cold start: all of 60,000 events, from the first arrival to the last",
+            _cold,
+            to_the_end=True,
+        ),
         Scenario("latency-50-512", "The destination takes 50 ms, 512 requests at a time", _latency_50),
         Scenario("hot-user", "One user causes all events, 50 ms", _hot_user),
         Scenario(
