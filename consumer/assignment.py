@@ -20,26 +20,32 @@ if TYPE_CHECKING:
 KNOWN_USERS_MAX: Final = 5000
 RATIO_WINDOW_RECORDS: Final = 1000
 RATIO_RECORDS_MIN: Final = 200
+GOOD, SKIPPED, DEAD = range(3)
+"""What may be said of an event: it is on its way or delivered, needs nothing, or is a dead letter."""
 
 
-class _Share:
-    """How many of the last 1,000 count."""
+class _Recent:
+    """How the last 1,000 were."""
 
     def __init__(self) -> None:
-        self.count = 0
-        self._recent: deque[bool] = deque(maxlen=RATIO_WINDOW_RECORDS)
+        self._kinds: deque[int] = deque(maxlen=RATIO_WINDOW_RECORDS)
+        self._counts = [0, 0, 0]
 
     @property
     def size(self) -> int:
         """Of how many."""
-        return len(self._recent)
+        return len(self._kinds)
 
-    def add(self, *, counts: bool) -> None:
+    def count(self, kind: int) -> int:
+        """How many of a kind."""
+        return self._counts[kind]
+
+    def add(self, kind: int) -> None:
         """One more."""
-        if len(self._recent) == RATIO_WINDOW_RECORDS:
-            self.count -= self._recent[0]
-        self._recent.append(counts)
-        self.count += counts
+        if len(self._kinds) == RATIO_WINDOW_RECORDS:
+            self._counts[self._kinds[0]] -= 1
+        self._kinds.append(kind)
+        self._counts[kind] += 1
 
 
 class Assignment:
@@ -63,14 +69,22 @@ class Assignment:
         self.dropped = False
         """No longer ours: whatever still comes back is ignored."""
         self.guarded = True
-        """Too many dead letters halt it. Not the replay topic: what fails again goes back to where it was."""
+        """Too many dead letters halt it."""
         self.halted: str | None = None
         """Why this partition has stopped by itself, in words for the operator."""
         self._ended = 0
-        self._read = _Share()
+        self._read = _Recent()
         """Of what was fetched: what can't be sent ends at once, long before the good ones around it are delivered."""
-        self._sent = _Share()
+        self._sent = _Recent()
         """Of what was sent, or would have been: what was given up."""
+
+    def of_replays(self) -> None:
+        """It is the replay topic's: what fails again goes back to where it was, and nobody stays known.
+
+        The user's own partition may be another member's, whose deletions are not heard of here.
+        """
+        self.guarded = False
+        self.known = KnownUsers(0)
 
     @property
     def open(self) -> bool:
@@ -89,17 +103,17 @@ class Assignment:
 
     def note_on_its_way(self) -> None:
         """Count an event that is fetched and will be sent."""
-        self._read.add(counts=False)
+        self._read.add(GOOD)
 
     def note_unsent_end(self, *, dead_letter: bool) -> None:
         """Count an event that is fetched and ends by that: skipped, or not to be read."""
         self._ended += 1
-        self._read.add(counts=dead_letter)
+        self._read.add(DEAD if dead_letter else SKIPPED)
 
     def note_sent_end(self, *, dead_letter: bool) -> None:
         """Count how an event ends that was on its way."""
         self._ended += 1
-        self._sent.add(counts=dead_letter)
+        self._sent.add(DEAD if dead_letter else GOOD)
 
     def may_bury(self, ratio_max: float) -> bool:
         """Whether the dead letters noted so far, the last one included, are not too many.
@@ -111,9 +125,9 @@ class Assignment:
         if not self.guarded or self._ended < RATIO_RECORDS_MIN:
             return True
         read, sent = self._read, self._sent
-        readable = read.size - read.count
-        given_up = readable * sent.count / max(sent.size, readable, 1)
-        return read.count + given_up <= ratio_max * read.size
+        to_send = read.count(GOOD)
+        given_up = to_send * sent.count(DEAD) / max(sent.size, to_send, 1)
+        return read.count(DEAD) + given_up <= ratio_max * read.size
 
     def __repr__(self) -> str:
         state = "dropped" if self.dropped else "halted" if self.halted else "closed" if self.closed else "open"

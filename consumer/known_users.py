@@ -6,7 +6,7 @@ from consumer.events import User
 
 
 class KnownUsers:
-    """The most recently added ones, `users_max` at least and twice as many at the most."""
+    """The most recently added ones, `users_max` at least and twice as many at the most; with 0 none."""
 
     def __init__(self, users_max: int) -> None:
         self._users_max = users_max
@@ -15,6 +15,8 @@ class KnownUsers:
 
     def add(self, user: User) -> None:
         """An identify of the user is accepted and stored, or on its way to be."""
+        if not self._users_max:
+            return
         if len(self._recent) >= self._users_max:
             self._earlier, self._recent = self._recent, set()
         self._recent.add(user)

@@ -12,10 +12,12 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from consumer.events import Partition, User
+from consumer.lanes import Lane
 from consumer.state_records import StateKey
 from consumer.state_restore import Slice
 from consumer.store import Store
@@ -35,6 +37,8 @@ class PartitionState:
         self.next_offset = store.next_offset or 0
         """All of the topic below it is in `unstored` or in the store."""
         self.records_read = 0
+        self._has_gap = False
+        """Somebody else has written behind `next_offset`: there may be a deletion, so the store grows old."""
         self._destination = destination
         self._wanted: dict[User, int | None] = {}
         self._in_flight: Counter[User] = Counter()
@@ -74,21 +78,19 @@ class PartitionState:
         """What a write of this user has to say by now: one that failed must not undo a later one."""
         return self._wanted[user]
 
-    def acknowledged(self, user: User, offset: int) -> int | None:
-        """A write is in the topic, at this offset; gives what it says by now."""
-        key, identified_at_ms = StateKey(self._destination, user), self._wanted[user]
+    def acknowledged(self, user: User, identified_at_ms: int | None, offset: int) -> None:
+        """A write that says this is in the topic, at this offset. Another one of the user may be on its way."""
+        key = StateKey(self._destination, user)
         self._unstored[key] = identified_at_ms
         self._in_flight[user] -= 1
         if not self._in_flight[user]:
             del self._in_flight[user], self._wanted[user]
         self._pass(key, offset)
-        return identified_at_ms
 
     def learn(self, user: User, identified_at_ms: int | None, offset: int) -> None:
         """Another tenure of this process has written to the same partition of the topic."""
         key = StateKey(self._destination, user)
-        if user not in self._wanted:
-            self._unstored[key] = identified_at_ms
+        self._unstored[key] = identified_at_ms
         self._pass(key, offset)
 
     def _pass(self, key: StateKey, offset: int) -> None:
@@ -97,12 +99,16 @@ class PartitionState:
             self._acknowledged_at[key] = offset
         elif offset == self.next_offset:
             self.next_offset += 1
+        elif offset > self.next_offset:
+            self._has_gap = True
 
     def read(self, part: Slice) -> None:
-        """Take what was read of the topic; what is on its way there, or has come there since, is newer."""
+        """Take what was read of the topic; what has come there since is newer.
+
+        Also of users with a write on its way: that may fail, and then the topic's word stands.
+        """
         for key, identified_at_ms in part.changes.items():
-            is_wanted = key.destination == self._destination and key.user in self._wanted
-            if not is_wanted and self._acknowledged_at.get(key, -1) < part.next_offset:
+            if self._acknowledged_at.get(key, -1) < part.next_offset:
                 self._unstored[key] = identified_at_ms
         self.next_offset = max(self.next_offset, part.next_offset)
         self.records_read += part.records
@@ -116,14 +122,34 @@ class PartitionState:
         """The store has started anew: read all of the topic again."""
         self.restoring = True
         self.next_offset = self.records_read = 0
+        self._has_gap = False
         self._acknowledged_at.clear()  # the reading that starts now comes to them, or the topic is another one
 
     def write_behind(self) -> None:
         """Bring the local store up to date. Raises sqlite3.Error; then it is to be tried again."""
         try:
-            self.store.write(self._unstored, self.next_offset, at_end=not self.restoring)
+            self.store.write(self._unstored, self.next_offset, at_end=not (self.restoring or self._has_gap))
         except sqlite3.Error:
             if len(self._unstored) > UNSTORED_USERS_MAX:
                 self._unstored = {key: at for key, at in self._unstored.items() if at is None}
             raise
         self._unstored.clear()
+
+
+@dataclass(slots=True, eq=False)
+class Change:
+    """What a lane waits for: a record, and for a deletion one in each partition that may know the user."""
+
+    lane: Lane
+    records: int = 0
+    """On their way."""
+
+
+class Write(NamedTuple):
+    """A record on its way to the topic."""
+
+    state: PartitionState
+    user: User
+    change: Change
+    identified_at_ms: int | None = None
+    """What it says; None: forgotten."""

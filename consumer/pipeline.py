@@ -358,7 +358,8 @@ class Pipeline:
             committed, finished_here = self._finished_here.pop(partition, (0, {}))
             offsets.finished_here(finished_here if start.offset >= committed else {})
             assignment = self._sequencer.assign(partition, offsets)
-            assignment.guarded = partition.topic != self._settings.replay_topic
+            if partition.topic == self._settings.replay_topic:
+                assignment.of_replays()
             self._notes[partition] = PartitionNotes()
             self._states.open(assignment)
 

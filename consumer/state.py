@@ -13,9 +13,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -36,7 +35,7 @@ from consumer.inputs import (
 from consumer.kafka_client import is_fatal
 from consumer.kafka_rights import Right, explained
 from consumer.lanes import Lane
-from consumer.partition_state import PartitionState
+from consumer.partition_state import Change, PartitionState, Write
 from consumer.state_growth import Growth, growth_problem
 from consumer.state_records import StateKey, encode_key, encode_value
 from consumer.state_restore import Slice, StateReader
@@ -59,23 +58,6 @@ SLOW_RESTORE_SECONDS: Final = 1.0
 log = logging.getLogger("consumer.state")
 
 
-@dataclass(slots=True, eq=False)
-class _Change:
-    """What a lane waits for: a record, and for a deletion one in each partition that may know the user."""
-
-    lane: Lane
-    records: int = 0
-    """On their way."""
-
-
-class _Write(NamedTuple):
-    """A record on its way to the topic."""
-
-    state: PartitionState
-    user: User
-    change: _Change
-
-
 class UserStates:
     """The state of the assigned partitions, behind a thread that does what it is asked in the order asked."""
 
@@ -96,8 +78,8 @@ class UserStates:
         self._reader = StateReader(settings)
         self._unread: set[int] = set()
         """Numbers of partitions that are to be read and can't be."""
-        self._writer: StateWriter[_Write] = StateWriter(settings, self._on_written)
-        self._again: list[_Write] = []
+        self._writer: StateWriter[Write] = StateWriter(settings, self._on_written)
+        self._again: list[Write] = []
         self._recorded: list[Lane] = []
         self._dirty: set[Partition] = set()
         """With something that is to be stored."""
@@ -178,14 +160,21 @@ class UserStates:
         if self._again and now >= self._retry_at:
             again, self._again = self._again, []
             for write in again:
-                if self._states.get(write.state.partition) is write.state:
-                    self._produce(write)
-                else:  # the next owner's: whoever asked for it here has been told, or waits for the rest
-                    self._settle(write.change)
+                self._produce_again(write)
         for partition in self._growth.due(now):
             self._open(self._tenures[partition])
         if not self._growth.is_troubled:
             self._mended("not_grown")
+
+    def _produce_again(self, write: Write) -> None:
+        state = self._states.get(write.state.partition)
+        if state is write.state:
+            self._produce(write)
+        elif state is not None and write.identified_at_ms is None and not write.change.lane.assignment.dropped:
+            state.want(write.user, None)  # the partition left and came back: whoever waits for the deletion still does
+            self._produce(write._replace(state=state))
+        else:
+            self._settle(write.change)
 
     def _seconds_until_due(self, now: float) -> float:
         if self._reader.reading:
@@ -304,12 +293,12 @@ class UserStates:
             where = [] if state is None or lane.assignment.dropped else [state]
             if isinstance(action, Forget) and not lane.assignment.dropped:
                 where += self._others_who_know(lane.user, state)
-            change = _Change(lane, len(where))
+            change = Change(lane, len(where))
             if not where:
                 self._recorded.append(lane)
             for one in where:
                 one.want(lane.user, now_ms if isinstance(action, Remember) else None)
-                self._produce(_Write(one, lane.user, change))
+                self._produce(Write(one, lane.user, change))
 
     def _others_who_know(self, user: User, own: PartitionState | None) -> list[PartitionState]:
         """Other partitions may know the user too, from before partitions were added.
@@ -317,16 +306,24 @@ class UserStates:
         One that is being read does not say: it gets a deletion in any case.
         """
         others = (state for state in self._states.values() if state is not own)
-        return [state for state in others if state.restoring or self._ask(state, [user])]
+        return [state for state in others if self._may_know(state, user)]
 
-    def _produce(self, write: _Write) -> None:
+    def _may_know(self, state: PartitionState, user: User) -> bool:
+        try:
+            return state.restoring or bool(state.identified([user]))
+        except sqlite3.Error as error:
+            self._store_failed(state, error)
+            return True
+
+    def _produce(self, write: Write) -> None:
         key = StateKey(self._destination, write.user)
         identified_at_ms = write.state.wanted(write.user)
         if identified_at_ms is not None and self._may_be_another_s(write.state.partition):
             self._later(write)
             return
         value = None if identified_at_ms is None else encode_value(key, identified_at_ms)
-        self._writer.write(write.state.partition.number, encode_key(key), value, write)
+        record = write._replace(identified_at_ms=identified_at_ms)
+        self._writer.write(write.state.partition.number, encode_key(key), value, record)
 
     def _may_be_another_s(self, partition: Partition) -> bool:
         """Whether the group has not said for a lease that the partition is ours (lease.py).
@@ -336,20 +333,20 @@ class UserStates:
         assignment = self._tenures[partition]
         return assignment.open and time.monotonic() - assignment.leased_at >= self._lease_seconds
 
-    def _later(self, write: _Write) -> None:
+    def _later(self, write: Write) -> None:
         if not self._again:
             self._retry_at = time.monotonic() + RETRY_SECONDS
         self._again.append(write)
 
-    def _on_written(self, answers: list[Written[_Write]]) -> None:
+    def _on_written(self, answers: list[Written[Write]]) -> None:
         """The producer's answers, from its thread."""
         self._work.put(partial(self._all_written, answers))
 
-    def _all_written(self, answers: list[Written[_Write]]) -> None:
+    def _all_written(self, answers: list[Written[Write]]) -> None:
         for write, offset, error in answers:
             self._written(write, offset, error)
 
-    def _written(self, write: _Write, offset: int | None, error: KafkaError | None) -> None:
+    def _written(self, write: Write, offset: int | None, error: KafkaError | None) -> None:
         if error is not None or offset is None:
             if error is not None and is_fatal(error):
                 raise KafkaException(error)  # this producer will never work again: end, and be started anew
@@ -358,14 +355,14 @@ class UserStates:
             self._later(write)
             return
         partition = write.state.partition
-        identified_at_ms = write.state.acknowledged(write.user, offset)
+        write.state.acknowledged(write.user, write.identified_at_ms, offset)
         if (state := self._states.get(partition)) is not None:
             self._dirty.add(partition)
             if state is not write.state:
-                state.learn(write.user, identified_at_ms, offset)
+                state.learn(write.user, write.identified_at_ms, offset)
         self._settle(write.change)
 
-    def _settle(self, change: _Change) -> None:
+    def _settle(self, change: Change) -> None:
         """One record less to wait for."""
         change.records -= 1
         if not change.records:

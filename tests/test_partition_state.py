@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from consumer import store as store_module
 from consumer.events import User
 from consumer.partition_state import UNSTORED_USERS_MAX
 from consumer.state_records import StateKey
 from consumer.state_restore import Slice
-from tests.given_store import ANN, BOB, HERE, opened, state_in, write
+from tests.given_store import ANN, BOB, DAY_SECONDS, HERE, opened, state_in, write
 
 
 def key(user: User) -> StateKey:
@@ -24,7 +25,7 @@ def test_a_write_counts_from_the_moment_it_is_asked_for(tmp_path: Path) -> None:
     state.want(ANN, 1)
 
     assert {ANN} == state.identified([ANN, BOB])
-    state.acknowledged(ANN, 0)
+    state.acknowledged(ANN, 1, 0)
     state.write_behind()
     assert {ANN} == state.store.identified([ANN, BOB])
     state.want(ANN, None)
@@ -38,8 +39,8 @@ def test_a_write_that_is_tried_again_says_what_the_last_one_said(tmp_path: Path)
     state.want(ANN, None)
 
     assert state.wanted(ANN) is None
-    state.acknowledged(ANN, 0)
-    state.acknowledged(ANN, 1)
+    state.acknowledged(ANN, None, 0)
+    state.acknowledged(ANN, None, 1)
     state.write_behind()
     assert set() == state.store.identified([ANN])
     assert 2 == state.store.next_offset
@@ -49,9 +50,9 @@ def test_a_gap_in_the_topic_is_read_by_the_next_tenure(tmp_path: Path) -> None:
     """Another member wrote between two of ours: how far the topic is followed stays below its record."""
     state = state_in(tmp_path)
     state.want(ANN, 1)
-    state.acknowledged(ANN, 0)
+    state.acknowledged(ANN, 1, 0)
     state.want(BOB, 1)
-    state.acknowledged(BOB, 2)
+    state.acknowledged(BOB, 1, 2)
     state.write_behind()
     state.store.close()
 
@@ -96,6 +97,48 @@ def test_what_is_read_does_not_undo_what_is_being_written(tmp_path: Path) -> Non
     assert set() == state.identified([ANN])
 
 
+def test_what_is_read_of_a_user_counts_when_the_write_on_its_way_fails(tmp_path: Path) -> None:
+    """The file claims to have followed the topic so far, so it has to have taken all of it."""
+    store = opened(tmp_path)
+    write(store, (ANN, True), next_offset=1)
+    store.close()
+    state = state_in(tmp_path)
+    state.restoring = True
+    state.want(ANN, None)
+    state.read(Slice({key(ANN): None}, next_offset=2, records=1, at_end=True))
+    state.write_behind()
+    state.store.close()
+    later = opened(tmp_path)
+
+    assert (2, set()) == (later.next_offset, later.identified([ANN]))
+
+
+def test_what_is_stored_is_what_the_topic_says_and_not_what_is_asked_for_by_now(tmp_path: Path) -> None:
+    """A deletion is acknowledged, the identify behind it is not, and the partition leaves: the file is not ahead."""
+    state = state_in(tmp_path)
+    state.want(ANN, None)
+    state.want(ANN, 7)
+    state.acknowledged(ANN, None, 0)
+    state.write_behind()
+
+    assert {ANN} == state.identified([ANN])
+    assert (1, set()) == (state.store.next_offset, state.store.identified([ANN]))
+
+
+def test_a_store_with_a_gap_in_what_it_has_followed_grows_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record of somebody else may be a deletion: the file must not outlive it unread."""
+    clock = [1_000_000.0]
+    monkeypatch.setattr(store_module, "_now_seconds", lambda: int(clock[0]))
+    state = state_in(tmp_path)
+    state.want(ANN, 1)
+    state.acknowledged(ANN, 1, 5)
+    clock[0] += DAY_SECONDS
+    state.write_behind()
+    state.store.close()
+
+    assert set() == opened(tmp_path).identified([ANN])
+
+
 def test_other_destinations_are_kept_too(tmp_path: Path) -> None:
     """Going back to an earlier destination needs no reading of the whole topic."""
     state = state_in(tmp_path)
@@ -113,7 +156,7 @@ def test_a_full_disk_loses_no_deletion_and_costs_introductions_at_the_most(tmp_p
     write(state.store, (ANN, True), (BOB, True), next_offset=0)
     state.store._database.execute("PRAGMA query_only = ON")
     state.want(ANN, None)
-    state.acknowledged(ANN, 0)
+    state.acknowledged(ANN, None, 0)
     for number in range(UNSTORED_USERS_MAX):
         state.learn(User(f"u{number}"), 1, number + 1)
     with pytest.raises(Exception, match="readonly"):
@@ -133,7 +176,7 @@ def test_what_is_read_does_not_undo_what_was_written_behind_it(tmp_path: Path, w
     state.restoring = True
     if whose == "own":
         state.want(ANN, None)
-        state.acknowledged(ANN, 1)
+        state.acknowledged(ANN, None, 1)
     else:
         state.learn(ANN, None, 1)
     state.read(Slice({key(ANN): 5}, next_offset=1, records=1, at_end=True))
@@ -147,7 +190,7 @@ def test_what_is_read_behind_a_write_is_newer(tmp_path: Path) -> None:
     state = state_in(tmp_path)
     state.restoring = True
     state.want(ANN, None)
-    state.acknowledged(ANN, 1)
+    state.acknowledged(ANN, None, 1)
     state.read(Slice({key(ANN): 5}, next_offset=3, records=3, at_end=True))
 
     assert {ANN} == state.identified([ANN])

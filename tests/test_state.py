@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -80,9 +81,9 @@ class Topic(StateWriter[Any]):
 class Steps(UserStates):
     """The thread's work, done when it is asked for."""
 
-    def __init__(self, partitions: int = 2) -> None:
+    def __init__(self, partitions: int = 2, folder: str = NO_FOLDER) -> None:
         self.posted: list[Input] = []
-        settings = load(kafka_topic=SOURCE, replay_topic=REPLAYS, state_dir=NO_FOLDER)
+        settings = load(kafka_topic=SOURCE, replay_topic=REPLAYS, state_dir=folder)
         super().__init__(settings, self.posted.append)
         self._reader = EmptyTopic(settings)
         self.topic = self._writer = Topic(settings, self._on_written)
@@ -268,6 +269,47 @@ def test_a_deletion_does_not_wait_for_a_partition_that_left() -> None:
     written = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
 
     assert [[forgetting]] == written
+
+
+def test_a_deletion_follows_a_partition_that_left_and_came_back() -> None:
+    """Whoever asked for it is not told before the present state has it too."""
+    states = Steps()
+    states.open(tenure(P0))
+    states.open(tenure(P1))
+    states.write([Remember(lane(P0))])
+    states.step()
+    states.topic.errors = [KafkaError(KafkaError._MSG_TIMED_OUT)] * 2
+    forgetting = lane(P1)
+    states.write([Forget(forgetting)])
+    states.step()
+    states.close(P0)
+    states.open(tenure(P0))
+    states.step()
+    states._try_again(states._retry_at)
+    written = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+
+    assert [[forgetting]] == written
+    assert [(0, ANN, False), (1, ANN, False)] == sorted(states.topic.records[-2:])
+
+
+@pytest.mark.parametrize("error", [sqlite3.DatabaseError("malformed"), sqlite3.OperationalError("disk I/O error")])
+def test_a_store_that_can_t_say_whom_it_knows_gets_the_deletion(
+    error: sqlite3.Error, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may know the user, and be read again tomorrow."""
+    states = Steps()
+    states.open(tenure(P0))
+    states.open(tenure(P1))
+    states.step()
+
+    def failing(_users: object) -> set[User]:
+        raise error
+
+    monkeypatch.setattr(states._states[P0].store, "identified", failing)
+    states.write([Forget(lane(P1))])
+    states.step()
+
+    assert {(0, ANN, False), (1, ANN, False)} == set(states.topic.records)
 
 
 def test_of_a_replay_nothing_is_kept() -> None:
