@@ -13,6 +13,9 @@ NODES_MAX: Final = 20_000
 """Types, with each use of a named one counted in full: ten records of ten fields of the next make ten thousand."""
 NAME_CHARACTERS_MAX: Final = 256
 """Of a field or a symbol: one byte of an enum becomes its whole symbol, an empty record its fields' names."""
+GROWTH_MAX: Final = 64
+"""Characters of names that a byte of a repeated value may become: an array of records with 50 empty fields of long
+names made 261 MB of 1 MB."""
 DECIMAL_DIGITS_MAX: Final = 1000
 _PRIMITIVES: Final = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
 
@@ -27,6 +30,8 @@ class _Size(NamedTuple):
     """What a value takes at least."""
     has_free_parts: bool
     """Whether a value has a part that takes no bytes at all, outside of a union."""
+    name_characters: int = 0
+    """Of the names that a value is written out with, at the most; what lies in arrays and maps has its own limit."""
 
 
 def check(documents: Sequence[object]) -> None:
@@ -58,6 +63,7 @@ class _Checker:
                 1 + sum(branch.nodes for branch in branches),
                 1 + min((branch.bytes_min for branch in branches), default=0),
                 any(branch.has_free_parts and branch.nodes > 1 for branch in branches),
+                max((branch.name_characters for branch in branches), default=0),
             )
         if not isinstance(schema, Mapping):
             raise UnusableSchema("not an Avro schema")
@@ -89,6 +95,8 @@ class _Checker:
         size = self.size(item, namespace, depth + 1)
         if size.has_free_parts and not (key_bytes and size.nodes == 1):
             raise UnusableSchema("the schema has an array or map of values that take no bytes")
+        if size.name_characters > GROWTH_MAX * max(size.bytes_min, 1):
+            raise UnusableSchema("the schema has an array or map of few bytes that become many long names")
         return _Size(1 + size.nodes, 1, has_free_parts=False)
 
     def _define(self, schema: Mapping[Any, Any], namespace: str, depth: int) -> _Size:
@@ -104,24 +112,24 @@ class _Checker:
 
     def _body(self, schema: Mapping[Any, Any], namespace: str, depth: int) -> _Size:
         if schema["type"] == "enum":
-            for symbol in _list(schema.get("symbols")):
-                _checked_name(symbol)
-            return _Size(1, 1, has_free_parts=False)
+            longest = max((len(_checked_name(symbol)) for symbol in _list(schema.get("symbols"))), default=0)
+            return _Size(1, 1, has_free_parts=False, name_characters=longest)
         if schema["type"] == "fixed":
             length = schema.get("size")
             if not isinstance(length, int) or length < 0:
                 raise UnusableSchema("not an Avro schema: a fixed without a size")
             return _Size(1, length, length == 0)
-        sizes = []
+        sizes, names = [], 0
         for field in _list(schema.get("fields")):
             if not isinstance(field, Mapping):
                 raise UnusableSchema("not an Avro schema: a field that is no object")
-            _checked_name(field.get("name"))
+            names += len(_checked_name(field.get("name")))
             sizes.append(self.size(field.get("type"), namespace, depth + 1))
         return _Size(
             1 + sum(size.nodes for size in sizes),
             sum(size.bytes_min for size in sizes),
             not sizes or any(size.has_free_parts for size in sizes),
+            names + sum(size.name_characters for size in sizes),
         )
 
 

@@ -27,7 +27,12 @@ COLOURED: Final = {
     "name": "E",
     "fields": [{"name": "type", "type": {"type": "enum", "name": "T", "symbols": ["track"]}}],
 }
-EVIL_SCHEMAS: Final = (RECURSIVE, WEIGHTLESS, COLOURED)
+COUNTLESS: Final = {
+    "type": "record",
+    "name": "E",
+    "fields": [{"name": "n", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}}],
+}
+EVIL_SCHEMAS: Final = (RECURSIVE, WEIGHTLESS, COLOURED, COUNTLESS)
 
 
 class Hostile(NamedTuple):
@@ -153,13 +158,14 @@ def _batches() -> list[Hostile]:
 
 
 def _avro(evil: Sequence[int], absent: int) -> list[Hostile]:
-    recursive, weightless, coloured = (b"\x00" + number.to_bytes(4, "big") for number in evil)
+    recursive, weightless, coloured, countless = (b"\x00" + number.to_bytes(4, "big") for number in evil)
     nowhere = b"\x00" + absent.to_bytes(4, "big")
     values = {
         "a schema that nobody has": nowhere + b"track",
         "a recursive schema": recursive + b"\x02" * 5_000 + b"\x00",
         "ten million nulls": weightless + b"\x80\xda\xc4\x09\x00",
         "a symbol that is not there": coloured + b"\x02",
+        "a number of 200 KB": countless + b"\x80\xb5\x18" + b"\x7f" * 200_000,
         "a fingerprint that nobody has": b"\xc3\x01nobodys!",
         "single object, nothing in it": _single(None),
         "single object, cut short": _single({"type": "track", "userId": "hostile", "event": "E"})[:-3],

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.avro import Unreadable, avro_reader, event_schema, fingerprint, single_object_readers
+from consumer.avro import DECIMAL_BYTES_MAX, Unreadable, avro_reader, event_schema, fingerprint, single_object_readers
 from consumer.avro_schemas import schema_folder
 from consumer.schema_safety import DEPTH_MAX, NAME_CHARACTERS_MAX, NODES_MAX, UnusableSchema
 
@@ -101,6 +101,25 @@ def test_any_decimal_is_exact(number: Decimal) -> None:
     schema = record(("v", {"type": "bytes", "logicalType": "decimal", "precision": 60, "scale": 6}))
 
     assert number == json.loads(text_of(schema, {"v": number}), parse_float=Decimal, parse_int=Decimal)["v"]
+
+
+DECIMAL: Final = {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}
+
+
+def test_a_decimal_keeps_the_digits_that_its_precision_has_no_room_for() -> None:
+    """A writer that does not keep to its own schema: the number is passed on as it was written."""
+    read = avro_reader([record(("v", DECIMAL))])
+
+    assert b'{"v":1234567.89}' == read(b"\x08" + (123456789).to_bytes(4, "big"))
+
+
+def test_a_decimal_of_too_many_bytes_is_not_read() -> None:
+    """To make a number of 200 KB takes seconds, in which nothing else happens."""
+    read = avro_reader([record(("v", DECIMAL))])
+
+    assert 1000 < len(read(b"\xc0\x06" + b"\x7f" * DECIMAL_BYTES_MAX)) < 1020
+    with pytest.raises(Unreadable, match="a decimal of 200000 bytes"):
+        read(b"\x80\xb5\x18" + b"\x7f" * 200_000)
 
 
 # --- the event
@@ -280,6 +299,7 @@ def test_no_payload_raises_anything_else(payload: bytes) -> None:
 
 
 NULLS: Final = record(("n", "null"), ("b", "int"), name="N")
+LONG_NAMES: Final = record(*((f"y{number}{'z' * 100}", ["null", "int"]) for number in range(50)), name="L")
 RECURSIVE: Final = record(("next", ["null", "E"]))
 
 
@@ -318,6 +338,13 @@ RECURSIVE: Final = record(("next", ["null", "E"]))
             {"type": "array", "items": ["int", record(("n", "null"))]}, "take no bytes", id="in a union's nulls"
         ),
         pytest.param({"type": "map"}, "not an Avro schema", id="no values"),
+        pytest.param({"type": "array", "items": LONG_NAMES}, "many long names", id="long names of empty fields"),
+        pytest.param({"type": "map", "values": ["null", LONG_NAMES]}, "many long names", id="in a union"),
+        pytest.param(
+            {"type": "array", "items": {"type": "enum", "name": "C", "symbols": ["x" * 200]}},
+            "many long names",
+            id="long symbols",
+        ),
     ],
 )
 def test_schemas_that_nothing_is_read_with(schema: Any, why: str) -> None:

@@ -11,7 +11,7 @@ from consumer.actions import Bury
 from consumer.assignment import RATIO_WINDOW_RECORDS, Assignment
 from consumer.dead_letters import dead_letter_headers
 from consumer.decoding import DecodingRules, decode
-from consumer.events import DeadLetterReason, Event, Headers, Partition, Record
+from consumer.events import DeadLetterReason, Event, Headers, Partition, Record, User
 from consumer.metrics import Metrics
 from consumer.offsets import OffsetTracker
 from consumer.replays import (
@@ -159,7 +159,7 @@ def test_what_somebody_else_wrote_has_its_own_place(headers: Headers | None) -> 
 def test_replays_that_fail_again_stop_no_partition() -> None:
     """The guard against dead-lettering a whole topic is for the source: what fails again goes where it came from."""
     source, replays = Assignment(SOURCE, OffsetTracker(0)), Assignment(REPLAYS, OffsetTracker(0))
-    replays.guarded = False
+    replays.of_replays()
 
     def bury(assignment: Assignment) -> bool:
         assignment.note_unsent_end(dead_letter=True)
@@ -167,6 +167,32 @@ def test_replays_that_fail_again_stop_no_partition() -> None:
 
     assert not all(bury(source) for _ in range(RATIO_WINDOW_RECORDS))
     assert all(bury(replays) for _ in range(RATIO_WINDOW_RECORDS))
+
+
+def test_nobody_stays_known_of_a_replay() -> None:
+    """A delete that another member reads does not come here, so each time somebody has to be asked."""
+    assignment = Assignment(REPLAYS, OffsetTracker(0))
+    assignment.of_replays()
+    for number in range(3):
+        assignment.known.add(User(f"u{number}"))
+
+    assert [] == [number for number in range(3) if User(f"u{number}") in assignment.known]
+
+
+def test_what_is_skipped_does_not_make_the_guard_stricter() -> None:
+    """Nine of ten events are not for us, and of the rest 60 % are refused: 6 % of all."""
+    assignment = Assignment(SOURCE, OffsetTracker(0))
+
+    def buries(number: int) -> bool:
+        if number % 10:
+            assignment.note_unsent_end(dead_letter=False)
+            return True
+        assignment.note_on_its_way()
+        is_refused = number // 10 % 10 < 6
+        assignment.note_sent_end(dead_letter=is_refused)
+        return not is_refused or (assignment.may_bury(0.07) and not assignment.may_bury(0.03))
+
+    assert all([buries(number) for number in range(30_000)][10_000:])
 
 
 def test_identified_users_of_both_topics_are_one_sample() -> None:
