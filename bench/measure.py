@@ -94,26 +94,38 @@ def measure_latency(
 
 
 def measure_restore(broker: Broker, contender: Contender, conditions: Conditions) -> dict[str, Any]:
-    """How long a member that has nothing takes until it is ready, when all users of the topic are in the state."""
+    """How long a member that has nothing takes until it is ready, when all users of the topic are in the state.
+
+    And how long when it starts once more, with the files it has made.
+    """
     with Run(broker, contender, conditions) as run:
         run.wait(lambda look: look.events >= conditions.workload.events)
         run.stop()
         run.start_elsewhere()
-        started = run.look()
-        url = f"http://127.0.0.1:{run.environ['CUSTOMFIT_HTTP_PORT']}"
-        while not _answer(f"{url}/readyz"):
-            if run.since(started) > RESTORE_SECONDS_MAX:
-                raise RuntimeError(f"{contender.name}: not ready after {RESTORE_SECONDS_MAX:g} s")
-            time.sleep(LOOK_SECONDS)
-        ready = run.look()
+        started, ready, url = _until_ready(run)
         users = re.findall(r"^customfit_identified_users{.*} (\S+)$", _answer(f"{url}/metrics"), re.MULTILINE)
+        run.stop()
+        run.start_again()
+        started_again, ready_again, _ = _until_ready(run)
         run.stop()
         return {
             "users": round(sum(map(float, users))),
             "ready_seconds": ready.at - started.at,
+            "ready_again_seconds": ready_again.at - started_again.at,
             "cpu_seconds": ready.cpu_seconds,
             "peak_memory_mb": ready.peak_memory_mb,
         } | run.checked(ready)
+
+
+def _until_ready(run: Run) -> tuple[_Look, _Look, str]:
+    """The look at its start, the look when it was ready, and where it answers."""
+    started = run.look()
+    url = f"http://127.0.0.1:{run.environ['CUSTOMFIT_HTTP_PORT']}"
+    while not _answer(f"{url}/readyz"):
+        if run.since(started) > RESTORE_SECONDS_MAX:
+            raise RuntimeError(f"not ready after {RESTORE_SECONDS_MAX:g} s")
+        time.sleep(LOOK_SECONDS)
+    return started, run.look(), url
 
 
 def _answer(url: str) -> str:
@@ -223,6 +235,10 @@ class Run:
         folder = Path(self._folder.name, "elsewhere")
         folder.mkdir()
         self._job = replace(self._job, folder=folder)
+        self.start_again()
+
+    def start_again(self) -> None:
+        """In the same group, with all that lies in the folder."""
         self._process = self._start()
 
     def own_figures(self) -> dict[str, Any]:

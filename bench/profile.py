@@ -26,6 +26,8 @@ WARM_UP_SECONDS = 4.0
 SAMPLES_PER_SECOND = 100
 ROWS_MAX = 30
 TOPIC = "bench-profile"
+STARTERS = ("consumer/cli/", "consumer/__main__")
+"""What stands below the event loop on each stack."""
 
 _FRAME = re.compile(r"(?P<function>\S+) \((?P<file>\S+?)(?::\d+)?\)$")
 _THREAD = re.compile(r"thread \((?P<id>\w+)\)(?:: (?P<name>.*))?")
@@ -110,11 +112,7 @@ def _thread(shown: str) -> tuple[int, str]:
 def _place(frames: list[str]) -> str:
     for frame in reversed(frames):
         found = _FRAME.search(frame)
-        if (
-            found is not None
-            and found["file"].startswith("consumer/")
-            and not found["file"].startswith("consumer/cli/")
-        ):
+        if found is not None and found["file"].startswith("consumer/") and not found["file"].startswith(STARTERS):
             return f"{found['file'].removeprefix('consumer/')}: {found['function']}"
     return "event loop"
 

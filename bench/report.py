@@ -108,7 +108,17 @@ def _conditions(point: dict[str, Any], axis: str | None = None) -> str:
 def _head(result: dict[str, Any]) -> list[str]:
     axis = [result["axis"]] if result["axis"] else []
     if result["shows"] == "restore":
-        return [*axis, "", "users", "seconds until ready", "CPU seconds", "peak memory MB", "state MB", "order"]
+        return [
+            *axis,
+            "",
+            "users",
+            "seconds until ready",
+            "and started once more",
+            "CPU seconds",
+            "peak memory MB",
+            "state MB",
+            "order",
+        ]
     if result["shows"] == "latency":
         return [*axis, "", "p50 ms", "p99 ms", "longest ms", "CPU %", "peak memory MB", "order"]
     figures = [
@@ -154,7 +164,14 @@ def _latency_row(rounds: Rounds, _ours: Rounds | None) -> list[str]:
 
 
 def _restore_row(rounds: Rounds, _ours: Rounds | None) -> list[str]:
-    columns = [("users", 0), ("ready_seconds", 1), ("cpu_seconds", 1), ("peak_memory_mb", 0), ("state_mb", 1)]
+    columns = [
+        ("users", 0),
+        ("ready_seconds", 1),
+        ("ready_again_seconds", 1),
+        ("cpu_seconds", 1),
+        ("peak_memory_mb", 0),
+        ("state_mb", 1),
+    ]
     return [*(spread([r[key] for r in rounds], digits) for key, digits in columns), _order(rounds)]
 
 
