@@ -149,7 +149,7 @@ FAULTS: Final = (
     EdgeFault(
         "the state is acknowledged and not written",
         "consumer/state.py",
-        "self._produce(_Write(one, lane.user, change))",
+        "self._produce(Write(one, lane.user, change))",
         "self._settle(change)",
         "tests/kafka/test_state_topic.py::test_a_user_s_state_moves_with_the_partition",
     ),

@@ -89,7 +89,7 @@ def finished(samples: dict[str, float]) -> dict[tuple[str, str], int]:
     return {end: int(samples[sample]) for end, sample in ends.items() if samples[sample]}
 
 
-ENDS: Final = sorted({end for one in kinds([1, 2, 3], 4) for end in one.ends} | {SENT})
+ENDS: Final = sorted({end for one in kinds(range(len(EVIL_SCHEMAS)), ABSENT_ID) for end in one.ends} | {SENT})
 
 
 def test_hostile_records_among_good_ones_end_as_documented_and_stop_nothing(scene: Scene) -> None:
