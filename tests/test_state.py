@@ -7,7 +7,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -119,6 +119,21 @@ def lane(partition: Partition, user: User = ANN) -> Lane:
     return Lane(tenure(partition), user, identified=True)
 
 
+def told(posted: list[Input]) -> list[Sequence[Lane]]:
+    """Whose writes are said to be done, at once or one after the other."""
+    return [item.lanes for item in posted if isinstance(item, StateWritten) and item.lanes]
+
+
+def knowing_ann() -> Steps:
+    """Two partitions are ours; of ann, the first one knows that she is identified."""
+    states = Steps()
+    states.open(tenure(P0))
+    states.open(tenure(P1))
+    states.write([Remember(lane(P0))])
+    states.step()
+    return states
+
+
 def test_a_partition_that_left_while_the_topic_grew_can_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Growing takes long; what it was for is not opened behind the back of whoever has it by then, nor lost later."""
     may_grow = threading.Event()
@@ -218,14 +233,10 @@ def test_a_fault_in_growing_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_deletion_reaches_what_other_partitions_know_of_the_user() -> None:
     """Partitions were added, so an earlier one knows the user too: after the delete nobody says identified."""
-    states = Steps()
-    states.open(tenure(P0))
-    states.open(tenure(P1))
-    states.write([Remember(lane(P0))])
-    states.step()
+    states = knowing_ann()
     forgetting = lane(P1)
     states.write([Forget(forgetting)])
-    written = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+    written = told(states.step())
     states.look_up({P1: {ANN: True}})
     answers = [item.identified for item in states.step() if isinstance(item, LookedUp)]
 
@@ -236,17 +247,13 @@ def test_a_deletion_reaches_what_other_partitions_know_of_the_user() -> None:
 
 def test_a_deletion_is_done_when_all_partitions_that_know_the_user_have_it() -> None:
     """Else a crash between the two records would leave one behind that says identified."""
-    states = Steps()
-    states.open(tenure(P0))
-    states.open(tenure(P1))
-    states.write([Remember(lane(P0))])
-    states.step()
+    states = knowing_ann()
     states.topic.errors = [KafkaError(KafkaError._MSG_TIMED_OUT)]
     forgetting = lane(P1)
     states.write([Forget(forgetting)])
-    before = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+    before = told(states.step())
     states._try_again(states._retry_at)
-    after = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+    after = told(states.step())
 
     assert [] == before
     assert [[forgetting]] == after
@@ -254,11 +261,7 @@ def test_a_deletion_is_done_when_all_partitions_that_know_the_user_have_it() -> 
 
 def test_a_deletion_does_not_wait_for_a_partition_that_left() -> None:
     """Its next owner answers for it."""
-    states = Steps()
-    states.open(tenure(P0))
-    states.open(tenure(P1))
-    states.write([Remember(lane(P0))])
-    states.step()
+    states = knowing_ann()
     states.topic.errors = [KafkaError(KafkaError._MSG_TIMED_OUT)] * 2
     forgetting = lane(P1)
     states.write([Forget(forgetting)])
@@ -266,18 +269,14 @@ def test_a_deletion_does_not_wait_for_a_partition_that_left() -> None:
     states.close(P0)
     states.step()
     states._try_again(states._retry_at)
-    written = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+    written = told(states.step())
 
     assert [[forgetting]] == written
 
 
 def test_a_deletion_follows_a_partition_that_left_and_came_back() -> None:
     """Whoever asked for it is not told before the present state has it too."""
-    states = Steps()
-    states.open(tenure(P0))
-    states.open(tenure(P1))
-    states.write([Remember(lane(P0))])
-    states.step()
+    states = knowing_ann()
     states.topic.errors = [KafkaError(KafkaError._MSG_TIMED_OUT)] * 2
     forgetting = lane(P1)
     states.write([Forget(forgetting)])
@@ -286,7 +285,7 @@ def test_a_deletion_follows_a_partition_that_left_and_came_back() -> None:
     states.open(tenure(P0))
     states.step()
     states._try_again(states._retry_at)
-    written = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+    written = told(states.step())
 
     assert [[forgetting]] == written
     assert [(0, ANN, False), (1, ANN, False)] == sorted(states.topic.records[-2:])
@@ -339,7 +338,7 @@ def test_a_replayed_event_s_user_is_looked_for_in_the_partitions_of_the_source()
     before = [item.identified for item in states.step() if isinstance(item, LookedUp)]
     forgetting = lane(REPLAY)
     states.write([Forget(forgetting)])
-    written = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+    written = told(states.step())
     states.look_up({P1: {ANN: False}})
     after = [item.identified for item in states.step() if isinstance(item, LookedUp)]
 
@@ -357,7 +356,7 @@ def test_a_record_that_expired_is_written_anew_as_long_as_the_partition_is_ours(
     states.write([Remember(remembering)])
     expired = states.step()
     states._try_again(states._retry_at)
-    written = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+    written = told(states.step())
 
     assert [StateProblem] == [type(item) for item in expired if isinstance(item, StateProblem | StateWritten)]
     assert [[remembering]] == written
@@ -392,7 +391,7 @@ def test_who_is_identified_is_recorded_on_lease_only() -> None:
     before = list(states.topic.records)
     ours.leased_at = time.monotonic()
     states._try_again(states._retry_at)
-    written = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+    written = told(states.step())
 
     assert [] == before
     assert [[remembering]] == written
@@ -408,7 +407,7 @@ def test_what_is_written_without_a_lease(why: str) -> None:
     ours.closed = why == "given up"
     writing = Lane(ours, ANN, identified=True)
     states.write([Forget(writing) if why == "deletion" else Remember(writing)])
-    written = [item.lanes for item in states.step() if isinstance(item, StateWritten) and item.lanes]
+    written = told(states.step())
 
     assert [[writing]] == written
 
