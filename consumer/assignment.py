@@ -17,7 +17,6 @@ from consumer.offsets import OffsetTracker
 if TYPE_CHECKING:
     from consumer.lanes import Lane
 
-KNOWN_USERS_MAX: Final = 5000
 RATIO_WINDOW_RECORDS: Final = 1000
 RATIO_RECORDS_MIN: Final = 200
 GOOD, SKIPPED, DEAD = range(3)
@@ -57,7 +56,8 @@ class Assignment:
         self.leased_at = NEVER
         """When the last commit that the group has accepted was sent: see lease.py."""
         self.lanes: dict[User, Lane] = {}
-        self.known = KnownUsers(KNOWN_USERS_MAX)
+        self.known = KnownUsers(0)
+        """The sequencer says how many."""
         self.unfinished_bytes = 0
         self.in_flight = 0
         self.unrecorded = 0
@@ -68,8 +68,8 @@ class Assignment:
         """Nothing more is sent: being revoked, or stopping."""
         self.dropped = False
         """No longer ours: whatever still comes back is ignored."""
-        self.guarded = True
-        """Too many dead letters halt it."""
+        self.is_replay = False
+        """It is the replay topic's."""
         self.halted: str | None = None
         """Why this partition has stopped by itself, in words for the operator."""
         self._ended = 0
@@ -83,8 +83,8 @@ class Assignment:
 
         The user's own partition may be another member's, whose deletions are not heard of here.
         """
-        self.guarded = False
-        self.known = KnownUsers(0)
+        self.is_replay = True
+        self.known.limit(0)
 
     @property
     def open(self) -> bool:
@@ -122,7 +122,7 @@ class Assignment:
         fetched. Of those, what is not answered yet counts as good, or a backlog with a few that can't be read would
         stop before the first good one is delivered.
         """
-        if not self.guarded or self._ended < RATIO_RECORDS_MIN:
+        if self.is_replay or self._ended < RATIO_RECORDS_MIN:
             return True
         read, sent = self._read, self._sent
         to_send = read.count(GOOD)

@@ -53,6 +53,8 @@ class PartitionState:
 
     def identified(self, users: Collection[User]) -> set[User]:
         """Those of `users` who are identified. Raises sqlite3.Error."""
+        if not (self._wanted or self._unstored or self.restoring):
+            return self.store.identified(users)
         found: set[User] = set()
         rest: list[User] = []
         for user in users:

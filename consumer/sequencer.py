@@ -65,6 +65,7 @@ class SequencingRules:
     buffer_bytes_max: int = 134_217_728
     hold_seconds: float = 0.0
     held_events_max: int = 10_000
+    known_users_max: int = 500_000
     unidentified: Literal["introduce", "dead-letter"] = "introduce"
     give_up_seconds: float = 900.0
     uncommitted_events_max: int = 10_000
@@ -105,7 +106,13 @@ class Sequencer:
         """The partition is ours, from where the tracker starts."""
         assert partition not in self.assignments, f"{partition} is ours already"
         assignment = self.assignments[partition] = Assignment(partition, offsets)
+        self._share_known_users()
         return assignment
+
+    def _share_known_users(self) -> None:
+        share = self._rules.known_users_max // max(len(self.assignments), 1)
+        for assignment in self.assignments.values():
+            assignment.known.limit(0 if assignment.is_replay else share)
 
     def close(self, partition: Partition) -> None:
         """Send nothing more of this partition; its requests in flight still report."""
@@ -118,6 +125,7 @@ class Sequencer:
         if assignment is None:
             return
         assignment.closed = assignment.dropped = True
+        self._share_known_users()
         self._endings.handed_back(assignment, reason)
         for lane in assignment.lanes.values():
             if lane.status is LaneStatus.HELD:

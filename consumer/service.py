@@ -119,6 +119,7 @@ def _sequencing_rules(settings: Settings) -> SequencingRules:
         buffer_bytes_max=settings.buffer_bytes_max,
         hold_seconds=settings.hold_seconds,
         held_events_max=settings.buffer_events_max // 2,
+        known_users_max=settings.known_users_max,
         unidentified=settings.unidentified,
         give_up_seconds=settings.give_up_seconds,
         uncommitted_events_max=settings.uncommitted_events_max,

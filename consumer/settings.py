@@ -214,6 +214,10 @@ class Settings:
     record_bytes_max: Annotated[
         int, whole(1_048_576, 1000, 1_000_000_000, "bytes", "A larger record is dead-lettered.")
     ]
+    known_users_max: Annotated[
+        int,
+        whole(500_000, 0, 100_000_000, "users", "Users remembered as identified in memory (some 110 bytes each)."),
+    ]
     # Commits and the end
     commit_interval_seconds: Annotated[float, decimal("1", 0.01, 60, "seconds", "How often offsets are committed.")]
     uncommitted_events_max: Annotated[

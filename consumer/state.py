@@ -12,7 +12,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -274,11 +274,11 @@ class UserStates:
             answers[partition] = found
         self._post(LookedUp(answers))
 
-    def _ask(self, state: PartitionState | None, users: Iterable[User]) -> set[User]:
+    def _ask(self, state: PartitionState | None, users: Collection[User]) -> set[User]:
         if state is None:
             return set()
         try:
-            return state.identified(list(users))
+            return state.identified(users)
         except sqlite3.Error as error:
             self._store_failed(state, error)
             return set()

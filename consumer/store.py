@@ -12,9 +12,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from consumer.events import User
 from consumer.state_records import StateKey
@@ -33,6 +35,12 @@ CREATE TABLE identified_users (
     PRIMARY KEY (user_id, anonymous, destination_id)
 ) WITHOUT ROWID;
 CREATE TABLE followed (topic TEXT NOT NULL, next_offset INTEGER NOT NULL, at_seconds INTEGER NOT NULL);
+"""
+
+_HAS: Final = "SELECT 1 FROM identified_users WHERE user_id = ? AND anonymous = ? AND destination_id = ?"
+_FOUND: Final = """
+SELECT group_concat(wanted.key) FROM json_each(?) AS wanted WHERE EXISTS (
+    SELECT 1 FROM identified_users WHERE user_id = wanted.value AND anonymous = ? AND destination_id = ?)
 """
 
 log = logging.getLogger("consumer.state")
@@ -89,18 +97,27 @@ class Store:
 
     def identified(self, users: Iterable[User]) -> set[User]:
         """Those of `users` who are identified. Raises sqlite3.Error."""
-        wanted = sorted(users)
         found: set[User] = set()
-        for start in range(0, len(wanted), QUERY_USERS_MAX):
-            part = wanted[start : start + QUERY_USERS_MAX]
-            marks = ",".join("?" * len(part))
-            rows = self._database.execute(
-                # Only question marks are put into the text.
-                f"SELECT user_id, anonymous FROM identified_users WHERE user_id IN ({marks}) AND destination_id = ?",  # noqa: S608
-                [*(user.id for user in part), self._destination_id],
-            )
-            found.update(User(user_id, bool(anonymous)) for user_id, anonymous in rows)
-        return found.intersection(wanted)
+        asked: dict[bool, list[User]] = {False: [], True: []}
+        for user in users:
+            if "\0" not in user.id:
+                asked[user.anonymous].append(user)
+            elif self._has(user):
+                found.add(user)
+        for anonymous, wanted in asked.items():
+            for start in range(0, len(wanted), QUERY_USERS_MAX):
+                found.update(self._found(wanted[start : start + QUERY_USERS_MAX], anonymous=anonymous))
+        return found
+
+    def _found(self, wanted: Sequence[User], *, anonymous: bool) -> Iterator[User]:
+        """In one row: each row that sqlite gives costs the thread the interpreter, and then the wait for it."""
+        ids = msgspec.json.encode([user.id for user in wanted]).decode()
+        (indexes,) = self._database.execute(_FOUND, (ids, anonymous, self._destination_id)).fetchone()
+        return (wanted[int(index)] for index in indexes.split(",")) if indexes else iter(())
+
+    def _has(self, user: User) -> bool:
+        """For an id with a NUL, at which sqlite takes a text in JSON to end: it would be another user's."""
+        return self._database.execute(_HAS, (*user, self._destination_id)).fetchone() is not None
 
     def write(self, changes: Changes, next_offset: int, *, at_end: bool) -> None:
         """Apply changes and how far the topic is followed, all or none. Raises sqlite3.Error.

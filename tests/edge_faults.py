@@ -189,6 +189,13 @@ FAULTS: Final = (
         "tests/test_state_restore.py::test_a_leader_that_has_not_caught_up_does_not_end_a_restore",
     ),
     EdgeFault(
+        "an id with a NUL is asked for as JSON, where it is another user's",
+        "consumer/store.py",
+        'if "\\0" not in user.id:',
+        "if True:",
+        "tests/test_store.py::test_those_are_found_who_were_written_whatever_their_ids_are_made_of",
+    ),
+    EdgeFault(
         "who is identified is recorded without a lease",
         "consumer/state.py",
         "if identified_at_ms is not None and self._may_be_another_s(write.state.partition):",

@@ -91,6 +91,7 @@ class Options:
     give_up_seconds: float
     dead_letter_ratio_max: float
     fetch_records_max: int
+    known_users_max: int
 
     def __str__(self) -> str:
         return ", ".join(f"{f.name}={_short(getattr(self, f.name))}" for f in fields(self))
@@ -194,5 +195,6 @@ def _settings(rng: random.Random, flavour: Flavour) -> dict[str, Any]:
         "drain_seconds": rng.uniform(0.1, 4),
         "give_up_seconds": rng.uniform(0.5, 1.5) if flavour == "stubborn" else rng.choice((2.0, 900.0)),
         "dead_letter_ratio_max": rng.choice((0.2, 0.5)),
+        "known_users_max": rng.choice((0, 3, 500_000)),
         "fetch_records_max": {"flood": 100, "forgetful": 2}.get(flavour) or rng.choice((3, 10, 100)),
     }

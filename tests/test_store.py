@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from consumer import store as store_module
 from consumer.events import User
@@ -56,6 +59,26 @@ def test_a_thousand_users_are_asked_for_at_once(tmp_path: Path) -> None:
     write(store, *((user, True) for user in users))
 
     assert set(users) == store.identified(users)
+
+
+@given(
+    known=st.sets(st.tuples(st.text(max_size=3), st.booleans()), max_size=5),
+    asked=st.sets(st.tuples(st.text(max_size=3), st.booleans()), max_size=5),
+)
+@example(known={("u1", False)}, asked={("u1\0", False), ("u1\0\0x", False), ("u1", True), ("\0", False), ("", False)})
+@example(known={("u1\0", False), ("\u2028\"\\", True)}, asked={("u1\0", False), ("u1", False), ("\u2028\"\\", True)})
+def test_those_are_found_who_were_written_whatever_their_ids_are_made_of(
+    known: set[tuple[str, bool]], asked: set[tuple[str, bool]]
+) -> None:
+    """An id is compared as a whole: with a NUL, quotes, emoji."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = opened(Path(folder))
+        write(store, *((User(*one), True) for one in known))
+        users = [User(*one) for one in asked]
+
+        assert {User(*one) for one in asked & known} == store.identified(users)
+
+        store.close()
 
 
 def test_a_new_store_reads_its_topic_from_the_beginning(tmp_path: Path) -> None:
