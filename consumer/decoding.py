@@ -94,8 +94,9 @@ _context = msgspec.json.Decoder(_Context)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENGAGE_BOOLEANS: Final = {b'"true"': msgspec.Raw(b"true"), b'"false"': msgspec.Raw(b"false")}
 _EMPTY_ARRAY: Final = re.compile(rb"\[\s*\]")
-_ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_ALL_BUT_MARKS: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
+_TOO_DEEP: Final = b"[" * (DEPTH_MAX + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> D
     if len(value) > rules.record_bytes_max:
         detail = f"{len(value)} bytes; CUSTOMFIT_RECORD_BYTES_MAX is {rules.record_bytes_max}"
         return Rejected(record, "undecodable", DeadLetterReason.TOO_LARGE, detail)
-    if value.count(b"{") + value.count(b"[") > DEPTH_MAX and _depth(value) > DEPTH_MAX:
+    if value.count(b"{") + value.count(b"[") > DEPTH_MAX and _depth(_brackets(value)) > DEPTH_MAX:
         detail = f"nested deeper than {DEPTH_MAX} levels"
         return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, detail)
     try:
@@ -256,10 +257,18 @@ def _identity(record: Record, envelope: _Envelope, rules: DecodingRules) -> tupl
     return message_id or str(origin), origin.timestamp_ms
 
 
-def _depth(value: bytes) -> int:
+def _brackets(value: bytes) -> bytes:
+    """The brackets that are no text, all made square. 1 MiB takes 2 to 12 ms, the most where it is all quotes."""
+    if b"\\" in value:
+        value = value.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = value.translate(_ONE_KIND, _ALL_BUT_MARKS).replace(b'""', b"")  # most texts have no bracket
+    return b"".join(marks.split(b'"')[::2])
+
+
+def _depth(brackets: bytes) -> int:
     """Levels, exact where each bracket has its other; else so many or more. A loop over 1 MiB of them took 75 ms."""
-    outside_strings = b"".join(value.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
-    brackets = outside_strings.translate(_ONE_KIND, _ALL_BUT_BRACKETS)
+    if _TOO_DEEP in brackets:
+        return len(brackets)
     levels = 0
     while len(outer := brackets.replace(b"[]", b"")) < 0.9 * len(brackets):  # the innermost, while they are many
         brackets, levels = outer, levels + 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.decoding import DEPTH_MAX, DecodingRules, _depth
+from consumer.decoding import DEPTH_MAX, DecodingRules, _brackets, _depth
 from consumer.events import EVENT_TYPES, Kind, Rejected, Skipped, User
 from tests.given_events import RECORD_TIME, decoded, end, event, segment
 
@@ -352,13 +353,31 @@ nestings = st.recursive(
 @given(nestings)
 def test_the_depth_of_what_nests(text: str) -> None:
     """Counted level by level or in runs, it is that of a plain count."""
-    assert plain_depth(text) == _depth(text.encode())
+    assert plain_depth(text) == _depth(_brackets(text.encode()))
 
 
 @given(st.text("[]", max_size=60))
 def test_the_depth_of_what_does_not_close(text: str) -> None:
     """No less than it is: what is let through must not be deeper than it seems. JSON it is not, whatever the count."""
-    assert plain_depth(text) <= _depth(text.encode())
+    assert plain_depth(text) <= _depth(_brackets(text.encode()))
+
+
+@given(
+    st.recursive(
+        st.text('[]{}"\\\\ a', max_size=8),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text('[{"\\\\', max_size=3), inner, max_size=3),
+    )
+)
+def test_the_depth_is_that_of_the_value_whatever_its_texts_are_made_of(value: Any) -> None:
+    """Brackets, quotes and backslashes in text, in any order, are no levels and hide none."""
+    assert levels_of(value) == _depth(_brackets(json.dumps(value).encode()))
+
+
+def levels_of(value: Any) -> int:
+    """How deep lists and objects nest."""
+    if isinstance(value, str):
+        return 0
+    return 1 + max((levels_of(inner) for inner in (value.values() if isinstance(value, dict) else value)), default=0)
 
 
 def plain_depth(text: str) -> int:
