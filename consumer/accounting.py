@@ -51,10 +51,10 @@ class Account:
         self.unfinished += len(types)
         self.unfinished_bytes += size_bytes
 
-    def finish(self, end: End, reason: Reason, size_bytes: int) -> None:
-        """An event was finished; the bytes are its record's when that is finished with it."""
-        self.finished[(end, reason)] += 1
-        self.unfinished -= 1
+    def finish(self, end: End, reason: Reason, size_bytes: int, events: int = 1) -> None:
+        """Events were finished; the bytes are those of the records that are finished with them."""
+        self.finished[(end, reason)] += events
+        self.unfinished -= events
         self.unfinished_bytes -= size_bytes
 
     def hand_back(self, reason: HandBack, events: int, size_bytes: int) -> None:

@@ -39,12 +39,14 @@ class _Recent:
         """How many of a kind."""
         return self._counts[kind]
 
-    def add(self, kind: int) -> None:
-        """One more."""
-        if len(self._kinds) == RATIO_WINDOW_RECORDS:
-            self._counts[self._kinds[0]] -= 1
-        self._kinds.append(kind)
-        self._counts[kind] += 1
+    def add(self, kind: int, times: int = 1) -> None:
+        """So many more."""
+        kinds, counts = self._kinds, self._counts
+        for _ in range(times):
+            if len(kinds) == RATIO_WINDOW_RECORDS:
+                counts[kinds[0]] -= 1
+            kinds.append(kind)
+            counts[kind] += 1
 
 
 class Assignment:
@@ -110,10 +112,10 @@ class Assignment:
         self._ended += 1
         self._read.add(DEAD if dead_letter else SKIPPED)
 
-    def note_sent_end(self, *, dead_letter: bool) -> None:
-        """Count how an event ends that was on its way."""
-        self._ended += 1
-        self._sent.add(DEAD if dead_letter else GOOD)
+    def note_sent_end(self, *, dead_letter: bool, events: int = 1) -> None:
+        """Count how events end that were on their way."""
+        self._ended += events
+        self._sent.add(DEAD if dead_letter else GOOD, events)
 
     def may_bury(self, ratio_max: float) -> bool:
         """Whether the dead letters noted so far, the last one included, are not too many.

@@ -45,13 +45,13 @@ class Endings:
         assignment.note_unsent_end(dead_letter=False)
         self._finish(assignment, record, End.SKIPPED, reason)
 
-    def delivered(self, lane: Lane, event: Event) -> None:
-        """The destination has it. Behind a write of the user's state that is under way, it waits for that."""
-        lane.assignment.note_sent_end(dead_letter=False)
+    def delivered(self, lane: Lane, events: Sequence[Event]) -> None:
+        """The destination has them. Behind a write of the user's state that is under way, they wait for that."""
+        lane.assignment.note_sent_end(dead_letter=False, events=len(events))
         if lane.recording:
-            self._await_record(lane, event)
+            self._await_record(lane, events)
         else:
-            self._finish(lane.assignment, event.record, End.DELIVERED, None)
+            self._finish_all(lane.assignment, events)
 
     def identified(self, lane: Lane) -> None:
         """The destination has an identify of the lane's user, for the first time."""
@@ -64,7 +64,7 @@ class Endings:
         lane.assignment.note_sent_end(dead_letter=False)
         lane.identified = False
         lane.assignment.known.discard(lane.user)
-        self._await_record(lane, event)
+        self._await_record(lane, [event])
         self._record(lane, Forget(lane))
 
     def recorded(self, lane: Lane) -> None:
@@ -76,8 +76,7 @@ class Endings:
         for event in lane.unrecorded:
             if event.kind is Kind.DELETE:
                 self._finish(lane.assignment, event.record, End.SKIPPED, SkipReason.FORGOTTEN)
-            else:
-                self._finish(lane.assignment, event.record, End.DELIVERED, None)
+        self._finish_all(lane.assignment, [event for event in lane.unrecorded if event.kind is not Kind.DELETE])
         lane.assignment.unrecorded -= len(lane.unrecorded)
         lane.unrecorded.clear()
 
@@ -115,19 +114,29 @@ class Endings:
         """What is unfinished belongs to the partition's next owner."""
         self.account.hand_back(reason, assignment.offsets.unfinished, assignment.unfinished_bytes)
 
-    def _await_record(self, lane: Lane, event: Event) -> None:
-        lane.unrecorded.append(event)
-        lane.assignment.unrecorded += 1
+    def _await_record(self, lane: Lane, events: Sequence[Event]) -> None:
+        lane.unrecorded.extend(events)
+        lane.assignment.unrecorded += len(events)
 
     def _record(self, lane: Lane, action: Remember | Forget) -> None:
         lane.recording += 1
         lane.assignment.unacknowledged += 1
         self.actions.append(action)
 
+    def _finish_all(self, assignment: Assignment, delivered: Sequence[Event]) -> None:
+        if assignment.dropped:
+            return
+        finished, freed_bytes = assignment.offsets.finished, 0
+        for event in delivered:
+            record = event.record
+            if finished(record.offset):  # the items of a batch keep its value in memory until the last is finished
+                freed_bytes += record.size_bytes
+        assignment.unfinished_bytes -= freed_bytes
+        self.account.finish(End.DELIVERED, None, freed_bytes, len(delivered))
+
     def _finish(self, assignment: Assignment, record: Record, end: End, reason: Reason) -> None:
         if assignment.dropped:
             return
-        # The items of a batch keep its whole value in memory until the last of them is finished.
         is_last = assignment.offsets.finished(record.offset, skipped=end is End.SKIPPED)
         freed_bytes = record.size_bytes if is_last else 0
         assignment.unfinished_bytes -= freed_bytes

@@ -331,8 +331,7 @@ class Sequencer:
         if delivery.kind is DeliveryKind.INTRODUCTION:
             self.account.introductions += 1
             return
-        for event in delivery.events:
-            self._endings.delivered(lane, event)
+        self._endings.delivered(lane, delivery.events)
 
     def _unavailable(self, delivery: Delivery, outcome: Unavailable, now: float) -> None:
         alone_seconds = self._failed_alone_seconds(delivery, now)

@@ -118,6 +118,7 @@ def draw(seed: int) -> Options:
     keyed = rng.random() < 0.8 or is_forgetful
     own_stores = rng.random() < 0.4 and not is_forgetful
     settings = _settings(rng, flavour)
+    known_users_max = random.Random(f"known users of {seed}").choice((0, 3, 500_000))
     zombies, session_seconds = _zombies(seed, settings["request_timeout_seconds"], is_safe=is_calm or is_flood)
     return Options(
         seed=seed,
@@ -165,6 +166,7 @@ def draw(seed: int) -> Options:
         zombies=zombies,
         session_seconds=session_seconds,
         **settings,
+        known_users_max=known_users_max,
     )
 
 
@@ -195,6 +197,5 @@ def _settings(rng: random.Random, flavour: Flavour) -> dict[str, Any]:
         "drain_seconds": rng.uniform(0.1, 4),
         "give_up_seconds": rng.uniform(0.5, 1.5) if flavour == "stubborn" else rng.choice((2.0, 900.0)),
         "dead_letter_ratio_max": rng.choice((0.2, 0.5)),
-        "known_users_max": rng.choice((0, 3, 500_000)),
         "fetch_records_max": {"flood": 100, "forgetful": 2}.get(flavour) or rng.choice((3, 10, 100)),
     }

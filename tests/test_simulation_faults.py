@@ -168,9 +168,9 @@ def metadata_says_one_too_many(original: Any, self: OffsetTracker, base: int) ->
     return runs
 
 
-def finished_before_recorded(_original: Any, self: Endings, lane: Lane, event: Event) -> None:
-    lane.assignment.note_sent_end(dead_letter=False)
-    self._finish(lane.assignment, event.record, End.DELIVERED, None)
+def finished_before_recorded(_original: Any, self: Endings, lane: Lane, events: list[Event]) -> None:
+    lane.assignment.note_sent_end(dead_letter=False, events=len(events))
+    self._finish_all(lane.assignment, events)
 
 
 def a_dead_letter_is_finished_at_once(original: Any, self: Endings, assignment: Assignment, *args: Any) -> bool:
@@ -200,6 +200,16 @@ def a_late_outcome_still_counts(_original: Any, self: Endings, assignment: Assig
     self.account.finish(args[1], args[2], freed_bytes)
 
 
+def a_late_acceptance_still_counts(_original: Any, self: Endings, assignment: Assignment, events: list[Event]) -> None:
+    for event in events:
+        self._finish(assignment, event.record, End.DELIVERED, None)
+
+
+def late_outcomes_still_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    around(Endings, "_finish", a_late_outcome_still_counts)(monkeypatch)
+    around(Endings, "_finish_all", a_late_acceptance_still_counts)(monkeypatch)
+
+
 def a_late_outcome_counts_for_the_next(
     original: Any, self: Sequencer, delivery: Delivery, outcome: Outcome, now: float
 ) -> None:
@@ -217,8 +227,8 @@ def any_answer_is_taken(original: Any, self: CommitSchedule, _asked: Any, accept
     original(self, self._asked, ours, ok=ok)
 
 
-def what_waits_for_a_write_is_not_counted(_original: Any, _self: Endings, lane: Lane, event: Event) -> None:
-    lane.unrecorded.append(event)
+def what_waits_for_a_write_is_not_counted(_original: Any, _self: Endings, lane: Lane, events: list[Event]) -> None:
+    lane.unrecorded.extend(events)
     lane.assignment.unrecorded = len(lane.unrecorded)  # given back when it is written, and never added up
 
 
@@ -303,8 +313,8 @@ def refusals_always_count(original: Any, self: Gate, user: User, status: int, no
     return bool(original(self, user, status, now))
 
 
-def bytes_are_not_given_back(original: Any, self: Account, end: Any, reason: Any, _size_bytes: int) -> None:
-    original(self, end, reason, 0)
+def bytes_are_not_given_back(original: Any, self: Account, *args: Any) -> None:
+    original(self, *args[:2], 0, *args[3:])
 
 
 def a_drain_does_not_wait(original: Any, self: Drains, assignments: Any, _now: float) -> None:
@@ -399,7 +409,12 @@ FAULTS = [
     Fault(
         "a refused batch is dropped", around(Sequencer, "_judge", a_refused_batch_is_dropped), ("commit", "order"), 100
     ),
-    Fault("a late outcome still counts", around(Endings, "_finish", a_late_outcome_still_counts), ("account",), 300),
+    Fault(
+        "a late outcome still counts",
+        late_outcomes_still_count,
+        ("account",),
+        300,
+    ),
     Fault(
         "a late outcome counts for the next assignment",
         around(Sequencer, "report", a_late_outcome_counts_for_the_next),
