@@ -65,7 +65,7 @@ class SequencingRules:
     buffer_bytes_max: int = 134_217_728
     hold_seconds: float = 0.0
     held_events_max: int = 10_000
-    known_users_max: int = 500_000
+    known_users_max: int = 1_000_000
     unidentified: Literal["introduce", "dead-letter"] = "introduce"
     give_up_seconds: float = 900.0
     uncommitted_events_max: int = 10_000

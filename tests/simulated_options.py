@@ -118,7 +118,7 @@ def draw(seed: int) -> Options:
     keyed = rng.random() < 0.8 or is_forgetful
     own_stores = rng.random() < 0.4 and not is_forgetful
     settings = _settings(rng, flavour)
-    known_users_max = random.Random(f"known users of {seed}").choice((0, 3, 500_000))
+    known_users_max = random.Random(f"known users of {seed}").choice((0, 3, 1_000_000))
     zombies, session_seconds = _zombies(seed, settings["request_timeout_seconds"], is_safe=is_calm or is_flood)
     return Options(
         seed=seed,

@@ -66,7 +66,7 @@ def test_defaults() -> None:
         "buffer_events_max": 20_000,
         "buffer_bytes_max": 134_217_728,
         "record_bytes_max": 1_048_576,
-        "known_users_max": 500_000,
+        "known_users_max": 1_000_000,
         "commit_interval_seconds": 1.0,
         "uncommitted_events_max": 10_000,
         "drain_seconds": 15.0,
