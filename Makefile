@@ -35,7 +35,7 @@ check: venv ## lint, format, types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-audit: venv ## known flaws of what the image is made of, where advisories can be had (REQUIRE_AUDIT=1: they must)
+audit: venv ## known flaws of what the image is made of (REQUIRE_AUDIT=1: a service must be asked, too)
 	@$(BIN)/python -m tests.audit
 
 simulate: venv ## one simulated world, e.g. make simulate SEED=7, or many: make simulate SEEDS=10000

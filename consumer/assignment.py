@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from consumer.events import Partition, User
-from consumer.known_users import KnownUsers
+from consumer.known_users import KnownUsers, Pool
 from consumer.lease import NEVER
 from consumer.offsets import OffsetTracker
 
@@ -52,14 +52,14 @@ class _Recent:
 class Assignment:
     """Lanes, offsets and limits of one partition while it is ours."""
 
-    def __init__(self, partition: Partition, offsets: OffsetTracker) -> None:
+    def __init__(self, partition: Partition, offsets: OffsetTracker, pool: Pool | None = None) -> None:
+        """`pool`: room for users who are known; without it nobody stays known."""
         self.partition = partition
         self.offsets = offsets
         self.leased_at = NEVER
         """When the last commit that the group has accepted was sent: see lease.py."""
         self.lanes: dict[User, Lane] = {}
-        self.known = KnownUsers(0)
-        """The sequencer says how many."""
+        self.known = KnownUsers(pool)
         self.unfinished_bytes = 0
         self.in_flight = 0
         self.unrecorded = 0
@@ -86,7 +86,7 @@ class Assignment:
         The user's own partition may be another member's, whose deletions are not heard of here.
         """
         self.is_replay = True
-        self.known.limit(0)
+        self.known.leave()
 
     @property
     def open(self) -> bool:

@@ -6,33 +6,61 @@ from consumer.events import User
 
 
 class KnownUsers:
-    """At most `users_max` of those that were added; one more takes the place of any other."""
+    """Those of one partition. Together with the others of `pool` they are `users_max` at the most."""
 
-    def __init__(self, users_max: int) -> None:
-        self._users_max = users_max
+    def __init__(self, pool: Pool | None = None) -> None:
+        """Without a pool nobody stays known."""
+        self._pool = pool
         self._keys: set[str | User] = set()
-
-    def limit(self, users_max: int) -> None:
-        """Keep so many at the most from now on."""
-        self._users_max = users_max
-        while len(self._keys) > users_max:
-            self._keys.pop()
+        if pool is not None:
+            pool.members.append(self)
 
     def add(self, user: User) -> None:
         """An identify of the user is accepted and stored, or on its way to be."""
-        self._keys.add(_key(user))
-        if len(self._keys) > self._users_max:
-            self._keys.pop()
+        key = _key(user)
+        if self._pool is None or key in self._keys or not self._pool.users_max:
+            return
+        if self._pool.users >= self._pool.users_max:
+            largest = max(self._pool.members, key=len)
+            (self if len(self) == len(largest) else largest).pop()
+        self._keys.add(key)
+        self._pool.users += 1
 
     def discard(self, user: User) -> None:
         """The user is forgotten."""
-        self._keys.discard(_key(user))
+        key = _key(user)
+        if self._pool is not None and key in self._keys:
+            self._keys.discard(key)
+            self._pool.users -= 1
+
+    def pop(self) -> None:
+        """Make room for one of a partition that has fewer: any of them will be asked for again."""
+        assert self._pool is not None
+        self._keys.pop()
+        self._pool.users -= 1
+
+    def leave(self) -> None:
+        """The partition is no longer ours: others may have the room."""
+        if self._pool is not None:
+            self._pool.members.remove(self)
+            self._pool.users -= len(self._keys)
+            self._pool = None
+        self._keys.clear()
 
     def __contains__(self, user: User) -> bool:
         return _key(user) in self._keys
 
     def __len__(self) -> int:
         return len(self._keys)
+
+
+class Pool:
+    """The room that all partitions share: whichever has more of the users may have more of it."""
+
+    def __init__(self, users_max: int) -> None:
+        self.users_max = users_max
+        self.users = 0
+        self.members: list[KnownUsers] = []
 
 
 def _key(user: User) -> str | User:

@@ -36,6 +36,7 @@ from consumer.events import (
 )
 from consumer.gate import Gate
 from consumer.holds import Holds
+from consumer.known_users import Pool
 from consumer.lanes import Delivery, DeliveryKind, Lane, LaneStatus
 from consumer.lease import NO_LEASE
 from consumer.offsets import OffsetTracker
@@ -47,8 +48,6 @@ CRAMPED_COUNTS: Final = 0.1
 """So does failing while nobody else can try: it may be an outage after all."""
 FAILING_STEP_SECONDS_MAX: Final = 60.0
 """What one failure adds at the most to how long an event has failed: between two attempts there may lie an outage."""
-
-
 INTAKE_SHARE: Final = 0.75
 """Of what a crash may send again: above it nothing more is fetched, before sending has to stop."""
 BUFFER_FULL: Final = 0.75
@@ -84,6 +83,7 @@ class Sequencer:
         self._rules = rules
         self._backoff = backoff
         self._endings = Endings(rules.dead_letter_ratio_max)
+        self._known = Pool(rules.known_users_max)
         self._ready = ReadyLanes()
         self._stalled: list[Lane] = []
         """Ready lanes that wait for a commit, or for the lease of their partition."""
@@ -105,14 +105,8 @@ class Sequencer:
     def assign(self, partition: Partition, offsets: OffsetTracker) -> Assignment:
         """The partition is ours, from where the tracker starts."""
         assert partition not in self.assignments, f"{partition} is ours already"
-        assignment = self.assignments[partition] = Assignment(partition, offsets)
-        self._share_known_users()
+        assignment = self.assignments[partition] = Assignment(partition, offsets, self._known)
         return assignment
-
-    def _share_known_users(self) -> None:
-        share = self._rules.known_users_max // max(len(self.assignments), 1)
-        for assignment in self.assignments.values():
-            assignment.known.limit(0 if assignment.is_replay else share)
 
     def close(self, partition: Partition) -> None:
         """Send nothing more of this partition; its requests in flight still report."""
@@ -125,7 +119,7 @@ class Sequencer:
         if assignment is None:
             return
         assignment.closed = assignment.dropped = True
-        self._share_known_users()
+        assignment.known.leave()
         self._endings.handed_back(assignment, reason)
         for lane in assignment.lanes.values():
             if lane.status is LaneStatus.HELD:

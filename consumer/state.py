@@ -369,6 +369,8 @@ class UserStates:
             self._recorded.append(change.lane)
 
     def _explained(self, error: KafkaError, operation: str) -> str:
+        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return f"{error.str()}; if it was deleted, start the consumer again, which makes it anew"
         return explained(self._settings, error, Right(operation, "topic", self._topic.name))
 
     # ------------------------------------------------------------------ the stores

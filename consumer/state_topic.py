@@ -28,6 +28,8 @@ TOMBSTONE_SECONDS: Final = 7 * 24 * 3600
 TOMBSTONE_SECONDS_DEFAULT: Final = 24 * 3600
 """Kafka's default of delete.retention.ms."""
 POLL_SECONDS: Final = 0.2
+LOOK_SECONDS: Final = 10.0
+"""How often it is looked whether the topic is still there, while records expire."""
 
 Note = TypeVar("Note")
 log = logging.getLogger("consumer.state")
@@ -141,6 +143,8 @@ class StateWriter(Generic[Note]):
         self._stopping = False
         self._answers: list[Written[Note]] = []
         """Of the producer, in one call of `poll`."""
+        self._is_gone = False
+        self._look_at = 0.0
         self._thread = threading.Thread(target=self._run, name="state-topic", daemon=True)
 
     def start(self) -> None:
@@ -179,4 +183,23 @@ class StateWriter(Generic[Note]):
     def _hand_on(self) -> None:
         if self._answers:
             answers, self._answers = self._answers, []
+            if any(_is_expired(answer) for answer in answers):
+                self._look(time.monotonic())
+                if self._is_gone:
+                    gone = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
+                    answers = [answer._replace(error=gone) if _is_expired(answer) else answer for answer in answers]
             self._written(answers)
+
+    def _look(self, now: float) -> None:
+        """A topic that was deleted is a mere time-out to the producer, which waits for it."""
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_SECONDS
+        try:  # all of them: to ask for one may create it, without compaction
+            self._is_gone = self._settings.state_topic not in self._producer.list_topics(timeout=REQUEST_SECONDS).topics
+        except KafkaException:
+            self._is_gone = False
+
+
+def _is_expired(answer: Written[Note]) -> bool:
+    return answer.error is not None and answer.error.code() == KafkaError._MSG_TIMED_OUT

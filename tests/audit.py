@@ -1,22 +1,29 @@
 """Asks for known flaws of what the image is made of: `make audit`. 1 when there is one.
 
-Advisories lie on the network. Where they can't be had, that is said, and is a failure only with REQUIRE_AUDIT=1.
-pip-audit itself ends with 0 and "no known vulnerabilities" when the service knows none of the packages.
+Advisories lie on the network. Those known when the versions were last chosen are kept here too (advisories.toml), and
+judge in any case: where no service can be asked, that is said, and is a failure only with REQUIRE_AUDIT=1. pip-audit
+itself ends with 0 and "no known vulnerabilities" when the service knows none of the packages.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+from packaging.specifiers import SpecifierSet
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 AUDITED: Final = "requirements-image.lock"
 TOOL: Final = "requirements-audit.lock"
 FOLDER: Final = ROOT / ".audit"
+KEPT: Final = ROOT / "tests" / "advisories.toml"
 SERVICES: Final = {"its own service": [], "OSV": ["--vulnerability-service=osv"]}
 """Of pip-audit; the second is asked when the first knows nothing."""
 INSTALL_SECONDS_MAX: Final = 30.0
@@ -38,18 +45,45 @@ class NoAdvisories(Exception):
 
 def main() -> int:
     """Audit and say what came of it."""
+    kept = tomllib.loads(KEPT.read_text())
+    packages = pins((ROOT / AUDITED).read_text())
+    flaws = flaws_among(packages, kept["advisories"])
+    print(
+        f"{AUDITED}: {len(flaws)} known flaws in {len(packages)} packages, "
+        f"by the {len(kept['advisories'])} advisories kept in tests/{KEPT.name} on {kept['as_of']}"
+    )
     try:
         install()
         report = ask()
     except NoAdvisories as problem:
-        print(f"NOT AUDITED: {AUDITED}: {problem}", file=sys.stderr)
-        return 1 if os.environ.get("REQUIRE_AUDIT") == "1" else 0
-    for flaw in report.flaws:
-        print(flaw, file=sys.stderr)
-    print(f"{AUDITED}: {len(report.flaws)} known flaws in {len(report.audited)} packages")
+        print(f"NO SERVICE ASKED: {problem}", file=sys.stderr)
+        return shown(flaws) or (1 if os.environ.get("REQUIRE_AUDIT") == "1" else 0)
+    print(f"{AUDITED}: {len(report.flaws)} known flaws in {len(report.audited)} packages, by the service")
     if report.unknown:
         print(f"NOT AUDITED: {', '.join(report.unknown)}: the service does not know them", file=sys.stderr)
-    return 1 if report.flaws else 0
+    return shown(flaws + report.flaws)
+
+
+def shown(flaws: list[str]) -> int:
+    """The exit code, after each flaw is said."""
+    for flaw in flaws:
+        print(flaw, file=sys.stderr)
+    return 1 if flaws else 0
+
+
+def pins(lock_file: str) -> dict[str, str]:
+    """Package → version."""
+    return dict(re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock_file, re.MULTILINE))
+
+
+def flaws_among(packages: Mapping[str, str], advisories: list[dict[str, Any]]) -> list[str]:
+    """A line for each advisory that speaks of the version that is pinned."""
+    return [
+        f"{one['package']} {version}: {one['id']}, which affects {' or '.join(one['affected'])}"
+        for one in advisories
+        if (version := packages.get(one["package"])) is not None
+        and any(SpecifierSet(versions, prereleases=True).contains(version) for versions in one["affected"])
+    ]
 
 
 def install() -> None:

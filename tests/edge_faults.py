@@ -142,8 +142,8 @@ FAULTS: Final = (
     EdgeFault(
         "the state of another destination is believed",
         "consumer/store.py",
-        "({marks}) AND destination_id = ?",
-        "({marks}) AND ? > 0",
+        "user_id = wanted.value AND anonymous = ? AND destination_id = ?)",
+        "user_id = wanted.value AND anonymous = ? AND ? > 0)",
         "tests/test_store.py::test_an_entry_counts_only_for_its_destination",
     ),
     EdgeFault(
@@ -229,21 +229,21 @@ FAULTS: Final = (
         "consumer/engine_pyreqwest.py",
         ".follow_redirects(False)",
         ".follow_redirects(True)",
-        "tests/test_destination.py::test_every_status_is_an_answer",
+        "tests/engines/test_http_answers.py::test_every_status_is_an_answer",
     ),
     EdgeFault(
         "a second answer to one request is taken",
         "consumer/engine_httptools.py",
         "            self._is_kept = False\n            raise _SecondAnswer",
         "            pass",
-        "tests/test_engine_httptools.py::test_an_answer_that_nobody_asked_for_ends_the_connection[answer_twice]",
+        "tests/engines/test_httptools.py::test_an_answer_that_nobody_asked_for_ends_the_connection[answer_twice]",
     ),
     EdgeFault(
         "the key is said back",
         "consumer/destination.py",
         'body = body.replace(spelling.encode(), b"***")',
         "pass",
-        "tests/test_destination.py::test_the_key_is_blotted_out_of_a_body",
+        "tests/engines/test_http_answers.py::test_the_key_is_blotted_out_of_a_body",
     ),
     # pipeline.py, and what it composes
     # security

@@ -18,6 +18,8 @@ class FakeRegistry:
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.down: int | None = None
         """While set: the status of every answer."""
+        self.encoding: str | None = None
+        """Said to be that of every answer."""
         self.asked: list[str] = []
         self.authorizations: list[str | None] = []
         self.url = ""
@@ -46,6 +48,8 @@ def running_registry(tls: ssl.SSLContext | None = None) -> Iterator[FakeRegistry
             status, body = registry.answer(self.path)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            if registry.encoding is not None:
+                self.send_header("Content-Encoding", registry.encoding)
             self.end_headers()
             self.wfile.write(body)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import audit
-from tests.audit import NoAdvisories, Report, judged, run
+from tests.audit import NoAdvisories, Report, flaws_among, judged, pins, run
 
 SOUND = {"name": "sound", "version": "1.0", "vulns": []}
 FLAWED = {"name": "flawed", "version": "2.0", "vulns": [{"id": "CVE-1", "fix_versions": ["2.1", "3.0"]}]}
@@ -45,14 +47,14 @@ def test_a_tool_that_fails_or_hangs_audits_nothing(code: str) -> None:
 @pytest.mark.parametrize(
     ("answers", "required", "code", "said"),
     [
-        ([answer(SOUND)], "", 0, "0 known flaws in 1 packages"),
+        ([answer(SOUND)], "", 0, "0 known flaws in 1 packages, by the service"),
         ([answer(SOUND, FLAWED)], "", 1, "CVE-1"),
         ([answer(SOUND, UNKNOWN)], "1", 0, "NOT AUDITED: unknown"),
         ([answer(UNKNOWN), answer(FLAWED)], "", 1, "CVE-1"),
-        ([answer(UNKNOWN), answer(UNKNOWN)], "", 0, "NOT AUDITED: requirements-image.lock"),
-        ([answer(UNKNOWN), answer(UNKNOWN)], "1", 1, "NOT AUDITED: requirements-image.lock"),
-        (["", ""], "", 0, "NOT AUDITED: requirements-image.lock"),
-        (["", ""], "1", 1, "NOT AUDITED: requirements-image.lock"),
+        ([answer(UNKNOWN), answer(UNKNOWN)], "", 0, "NO SERVICE ASKED: "),
+        ([answer(UNKNOWN), answer(UNKNOWN)], "1", 1, "NO SERVICE ASKED: "),
+        (["", ""], "", 0, "NO SERVICE ASKED: "),
+        (["", ""], "1", 1, "NO SERVICE ASKED: "),
     ],
 )
 def test_only_a_flaw_fails_it_unless_it_is_required(
@@ -72,3 +74,38 @@ def test_only_a_flaw_fails_it_unless_it_is_required(
 
     assert code == audit.main()
     assert said in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("version", "is_flawed"),
+    [("1.0", True), ("1.9.9", True), ("2.0", False), ("3.0", True), ("3.1", False)],
+)
+def test_a_version_is_judged_by_each_range_of_a_kept_advisory(*, version: str, is_flawed: bool) -> None:
+    """The end of a range is the first version without the flaw."""
+    kept = [{"package": "some", "id": "CVE-1", "affected": ["<2.0", ">=3.0,<3.1"]}]
+    line = f"some {version}: CVE-1, which affects <2.0 or >=3.0,<3.1"
+
+    assert ([line] if is_flawed else []) == flaws_among({"some": version, "other": "1.0"}, kept)
+
+
+def test_a_kept_advisory_fails_the_audit_without_a_service(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A pinned version with a flaw that is known here is not forgiven for want of a network."""
+    kept = tmp_path / "advisories.toml"
+    kept.write_text('as_of = 2026-01-01\n[[advisories]]\npackage = "idna"\nid = "CVE-1"\naffected = [">=0"]\n')
+    monkeypatch.setattr(audit, "KEPT", kept)
+    monkeypatch.setattr(audit, "install", lambda: None)
+    monkeypatch.setattr(audit, "run", lambda *_command, **_codes: "")
+
+    assert 1 == audit.main()
+    assert "CVE-1, which affects >=0" in capsys.readouterr().err
+
+
+def test_the_kept_advisories_are_of_packages_of_the_image_and_can_be_read() -> None:
+    """One of a package that has gone would only look like care."""
+    advisories = tomllib.loads(audit.KEPT.read_text())["advisories"]
+    image = pins((audit.ROOT / audit.AUDITED).read_text())
+
+    assert set() == {one["package"] for one in advisories} - set(image)
+    assert [] == flaws_among(image, advisories)

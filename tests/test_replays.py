@@ -12,6 +12,7 @@ from consumer.assignment import RATIO_WINDOW_RECORDS, Assignment
 from consumer.dead_letters import dead_letter_headers
 from consumer.decoding import DecodingRules, decode
 from consumer.events import DeadLetterReason, Event, Headers, Partition, Record, User
+from consumer.known_users import Pool
 from consumer.metrics import Metrics
 from consumer.offsets import OffsetTracker
 from consumer.replays import (
@@ -171,7 +172,7 @@ def test_replays_that_fail_again_stop_no_partition() -> None:
 
 def test_nobody_stays_known_of_a_replay() -> None:
     """A delete that another member reads does not come here, so each time somebody has to be asked."""
-    assignment = Assignment(REPLAYS, OffsetTracker(0))
+    assignment = Assignment(REPLAYS, OffsetTracker(0), Pool(9))
     assignment.of_replays()
     for number in range(3):
         assignment.known.add(User(f"u{number}"))

@@ -95,6 +95,20 @@ def test_references(registry: FakeRegistry, asking: Asking) -> None:
     assert b'{"t":{"name":{"first":"A"}},"n":{"first":"B"}}' == read_with(asking.ask(7), b"\x02A\x02B")
 
 
+def test_a_packed_answer_is_not_unpacked(registry: FakeRegistry, asking: Asking) -> None:
+    """It was asked not to be, and may be a thousand times what it seems: its records wait until it is not."""
+    registry.put("/schemas/ids/7", SCHEMA)
+    registry.encoding = "gzip"
+
+    assert RegistryTrouble("its answer is packed (gzip), which it was asked not to do") == asking.ask(7)
+
+    registry.encoding = None
+    while isinstance(answer := asking.next(), RegistryTrouble):
+        pass
+
+    assert b'{"type":"alias"}' == read_with(answer)
+
+
 @pytest.mark.parametrize("code", [40401, 40402, 40403])
 def test_a_schema_that_nobody_has(registry: FakeRegistry, asking: Asking, code: int) -> None:
     """The registry's own 404 is an answer, and the only one that says something of the records."""

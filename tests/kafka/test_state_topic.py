@@ -246,3 +246,22 @@ def test_a_store_does_not_follow_a_topic_that_was_made_anew(
 
     assert ["identify-ann-0", "introduction-track-ann-1", "track-ann-1"] == sent(emulator, "ann")
     assert 2 == len(list((tmp_path / "state" / topic).glob("*.unusable-*")))
+
+
+def test_a_state_topic_that_was_deleted_is_named_and_made_anew_by_the_next_start(
+    tmp_path: Path, settings: dict[str, str], broker: Broker, emulator: Emulator, produce: Produce
+) -> None:
+    """To the producer it is a time-out; the operator is told what it means, and nothing is lost or sent too early."""
+    settings |= {"CUSTOMFIT_KAFKA_PROPERTIES": json.dumps({"session.timeout.ms": "6000"})}
+    produce(("identify", "u1", 1), ("track", "u1", 1))
+    with Service(tmp_path, settings).wait_ready() as service:
+        wait_until(service.caught_up, "caught up")
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+        topic = f"{settings['CUSTOMFIT_KAFKA_TOPIC']}.identified-users"
+        admin.delete_topics([topic])[topic].result(30)
+        produce(("identify", "u2", 1), ("track", "u2", 1))
+        wait_until(lambda: "if it was deleted, start the consumer again" in service.log, "told", 60)
+        service.kill()
+    run_until_caught_up(tmp_path, settings)
+
+    assert ["identify-u2-1", "track-u2-1"] == list(dict.fromkeys(sent(emulator, "u2")))

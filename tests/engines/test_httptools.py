@@ -1,4 +1,4 @@
-"""What only the engine that reads HTTP by itself can get wrong; the rest is in test_destination.py."""
+"""What only the engine that reads HTTP by itself can get wrong; the rest is beside this file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from consumer.answers import Answer, Answered, NoAnswer
 from consumer.destination import Engine, open_engine
 from consumer.engine_httptools import RECEIVED_BYTES_MAX, HttptoolsEngine
 from consumer.settings import load_settings
-from tests import test_destination
+from tests.engines import test_connections, test_http_answers, test_no_answer, test_requests, test_tls_and_proxies
+from tests.engines.given_engine import Open, opening
 from tests.servers import Behaviour, Connection, RawServer, answering, make_tls, sending
 
 pytest.importorskip("httptools")
@@ -263,22 +264,23 @@ async def test_a_fault_while_connecting_reaches_whoever_waits(monkeypatch: pytes
 # The contract once more, on the loop that `run` has where it is installed
 
 
-def contract() -> list[Callable[[test_destination.Open], Coroutine[Any, Any, None]]]:
-    """What test_destination.py demands of each engine and what needs no other fixture."""
+def contract() -> list[Callable[[Open], Coroutine[Any, Any, None]]]:
+    """What is demanded of each engine and needs no other fixture."""
     return [
         test
-        for name, test in vars(test_destination).items()
+        for module in (test_requests, test_http_answers, test_no_answer, test_connections, test_tls_and_proxies)
+        for name, test in vars(module).items()
         if name.startswith("test_") and list(inspect.signature(test).parameters) == ["open_"] and "proxy" not in name
     ]
 
 
 @pytest.mark.parametrize("demand", contract(), ids=lambda test: test.__name__)
-def test_it_is_the_same_on_uvloop(demand: Callable[[test_destination.Open], Coroutine[Any, Any, None]]) -> None:
+def test_it_is_the_same_on_uvloop(demand: Callable[[Open], Coroutine[Any, Any, None]]) -> None:
     """Its transports write at once and end in another order than asyncio's."""
     uvloop = pytest.importorskip("uvloop")
 
     async def run() -> None:
-        async with test_destination.opening("httptools") as open_:
+        async with opening("httptools") as open_:
             await demand(open_)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -297,7 +299,7 @@ def test_tls_is_the_same_on_uvloop(tmp_path: Path) -> None:
             await connection.answer(200, str(len(request.body)).encode())
 
     async def call(url: str, silent_url: str) -> tuple[list[Answer], Answer]:
-        async with test_destination.opening("httptools") as open_:
+        async with opening("httptools") as open_:
             engine = open_(url, api_ca_file=tls.ca, request_timeout_seconds=10)
             answers = [await engine.post(b"1")]
             answers += await asyncio.gather(*(engine.post(bytes(450_000)) for _ in range(4)))
