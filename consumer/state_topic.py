@@ -28,6 +28,7 @@ TOMBSTONE_SECONDS: Final = 7 * 24 * 3600
 TOMBSTONE_SECONDS_DEFAULT: Final = 24 * 3600
 """Kafka's default of delete.retention.ms."""
 POLL_SECONDS: Final = 0.2
+ASK_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 10.0
 """How often it is looked whether the topic is still there, while records expire."""
 
@@ -192,11 +193,11 @@ class StateWriter(Generic[Note]):
 
     def _look(self, now: float) -> None:
         """A topic that was deleted is a mere time-out to the producer, which waits for it."""
-        if now < self._look_at:
+        if self._stopping or now < self._look_at:
             return
         self._look_at = now + LOOK_SECONDS
         try:  # all of them: to ask for one may create it, without compaction
-            self._is_gone = self._settings.state_topic not in self._producer.list_topics(timeout=REQUEST_SECONDS).topics
+            self._is_gone = self._settings.state_topic not in self._producer.list_topics(timeout=ASK_SECONDS).topics
         except KafkaException:
             self._is_gone = False
 
