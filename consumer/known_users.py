@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from consumer.events import User
+
+ID_CHARS_MAX: Final = 64
+"""A longer id is not kept, or a million of them might take gigabytes: whoever has one is asked for each time."""
 
 
 class KnownUsers:
@@ -18,7 +23,7 @@ class KnownUsers:
     def add(self, user: User) -> None:
         """An identify of the user is accepted and stored, or on its way to be."""
         key = _key(user)
-        if self._pool is None or key in self._keys or not self._pool.users_max:
+        if self._pool is None or key in self._keys or not self._pool.users_max or len(user.id) > ID_CHARS_MAX:
             return
         if self._pool.users >= self._pool.users_max:
             largest = max(self._pool.members, key=len)
@@ -34,13 +39,13 @@ class KnownUsers:
             self._pool.users -= 1
 
     def pop(self) -> None:
-        """Make room for one of a partition that has fewer: any of them will be asked for again."""
+        """Make room for another one: whoever is left out is asked for again."""
         assert self._pool is not None
         self._keys.pop()
         self._pool.users -= 1
 
     def leave(self) -> None:
-        """The partition is no longer ours: others may have the room."""
+        """Nobody stays known any more: others may have the room."""
         if self._pool is not None:
             self._pool.members.remove(self)
             self._pool.users -= len(self._keys)

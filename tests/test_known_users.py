@@ -32,6 +32,13 @@ def test_with_none_nobody_is_known() -> None:
     assert [0, 0] == [len(known_of(USERS[0], pool=Pool(0))), len(KnownUsers())]
 
 
+def test_a_long_id_is_not_kept() -> None:
+    """The room is counted in users, so none of them may take much of it."""
+    known = known_of(User("u" * 64), User("u" * 65), pool=Pool(8))
+
+    assert [True, False] == [User("u" * length) in known for length in (64, 65)]
+
+
 def test_a_user_and_the_same_text_as_an_anonymous_one_are_two() -> None:
     """Neither stands for the other, and each is forgotten alone."""
     anonymous = User("u0", anonymous=True)
