@@ -266,7 +266,7 @@ def _brackets(value: bytes) -> bytes:
 
 
 def _depth(brackets: bytes) -> int:
-    """Levels, exact where each bracket has its other; else so many or more. A loop over 1 MiB of them took 75 ms."""
+    """Levels, exact up to DEPTH_MAX where each bracket has its other; else so many or more. A loop took 75 ms a MiB."""
     if _TOO_DEEP in brackets:
         return len(brackets)
     levels = 0

@@ -26,8 +26,7 @@ class KnownUsers:
         if self._pool is None or key in self._keys or not self._pool.users_max or len(user.id) > ID_CHARS_MAX:
             return
         if self._pool.users >= self._pool.users_max:
-            largest = max(self._pool.members, key=len)
-            (self if len(self) == len(largest) else largest).pop()
+            self._pool.largest_beside(self).pop()
         self._keys.add(key)
         self._pool.users += 1
 
@@ -39,7 +38,7 @@ class KnownUsers:
             self._pool.users -= 1
 
     def pop(self) -> None:
-        """Make room for another one: whoever is left out is asked for again."""
+        """Make room for one more: whoever is left out is asked for again. Not for one that is empty."""
         assert self._pool is not None
         self._keys.pop()
         self._pool.users -= 1
@@ -66,6 +65,11 @@ class Pool:
         self.users_max = users_max
         self.users = 0
         self.members: list[KnownUsers] = []
+
+    def largest_beside(self, member: KnownUsers) -> KnownUsers:
+        """Whose turn it is to make room for one of `member`: itself, from its share on; none is searched for then."""
+        has_its_share = len(member) * len(self.members) >= self.users_max
+        return member if has_its_share else max(self.members, key=len)
 
 
 def _key(user: User) -> str | User:

@@ -169,7 +169,7 @@ def _partitions(snapshot: Snapshot, wall_seconds: float) -> Iterator[Metric]:
         if not view.restoring or view.restore_remaining is not None:
             restoring.add_metric(labels, view.restore_remaining or 0)
         users[view.partition.number] = users.get(view.partition.number, 0) + view.identified_users
-    identified = GaugeMetricFamily("customfit_identified_users", "Users known to be identified", labels=["partition"])
+    identified = GaugeMetricFamily("customfit_identified_users", "Users stored as identified", labels=["partition"])
     for number, count in users.items():
         identified.add_metric([str(number)], count)
     yield from (lag_events, lag_seconds, restoring, identified)

@@ -160,13 +160,13 @@ class OffsetTracker:
         """Lengths of unfinished and finished runs in turn, from `base`; never received offsets join a finished run."""
         runs: list[int] = []
         at = base
-        for left_out, offset in enumerate(self._unfinished):
+        for passed, offset in enumerate(self._unfinished):
             if runs and offset == at:
                 runs[-1] += 1
             else:
                 if runs:
                     runs.append(offset - at)
-                if len(self._unfinished) - left_out == self._position - offset:
+                if len(self._unfinished) - passed == self._position - offset:
                     return [*runs, self._position - offset, 0]  # nothing behind it is finished: most of a backlog
                 runs.append(1)
             at = offset + 1

@@ -34,7 +34,7 @@ TIMEOUT_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 1.0
 SCHEMA_BYTES_MAX: Final = 1_048_576
 HEADERS: Final = {"Accept": "application/json, */*", "Accept-Encoding": "identity"}
-"""Nothing packed: httpx 0.28 unpacks each piece whole, and 64 KiB of zeros become 64 MiB."""
+"""Nothing packed, and nothing is unpacked: httpx 0.28 unpacks each piece whole, and 64 KiB of zeros become 64 MiB."""
 REFERENCES_MAX: Final = 50
 """Schemas that one schema refers to, directly and by others."""
 ABSENT_CODES: Final = frozenset({40401, 40402, 40403})
@@ -174,8 +174,6 @@ class SchemaRegistry:
     def _get(self, client: httpx.Client, path: str) -> dict[str, Any]:
         try:
             with client.stream("GET", f"{self._url}/{path}", headers=HEADERS) as response:
-                if (packing := response.headers.get("Content-Encoding", "identity")) != "identity":
-                    raise _Trouble(f"its answer is packed ({packing[:20]}), which it was asked not to do")
                 body = b""
                 for part in response.iter_raw():
                     body += part
@@ -183,7 +181,7 @@ class SchemaRegistry:
                         raise _Absent(f"its answer is larger than {SCHEMA_BYTES_MAX} bytes")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _Trouble(f"no answer: {_told(error)}") from None
-        return _judged(response.status_code, body)
+        return _judged(response.status_code, body, response.headers.get("Content-Encoding", ""))
 
 
 def _told(error: Exception) -> str:
@@ -191,13 +189,15 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__} {error}"[:300] + untrusted
 
 
-def _judged(status: int, body: bytes) -> dict[str, Any]:
+def _judged(status: int, body: bytes, packing: str) -> dict[str, Any]:
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         answer = None
     if status == 200 and isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         return answer
+    if status == 200 and packing:
+        raise _Trouble(f"its answer is packed ({packing[:20]}), which it was asked not to do")
     if status == 200:
         raise _Trouble("200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?")
     if status in (400, 404, 422) and isinstance(answer, dict) and "error_code" in answer:

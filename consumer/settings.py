@@ -216,9 +216,7 @@ class Settings:
     ]
     known_users_max: Annotated[
         int,
-        whole(
-            1_000_000, 0, 100_000_000, "users", "Users remembered as identified in memory (100 bytes each and the id)."
-        ),
+        whole(1_000_000, 0, 10_000_000, "users", "Users remembered as identified in memory (100 to 200 bytes each)."),
     ]
     # Commits and the end
     commit_interval_seconds: Annotated[float, decimal("1", 0.01, 60, "seconds", "How often offsets are committed.")]

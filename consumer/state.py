@@ -370,7 +370,7 @@ class UserStates:
 
     def _explained(self, error: KafkaError, operation: str) -> str:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            return f"{error.str()}; if it was deleted, start the consumer again, which makes it anew"
+            return f"{error.str()}; if it was deleted, start all members again: that makes it anew"
         return explained(self._settings, error, Right(operation, "topic", self._topic.name))
 
     # ------------------------------------------------------------------ the stores

@@ -182,24 +182,26 @@ class StateWriter(Generic[Note]):
             self._hand_on()
 
     def _hand_on(self) -> None:
-        if self._answers:
-            answers, self._answers = self._answers, []
-            if any(_is_expired(answer) for answer in answers):
-                self._look(time.monotonic())
-                if self._is_gone:
-                    gone = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
-                    answers = [answer._replace(error=gone) if _is_expired(answer) else answer for answer in answers]
-            self._written(answers)
-
-    def _look(self, now: float) -> None:
-        """A topic that was deleted is a mere time-out to the producer, which waits for it."""
-        if self._stopping or now < self._look_at:
+        if not self._answers:
             return
-        self._look_at = now + LOOK_SECONDS
+        answers, self._answers = self._answers, []
+        if expired := [answer for answer in answers if _is_expired(answer)]:
+            if others := [answer for answer in answers if not _is_expired(answer)]:
+                self._written(others)  # they do not wait for the look
+            self._look()
+            gone = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
+            answers = [answer._replace(error=gone) for answer in expired] if self._is_gone else expired
+        self._written(answers)
+
+    def _look(self) -> None:
+        """A topic that was deleted is a mere time-out to the producer, which waits for it."""
+        if self._stopping or time.monotonic() < self._look_at:
+            return
         try:  # all of them: to ask for one may create it, without compaction
             self._is_gone = self._settings.state_topic not in self._producer.list_topics(timeout=ASK_SECONDS).topics
         except KafkaException:
             self._is_gone = False
+        self._look_at = time.monotonic() + LOOK_SECONDS
 
 
 def _is_expired(answer: Written[Note]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import ssl
 import threading
@@ -20,6 +21,10 @@ class FakeRegistry:
         """While set: the status of every answer."""
         self.encoding: str | None = None
         """Said to be that of every answer."""
+        self.packs = False
+        """Whether every answer is packed with gzip, asked for or not."""
+        self.encodings: list[str | None] = []
+        """Asked for."""
         self.asked: list[str] = []
         self.authorizations: list[str | None] = []
         self.url = ""
@@ -45,11 +50,14 @@ def running_registry(tls: ssl.SSLContext | None = None) -> Iterator[FakeRegistry
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             registry.authorizations.append(self.headers.get("Authorization"))
+            registry.encodings.append(self.headers.get("Accept-Encoding"))
             status, body = registry.answer(self.path)
+            encoding = "gzip" if registry.packs else registry.encoding
+            body = gzip.compress(body) if registry.packs else body
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
-            if registry.encoding is not None:
-                self.send_header("Content-Encoding", registry.encoding)
+            if encoding is not None:
+                self.send_header("Content-Encoding", encoding)
             self.end_headers()
             self.wfile.write(body)
 

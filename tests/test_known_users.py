@@ -24,6 +24,7 @@ def test_no_more_than_the_limit_and_the_last_one_among_them() -> None:
         known.add(user)
         known.add(user)
 
+        assert user in known
         assert min(count, 3) == len(known) == sum(one in known for one in USERS)
 
 

@@ -98,15 +98,29 @@ def test_references(registry: FakeRegistry, asking: Asking) -> None:
 def test_a_packed_answer_is_not_unpacked(registry: FakeRegistry, asking: Asking) -> None:
     """It was asked not to be, and may be a thousand times what it seems: its records wait until it is not."""
     registry.put("/schemas/ids/7", SCHEMA)
-    registry.encoding = "gzip"
+    registry.packs = True
 
     assert RegistryTrouble("its answer is packed (gzip), which it was asked not to do") == asking.ask(7)
 
-    registry.encoding = None
+    registry.packs = False
     while isinstance(answer := asking.next(), RegistryTrouble):
         pass
 
     assert b'{"type":"alias"}' == read_with(answer)
+    assert {"identity"} == set(registry.encodings)
+
+
+def test_what_is_only_said_to_be_encoded(registry: FakeRegistry, asking: Asking) -> None:
+    """A server that says so of plain JSON is believed what it sends; and a status has its own hint, packed or not."""
+    registry.put("/schemas/ids/7", SCHEMA)
+    registry.encoding = "utf-8"
+
+    assert b'{"type":"alias"}' == read_with(asking.ask(7))
+
+    registry.answers["/schemas/ids/8"] = (401, b"")
+    registry.packs = True
+
+    assert RegistryTrouble("401; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?") == asking.ask(8)
 
 
 @pytest.mark.parametrize("code", [40401, 40402, 40403])
