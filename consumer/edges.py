@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from consumer.actions import Bury, Forget, Remember
+from consumer.answers import Answer
 from consumer.assignment import Assignment
 from consumer.events import Partition, User
 from consumer.offsets import CommitPoint
@@ -52,6 +53,16 @@ class Graveyard(Protocol):
 
     def bury(self, action: Bury) -> None:
         """Write one dead letter; `DeadLettered` follows."""
+
+
+class Destination(Protocol):
+    """CustomFit's API (key_rotation.py)."""
+
+    def post(self, body: bytes) -> Awaitable[Answer]:
+        """Send a request; only here something is awaited, and `Responded` follows."""
+
+    def misdirected(self, status: int) -> None:
+        """A request was answered with a status that blames the key or the URL."""
 
 
 class SchemaSource(Protocol):

@@ -57,6 +57,9 @@ class HttptoolsEngine:
         self.idle: deque[Connection] = deque()
         self._connecting: dict[asyncio.Task[None], asyncio.Future[Answer]] = {}
         self._closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        """One for all requests: it costs a twentieth of one for each."""
+        self._timer_at = 0.0
 
     def __repr__(self) -> str:
         return f"<HttptoolsEngine {self.target.shown_url} ({len(self.busy)} busy, {len(self.idle)} idle)>"
@@ -83,7 +86,24 @@ class HttptoolsEngine:
             _settle(future, self.target.no_answer("protocol_error", [CLOSED]))
         for connection in [*self.busy, *self.idle]:
             connection.fail(CLOSED)
+        if self._timer is not None:
+            self._timer.cancel()
         await asyncio.sleep(0)  # the transports close in the next turn
+
+    def watch(self, ends_at: float) -> None:
+        """Have a busy connection ended then."""
+        if self._timer is None or ends_at < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer, self._timer_at = self.loop.call_at(ends_at, self._end_overdue), ends_at
+
+    def _end_overdue(self) -> None:
+        now = self.loop.time()
+        self._timer = None
+        for connection in [one for one in self.busy if one.ends_at <= now]:
+            connection.out_of_time()
+        if self.busy:
+            self.watch(min(one.ends_at for one in self.busy))
 
     def keep(self, connection: Connection) -> None:
         """Have it ready for the next request; the oldest may be too old meanwhile."""
@@ -165,10 +185,11 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, engine: HttptoolsEngine) -> None:
         self.idle_since = 0.0
+        self.ends_at = 0.0
+        """Of the request under way, in the loop's time."""
         self._engine = engine
         self._parser = self._new_parser()
         self._answer: asyncio.Future[Answer] | None = None
-        self._timer: asyncio.TimerHandle | None = None
 
     def send(self, body: bytes, answer: asyncio.Future[Answer], ends_at: float) -> None:
         """Send a request. The connection has none under way."""
@@ -178,8 +199,9 @@ class Connection(asyncio.Protocol):
         self._beginning = b""
         self._status = 0
         self._has_head = self._is_framed = self._is_whole = self._is_kept = False
+        self.ends_at = ends_at
         self._engine.busy.add(self)
-        self._timer = self._engine.loop.call_at(ends_at, self._out_of_time)
+        self._engine.watch(ends_at)
         if self.transport.is_closing():  # it broke between the handshake and now
             self.fail(CUT_SHORT)
         else:
@@ -188,6 +210,10 @@ class Connection(asyncio.Protocol):
     def fail(self, *messages: str) -> None:
         """End it, and the request under way if there is one."""
         self._end(self._engine.target.no_answer("protocol_error", messages))
+
+    def out_of_time(self) -> None:
+        """End the request under way: its time is over."""
+        self._end(self._engine.target.timed_out(connecting=False))
 
     # ------------------------------------------------------------------ called by the transport
 
@@ -275,16 +301,11 @@ class Connection(asyncio.Protocol):
         else:
             self._end(answer)
 
-    def _out_of_time(self) -> None:
-        self._end(self._engine.target.timed_out(connecting=False))
-
     def _end(self, answer: Answer) -> None:
         self.transport.abort()
         self._release(answer)
 
     def _release(self, answer: Answer) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         future, self._answer = self._answer, None
         self._engine.busy.discard(self)
         if future is not None:

@@ -10,19 +10,18 @@ import asyncio
 import logging
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
-from consumer.answers import Answer, Answered
+from consumer.answers import Answer
 from consumer.destination import Engine, EngineUnavailable, open_engine
 from consumer.settings import Settings, SettingsError
 
 LOOK_SECONDS: Final = 3.0
 """The key is looked for at most this often, however many requests are refused; less than two probes are apart."""
 KEY_REFUSED: Final = (401, 403)
+CLOSE_SLACK_SECONDS: Final = 5.0
 
 log = logging.getLogger("consumer.destination")
 
@@ -44,23 +43,26 @@ class RotatingEngine:
         self._clock = clock
         self._engine = open_engine(settings, environ)
         self.name = self._engine.name
-        self._busy: Counter[Engine] = Counter()
-        """Requests in flight, by engine; one with another key is closed when it has none."""
-        self._closing: set[asyncio.Future[None]] = set()
+        self._replaced: set[Engine] = set()
+        """Those with another key, until they have ended their requests."""
+        self._timers: set[asyncio.Task[None]] = set()
         self._look_at = 0.0
 
-    def post(self, body: bytes) -> asyncio.Future[Answer]:
+    def post(self, body: bytes) -> Awaitable[Answer]:
         """Send JSON once, with the key as it is now."""
-        engine = self._engine
-        self._busy[engine] += 1
-        future = asyncio.ensure_future(engine.post(body))
-        future.add_done_callback(partial(self._answered, engine))
-        return future
+        return self._engine.post(body)
+
+    def misdirected(self, status: int) -> None:
+        """A request was answered so. If it is the key: there may be another one by now."""
+        if status in KEY_REFUSED and self._clock() >= self._look_at:
+            self._look_at = self._clock() + LOOK_SECONDS
+            self.read_key()
 
     async def close(self) -> None:
         """Close all."""
-        await asyncio.gather(*self._closing)
-        for engine in {self._engine, *self._busy}:
+        for timer in self._timers:
+            timer.cancel()
+        for engine in [self._engine, *self._replaced]:
             await engine.close()
 
     def read_key(self) -> bool:
@@ -78,28 +80,15 @@ class RotatingEngine:
             log.warning("the API key stays as it is: %s", error)
             return False
         log.info("the API key has changed: the new one is used from now on; it comes from %s", origin)
-        self._busy.setdefault(self._engine, 0)
+        self._replaced.add(self._engine)
+        timer = asyncio.get_running_loop().create_task(self._close_later(self._engine))
+        self._timers.add(timer)
+        timer.add_done_callback(self._timers.discard)
         self._settings, self._engine = settings, engine
         return True
 
-    def _answered(self, engine: Engine, future: asyncio.Future[Answer]) -> None:
-        self._busy[engine] -= 1
-        if len(self._busy) > 1:
-            self._close_idle()
-        if future.cancelled() or future.exception() is not None:
-            return
-        answer = future.result()
-        if isinstance(answer, Answered) and answer.status in KEY_REFUSED and engine is self._engine:
-            self._look_again()
-
-    def _close_idle(self) -> None:
-        for engine in [one for one, busy in self._busy.items() if not busy and one is not self._engine]:
-            del self._busy[engine]
-            closing = asyncio.ensure_future(engine.close())
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
-
-    def _look_again(self) -> None:
-        if self._clock() >= self._look_at:
-            self._look_at = self._clock() + LOOK_SECONDS
-            self.read_key()
+    async def _close_later(self, engine: Engine) -> None:
+        """Close it when all that it has sent is answered or has timed out."""
+        await asyncio.sleep(self._settings.lease.request_timeout_seconds + CLOSE_SLACK_SECONDS)
+        self._replaced.discard(engine)
+        await engine.close()

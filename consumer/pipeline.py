@@ -26,9 +26,8 @@ from consumer.actions import Action, Bury, Forget, Remember
 from consumer.answers import Answer, judge, result_of
 from consumer.commits import CommitSchedule
 from consumer.decoding import DecodingRules
-from consumer.destination import Engine
 from consumer.drains import Drains
-from consumer.edges import Graveyard, SchemaSource, Source, States
+from consumer.edges import Destination, Graveyard, SchemaSource, Source, States
 from consumer.events import Delivered, HandBack, Misdirected, Partition, Refused, Unavailable
 from consumer.inbox import Inbox
 from consumer.inputs import (
@@ -96,7 +95,7 @@ class Pipeline:
         source: Source,
         states: States,
         graveyard: Graveyard,
-        engine: Engine,
+        destination: Destination,
         reporter: Reporter,
         schemas: KnownSchemas,
         registry: SchemaSource,
@@ -110,7 +109,7 @@ class Pipeline:
         self._source = source
         self._states = states
         self._graveyard = graveyard
-        self._engine = engine
+        self._destination = destination
         self._reporter = reporter
         rules = DecodingRules(
             settings.anonymous, settings.integrations, settings.record_bytes_max, settings.replay_topic
@@ -276,8 +275,11 @@ class Pipeline:
         match outcome:
             case Delivered():
                 self._reporter.delivered(delivery)
-            case Refused() | Misdirected() | Unavailable():
+            case Refused() | Unavailable():
                 self._reporter.not_delivered(outcome)
+            case Misdirected(status):
+                self._reporter.not_delivered(outcome)
+                self._destination.misdirected(status)
         self._reporter.destination_changed(state, self._sequencer.gate)
 
     # ------------------------------------------------------------------ out
@@ -286,7 +288,7 @@ class Pipeline:
         # A fresh time for each: in a long turn, or in one in which the process was stopped, a lease may run out.
         while (delivery := self._sequencer.next_delivery(now := time.monotonic())) is not None:
             body = request_body(delivery, self._settings.api_dialect)
-            answer = asyncio.ensure_future(self._engine.post(body))
+            answer = asyncio.ensure_future(self._destination.post(body))
             answer.add_done_callback(partial(self._answered, delivery, now))
             self._deliveries[delivery] = answer
 

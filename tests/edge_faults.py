@@ -271,8 +271,8 @@ FAULTS: Final = (
     EdgeFault(
         "a refused key is not read anew",
         "consumer/key_rotation.py",
-        "answer.status in KEY_REFUSED",
-        "answer.status == 0",
+        "status in KEY_REFUSED",
+        "status == 0",
         "tests/test_key_rotation.py::test_a_refused_key_is_read_anew",
     ),
     EdgeFault(

@@ -9,7 +9,6 @@ from functools import cache, partial
 from typing import Any, cast
 
 from consumer.answers import Answer
-from consumer.destination import Engine
 from consumer.events import DeadLetterReason
 from consumer.gate import Gate
 from consumer.inbox import Inbox
@@ -126,7 +125,7 @@ class SimulatedMember:
             self.source,
             self.states,
             self._graveyard,
-            cast("Engine", None),
+            cast("Any", SilentReporter()),
             cast("Reporter", SilentReporter()),
             KnownSchemas({}, has_registry=True),
             SimulatedRegistry(stage, self.post),

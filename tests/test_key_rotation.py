@@ -12,7 +12,7 @@ import pytest
 
 from consumer.answers import Answer, Answered
 from consumer.emulator import Emulator, running_emulator
-from consumer.key_rotation import LOOK_SECONDS, RotatingEngine
+from consumer.key_rotation import CLOSE_SLACK_SECONDS, LOOK_SECONDS, RotatingEngine
 from consumer.mapping import test_identify as identify
 from consumer.settings import Settings, load_settings
 
@@ -39,6 +39,8 @@ class World:
     async def post(self) -> int:
         answer: Answer = await self.engine.post(identify("ann", datetime.now(UTC), "destination"))
         assert isinstance(answer, Answered)
+        if answer.status == 401:
+            self.engine.misdirected(answer.status)  # as the loop does
         return answer.status
 
 
@@ -59,7 +61,6 @@ async def test_a_refused_key_is_read_anew(world: World) -> None:
     world.key_file.write_text(f"{NEW}\n")
 
     assert [401, 200] == [await world.post(), await world.post()]
-    assert [world.engine._engine] == list(world.engine._busy), "the old engine is closed"
 
 
 async def test_a_refused_key_is_looked_for_at_most_every_few_seconds(world: World) -> None:
@@ -100,9 +101,33 @@ async def test_what_is_in_flight_ends_with_the_old_key(world: World, caplog: pyt
 
     assert world.engine.read_key()
     assert [200, 200] == [await slow, await world.post()]
-    assert [world.engine._engine] == list(world.engine._busy)
     assert "the API key has changed" in caplog.text
     assert [] == [key for key in (OLD, NEW) if key in caplog.text]
+
+
+async def test_the_old_engine_is_closed_when_its_requests_must_have_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is after the time that a request may take: nothing is cut off, and no connection with the old key stays."""
+    waits: list[float] = []
+    elapsed = asyncio.Event()
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        await elapsed.wait()
+
+    monkeypatch.setattr(asyncio, "sleep", wait)
+    world.key_file.write_text(NEW)
+    old = world.engine._engine
+    world.engine.read_key()
+
+    assert isinstance(await old.post(b"{}"), Answered)
+    assert [10.0 + CLOSE_SLACK_SECONDS] == waits
+
+    elapsed.set()
+    await asyncio.gather(*world.engine._timers)
+
+    assert not isinstance(await old.post(b"{}"), Answered)
 
 
 async def test_closed_is_closed(world: World) -> None:
