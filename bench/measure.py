@@ -21,12 +21,13 @@ from confluent_kafka import Consumer, TopicPartition
 from bench.contenders import Contender, Job
 from bench.processes import cpu_seconds, peak_memory_mb
 from bench.sink import Sink
-from bench.workload import Workload, produce_at
+from bench.workload import Workload, fill, produce_at
 from tests.kafka.broker import Broker
 
 LOOK_SECONDS = 0.1
 STALL_SECONDS_MAX = 60.0
 RESTORE_SECONDS_MAX = 300.0
+MEANWHILE_EVENTS = 600
 WARM_UP_SHARE_MAX = 0.25  # of the events: a fast contender has warmed up with these
 STOP_SECONDS_MAX = 20.0
 FIRST_BYTES = 2_000
@@ -96,7 +97,8 @@ def measure_latency(
 def measure_restore(broker: Broker, contender: Contender, conditions: Conditions) -> dict[str, Any]:
     """How long a member that has nothing takes until it is ready, when all users of the topic are in the state.
 
-    And how long when it starts once more, with the files it has made.
+    And how long when it starts once more, with the files it has made: until it is ready, and until the first event of
+    those that came meanwhile arrives.
     """
     with Run(broker, contender, conditions) as run:
         run.wait(lambda look: look.events >= conditions.workload.events)
@@ -105,16 +107,20 @@ def measure_restore(broker: Broker, contender: Contender, conditions: Conditions
         started, ready, url = _until_ready(run)
         users = re.findall(r"^customfit_identified_users{.*} (\S+)$", _answer(f"{url}/metrics"), re.MULTILINE)
         run.stop()
+        checked = run.checked(ready)
+        fill(broker.bootstrap_servers, conditions.topic, conditions.workload, more=MEANWHILE_EVENTS)
         run.start_again()
         started_again, ready_again, _ = _until_ready(run)
+        arrived = run.wait(lambda look: look.events > conditions.workload.events)
         run.stop()
         return {
             "users": round(sum(map(float, users))),
             "ready_seconds": ready.at - started.at,
             "ready_again_seconds": ready_again.at - started_again.at,
+            "delivers_again_seconds": arrived.at - started_again.at,
             "cpu_seconds": ready.cpu_seconds,
             "peak_memory_mb": ready.peak_memory_mb,
-        } | run.checked(ready)
+        } | checked
 
 
 def _until_ready(run: Run) -> tuple[_Look, _Look, str]:

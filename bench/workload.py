@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from confluent_kafka import Producer
 
@@ -87,18 +88,17 @@ def producer(bootstrap_servers: str, linger_ms: float) -> Producer:
     )
 
 
-def fill(bootstrap_servers: str, topic: str, workload: Workload) -> None:
-    """Produce all of its events."""
+def fill(bootstrap_servers: str, topic: str, workload: Workload, *, more: int = 0) -> None:
+    """Produce all of its events; or so many more, where that is done."""
     client = producer(bootstrap_servers, 20)
-    for number, (key, value) in enumerate(workload, 1):
+    begin, end = (workload.events, workload.events + more) if more else (0, workload.events)
+    for key, value in islice(workload, begin, end):
         while True:
             try:
                 client.produce(topic, value, key)
                 break
             except BufferError:
                 client.poll(0.1)
-        if number == workload.events:
-            break
     client.flush()
 
 
