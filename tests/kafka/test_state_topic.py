@@ -260,7 +260,7 @@ def test_a_state_topic_that_was_deleted_is_named_and_made_anew_by_the_next_start
         topic = f"{settings['CUSTOMFIT_KAFKA_TOPIC']}.identified-users"
         admin.delete_topics([topic])[topic].result(30)
         produce(("identify", "u2", 1), ("track", "u2", 1))
-        wait_until(lambda: "if it was deleted, start the consumer again" in service.log, "told", 60)
+        wait_until(lambda: "if it was deleted, start all members again" in service.log, "told", 60)
         service.kill()
     run_until_caught_up(tmp_path, settings)
 
