@@ -19,7 +19,12 @@ def schema_folder() -> Path:
 @cache
 def avro_schema(name: str) -> Any:
     """The parsed schema in `name`.avsc."""
-    return parse_schema(json.loads((schema_folder() / f"{name}.avsc").read_text(encoding="utf-8")))
+    return parse_schema(json.loads(schema_text(name)))
+
+
+def schema_text(name: str) -> str:
+    """What stands in `name`.avsc."""
+    return (schema_folder() / f"{name}.avsc").read_text(encoding="utf-8")
 
 
 def single_object_header(schema: Any) -> bytes:

@@ -75,6 +75,21 @@ def inspect_registry(settings: Settings) -> str:
     return ", ".join(str(kind)[:20] for kind in types[:10])
 
 
+def register_schema(settings: Settings, subject: str, text: str) -> int:
+    """Register an Avro schema, or find it there; gives its id. Raises RegistryUnavailable."""
+    path = f"/subjects/{quote(subject, safe='')}/versions"
+    try:
+        with _client(settings.schema_registry_user_info) as client:
+            response = client.post(f"{settings.schema_registry_url}{path}", json={"schema": text}, headers=HEADERS)
+            answer = response.json() if response.status_code == 200 else None
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise RegistryUnavailable(f"no answer of a registry: {_told(error)}") from None
+    if not isinstance(answer, dict) or not isinstance(answer.get("id"), int):
+        hint = _HINTS.get(response.status_code, "")
+        raise RegistryUnavailable(f"POST {path} was answered {response.status_code}{hint}")
+    return int(answer["id"])
+
+
 def _client(user_info: Secret | None) -> httpx.Client:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL
     user, _, password = user_info.reveal().partition(":") if user_info else ("", "", "")

@@ -26,6 +26,7 @@ class FakeRegistry:
         self.encodings: list[str | None] = []
         """Asked for."""
         self.asked: list[str] = []
+        self.posted: list[Any] = []
         self.authorizations: list[str | None] = []
         self.url = ""
 
@@ -60,6 +61,10 @@ def running_registry(tls: ssl.SSLContext | None = None) -> Iterator[FakeRegistry
                 self.send_header("Content-Encoding", encoding)
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            registry.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""

@@ -21,9 +21,12 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from typer.testing import CliRunner, Result
 
 from consumer import kafka_client
+from consumer.avro import single_object_readers
+from consumer.avro_schemas import schema_text
 from consumer.cli import produce as module
 from consumer.cli.produce import key, lines, produce
 from consumer.samples import GARBAGE
+from tests.fake_registry import running_registry
 
 TOPIC = "segment-events"
 
@@ -120,6 +123,72 @@ def test_lines_of_a_file_are_sent_as_they_are(cluster: Cluster, topic: str, tmp_
     assert f"sent {len(sent)} events to {topic}" in result.output
     assert sorted(sent) == sorted(record.value() or b"" for record in records)
     assert {b"u1"} == {record.key() for record in records if (record.value() or b"").startswith(b'{"userId":"u1"')}
+
+
+DEEP = {"type": "track", "userId": "u1", "event": "E", "properties": {"a": {"b": {"c": {"d": 1}}}}, "integrations": {}}
+FLAT = {"type": "identify", "userId": 7, "traits": {"plan": "pro", "seats": 2**53 + 1, "tags": ["a", None]}}
+OTHER = {"type": "track", "userId": "u1", "event": "E", "of_another_kind": True}
+
+
+def sent_as(cluster: Cluster, topic: str, *options: str) -> tuple[set[bytes], list[bytes]]:
+    """Of an event that fits the maps of the schema, one that nests deeper, one that does not fit, and garbage."""
+    given = b"\n".join([*(json.dumps(event).encode() for event in (FLAT, DEEP, OTHER)), b"garbage"])
+    result = run("--file", "-", *options, stdin=given)
+    assert 0 == result.exit_code, result.output
+    values = [record.value() or b"" for record in cluster.records(4, topic)]
+    texts = {value for value in values if value[0] in b"g{"}
+    return texts, [value for value in values if value not in texts]
+
+
+def without_nulls(text: bytes) -> dict[str, object]:
+    """What is said in it."""
+    return {name: value for name, value in json.loads(text).items() if value is not None}
+
+
+def test_single_objects_say_the_same(cluster: Cluster, topic: str) -> None:
+    """An event by our schema stands behind its fingerprint; what does not fit it goes as it is."""
+    texts, encoded = sent_as(cluster, topic, "--format", "single-object")
+    readers = single_object_readers()
+    said = [without_nulls(readers[value[2:10]](value[10:])) for value in encoded]
+
+    assert {b"garbage", json.dumps(OTHER).encode()} == texts
+    assert sorted([FLAT, DEEP], key=str) == sorted(said, key=str)
+
+
+def test_avro_has_the_id_that_the_registry_gives(cluster: Cluster, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schema is registered for the topic's values, as Confluent's serializer names them."""
+    with running_registry() as registry:
+        path = f"/subjects/{topic}-value/versions"
+        registry.answers[path] = (200, b'{"id":258}')
+        monkeypatch.setenv("CUSTOMFIT_SCHEMA_REGISTRY_URL", registry.url)
+        _, encoded = sent_as(cluster, topic, "--format", "avro")
+
+    assert [path] == registry.asked
+    assert [{"schema": schema_text("segment_event")}] == registry.posted
+    assert [b"\0\0\0\x01\x02"] * 2 == [value[:5] for value in encoded]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words"),
+    [
+        (None, 78, "--format avro needs CUSTOMFIT_SCHEMA_REGISTRY_URL"),
+        ((401, b""), 69, "was answered 401; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?"),
+        ((200, b"[]"), 69, "was answered 200"),
+        ((200, b"<html>"), 69, "no answer of a registry"),
+    ],
+)
+def test_a_registry_that_gives_no_id(
+    topic: str, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, bytes] | None, code: int, words: str
+) -> None:
+    """Nothing is sent, and the message says what to do."""
+    with running_registry() as registry:
+        if answer is not None:
+            registry.answers[f"/subjects/{topic}-value/versions"] = answer
+            monkeypatch.setenv("CUSTOMFIT_SCHEMA_REGISTRY_URL", registry.url)
+        result = run("--format", "avro")
+
+    assert code == result.exit_code
+    assert words in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(

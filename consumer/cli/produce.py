@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, Literal, NamedTuple, Self
 
 import msgspec
 import typer
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Record = tuple[bytes | None, bytes]
 """Key and value."""
+Format = Literal["json", "avro", "single-object"]
 
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 STANDARD_INPUT: Final = Path("-")
@@ -48,6 +49,12 @@ def produce(
     file: Annotated[
         Path | None, typer.Option(help="Send these lines instead, each as it is; - is standard input.")
     ] = None,
+    format_: Annotated[
+        Format,
+        typer.Option(
+            "--format", help="avro: Confluent's wire format, by the registry of CUSTOMFIT_SCHEMA_REGISTRY_URL."
+        ),
+    ] = "json",
     rate: Annotated[float, typer.Option(min=0, help="Events per second; 0: as fast as it goes.")] = 0.0,
     topic: Annotated[str | None, typer.Option(help="Instead of CUSTOMFIT_KAFKA_TOPIC.")] = None,
     bootstrap_servers: Annotated[str | None, typer.Option(help="Instead of CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS.")] = None,
@@ -63,6 +70,7 @@ def produce(
             records, total = samples(users, events, seed, garbage_every), events
         else:
             records, seed = lines(closing.enter_context(_opened(file))), None
+        records = _formatted(records, target.settings, format_)
         sender = Sender(target)
         closing.enter_context(sender.interrupts)
         sender.check_topic()
@@ -83,6 +91,21 @@ def produce(
     if sender.failed:
         reasons = "; ".join(f"{reason} ({count})" for reason, count in sender.reasons.items())
         fail(f"{sender.failed} events were not taken: {reasons}", EXIT_ERROR)
+
+
+def _formatted(records: Iterator[Record], settings: Settings, format_: Format) -> Iterator[Record]:
+    if format_ == "json":
+        return records
+    from consumer.cli.produce_format import encoder
+    from consumer.schema_registry import RegistryUnavailable
+
+    if format_ == "avro" and settings.schema_registry_url is None:
+        fail("--format avro needs CUSTOMFIT_SCHEMA_REGISTRY_URL; single-object needs no registry", EXIT_SETTINGS)
+    try:
+        encode = encoder(settings, format_)
+    except RegistryUnavailable as error:
+        fail(f"CUSTOMFIT_SCHEMA_REGISTRY_URL: {error}", EXIT_UNAVAILABLE)
+    return ((record_key, encode(text)) for record_key, text in records)
 
 
 def samples(users: int, events: int, seed: int, garbage_every: int) -> Iterator[Record]:

@@ -3,11 +3,14 @@
 `python -m tests.kafka.registry` (part of `make kafka`) fetches it with Maven into .kafka/registry.
 """
 
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 from urllib.error import URLError
@@ -50,9 +53,9 @@ def fetch() -> str | None:
 class Registry:
     """One running registry, empty; what is registered is gone when it is stopped."""
 
-    def __init__(self, port: int | None = None) -> None:
-        [self.port] = [port] if port else broker.free_ports(1)
-        self.url = f"http://127.0.0.1:{self.port}{PATH}"
+    def __init__(self) -> None:
+        [port] = broker.free_ports(1)
+        self.url = f"http://127.0.0.1:{port}{PATH}"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed by stop
         [runner] = FOLDER.glob(RUNNER)
         self._process = subprocess.Popen(
@@ -61,7 +64,7 @@ class Registry:
                 "-Xmx512m",
                 *broker.JVM_OPTIONS,
                 "-Dquarkus.http.host=127.0.0.1",
-                f"-Dquarkus.http.port={self.port}",
+                f"-Dquarkus.http.port={port}",
                 "-jar",
                 str(runner),
             ],
@@ -85,6 +88,15 @@ class Registry:
     def __exit__(self, *_exc: object) -> None:
         """Stop it, whatever happened."""
         self.stop()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """It answers nobody, and has what it had when it is back: ended, it would have forgotten."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """End the process."""

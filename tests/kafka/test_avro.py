@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -137,29 +140,43 @@ def test_every_format_says_the_same(
     assert said == watched.of("header") == watched.of("single")
 
 
+def test_what_produce_writes_as_avro_arrives(tmp_path: Path, settings: dict[str, str], watched: Watched) -> None:
+    """The command registers the schema and writes by it; the service reads it back, whoever types that for a try."""
+    with Registry() as registry:
+        environ = {**settings, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url, "CUSTOMFIT_ANONYMOUS": "forward"}
+        command = [sys.executable, "-m", "consumer", "produce", "--format", "avro", "--events", "200", "--seed", "1"]
+        subprocess.run(command, env={**os.environ, **environ}, check=True, timeout=60)
+        with Service(tmp_path, environ).wait_ready() as service:
+            wait_until(service.caught_up, "caught up")
+            samples = service.samples()
+            assert 0 == service.stop()
+
+    delivered = samples['customfit_events_finished_total{outcome="delivered",reason="ok"}']
+    assert delivered > 150
+    assert delivered == sum(not id_.startswith("introduction") for call in watched.calls for id_ in call.insert_ids)
+
+
 def test_a_registry_that_is_away_holds_back_only_what_needs_it(
     tmp_path: Path, settings: dict[str, str], topic_name: str, produce: Callable[..., None], watched: Watched
 ) -> None:
     """The other partition goes on, readiness says why, nothing is dead-lettered, and the registry's return mends it."""
-    with Registry() as registry, client_of(registry) as client:
-        ours = serializer(client, topic_name, OURS)
-        values = [ours(event) for event in events("avro")]
-        port, url = registry.port, registry.url
-    produce(0, *values)
-    produce(1, *(json.dumps(event).encode() for event in events("json")))
-    with Service(tmp_path, {**settings, "CUSTOMFIT_SCHEMA_REGISTRY_URL": url}).wait_ready() as service:
-        wait_until(lambda: len(watched.of("json")) == 3, "the events that need no registry")
-        health = wait_until(
-            lambda: (found := service.json("/readyz"))["status"] == "degraded" and found, "readiness tells of it"
-        )
-        assert [] == watched.of("avro")
-        assert 0 < service.samples()['customfit_errors_total{kind="registry",stage="decode"}']
-        with Registry(port) as registry, client_of(registry) as client:
-            # It is in memory: what was registered must be there again under the same id.
-            client.register_schema(f"{topic_name}-value", Schema(OURS, "AVRO"))
+    with Registry() as registry:
+        with client_of(registry) as client:
+            ours = serializer(client, topic_name, OURS)
+            produce(0, *(ours(event) for event in events("avro")))
+        produce(1, *(json.dumps(event).encode() for event in events("json")))
+        with Service(tmp_path, {**settings, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url}) as service:
+            with registry.away():
+                service.wait_ready()
+                wait_until(lambda: len(watched.of("json")) == 3, "the events that need no registry")
+                health = wait_until(
+                    lambda: (found := service.json("/readyz"))["status"] == "degraded" and found, "readiness tells it"
+                )
+                assert [] == watched.of("avro")
+                assert 0 < service.samples()['customfit_errors_total{kind="registry",stage="decode"}']
             wait_until(service.caught_up, f"caught up; its log:\n{service.log}")
-        samples = service.samples()
-        assert 0 == service.stop()
+            samples = service.samples()
+            assert 0 == service.stop()
 
     assert f"{topic_name}-0 wait for a schema" in health["reasons"][0]
     assert watched.of("json") == watched.of("avro")

@@ -1,0 +1,67 @@
+"""`produce --format`: JSON events as Avro, in Confluent's wire format or as single objects behind their fingerprint."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import fastavro
+import msgspec
+
+from consumer.avro import event_schema
+from consumer.avro_schemas import schema_text, single_object_header
+from consumer.schema_registry import register_schema
+
+if TYPE_CHECKING:
+    from consumer.cli.produce import Format
+    from consumer.settings import Settings
+
+Encode = Callable[[bytes], bytes]
+
+_NESTING_FIELDS: Final = ("properties", "traits", "context", "integrations")
+_SCHEMA: Final = "segment_event"
+
+
+def encoder(settings: Settings, format_: Format) -> Encode:
+    """JSON text → the value of a record. For `avro` the schema is registered first: raises RegistryUnavailable."""
+    if format_ == "single-object":
+        head = single_object_header(event_schema())
+    else:
+        schema_id = register_schema(settings, f"{settings.kafka_topic}-value", schema_text(_SCHEMA))
+        head = b"\0" + schema_id.to_bytes(4, "big")
+
+    def encode(text: bytes) -> bytes:
+        payload = _avro(text)
+        return text if payload is None else head + payload
+
+    return encode
+
+
+def _avro(text: bytes) -> bytes | None:
+    """By schemas/segment_event.avsc; None for what is no event by it, such as garbage: that goes as it is."""
+    try:
+        event = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not isinstance(event, dict):
+        return None
+    written = _written(event)
+    return written if written is not None else _written(_with_texts(event))
+
+
+def _with_texts(event: dict[str, Any]) -> dict[str, Any]:
+    """What nests deeper than the schema's maps goes as JSON text."""
+    texts: dict[str, Any] = {
+        field: msgspec.json.encode(event[field]).decode() for field in _NESTING_FIELDS if field in event
+    }
+    return event | texts
+
+
+def _written(event: dict[str, Any]) -> bytes | None:
+    target = io.BytesIO()
+    try:
+        fastavro.schemaless_writer(target, event_schema(), event, strict_allow_default=True)
+    except Exception:  # noqa: BLE001  fastavro raises whatever it stumbles over where a value does not fit
+        return None
+    return target.getvalue()
