@@ -6,6 +6,7 @@ retried) plus 425; a wrong key or URL is told apart, because retrying or dead-le
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final, Literal, NamedTuple, assert_never
@@ -30,6 +31,8 @@ RESULTS: Final[tuple[Result, ...]] = (
     "connect_error",
     "protocol_error",
 )
+_OWN_RESULTS: Final[Mapping[int, Result]] = {401: "401", 403: "403", 429: "429"}
+_RESULTS_BY_HUNDREDS: Final[Mapping[int, Result]] = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
 
 class Answered(NamedTuple):
@@ -87,22 +90,6 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
 
 def result_of(answer: Answer) -> Result:
     """The `result` label of customfit_requests_total."""
-    match answer:
-        case NoAnswer(kind=kind):
-            return kind
-        case Answered(status=401):
-            return "401"
-        case Answered(status=403):
-            return "403"
-        case Answered(status=429):
-            return "429"
-        case Answered(status=status):
-            if 200 <= status < 300:
-                return "2xx"
-            if 300 <= status < 400:
-                return "3xx"
-            if 400 <= status < 500:
-                return "4xx"
-            return "5xx" if 500 <= status < 600 else "protocol_error"
-        case _:
-            assert_never(answer)
+    if isinstance(answer, NoAnswer):
+        return answer.kind
+    return _OWN_RESULTS.get(answer.status) or _RESULTS_BY_HUNDREDS.get(answer.status // 100, "protocol_error")
