@@ -21,10 +21,8 @@ import msgspec
 from fastavro.read import LOGICAL_READERS
 
 from consumer.avro_schemas import avro_schema, schema_folder, single_object_header
+from consumer.known_schemas import Read, Unreadable
 from consumer.schema_safety import UnusableSchema, check
-
-Reader = Callable[[bytes], bytes]
-"""An encoded event → its JSON text; raises Unreadable."""
 
 EVENT_SCHEMAS: Final = "segment_event*.avsc"
 """The schemas of single-object records. One that was ever published stays beside its successors."""
@@ -44,16 +42,12 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 _json = msgspec.json.Decoder(msgspec.Raw)
 
 
-class Unreadable(Exception):
-    """A record that its schema does not read."""
-
-
 def json_reader(payload: bytes) -> bytes:
     """Read what a JSON Schema serializer wrote: it is JSON already."""
     return payload
 
 
-def avro_reader(documents: Sequence[object]) -> Reader:
+def avro_reader(documents: Sequence[object]) -> Read:
     """A reader for what was written with the last of these schemas; those before it are what it refers to.
 
     A schema with the name of ours is resolved against ours (aliases, defaults, promotions); the fields of any other
@@ -96,7 +90,7 @@ def event_schema() -> dict[str, Any]:
     return parsed
 
 
-def single_object_readers() -> Mapping[bytes, Reader]:
+def single_object_readers() -> Mapping[bytes, Read]:
     """By the fingerprint that stands in a record: CRC-64-AVRO of the schema's canonical form, little-endian."""
     documents = [msgspec.json.decode(file.read_bytes()) for file in sorted(schema_folder().glob(EVENT_SCHEMAS))]
     return {fingerprint(document): avro_reader([document]) for document in documents}
@@ -115,6 +109,25 @@ def _decimal(data: bytes, writer: Mapping[str, Any] | None = None, reader: Mappi
     return Decimal(int.from_bytes(data, "big", signed=True)).scaleb(-scale, _ALL_DIGITS)
 
 
+def _or_as_it_is(reader: Callable[..., Any]) -> Callable[..., Any]:
+    """What is no such moment or UUID stays the number or text that it is, as it would in JSON.
+
+    Java's Long.MAX_VALUE in a timestamp means "never", and is no reason to lose the event.
+    """
+
+    def read(data: Any, writer: Any = None, reader_schema: Any = None) -> Any:
+        try:
+            return reader(data, writer, reader_schema)
+        except (ValueError, OverflowError):
+            return data
+
+    return read
+
+
+for _kind in ("timestamp-millis", "timestamp-micros", "local-timestamp-millis", "local-timestamp-micros"):
+    LOGICAL_READERS[f"long-{_kind}"] = _or_as_it_is(LOGICAL_READERS[f"long-{_kind}"])
+for _kind in ("int-date", "int-time-millis", "long-time-micros", "string-uuid"):
+    LOGICAL_READERS[_kind] = _or_as_it_is(LOGICAL_READERS[_kind])
 LOGICAL_READERS["bytes-decimal"] = LOGICAL_READERS["fixed-decimal"] = _decimal
 
 

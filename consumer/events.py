@@ -38,7 +38,7 @@ class Record(msgspec.Struct, frozen=True, eq=False, gc=False):
     fetched_at: float = 0.0
     """Monotonic seconds."""
     size_bytes: int = 0
-    """What the record costs the buffer: key and value."""
+    """What the record costs the buffer: key, value and headers."""
     batch_index: int | None = None
     """Which item of a batch record this stands for: each item has a copy of the record, with the whole value."""
     text_bytes: int = 0
@@ -83,7 +83,7 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     @property
     def size_bytes(self) -> int:
         """About what it adds to a request."""
-        return self.record.text_bytes or self.record.size_bytes
+        return self.record.text_bytes or len(self.record.value or b"")
 
 
 # The `type` label of customfit_events_consumed_total: closed, whatever arrives.

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consumer.assignment import Assignment
-from consumer.avro import Unreadable
 from consumer.decoding import DecodingRules, decode
 from consumer.edges import SchemaSource, Source, States
 from consumer.events import (
@@ -34,7 +33,7 @@ from consumer.events import (
     User,
 )
 from consumer.inputs import SchemaFound, SchemaMissing
-from consumer.known_schemas import KnownSchemas
+from consumer.known_schemas import KnownSchemas, Unreadable
 from consumer.sequencer import Sequencer
 from consumer.wire_format import Malformed, SchemaRef, ValueFormat, wire_format
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
-from typing import TYPE_CHECKING, Final, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -31,7 +31,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import ListOffsetsResultInfo, OffsetSpec
 
-from consumer.events import Headers, Partition, Record
+from consumer.events import Partition, Record
 from consumer.inbox import run_edge
 from consumer.inputs import (
     GROUP,
@@ -52,6 +52,8 @@ from consumer.kafka_client import (
     MissingRight,
     admin_client,
     consumer_config,
+    headers_of,
+    headers_size,
     is_fatal,
     is_in_group,
     partition_failure,
@@ -234,9 +236,9 @@ class Source:
                 message.timestamp()[1],
                 key,
                 value,
-                cast("Headers | None", message.headers()),
+                headers := headers_of(message),
                 now,
-                len(key or b"") + len(value or b""),
+                len(key or b"") + len(value or b"") + headers_size(headers),
             )
             self._handed_bytes += record.size_bytes
             records.append(record)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka.admin import AdminClient
 
+from consumer.events import Headers
 from consumer.inputs import PartitionFailed
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ PASSING_ERRORS: Final = frozenset(
     }
 )
 """What a broker says while its group or partition moves, or nothing at all: it is asked again."""
+
+HEADER_BYTES: Final = 150
+"""What the objects around a header take, about."""
 
 log = logging.getLogger("consumer.kafka")
 
@@ -163,6 +167,30 @@ def partition_failure(settings: Settings, partition: Partition, error: KafkaErro
         )
         return PartitionFailed(partition, f"a batch of it can't be unpacked: {error.str()}", remedy)
     return None
+
+
+def headers_of(message: Message) -> Headers | None:
+    """A record's headers; None too where a name is no UTF-8, since confluent-kafka 2.16 can't give them then.
+
+    It raises SystemError, and must not be asked a second time: what it gives then has a hole in it.
+    """
+    try:
+        return cast("Headers | None", message.headers())
+    except SystemError:
+        log.warning(
+            "%s-%s at %s: its headers are left out, a name among them is no UTF-8",
+            message.topic(),
+            message.partition(),
+            message.offset(),
+        )
+        return None
+
+
+def headers_size(headers: Headers | None) -> int:
+    """What they cost the buffer, in bytes: a record of 1 MB may have 50,000 of them."""
+    if not headers:
+        return 0
+    return sum(HEADER_BYTES + len(name) + len(value or b"") for name, value in headers)
 
 
 def is_fatal(error: KafkaError) -> bool:

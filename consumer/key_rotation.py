@@ -1,6 +1,6 @@
 """An HTTP engine whose API key may change while it runs: a new engine with the new key takes over from the old one.
 
-The key is read anew on SIGHUP, and when the destination refuses it. Nobody else notices: what was refused is sent again
+The key is read anew on SIGHUP, and when the loop says that the destination refused it. What was refused is sent again
 by the rules that hold for every wrong key.
 """
 
@@ -22,6 +22,7 @@ LOOK_SECONDS: Final = 3.0
 """The key is looked for at most this often, however many requests are refused; less than two probes are apart."""
 KEY_REFUSED: Final = (401, 403)
 CLOSE_SLACK_SECONDS: Final = 5.0
+"""Beyond the time a request may take: its end may be late on a busy machine."""
 
 log = logging.getLogger("consumer.destination")
 
@@ -90,5 +91,5 @@ class RotatingEngine:
     async def _close_later(self, engine: Engine) -> None:
         """Close it when all that it has sent is answered or has timed out."""
         await asyncio.sleep(self._settings.lease.request_timeout_seconds + CLOSE_SLACK_SECONDS)
-        self._replaced.discard(engine)
         await engine.close()
+        self._replaced.discard(engine)

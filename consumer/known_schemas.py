@@ -17,6 +17,11 @@ MISSING_SECONDS: Final = 60.0
 """So long nobody asks again for a schema that the registry does not have: it may be registered meanwhile."""
 
 Read = Callable[[bytes], bytes]
+"""An encoded event → its JSON text; raises Unreadable."""
+
+
+class Unreadable(Exception):
+    """A record that its schema does not read."""
 
 
 class KnownSchemas:

@@ -26,7 +26,7 @@ class KnownUsers:
         if self._pool is None or key in self._keys or not self._pool.users_max or len(user.id) > ID_CHARS_MAX:
             return
         if self._pool.users >= self._pool.users_max:
-            self._pool.largest_beside(self).pop()
+            self._pool.who_makes_room_for(self).pop()
         self._keys.add(key)
         self._pool.users += 1
 
@@ -66,8 +66,8 @@ class Pool:
         self.users = 0
         self.members: list[KnownUsers] = []
 
-    def largest_beside(self, member: KnownUsers) -> KnownUsers:
-        """Whose turn it is to make room for one of `member`: itself, from its share on; none is searched for then."""
+    def who_makes_room_for(self, member: KnownUsers) -> KnownUsers:
+        """Itself from its share on, so that nobody is searched for then; below it, the largest."""
         has_its_share = len(member) * len(self.members) >= self.users_max
         return member if has_its_share else max(self.members, key=len)
 

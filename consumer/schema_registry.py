@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -24,6 +24,7 @@ from consumer.inbox import run_edge
 from consumer.inputs import Post, RegistryTrouble, SchemaFound, SchemaMissing
 from consumer.known_schemas import Read
 from consumer.schema_safety import UnusableSchema
+from consumer.settings import SettingsError
 from consumer.wire_format import SchemaRef
 
 if TYPE_CHECKING:
@@ -33,13 +34,18 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 1.0
 SCHEMA_BYTES_MAX: Final = 1_048_576
-HEADERS: Final = {"Accept": "application/json, */*", "Accept-Encoding": "identity"}
+HEADERS: Final = {
+    "Accept": "application/json, */*",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+}
 """Nothing packed, and nothing is unpacked: httpx 0.28 unpacks each piece whole, and 64 KiB of zeros become 64 MiB."""
 REFERENCES_MAX: Final = 50
 """Schemas that one schema refers to, directly and by others."""
 ABSENT_CODES: Final = frozenset({40401, 40402, 40403})
 """Subject, version, schema not found. A 404 without one of them is not a registry's: the URL is wrong."""
-
+T = TypeVar("T")
+log = logging.getLogger("consumer.decode")
 
 _HINTS: Final = {
     401: "; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?",
@@ -62,45 +68,52 @@ class RegistryUnavailable(Exception):
 
 def inspect_registry(settings: Settings) -> str:
     """Which types of schemas it has, in words. Raises RegistryUnavailable."""
-    url = f"{settings.schema_registry_url}/schemas/types"
-    try:
-        with _client(settings.schema_registry_user_info) as client:
-            response = client.get(url)
-            types = response.json() if response.status_code == 200 else None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise RegistryUnavailable(f"no answer of a registry: {_told(error)}") from None
-    if not isinstance(types, list):
-        hint = _HINTS.get(response.status_code, "")
-        raise RegistryUnavailable(f"GET /schemas/types was answered {response.status_code}{hint}")
+    types = _asked_once(settings, "GET", "/schemas/types", None, list)
     return ", ".join(str(kind)[:20] for kind in types[:10])
 
 
 def register_schema(settings: Settings, subject: str, text: str) -> int:
     """Register an Avro schema, or find it there; gives its id. Raises RegistryUnavailable."""
     path = f"/subjects/{quote(subject, safe='')}/versions"
+    schema_id = _asked_once(settings, "POST", path, msgspec.json.encode({"schema": text}), dict).get("id")
+    if not isinstance(schema_id, int) or not 0 <= schema_id < 2**32:
+        raise RegistryUnavailable(f"POST {path} was answered without an id of four bytes")
+    return schema_id
+
+
+def _asked_once(settings: Settings, method: str, path: str, body: bytes | None, kind: type[T]) -> T:
+    """The answer to a command's question. Raises RegistryUnavailable."""
     try:
         with _client(settings.schema_registry_user_info) as client:
-            response = client.post(f"{settings.schema_registry_url}{path}", json={"schema": text}, headers=HEADERS)
-            answer = response.json() if response.status_code == 200 else None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise RegistryUnavailable(f"no answer of a registry: {_told(error)}") from None
-    if not isinstance(answer, dict) or not isinstance(answer.get("id"), int):
-        hint = _HINTS.get(response.status_code, "")
-        raise RegistryUnavailable(f"POST {path} was answered {response.status_code}{hint}")
-    return int(answer["id"])
+            reply = _exchange(client, method, f"{settings.schema_registry_url}{path}", body)
+    except _Trouble as trouble:
+        raise RegistryUnavailable(str(trouble)) from None
+    if reply.status == 200 and isinstance(reply.answer, kind):
+        return reply.answer
+    said = reply.answer.get("message") if isinstance(reply.answer, dict) else None
+    said = f": {str(said)[:200]}" if said else ""
+    raise RegistryUnavailable(f"{method} {path} was answered {reply.status}{_HINTS.get(reply.status, '')}{said}")
 
 
 def _client(user_info: Secret | None) -> httpx.Client:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL
+    return httpx.Client(auth=_auth(user_info), timeout=TIMEOUT_SECONDS)
+
+
+def _auth(user_info: Secret | None) -> httpx.Auth:
     user, _, password = user_info.reveal().partition(":") if user_info else ("", "", "")
-    return httpx.Client(auth=httpx.BasicAuth(user, password) if user_info else None, timeout=TIMEOUT_SECONDS)
+    return httpx.BasicAuth(user, password) if user_info else httpx.Auth()
 
 
 class SchemaRegistry:
     """Answers `fetch` with `SchemaFound` or `SchemaMissing`, after any number of `RegistryTrouble`."""
 
-    def __init__(self, settings: Settings, post: Post, backoff: Callable[[int], float]) -> None:
+    def __init__(
+        self, settings: Settings, post: Post, backoff: Callable[[int], float], reload: Callable[[], Settings]
+    ) -> None:
+        """`reload` gives the settings as their sources are now: the password may be rotated."""
         self._url = settings.schema_registry_url
+        self._reload = reload
         self._user_info = settings.schema_registry_user_info
         self._post = post
         self._backoff = backoff
@@ -151,7 +164,15 @@ class SchemaRegistry:
             self._post(SchemaMissing(schema, f"the schema registry does not have schema {schema}: {absent}"))
         except _Trouble as trouble:
             self._post(RegistryTrouble(str(trouble)))
+            client.auth = _auth(self._user_info_now())
             heapq.heappush(self._again, (time.monotonic() + self._backoff(attempt), attempt + 1, schema))
+
+    def _user_info_now(self) -> Secret | None:
+        try:
+            self._user_info = self._reload().schema_registry_user_info
+        except SettingsError:
+            log.debug("the registry's password stays as it is: its source can't be read")
+        return self._user_info
 
     def _reader(self, client: httpx.Client, path: str) -> Read | str:
         """How to read with the schema at this path; text: why nothing is read with it."""
@@ -187,16 +208,39 @@ class SchemaRegistry:
             raise UnusableSchema("the schema is no JSON") from None
 
     def _get(self, client: httpx.Client, path: str) -> dict[str, Any]:
-        try:
-            with client.stream("GET", f"{self._url}/{path}", headers=HEADERS) as response:
-                body = b""
-                for part in response.iter_raw():
-                    body += part
-                    if len(body) > SCHEMA_BYTES_MAX:
-                        raise _Absent(f"its answer is larger than {SCHEMA_BYTES_MAX} bytes")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _Trouble(f"no answer: {_told(error)}") from None
-        return _judged(response.status_code, body, response.headers.get("Content-Encoding", ""))
+        return _judged(_exchange(client, "GET", f"{self._url}/{path}"))
+
+
+class _Reply(NamedTuple):
+    status: int
+    answer: object
+    """What its JSON says; None where it is none, or too large."""
+    packing: str
+    """How it is packed, which it was asked not to do; mostly empty."""
+    is_too_large: bool
+
+
+def _exchange(client: httpx.Client, method: str, url: str, body: bytes | None = None) -> _Reply:
+    """One question, its answer bounded in size and time. Raises _Trouble."""
+    ends_at = time.monotonic() + TIMEOUT_SECONDS
+    received = b""
+    try:
+        with client.stream(method, url, content=body, headers=HEADERS) as response:
+            for part in response.iter_raw():
+                received += part
+                if len(received) > SCHEMA_BYTES_MAX:
+                    break
+                if time.monotonic() > ends_at:  # httpx has a limit for each part only
+                    raise _Trouble(f"no answer: not whole after {TIMEOUT_SECONDS:g} s")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _Trouble(f"no answer: {_told(error)}") from None
+    is_too_large = len(received) > SCHEMA_BYTES_MAX
+    try:
+        answer = None if is_too_large else msgspec.json.decode(received)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        answer = None
+    packing = response.headers.get("Content-Encoding", "")
+    return _Reply(response.status_code, answer, "" if packing == "identity" else packing, is_too_large)
 
 
 def _told(error: Exception) -> str:
@@ -204,15 +248,16 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__} {error}"[:300] + untrusted
 
 
-def _judged(status: int, body: bytes, packing: str) -> dict[str, Any]:
-    try:
-        answer = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        answer = None
+def _judged(reply: _Reply) -> dict[str, Any]:
+    """The schema. Raises _Absent where the registry says of itself that it will never give it, else _Trouble."""
+    status, answer = reply.status, reply.answer
     if status == 200 and isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         return answer
-    if status == 200 and packing:
-        raise _Trouble(f"its answer is packed ({packing[:20]}), which it was asked not to do")
+    if answer is None and reply.packing:
+        hint = _HINTS.get(status, f"; its answer is packed ({reply.packing[:20]}), which it was asked not to do")
+        raise _Trouble(f"{status}{hint}")
+    if status == 200 and reply.is_too_large:
+        raise _Absent(f"its answer is larger than {SCHEMA_BYTES_MAX} bytes")
     if status == 200:
         raise _Trouble("200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?")
     if status in (400, 404, 422) and isinstance(answer, dict) and "error_code" in answer:

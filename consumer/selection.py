@@ -11,7 +11,7 @@ the receipt of its dead letter, and receipts appear in this order: what is inter
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -20,12 +20,16 @@ from typing import Final
 import msgspec
 
 from consumer.decoding import DecodingRules, decode
-from consumer.events import Batch, Event, Kind, Record
+from consumer.events import Batch, DeadLetterReason, Event, Kind, Record
+from consumer.known_schemas import Read, Unreadable
 from consumer.replays import FAILED_AT, MESSAGE, REASON, STATUS, VALUE_OMITTED, Receipt, dead_letter_receipt, tail
+from consumer.wire_format import Encoded, wire_format
 
 DETAIL_CHARACTERS_MAX: Final = 120
 NO_REASON: Final = "unknown"
 """Of a dead letter that somebody else wrote: Kafka Connect's headers alone."""
+UNREAD: Final = "unread"
+"""The type of one in Avro by a schema of the registry."""
 RUN_GAP_MAX: Final = 500
 """Reading on over so many records that are not wanted costs less than a new fetch elsewhere (some milliseconds)."""
 
@@ -53,20 +57,25 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_identify(self) -> bool:
-        """Whether its traits could overwrite newer ones.
+        """Whether its traits could overwrite newer ones, or nobody here can say.
 
         One that this version can't read is none: the service, being of the same version, won't send it either.
         """
+        if self.type == UNREAD:
+            return self.reason != DeadLetterReason.UNDECODABLE.value
         return self.type == Kind.IDENTIFY.value
 
 
-def read_dead_letter(record: Record) -> DeadLetter | None:
-    """What a record of the dead-letter topic is; None when it does not say where it came from."""
+def read_dead_letter(record: Record, readers: Mapping[bytes, Read]) -> DeadLetter | None:
+    """What a record of the dead-letter topic is; None when it does not say where it came from.
+
+    `readers` are those of single objects, by the fingerprint of their schema.
+    """
     receipt = dead_letter_receipt(record)
     if receipt is None:
         return None
     said = tail(record.headers)
-    type_, user = _whose(record)
+    type_, user = _whose(record, readers)
     return DeadLetter(
         record.partition.number,
         record.offset,
@@ -88,15 +97,33 @@ def _shared(text: str) -> str:
     return text
 
 
-def _whose(record: Record) -> tuple[str, str | None]:
-    decoded = decode(record, _ANY_EVENT)
+def _json_of(record: Record, readers: Mapping[bytes, Read]) -> bytes | None:
+    """The text of the event; None where only a schema of the registry reads it, which is not asked here."""
+    encoded = wire_format(record, "auto")
+    if not isinstance(encoded, Encoded):
+        return record.value
+    read = readers.get(encoded.schema) if isinstance(encoded.schema, bytes) else None
+    if read is None:  # behind the id of a JSON Schema there is JSON
+        return encoded.payload if encoded.payload[:1] == b"{" else None
+    try:
+        return read(encoded.payload)
+    except Unreadable:
+        return record.value
+
+
+def _whose(record: Record, readers: Mapping[bytes, Read]) -> tuple[str, str | None]:
+    key = None if record.key is None else _text(record.key)
+    text = _json_of(record, readers)
+    if text is None and record.value is not None:
+        return UNREAD, key
+    decoded = decode(record, _ANY_EVENT, text)
     items = decoded.items if isinstance(decoded, Batch) else [decoded]
     if len(items) == 1 and isinstance(items[0], Event):
         return items[0].type, items[0].user.id
     # Of a batch as a whole: one identify among its events is enough to be careful.
     types = [item.type for item in items]
     type_ = Kind.IDENTIFY.value if Kind.IDENTIFY.value in types else types[0]
-    return type_, None if record.key is None else _text(record.key)
+    return type_, key
 
 
 def _text(value: bytes | None) -> str:
@@ -136,12 +163,13 @@ class TooMany(Exception):
 class Selection:
     """Dead letters that match, until `letters_max`; a record that became two (at least once) is one."""
 
-    def __init__(self, filters: Filters, letters_max: int) -> None:
+    def __init__(self, filters: Filters, letters_max: int, readers: Mapping[bytes, Read]) -> None:
         self.foreign = 0
         """Records of the topic that are no dead letters of ours or Kafka Connect's."""
         self.replayed: list[DeadLetter] = []
         self._filters = filters
         self._letters_max = letters_max
+        self._readers = readers
         self._pending: dict[Receipt, DeadLetter] = {}
         self._more: dict[Receipt, list[DeadLetter]] = {}
         """The second and later dead letters of the same failure."""
@@ -149,7 +177,7 @@ class Selection:
 
     def add(self, record: Record) -> None:
         """Look at a record of the dead-letter topic. Raises TooMany."""
-        letter = read_dead_letter(record)
+        letter = read_dead_letter(record, self._readers)
         if letter is None:
             self.foreign += 1
             return

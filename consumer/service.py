@@ -60,7 +60,7 @@ def backoff_seconds(attempt: int) -> float:
 async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     """Run until told to stop; gives the exit code. Raises KafkaUnavailable, EngineUnavailable, CannotListen.
 
-    `reload` gives the settings as their sources are now; only the API key of it is used.
+    `reload` gives the settings as their sources are now; of them the API key and the registry's password are used.
     """
     engine = RotatingEngine(settings, reload)
     inbox = Inbox()
@@ -72,7 +72,7 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     metrics = Metrics(lambda: pipeline.snapshot)
     reporter = Reporter(metrics, settings.dead_letter_topic)
     schemas = KnownSchemas(single_object_readers(), has_registry=settings.schema_registry_url is not None)
-    registry = SchemaRegistry(settings, inbox.post, backoff_seconds)
+    registry = SchemaRegistry(settings, inbox.post, backoff_seconds, reload)
     pipeline = Pipeline(settings, inbox, sequencer, source, states, dead_letters, engine, reporter, schemas, registry)
     server = HttpServer(settings.http_host, settings.http_port, _routes(pipeline, source, metrics))
     server.start()
@@ -102,8 +102,8 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
 def _tune_interpreter() -> None:
     """Look for cycles seldom: tens of thousands of buffered events would be walked each time, and hold none.
 
-    Threads take turns ten times as often as by default: each answer comes through the HTTP engine's thread, and so
-    waits less for the loop's (together with larger fetches some 15 % more events a second, measured).
+    Threads take turns ten times as often as by default: what Kafka's thread fetches waits less for the loop's, and so
+    more of a user's events go together (2.6 a request, with turns of 20 ms 2.3; measured).
     """
     gc.collect()
     gc.freeze()
@@ -133,7 +133,7 @@ def _what(settings: Settings) -> tuple[str, str, str]:
 
 
 def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
-    """SIGTERM and SIGINT: the first drains, the second ends the process at once."""
+    """SIGTERM, SIGINT and SIGHUP: the first drains, the second ends the process at once."""
     stopping = asyncio.Event()
 
     def on_signal() -> None:
@@ -145,13 +145,13 @@ def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
         stop()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, on_signal)
     return stopping
 
 
 def _read_key_on_signal(settings: Settings, engine: RotatingEngine) -> None:
-    """SIGHUP: take the key that its file holds now. In the environment it can't change, and there a hangup ends us."""
+    """SIGHUP: take the key that its file holds now. In the environment it can't change: there a hangup stops us."""
 
     def on_signal() -> None:
         if not engine.read_key():

@@ -8,7 +8,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from consumer.lease import lease_of
-from consumer.settings_kafka import max_poll_interval_seconds, sends_password_in_clear, session_seconds
+from consumer.settings_kafka import (
+    max_poll_interval_seconds,
+    sends_password_in_clear,
+    session_seconds,
+    unverified_by,
+)
 
 COMMIT_SECONDS: Final = 10.0  # what a revoke may need for its commit after the drain
 _LOOPBACK: Final = re.compile(r"(?:.+\.)?localhost|127(?:\.[0-9]+){3}|::1")
@@ -68,6 +73,11 @@ def warnings(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]
         found.append(
             f"{origins['kafka_properties']}: SASL PLAIN without TLS sends the Kafka password in clear text; "
             "use security.protocol=SASL_SSL"
+        )
+    if (unverified := unverified_by(values["kafka_properties"])) is not None:
+        found.append(
+            f"{origins['kafka_properties']}: with {unverified} whoever is in between can be the broker; "
+            "leave it out, and name the authority in ssl.ca.location"
         )
     session, timeout = session_seconds(values["kafka_properties"]), values["request_timeout_seconds"]
     if (capped := lease_of(session, timeout).request_timeout_seconds) < timeout:

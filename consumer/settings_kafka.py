@@ -106,6 +106,17 @@ def sends_password_in_clear(properties: Mapping[str, str]) -> bool:
     return properties.get("security.protocol", "").lower() == "sasl_plaintext" and mechanism.upper() == "PLAIN"
 
 
+def unverified_by(properties: Mapping[str, str]) -> str | None:
+    """The property that has any server taken for a broker, TLS or not."""
+    if "ssl" not in properties.get("security.protocol", "").lower():
+        return None
+    if properties.get("enable.ssl.certificate.verification", "true").lower() in ("false", "f", "0"):
+        return "enable.ssl.certificate.verification"
+    if properties.get("ssl.endpoint.identification.algorithm", "https").lower() == "none":
+        return "ssl.endpoint.identification.algorithm"
+    return None
+
+
 def _from_json(text: str) -> list[tuple[str, object]]:
     # Numbers stay as they are written: 1e3 and 0.10 are for librdkafka to read.
     try:

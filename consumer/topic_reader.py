@@ -7,12 +7,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Self, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from consumer.events import Headers, Partition, Record
-from consumer.kafka_client import PASSING_ERRORS, REQUEST_SECONDS, KafkaMisconfigured, KafkaUnavailable, reader_config
+from consumer.events import Partition, Record
+from consumer.kafka_client import (
+    PASSING_ERRORS,
+    REQUEST_SECONDS,
+    KafkaMisconfigured,
+    KafkaUnavailable,
+    headers_of,
+    reader_config,
+)
 from consumer.kafka_rights import Right, explained
 
 if TYPE_CHECKING:
@@ -163,5 +170,5 @@ def _record(message: Message) -> Record:
         message.timestamp()[1],
         message.key(),
         message.value(),
-        cast("Headers | None", message.headers()),
+        headers_of(message),
     )

@@ -6,8 +6,9 @@ import gzip
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -23,6 +24,8 @@ class FakeRegistry:
         """Said to be that of every answer."""
         self.packs = False
         """Whether every answer is packed with gzip, asked for or not."""
+        self.pause_seconds = 0.0
+        """Between any two bytes of an answer."""
         self.encodings: list[str | None] = []
         """Asked for."""
         self.asked: list[str] = []
@@ -60,7 +63,13 @@ def running_registry(tls: ssl.SSLContext | None = None) -> Iterator[FakeRegistry
             if encoding is not None:
                 self.send_header("Content-Encoding", encoding)
             self.end_headers()
-            self.wfile.write(body)
+            if not registry.pause_seconds:
+                self.wfile.write(body)
+                return
+            with suppress(ConnectionError):  # whoever asked has had enough
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(registry.pause_seconds)
 
         def do_POST(self) -> None:
             registry.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any, Final
 
+import fastavro
+
 from consumer.assignment import Assignment
+from consumer.avro import event_schema, fingerprint
 from consumer.decoding import DecodingRules, decode
 from consumer.events import Batch, Decoded, Event, Kind, Partition, Record, Skipped
 from consumer.lanes import Delivery, DeliveryKind, Lane
@@ -25,6 +29,14 @@ def record(value: bytes | None, *, offset: int = 42, timestamp_ms: int = RECORD_
 def segment(fields: dict[str, Any] | None = None, /, **more: Any) -> bytes:
     """The JSON of a track of u1, with these fields in place of its own or besides."""
     return json.dumps({"type": "track", "userId": "u1", "event": "Signed Up", **(fields or {}), **more}).encode()
+
+
+def single_object(event: dict[str, Any] | None) -> bytes:
+    """An event by our schema behind its fingerprint; None: that alone."""
+    target = io.BytesIO()
+    if event is not None:
+        fastavro.schemaless_writer(target, event_schema(), event)
+    return b"\xc3\x01" + fingerprint(event_schema()) + target.getvalue()
 
 
 def decoded(value: bytes | None, rules: DecodingRules | None = None) -> Decoded:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import random
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-import fastavro
-
-from consumer.avro import event_schema, fingerprint
+from tests.given_events import single_object
 
 MIB: Final = 1024 * 1024
 BOMB_BYTES: Final = 8 * MIB
@@ -167,17 +164,17 @@ def _avro(evil: Sequence[int], absent: int) -> list[Hostile]:
         "a symbol that is not there": coloured + b"\x02",
         "a number of 200 KB": countless + b"\x80\xb5\x18" + b"\x7f" * 200_000,
         "a fingerprint that nobody has": b"\xc3\x01nobodys!",
-        "single object, nothing in it": _single(None),
-        "single object, cut short": _single({"type": "track", "userId": "hostile", "event": "E"})[:-3],
-        "single object, more behind it": _single({"type": "track", "userId": "hostile", "event": "E"}) + b"x",
-        "a text of 2**62 bytes": _single(None) + b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f",
-        "a length below zero": _single(None) + b"\x01",
-        "a text that is no UTF-8": _single(None) + b"\x04\xff\xfe" + b"\x00" * 20,
-        "a union without such a branch": _single(None) + b"\x0atrack\x7e",
-        "200 levels as text": _single(_nested(200)),
+        "single object, nothing in it": single_object(None),
+        "single object, cut short": single_object({"type": "track", "userId": "hostile", "event": "E"})[:-3],
+        "single object, more behind it": single_object({"type": "track", "userId": "hostile", "event": "E"}) + b"x",
+        "a text of 2**62 bytes": single_object(None) + b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f",
+        "a length below zero": single_object(None) + b"\x01",
+        "a text that is no UTF-8": single_object(None) + b"\x04\xff\xfe" + b"\x00" * 20,
+        "a union without such a branch": single_object(None) + b"\x0atrack\x7e",
+        "200 levels as text": single_object(_nested(200)),
     }
     made = [Hostile(name, value, (UNDECODABLE,)) for name, value in values.items()]
-    made.append(Hostile("10,000 levels as text", _single(_nested(10_000)), (INVALID,)))
+    made.append(Hostile("10,000 levels as text", single_object(_nested(10_000)), (INVALID,)))
     headers = {"a header without an id": b"", "an id of 3 bytes": b"\x00abc", "a magic byte of 7": b"\x07abcd"}
     made += [
         Hostile(name, _event(), (UNDECODABLE,), (("__value_schema_id", header),)) for name, header in headers.items()
@@ -191,18 +188,12 @@ def _nested(levels: int) -> dict[str, Any]:
     return {"type": "track", "userId": "hostile", "event": "E", "properties": properties}
 
 
-def _single(event: dict[str, Any] | None) -> bytes:
-    """Ours as a single object; None: its head alone."""
-    target = io.BytesIO()
-    if event is not None:
-        fastavro.schemaless_writer(target, event_schema(), event)
-    return b"\xc3\x01" + fingerprint(event_schema()) + target.getvalue()
-
-
 def _large() -> list[Hostile]:
     bombs = [Hostile(f"8 MiB in a batch of {codec}", b" " * BOMB_BYTES, (TOO_LARGE,), codec=codec) for codec in CODECS]
     return [
         *bombs,
+        Hostile("50,000 headers", _event(), (SENT,), tuple((f"h{number}", b"") for number in range(50_000))),
+        Hostile("a header of 900 KB", _event(), (SENT,), (("h", b"x" * 900_000),)),
         Hostile("1 MiB and a byte", b" " * (MIB + 1), (TOO_LARGE,), codec="zstd"),
         Hostile("1 MiB of brackets", b"[" * MIB, (UNDECODABLE,), codec="gzip"),
     ]

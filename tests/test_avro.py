@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.avro import DECIMAL_BYTES_MAX, Unreadable, avro_reader, event_schema, fingerprint, single_object_readers
+from consumer.avro import DECIMAL_BYTES_MAX, avro_reader, event_schema, fingerprint, single_object_readers
 from consumer.avro_schemas import schema_folder
+from consumer.known_schemas import Unreadable
 from consumer.schema_safety import DEPTH_MAX, NAME_CHARACTERS_MAX, NODES_MAX, UnusableSchema
 
 
@@ -74,6 +75,13 @@ def text_of(schema: Any, value: Any) -> str:
             datetime(2026, 11, 23, 10),  # noqa: DTZ001  a local time has no zone
             '"2026-11-23T10:00:00"',
         ),
+        (
+            {"type": "long", "logicalType": "local-timestamp-micros"},
+            datetime(2026, 11, 23, 10, 0, 0, 1),  # noqa: DTZ001  a local time has no zone
+            '"2026-11-23T10:00:00.000001"',
+        ),
+        ({"type": "long", "logicalType": "time-micros"}, time(10, 0, 0, 1), '"10:00:00.000001"'),
+        ({"type": "long", "logicalType": "timestamp-nanos"}, 1_795_428_000_123_456_789, "1795428000123456789"),
         ({"type": "int", "logicalType": "date"}, date(2026, 11, 23), '"2026-11-23"'),
         ({"type": "int", "logicalType": "time-millis"}, time(10, 0, 1), '"10:00:01"'),
         ({"type": "string", "logicalType": "uuid"}, UUID(int=7), '"00000000-0000-0000-0000-000000000007"'),
@@ -265,15 +273,30 @@ def test_payloads_that_do_not_fit(cut: bytes) -> None:
         ("string", b"\x04\xff\xfe"),
         (["null", "string"], b"\x08"),
         ({"type": "enum", "name": "C", "symbols": ["A"]}, b"\x08"),
-        ({"type": "long", "logicalType": "timestamp-millis"}, b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
-        ({"type": "string", "logicalType": "uuid"}, b"\x02x"),
-        ({"type": "int", "logicalType": "date"}, b"\xff\xff\xff\xff\x0f"),
     ],
 )
 def test_values_that_are_none(type_: Any, payload: bytes) -> None:
-    """Not UTF-8, no such branch or symbol, no such day."""
+    """Not UTF-8, no such branch or symbol."""
     with pytest.raises(Unreadable):
         avro_reader([record(("v", type_))])(payload)
+
+
+LONGS = ("timestamp-millis", "timestamp-micros", "local-timestamp-millis", "local-timestamp-micros", "time-micros")
+LARGEST, LARGEST_PAYLOAD = 2**63 - 1, b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+
+
+@pytest.mark.parametrize(
+    ("type_", "payload", "expected"),
+    [
+        *(({"type": "long", "logicalType": kind}, LARGEST_PAYLOAD, LARGEST) for kind in LONGS),
+        ({"type": "int", "logicalType": "date"}, b"\xff\xff\xff\xff\x0f", -(2**31)),
+        ({"type": "int", "logicalType": "time-millis"}, b"\xff\xff\xff\xff\x0f", -(2**31)),
+        ({"type": "string", "logicalType": "uuid"}, b"\x02x", "x"),
+    ],
+)
+def test_moments_that_are_none_stay_what_they_are(type_: Any, payload: bytes, expected: object) -> None:
+    """A time beyond the year 9999 often means "never"; the event is not lost for it."""
+    assert {"v": expected} == json.loads(avro_reader([record(("v", type_))])(payload))
 
 
 def test_bytes_behind_the_event() -> None:

@@ -59,7 +59,7 @@ def test_what_is_no_moment(text: str) -> None:
 def test_nothing_that_a_terminal_obeys_is_printed() -> None:
     """Escapes, controls, direction marks and line separators are shown, not sent; each record stays on its line."""
     record = a_dead_letter()
-    letter = read_dead_letter(record)
+    letter = read_dead_letter(record, {})
     assert letter is not None
     lines = [*page(record), *table([letter], [])]
 
@@ -79,7 +79,7 @@ def test_long_text_is_cut() -> None:
 def test_json_is_exact() -> None:
     """Scripts get what lies there: text as text, other bytes in base64, one line of ASCII each."""
     record = a_dead_letter(b"\xff\x00", None)
-    letter = read_dead_letter(record)
+    letter = read_dead_letter(record, {})
     assert letter is not None
     shown = page_json(record)
     line = json.dumps(as_json(letter, replayed=True))

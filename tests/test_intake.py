@@ -7,13 +7,12 @@ from typing import Any, Final, cast
 
 import pytest
 
-from consumer.avro import Unreadable
 from consumer.decoding import DecodingRules
 from consumer.events import Event, HandBack, Headers, Partition, Record, User
 from consumer.gate import Gate
 from consumer.inputs import SchemaFound, SchemaMissing
 from consumer.intake import Intake
-from consumer.known_schemas import MISSING_SECONDS, KnownSchemas
+from consumer.known_schemas import MISSING_SECONDS, KnownSchemas, Unreadable
 from consumer.offsets import OffsetTracker
 from consumer.sequencer import Sequencer, SequencingRules
 from tests.given_events import segment

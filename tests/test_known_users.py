@@ -54,7 +54,7 @@ def test_a_user_and_the_same_text_as_an_anonymous_one_are_two() -> None:
 
 
 def test_a_partition_has_as_much_room_as_the_others_leave_and_no_less_than_its_share() -> None:
-    """One with most of the users may have most of it; when it is full, the largest makes room."""
+    """One with most of the users may have most of it; for those below their share the largest makes room."""
     pool = Pool(6)
     large, small = known_of(*USERS[:6], pool=pool), KnownUsers(pool)
 

@@ -174,7 +174,8 @@ def test_avro_has_the_id_that_the_registry_gives(cluster: Cluster, topic: str, m
         (None, 78, "--format avro needs CUSTOMFIT_SCHEMA_REGISTRY_URL"),
         ((401, b""), 69, "was answered 401; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?"),
         ((200, b"[]"), 69, "was answered 200"),
-        ((200, b"<html>"), 69, "no answer of a registry"),
+        ((200, b"<html>"), 69, "was answered 200"),
+        ((200, b'{"id":4294967296}'), 69, "without an id of four bytes"),
     ],
 )
 def test_a_registry_that_gives_no_id(

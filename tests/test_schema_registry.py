@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from consumer import schema_registry
 from consumer.inputs import Input, RegistryTrouble, SchemaFound, SchemaMissing, ThreadEnded
 from consumer.schema_registry import SCHEMA_BYTES_MAX, RegistryUnavailable, SchemaRegistry, inspect_registry
 from consumer.settings import load_settings
@@ -33,8 +34,9 @@ class Asking:
 
     def __init__(self, url: str, **environment: str) -> None:
         self._posted: queue.SimpleQueue[Input] = queue.SimpleQueue()
-        settings = load_settings({**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": url, **environment})
-        self.edge = SchemaRegistry(settings, self._posted.put, lambda _attempt: 0.01)
+        environ = {**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": url, **environment}
+        settings = load_settings(environ)
+        self.edge = SchemaRegistry(settings, self._posted.put, lambda _attempt: 0.01, lambda: load_settings(environ))
         self.edge.start()
 
     def next(self) -> Input:
@@ -100,7 +102,7 @@ def test_a_packed_answer_is_not_unpacked(registry: FakeRegistry, asking: Asking)
     registry.put("/schemas/ids/7", SCHEMA)
     registry.packs = True
 
-    assert RegistryTrouble("its answer is packed (gzip), which it was asked not to do") == asking.ask(7)
+    assert RegistryTrouble("200; its answer is packed (gzip), which it was asked not to do") == asking.ask(7)
 
     registry.packs = False
     while isinstance(answer := asking.next(), RegistryTrouble):
@@ -241,6 +243,47 @@ def test_an_answer_without_end(registry: FakeRegistry, asking: Asking) -> None:
     assert isinstance(asking.ask(7), SchemaMissing)
 
 
+@pytest.mark.parametrize("status", [502, 404])
+def test_a_large_page_of_something_else_says_nothing_of_a_schema(
+    registry: FakeRegistry, asking: Asking, status: int
+) -> None:
+    """A proxy's error page in an outage, however long: the records wait."""
+    registry.answers["/schemas/ids/7"] = (status, b"x" * (SCHEMA_BYTES_MAX + 1))
+
+    assert isinstance(asking.ask(7), RegistryTrouble)
+
+
+def test_an_answer_that_trickles(registry: FakeRegistry, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One answer must not keep the thread from all other schemas for long."""
+    monkeypatch.setattr(schema_registry, "TIMEOUT_SECONDS", 0.3)
+    registry.put("/schemas/ids/7", SCHEMA)
+    registry.pause_seconds = 0.05
+
+    assert RegistryTrouble("no answer: not whole after 0.3 s") == asking.ask(7)
+
+
+def test_a_password_that_is_rotated(registry: FakeRegistry, tmp_path: Path) -> None:
+    """It is read anew from its file when the registry refuses the old one."""
+    registry.answers["/schemas/ids/7"] = (401, b"")
+    file = tmp_path / "user-info"
+    file.write_text("me:old")
+    asking = Asking(registry.url, CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO_FILE=str(file))
+
+    assert isinstance(asking.ask(7), RegistryTrouble)
+
+    file.write_text("me:new")
+    while registry.authorizations[-1] != "Basic bWU6bmV3":
+        assert isinstance(asking.next(), RegistryTrouble)
+    file.unlink()
+    asking.next()
+    registry.put("/schemas/ids/7", SCHEMA)
+    while isinstance(asking.next(), RegistryTrouble):
+        pass
+    asking.edge.stop()
+
+    assert "Basic bWU6bmV3" == registry.authorizations[-1], "a file that is gone changes nothing"
+
+
 def test_the_password(registry: FakeRegistry) -> None:
     """Goes along as HTTP's basic authentication; a colon in it is part of it."""
     registry.put("/schemas/ids/7", SCHEMA)
@@ -263,8 +306,10 @@ def test_is_it_a_registry(registry: FakeRegistry) -> None:
     for status, body, words in (
         (401, b"", "401; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?"),
         (404, b"", "404; is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
-        (200, b"<html>", "no answer of a registry: JSONDecodeError"),
+        (200, b"<html>", "answered 200"),
         (200, b"{}", "answered 200"),
+        (409, b'{"error_code":409,"message":"it is incompatible"}', "answered 409: it is incompatible"),
+        (200, b"[" + b" " * SCHEMA_BYTES_MAX + b"]", "answered 200"),
     ):
         registry.answers["/schemas/types"] = (status, body)
         with pytest.raises(RegistryUnavailable) as raised:
@@ -274,7 +319,8 @@ def test_is_it_a_registry(registry: FakeRegistry) -> None:
 
 def test_without_a_registry_there_is_no_thread() -> None:
     """Nothing is started, and stopping that is no fault."""
-    edge = SchemaRegistry(load_settings(ENVIRONMENT), lambda _item: None, lambda _attempt: 0.0)
+    settings = load_settings(ENVIRONMENT)
+    edge = SchemaRegistry(settings, lambda _item: None, lambda _attempt: 0.0, lambda: settings)
     edge.start()
     edge.stop()
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from consumer.avro import single_object_readers
 from consumer.events import Headers, Partition, Record
 from consumer.replays import Receipt, dead_letter_receipt
 from consumer.selection import (
@@ -21,7 +22,7 @@ from consumer.selection import (
     replayable,
     runs,
 )
-from tests.given_events import segment
+from tests.given_events import segment, single_object
 
 LETTERS_MAX: Final = 1000
 FAILED: Final = "2026-11-23T10:00:00.123Z"
@@ -55,7 +56,7 @@ def record(
 
 def letter(*args: Any, **named: Any) -> DeadLetter:
     """The same as what is kept of it."""
-    read = read_dead_letter(record(*args, **named))
+    read = read_dead_letter(record(*args, **named), single_object_readers())
     assert read is not None
     return read
 
@@ -69,7 +70,7 @@ def receipt(dead_letter: Record) -> Receipt:
 
 def selected(*records: Record, filters: Filters | None = None) -> Selection:
     """A selection that has seen these."""
-    selection = Selection(filters or Filters(), LETTERS_MAX)
+    selection = Selection(filters or Filters(), LETTERS_MAX, {})
     for one in records:
         selection.add(one)
     return selection
@@ -180,7 +181,7 @@ def test_replayed_ones_are_done() -> None:
 
 def test_a_selection_has_a_limit() -> None:
     """One more than the limit is refused; what does not match does not count."""
-    selection = Selection(Filters(user="u1"), 2)
+    selection = Selection(Filters(user="u1"), 2, {})
     for offset in range(5):
         selection.add(record(offset, offset, key=b"u2"))
     selection.add(record(5, 5))
@@ -220,3 +221,25 @@ def test_runs_join_what_lies_close() -> None:
 
     assert [Run(0, 3, 90), Run(0, far + 0, far), Run(1, 1, 1)] == runs(letters)
     assert [] == runs([])
+
+
+AVRO_IDENTIFY = {"type": "identify", "userId": "ann", "traits": {"plan": "pro"}}
+BY_THE_REGISTRY = b"\x00\x00\x00\x00\x07"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "expected"),
+    [
+        (single_object(AVRO_IDENTIFY), "refused", ("identify", "ann", True)),
+        (single_object({"type": "track", "userId": "ann", "event": "E"}), "refused", ("track", "ann", False)),
+        (single_object(AVRO_IDENTIFY)[:-3], "undecodable", ("undecodable", "u1", False)),
+        (BY_THE_REGISTRY + b"\x0alias", "refused", ("unread", "u1", True)),
+        (BY_THE_REGISTRY + b"\x0alias", "undecodable", ("unread", "u1", False)),
+        (BY_THE_REGISTRY + segment(type="identify", userId="ann"), "refused", ("identify", "ann", True)),
+    ],
+)
+def test_whose_event_it_is_in_avro(value: bytes, reason: str, expected: tuple[str, str, bool]) -> None:
+    """Single objects are read; what takes the registry may be an identify, unless the service could not read it."""
+    found = letter(0, 0, value, **{"customfit.reason": reason})
+
+    assert expected == (found.type, found.user, found.is_identify)

@@ -46,9 +46,7 @@ def produce(
         int | None, typer.Option(help="The same seed makes the same events, message ids too. [default: a new one]")
     ] = None,
     garbage_every: Annotated[int, typer.Option(min=0, help="Each so many-th sample is garbage; 0: none.")] = 0,
-    file: Annotated[
-        Path | None, typer.Option(help="Send these lines instead, each as it is; - is standard input.")
-    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Send these lines instead; - is standard input.")] = None,
     format_: Annotated[
         Format,
         typer.Option(
@@ -70,22 +68,23 @@ def produce(
             records, total = samples(users, events, seed, garbage_every), events
         else:
             records, seed = lines(closing.enter_context(_opened(file))), None
-        records = _formatted(records, target.settings, format_)
         sender = Sender(target)
         closing.enter_context(sender.interrupts)
         sender.check_topic()
+        formatted = _formatted(records, target.settings, format_)
         typed = file == STANDARD_INPUT and sys.stdin.isatty()
         started = time.monotonic()
         with _progress(total, shown=not as_json and not typed) as advance:
-            interrupted = sender.send(records, rate, advance)
+            interrupted = sender.send(formatted, rate, advance)
     seconds = round(time.monotonic() - started, 3)
     name = target.settings.kafka_topic
     if as_json:
-        counts = {"sent": sender.acknowledged, "failed": sender.failed}
+        counts = {"sent": sender.acknowledged, "failed": sender.failed, "unfit": formatted.unfit}
         print(json.dumps({"topic": name, **counts, "seconds": seconds, "seed": seed}))
     else:
         seeded = "" if seed is None else f" (seed {seed})"
-        print(f"sent {sender.acknowledged} events to {name} in {seconds:.1f} s{seeded}")
+        unfit = f"; {formatted.unfit} as they are, they do not fit the schema" if formatted.unfit else ""
+        print(f"sent {sender.acknowledged} events to {name} in {seconds:.1f} s{seeded}{unfit}")
     if interrupted:
         fail("interrupted; what is counted as sent was acknowledged", EXIT_ERROR)
     if sender.failed:
@@ -93,19 +92,34 @@ def produce(
         fail(f"{sender.failed} events were not taken: {reasons}", EXIT_ERROR)
 
 
-def _formatted(records: Iterator[Record], settings: Settings, format_: Format) -> Iterator[Record]:
+class _Formatted:
+    """Records in the format asked for; those that do not fit it stay as they are."""
+
+    def __init__(self, records: Iterator[Record], encode: Callable[[bytes], bytes | None]) -> None:
+        self.unfit = 0
+        self._records = records
+        self._encode = encode
+
+    def __iter__(self) -> Iterator[Record]:
+        """Each once."""
+        for record_key, text in self._records:
+            value = self._encode(text)
+            self.unfit += value is None
+            yield record_key, text if value is None else value
+
+
+def _formatted(records: Iterator[Record], settings: Settings, format_: Format) -> _Formatted:
     if format_ == "json":
-        return records
+        return _Formatted(records, lambda text: text)
     from consumer.cli.produce_format import encoder
     from consumer.schema_registry import RegistryUnavailable
 
     if format_ == "avro" and settings.schema_registry_url is None:
         fail("--format avro needs CUSTOMFIT_SCHEMA_REGISTRY_URL; single-object needs no registry", EXIT_SETTINGS)
     try:
-        encode = encoder(settings, format_)
+        return _Formatted(records, encoder(settings, format_))
     except RegistryUnavailable as error:
         fail(f"CUSTOMFIT_SCHEMA_REGISTRY_URL: {error}", EXIT_UNAVAILABLE)
-    return ((record_key, encode(text)) for record_key, text in records)
 
 
 def samples(users: int, events: int, seed: int, garbage_every: int) -> Iterator[Record]:

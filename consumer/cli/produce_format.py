@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,43 +18,49 @@ if TYPE_CHECKING:
     from consumer.cli.produce import Format
     from consumer.settings import Settings
 
-Encode = Callable[[bytes], bytes]
+Encode = Callable[[bytes], bytes | None]
 
-_NESTING_FIELDS: Final = ("properties", "traits", "context", "integrations")
+_NESTING_FIELDS: Final = ("properties", "traits", "context", "integrations", "_metadata")
+_MANY_DIGITS: Final = re.compile(rb"[0-9]{19}")
 _SCHEMA: Final = "segment_event"
 
 
 def encoder(settings: Settings, format_: Format) -> Encode:
-    """JSON text → the value of a record. For `avro` the schema is registered first: raises RegistryUnavailable."""
+    """JSON text → the value of a record; None for what does not fit schemas/segment_event.avsc, garbage above all.
+
+    For `avro` the schema is registered first: raises RegistryUnavailable.
+    """
     if format_ == "single-object":
         head = single_object_header(event_schema())
     else:
         schema_id = register_schema(settings, f"{settings.kafka_topic}-value", schema_text(_SCHEMA))
         head = b"\0" + schema_id.to_bytes(4, "big")
 
-    def encode(text: bytes) -> bytes:
+    def encode(text: bytes) -> bytes | None:
         payload = _avro(text)
-        return text if payload is None else head + payload
+        return None if payload is None else head + payload
 
     return encode
 
 
 def _avro(text: bytes) -> bytes | None:
-    """By schemas/segment_event.avsc; None for what is no event by it, such as garbage: that goes as it is."""
     try:
         event = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if not isinstance(event, dict):
         return None
-    written = _written(event)
+    has_large_numbers = _MANY_DIGITS.search(text) is not None  # which a map would make doubles
+    written = None if has_large_numbers else _written(event)
     return written if written is not None else _written(_with_texts(event))
 
 
 def _with_texts(event: dict[str, Any]) -> dict[str, Any]:
     """What nests deeper than the schema's maps goes as JSON text."""
     texts: dict[str, Any] = {
-        field: msgspec.json.encode(event[field]).decode() for field in _NESTING_FIELDS if field in event
+        field: msgspec.json.encode(event[field]).decode()
+        for field in _NESTING_FIELDS
+        if isinstance(event.get(field), dict)
     }
     return event | texts
 

@@ -59,13 +59,14 @@ def survey_all(
     shown: bool,
 ) -> tuple[Selection, dict[int, int]]:
     """What matches, and how far the replay topic was read for what has been replayed."""
+    from consumer.avro import single_object_readers
     from consumer.replayer import note_replays, survey
     from consumer.selection import Selection, TooMany
 
     stretches = bounds_or_exit(settings, reader, "dead_letter_topic")
     if partition is not None:
         stretches = {number: bounds for number, bounds in stretches.items() if number == partition}
-    selection = Selection(filters, letters_max)
+    selection = Selection(filters, letters_max, single_object_readers())
     records = sum(end - low for low, end in stretches.values())
     try:
         with progress("reading", records, interrupts, shown=shown) as advance:

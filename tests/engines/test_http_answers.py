@@ -16,6 +16,7 @@ from tests.servers import RawServer, answering, endless, sending
         (202, b"accepted", (), None),
         (204, b"", (), None),
         (302, b"", ("Location: /elsewhere",), None),
+        *((status, b"", ("Location: http://127.0.0.1:1/elsewhere",), None) for status in (301, 303, 307, 308)),
         (401, b"no such key", (), None),
         (404, b"", (), None),
         (429, b"slow down", ("Retry-After: 7",), "7"),

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from consumer.answers import NoAnswer
+from consumer.answers import Answered, NoAnswer
 from tests.engines.given_engine import BODY, ENCODED_KEY, KEY, TIMEOUT_SECONDS, Open
 from tests.servers import Connection, RawServer, closed_port, sending, stalling
 
@@ -24,6 +24,43 @@ async def test_a_stall_times_out(open_: Open, said: bytes) -> None:
         await server.connections_closed(1)
 
     assert answer == NoAnswer("timeout", "no complete answer within 0.3 s")
+
+
+async def test_each_of_several_times_out_in_its_own_time(open_: Open) -> None:
+    """Whatever was sent before and after it, and whether that was answered; also with nothing sent any more."""
+    answered = 0
+
+    async def first_only(connection: Connection) -> None:
+        nonlocal answered
+        while True:
+            await connection.request()
+            if answered:
+                await connection.until_closed()
+                return
+            answered += 1
+            await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    loop = asyncio.get_running_loop()
+    ended: list[float] = []
+
+    async def post() -> NoAnswer:
+        started = loop.time()
+        answer = await engine.post(BODY)
+        ended.append(loop.time() - started)
+        assert isinstance(answer, NoAnswer)
+        return answer
+
+    async with RawServer(first_only) as server:
+        engine = open_(server.url, request_timeout_seconds=TIMEOUT_SECONDS)
+        assert isinstance(await engine.post(BODY), Answered)
+        tasks = []
+        for _ in range(3):
+            tasks.append(asyncio.ensure_future(post()))
+            await asyncio.sleep(TIMEOUT_SECONDS / 3)
+        answers = await asyncio.wait_for(asyncio.gather(*tasks), 10)
+
+    assert [NoAnswer("timeout", "no complete answer within 0.3 s")] * 3 == answers
+    assert all(seconds > TIMEOUT_SECONDS - 0.05 for seconds in ended), "nobody's time was cut"
 
 
 async def test_a_slow_body_times_out(open_: Open) -> None:

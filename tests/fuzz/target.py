@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Final, NoReturn
 
-from consumer.avro import Unreadable, avro_reader, single_object_readers
+from consumer.avro import avro_reader, single_object_readers
 from consumer.decoding import DecodingRules, decode
 from consumer.events import Batch, Decoded, Event, Kind, Record, Rejected, Skipped
+from consumer.known_schemas import Unreadable
 from consumer.lanes import DeliveryKind
 from consumer.mapping import Dialect
 from consumer.schema_safety import UnusableSchema

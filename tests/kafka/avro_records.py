@@ -1,31 +1,19 @@
-"""Avro records as others write them: by Confluent's serializer, or as single objects behind their fingerprint."""
+"""Avro records as others write them, by Confluent's serializer."""
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
-import fastavro
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from consumer.avro import event_schema, fingerprint
 from consumer.avro_schemas import schema_folder
 from tests.kafka.registry import Registry
 
 OURS: Final = (schema_folder() / "segment_event.avsc").read_text()
-
-
-def single_object(event: dict[str, Any]) -> bytes:
-    """Behind its fingerprint."""
-    target = io.BytesIO(b"\xc3\x01" + fingerprint(json.loads(OURS)))
-    target.seek(0, io.SEEK_END)
-    fastavro.schemaless_writer(target, event_schema(), event)
-    return target.getvalue()
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from confluent_kafka.schema_registry import Schema
 
 from consumer.emulator import Emulator, running_emulator
 from consumer.emulator_contract import Call
-from tests.kafka.avro_records import OURS, client_of, serializer, single_object
+from tests.given_events import single_object
+from tests.kafka.avro_records import OURS, client_of, serializer
 from tests.kafka.broker import Broker
 from tests.kafka.registry import Registry
 from tests.kafka.running_service import KEY, Service, wait_until

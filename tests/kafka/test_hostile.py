@@ -17,6 +17,7 @@ from tests.hostile_records import CODECS, EVIL_SCHEMAS, SENT, Hostile, among, ki
 from tests.kafka.avro_records import client_of
 from tests.kafka.registry import Registry
 from tests.kafka.scene import Scene, event
+from tests.raw_producer import produce_with_headers
 
 pytestmark = pytest.mark.usefixtures("_there_is_a_registry")
 
@@ -103,6 +104,7 @@ def test_hostile_records_among_good_ones_end_as_documented_and_stop_nothing(scen
         produced = produce(scene, among(len(USERS) * ROUNDS, HOSTILE, every))
         scene.settings["CUSTOMFIT_SCHEMA_REGISTRY_URL"] = registry.url
         with scene.member("one").wait_ready() as one:
+            series = one.samples()
             scene.wait_committed()
             samples = one.samples()
             assert 0 == one.stop()
@@ -116,7 +118,21 @@ def test_hostile_records_among_good_ones_end_as_documented_and_stop_nothing(scen
     wanted = Counter(end for hostile, _ in produced for end in hostile.ends)
     wanted[SENT] += len(USERS) * ROUNDS
     assert dict(wanted) == finished(samples)
-    assert "Traceback" not in one.log
+    assert set(series) == set(samples), "no label comes from a record"
+    assert [] == [part for part in ("Traceback", "\x1b", "\nERROR forged line") if part in one.log]
+
+
+def test_a_header_that_no_client_of_python_s_can_read_stops_nothing(scene: Scene) -> None:
+    """Its name is no UTF-8: the record goes on without its headers, as a dead letter where it is no event."""
+    for value in (event("user-1", 0)[1], b"garbage", event("user-1", 1)[1]):
+        produce_with_headers(scene.broker.bootstrap_servers, scene.topic, b"user-1", value, [b"\xff\xfe"])
+    with scene.member("one").wait_ready() as one:
+        scene.wait_committed()
+        assert 0 == one.stop()
+
+    assert {"user-1": ["user-1-0", "user-1-1"]} == scene.sent()
+    assert [(b"garbage", "undecodable")] == [(letter.value, letter.reason) for letter in scene.letters()]
+    assert "its headers are left out" in one.log
 
 
 def check_dead_letters(scene: Scene, produced: list[Produced]) -> None:

@@ -16,7 +16,8 @@ import pytest
 from consumer.emulator import Emulator, running_emulator
 from consumer.emulator_http import Reply, Request, Silence
 from consumer.ledger import Entry
-from tests.kafka.avro_records import OURS, client_of, serializer, single_object
+from tests.given_events import single_object
+from tests.kafka.avro_records import OURS, client_of, serializer
 from tests.kafka.broker import Broker
 from tests.kafka.registry import Registry
 from tests.kafka.running_service import KEY, Service, wait_until
