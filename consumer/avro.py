@@ -3,7 +3,7 @@
 The writer's schema comes with a record, so it is as hostile as the record can be: a recursive one kills the
 interpreter from a payload of 5 KB (fastavro 1.13, SIGSEGV), an array of nulls makes ten million items of 5 bytes. Such
 schemas are refused before anything is read with them. A decimal of 200 KB takes fastavro 4 s: decimals are read here.
-What is left costs about as much as its payload is long.
+What is left costs about as much as its payload is long, which is limited where the schema makes much of a byte.
 
 Longs and decimals stay exact (a decimal becomes a number with its digits), times become ISO 8601, bytes become
 base64, NaN and the infinities become null.
@@ -59,11 +59,13 @@ def avro_reader(documents: Sequence[object]) -> Read:
         parsed = [fastavro.parse_schema(cast("Any", document), named) for document in documents]
     except Exception as error:  # noqa: BLE001  many kinds, and the schema is foreign
         raise UnusableSchema(f"not an Avro schema: {_short(error)}") from None
-    check(parsed)  # once more, with every name written out as fastavro understands it
+    bytes_max = check(parsed)  # once more, with every name written out as fastavro understands it
     writer: Any = parsed[-1]
     ours = event_schema() if _is_another_version(writer) else None
 
     def read(payload: bytes) -> bytes:
+        if len(payload) > bytes_max:
+            raise Unreadable(f"{len(payload)} bytes may be too many values; the limit with its schema is {bytes_max}")
         source = io.BytesIO(payload)
         try:
             value = fastavro.schemaless_reader(source, writer, ours)

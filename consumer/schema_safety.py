@@ -16,6 +16,10 @@ NAME_CHARACTERS_MAX: Final = 256
 GROWTH_MAX: Final = 64
 """Characters of names that a byte of a repeated value may become: an array of records with 50 empty fields of long
 names made 261 MB of 1 MB."""
+COST_MAX: Final = 2**21
+"""What a payload may cost to read, in values; one of 1 MiB by our own schema may cost as much. Reading stands still for
+a third of a second then; 1 MiB of records of one byte, which cost 5 each, took 1.4 s and 200 MB."""
+RECORD_COST: Final = 4
 DECIMAL_DIGITS_MAX: Final = 1000
 _PRIMITIVES: Final = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
 
@@ -32,19 +36,27 @@ class _Size(NamedTuple):
     """Whether a value has a part that takes no bytes at all, outside of a union."""
     name_characters: int = 0
     """Of the names that a value is written out with, at the most; what lies in arrays and maps has its own limit."""
+    cost: int = 1
+    """Of reading a value, at the most; what lies in arrays and maps counts for itself."""
 
 
-def check(documents: Sequence[object]) -> None:
-    """Raise UnusableSchema unless all of these schemas, each of which may name those before it, are safe."""
+def check(documents: Sequence[object]) -> int:
+    """Raise UnusableSchema unless all of these schemas, each of which may name those before it, are safe.
+
+    Gives how many bytes a payload may have, so that it can't be made of so many small values that reading takes long.
+    """
     checker = _Checker()
     for document in documents:
         checker.size(document, "", 0)
+    return int(COST_MAX / checker.cost_of_a_byte)
 
 
 class _Checker:
     def __init__(self) -> None:
         self._named: dict[str, _Size | None] = {}
         """None while it is being looked at."""
+        self.cost_of_a_byte = 1 / 1024
+        """Of what stands in arrays and maps, at the most; other values are few."""
 
     def size(self, schema: object, namespace: str, depth: int) -> _Size:
         if depth > DEPTH_MAX:
@@ -64,6 +76,7 @@ class _Checker:
                 1 + min((branch.bytes_min for branch in branches), default=0),
                 any(branch.has_free_parts and branch.nodes > 1 for branch in branches),
                 max((branch.name_characters for branch in branches), default=0),
+                max((branch.cost for branch in branches), default=1),
             )
         if not isinstance(schema, Mapping):
             raise UnusableSchema("not an Avro schema")
@@ -97,7 +110,8 @@ class _Checker:
             raise UnusableSchema("the schema has an array or map of values that take no bytes")
         if size.name_characters > GROWTH_MAX * max(size.bytes_min, 1):
             raise UnusableSchema("the schema has an array or map of few bytes that become many long names")
-        return _Size(1 + size.nodes, 1, has_free_parts=False)
+        self.cost_of_a_byte = max(self.cost_of_a_byte, size.cost / max(size.bytes_min + key_bytes, 1))
+        return _Size(1 + size.nodes, 1, has_free_parts=False, cost=2)
 
     def _define(self, schema: Mapping[Any, Any], namespace: str, depth: int) -> _Size:
         name = _checked_name(schema.get("name"))
@@ -113,7 +127,7 @@ class _Checker:
     def _body(self, schema: Mapping[Any, Any], namespace: str, depth: int) -> _Size:
         if schema["type"] == "enum":
             longest = max((len(_checked_name(symbol)) for symbol in _list(schema.get("symbols"))), default=0)
-            return _Size(1, 1, has_free_parts=False, name_characters=longest)
+            return _Size(1, 1, has_free_parts=False, name_characters=longest, cost=1 + longest // 32)
         if schema["type"] == "fixed":
             length = schema.get("size")
             if not isinstance(length, int) or length < 0:
@@ -130,6 +144,7 @@ class _Checker:
             sum(size.bytes_min for size in sizes),
             not sizes or any(size.has_free_parts for size in sizes),
             names + sum(size.name_characters for size in sizes),
+            RECORD_COST + sum(size.cost for size in sizes),
         )
 
 

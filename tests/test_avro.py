@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from consumer.avro import DECIMAL_BYTES_MAX, avro_reader, event_schema, fingerprint, single_object_readers
 from consumer.avro_schemas import schema_folder
 from consumer.known_schemas import Unreadable
-from consumer.schema_safety import DEPTH_MAX, NAME_CHARACTERS_MAX, NODES_MAX, UnusableSchema
+from consumer.schema_safety import COST_MAX, DEPTH_MAX, NAME_CHARACTERS_MAX, NODES_MAX, UnusableSchema, check
 
 
 def record(*fields: tuple[str, Any], name: str = "E") -> dict[str, Any]:
@@ -433,10 +433,34 @@ def test_no_schema_raises_anything_else(schema: Any) -> None:
         json.loads(read(b"\x02\x02\x02"))
 
 
-def test_what_is_safe_costs_what_its_payload_is_long() -> None:
-    """The worst that is left: a record of one byte, a million times."""
-    schema = {"type": "array", "items": record(("flag", "boolean"))}
-    payload = written(schema, [{"flag": True}] * 10_000)
+FLAGS: Final = {"type": "array", "items": record(("flag", "boolean"))}
 
-    assert len(payload) < 10_010
-    assert 10_000 == len(json.loads(avro_reader(cast("list[object]", [schema]))(payload)))
+
+@pytest.mark.parametrize(
+    ("schema", "bytes_max"),
+    [
+        (FLAGS, COST_MAX // 5),
+        ({"type": "array", "items": "boolean"}, COST_MAX),
+        ({"type": "map", "values": "boolean"}, 2 * COST_MAX),
+        ({"type": "array", "items": "double"}, 8 * COST_MAX),
+        (record(("a", FLAGS), ("b", "string")), COST_MAX // 5),
+        (OURS, COST_MAX // 2),
+        (record(("a", "string")), 1024 * COST_MAX),
+    ],
+)
+def test_a_payload_is_limited_where_its_schema_makes_much_of_a_byte(schema: Any, bytes_max: int) -> None:
+    """By what reading may cost at the most: a value is 1, a record 4 more. Ours may fill a record of 1 MiB."""
+    assert bytes_max == check([schema])
+
+
+def test_a_payload_that_may_cost_too_much_is_not_read() -> None:
+    """Nor is it looked into; one byte less is, and has as many records as that."""
+    read = avro_reader(cast("list[object]", [FLAGS]))
+    bytes_max = check([FLAGS])
+    records = bytes_max - 5  # beside them the array has a count of four bytes, and an end
+    payload = written(FLAGS, [{"flag": True}] * records)
+
+    assert bytes_max - len(payload) in range(2)
+    assert records == len(json.loads(read(payload)))
+    with pytest.raises(Unreadable, match=f"{bytes_max + 1} bytes may be too many values; the limit .* {bytes_max}"):
+        read(b"\0" * (bytes_max + 1))

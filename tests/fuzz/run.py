@@ -16,12 +16,14 @@ CORPUS: Final = Path(__file__).with_name("corpus")
 FOUND: Final = Path(__file__).parents[2] / ".fuzz"
 INPUT_SECONDS_MAX: Final = 0.1
 INPUT_BYTES_MAX: Final = 4096
+MEMORY_MB_MAX: Final = 512
 
 
 def main() -> None:
     """Run for a while; ends with an error at the first input that breaks something."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--seconds", type=int, default=60)
+    arguments.add_argument("--inputs", type=int, default=-1, help="end after so many, if that is earlier")
     given = arguments.parse_args()
     atheris = importlib.import_module("atheris")  # in the group `fuzz` alone
     with atheris.instrument_imports(include=["consumer"]):
@@ -36,6 +38,7 @@ def main() -> None:
     found = FOUND / "corpus"
     found.mkdir(parents=True, exist_ok=True)
     options = [f"-artifact_prefix={FOUND}/", f"-max_len={INPUT_BYTES_MAX}", f"-max_total_time={given.seconds}"]
+    options += [f"-rss_limit_mb={MEMORY_MB_MAX}", f"-runs={given.inputs}"]
     options += ["-print_final_stats=1", str(found), str(CORPUS)]
     atheris.Setup(["fuzz", *options], one_input)
     atheris.Fuzz()

@@ -109,6 +109,23 @@ class SecuredBroker:
         }
 
     @property
+    def plain(self) -> dict[str, str]:
+        """The same by SASL PLAIN."""
+        return {**self.scram, "sasl.mechanisms": "PLAIN"}
+
+    def token(self, endpoint: str) -> dict[str, str]:
+        """The same user by a token of an OIDC provider, whose secret is the password."""
+        return {
+            "security.protocol": "SASL_SSL",
+            "ssl.ca.location": str(self.authority.certificate),
+            "sasl.mechanisms": "OAUTHBEARER",
+            "sasl.oauthbearer.method": "oidc",
+            "sasl.oauthbearer.client.id": USER,
+            "sasl.oauthbearer.client.secret": PASSWORD,
+            "sasl.oauthbearer.token.endpoint.url": endpoint,
+        }
+
+    @property
     def certified(self) -> dict[str, str]:
         """Client properties of the user with a certificate."""
         key, certificate = self.authority.issue(CERTIFIED_USER.removeprefix("CN="))
@@ -154,7 +171,13 @@ def secured_broker(folder: Path) -> Iterator[SecuredBroker]:
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": authority.certificate,
         "listener.name.mtls.ssl.client.auth": "required",
-        "listener.name.sasl.sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "listener.name.sasl.sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN,OAUTHBEARER",
+        "listener.name.sasl.plain.sasl.jaas.config": (
+            f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+        ),
+        "listener.name.sasl.oauthbearer.sasl.jaas.config": (
+            "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;"
+        ),  # takes tokens without a signature
         "listener.name.sasl.scram-sha-512.sasl.jaas.config": (
             "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         ),

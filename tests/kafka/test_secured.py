@@ -10,6 +10,7 @@ import pytest
 
 from consumer.emulator import Emulator, running_emulator
 from tests.kafka.broker import missing, required
+from tests.kafka.oidc import oidc_provider
 from tests.kafka.running_service import KEY, wait_until
 from tests.kafka.scene import Scene
 from tests.kafka.secured import CERTIFIED_USER, PASSWORD, USER, Authority, Right, SecuredBroker, secured_broker
@@ -73,19 +74,39 @@ def check_all_of(scene: Scene, rounds: int, garbage: int) -> None:
 # --- who we are
 
 
-@pytest.mark.parametrize("door", ["SASL", "MTLS"])
+@pytest.mark.parametrize("door", ["SCRAM", "PLAIN", "MTLS"])
 def test_a_password_or_a_certificate_over_tls_is_enough(scene: Scene, secured: SecuredBroker, door: str) -> None:
     """With the rights that the README lists, and no others, everything arrives and all topics are made."""
     if door == "MTLS":
         scene.properties = dict(secured.certified)
         scene.settings["CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS"] = secured.broker.address("MTLS")
-    secured.allow(*needed(scene.topic), user=USER if door == "SASL" else CERTIFIED_USER)
+    if door == "PLAIN":
+        scene.properties = secured.plain
+    secured.allow(*needed(scene.topic), user=CERTIFIED_USER if door == "MTLS" else USER)
     produce(scene, 0, 5)
     with scene.member("one").wait_ready() as one:
         scene.wait_committed()
         assert 0 == one.stop()
 
     check_all_of(scene, 5, 1)
+    assert PASSWORD not in one.log
+
+
+def test_tokens_of_an_oidc_provider_are_enough_and_are_renewed(scene: Scene, secured: SecuredBroker) -> None:
+    """From the start on, by each of the clients, and for longer than a token lasts."""
+    secured.allow(*needed(scene.topic))
+    with oidc_provider(token_seconds=8) as provider:
+        scene.properties = secured.token(provider.url)
+        produce(scene, 0, 3)
+        with scene.member("one").wait_ready() as one:
+            scene.wait_committed()
+            asked = len(provider.asked)
+            wait_until(lambda: len(provider.asked) >= 2 * asked, "each client has asked for another token")
+            produce(scene, 3, 5)
+            scene.wait_committed()
+            assert 0 == one.stop()
+
+    check_all_of(scene, 5, 2)
     assert PASSWORD not in one.log
 
 
@@ -104,7 +125,7 @@ def test_who_is_not_let_in_is_told_why(scene: Scene, secured: SecuredBroker, fau
         case "password":
             scene.properties["sasl.password"] = "not-the-password"
         case "mechanism":
-            scene.properties["sasl.mechanisms"] = "PLAIN"
+            scene.properties["sasl.mechanisms"] = "SCRAM-SHA-256"
         case "authority":
             stranger = Authority(secured.folder, "stranger")
             scene.properties["ssl.ca.location"] = str(stranger.certificate)
