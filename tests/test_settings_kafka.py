@@ -125,3 +125,23 @@ def test_the_new_group_protocol(name: str) -> None:
     assert {"group.protocol": "consumer"} == dict(
         load(kafka_properties='{"group.protocol": "consumer"}').kafka_properties
     )
+
+
+CERTIFICATE, HOST = "enable.ssl.certificate.verification", "ssl.endpoint.identification.algorithm"
+
+
+@pytest.mark.parametrize(
+    ("properties", "named"),
+    [
+        ({"security.protocol": "SASL_SSL", CERTIFICATE: False}, CERTIFICATE),
+        ({"security.protocol": "ssl", HOST: "None"}, HOST),
+        ({"security.protocol": "ssl", HOST: "https", CERTIFICATE: "true"}, None),
+        ({"security.protocol": "ssl"}, None),
+        ({"security.protocol": "plaintext", HOST: "none"}, None),
+    ],
+)
+def test_warns_of_a_broker_that_is_not_verified(properties: dict[str, object], named: str | None) -> None:
+    """TLS with anyone is allowed, but said."""
+    warnings = load(kafka_properties=json.dumps(properties)).warnings
+
+    assert [named] * bool(named) == [text.split()[3] for text in warnings]
