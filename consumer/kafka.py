@@ -58,7 +58,7 @@ from consumer.kafka_client import (
     is_in_group,
     partition_failure,
 )
-from consumer.kafka_offsets import committed_of, partitions_of, speaks_of, to_commit, topic_partitions_of
+from consumer.kafka_offsets import committed_of, partitions_of, resume_now, speaks_of, to_commit, topic_partitions_of
 from consumer.kafka_rights import Right, fatal_refusal, group_right, is_denied, refusal
 from consumer.sequencer import BUFFER_FULL
 
@@ -211,7 +211,7 @@ class Source:
         if extra := wanted - self._paused:
             self._consumer.pause(topic_partitions_of(extra))
         if missing := self._paused - wanted:
-            self._consumer.resume(topic_partitions_of(missing))
+            resume_now(self._consumer, missing)
         self._paused = wanted
 
     def _hand_over(self, messages: list[Message]) -> None:
