@@ -7,6 +7,7 @@ import io
 import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumer import avro
 from consumer.avro import DECIMAL_BYTES_MAX, avro_reader, event_schema, fingerprint, single_object_readers
 from consumer.avro_schemas import schema_folder
 from consumer.known_schemas import Unreadable
@@ -165,6 +167,21 @@ def test_another_version_of_our_schema_is_resolved_against_it() -> None:
 
 
 EXTRA: Final = [{"name": "mood", "type": "string"}]
+
+
+def test_a_published_version_of_our_schema_stays_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a single object, by its own fingerprint, while its file stands beside that of the successor."""
+    older = {**OURS, "fields": [field for field in OURS["fields"] if field["name"] != "channel"]}
+    (tmp_path / "segment_event_1.avsc").write_text(json.dumps(older))
+    (tmp_path / "segment_event.avsc").write_text(json.dumps(OURS))
+    monkeypatch.setattr(avro, "schema_folder", lambda: tmp_path)
+    readers = single_object_readers()
+    event = {"type": "track", "userId": "ann", "event": "E"}
+    said = [json.loads(readers[fingerprint(schema)](written(schema, event))) for schema in (older, OURS)]
+
+    assert 2 == len(readers)
+    assert said[0] == said[1]
+    assert event.items() <= said[0].items()
 
 
 def test_any_other_schema_is_taken_by_its_fields_names() -> None:
