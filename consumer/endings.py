@@ -78,7 +78,7 @@ class Endings:
                 self._finish(lane.assignment, event.record, End.SKIPPED, SkipReason.FORGOTTEN)
         self._finish_all(lane.assignment, [event for event in lane.unrecorded if event.kind is not Kind.DELETE])
         lane.assignment.unrecorded -= len(lane.unrecorded)
-        lane.unrecorded.clear()
+        lane.unrecorded = ()
 
     def bury(  # noqa: PLR0917  these are the fields of one value
         self,
@@ -115,7 +115,7 @@ class Endings:
         self.account.hand_back(reason, assignment.offsets.unfinished, assignment.unfinished_bytes)
 
     def _await_record(self, lane: Lane, events: Sequence[Event]) -> None:
-        lane.unrecorded.extend(events)
+        lane.unrecorded += tuple(events)
         lane.assignment.unrecorded += len(events)
 
     def _record(self, lane: Lane, action: Remember | Forget) -> None:

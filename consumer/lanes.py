@@ -90,11 +90,11 @@ class Lane:
     """A list: most lanes hold a few events, and an empty deque takes 760 bytes."""
     identifies: int = 0
     """How many identifies are in `waiting`."""
-    again: list[Delivery] = field(default_factory=list)
+    again: tuple[Delivery, ...] = ()
     """Stack of requests that go before anything in `waiting`: a failed one, halves of a refused one."""
     recording: int = 0
     """Writes of this user's state that are not acknowledged yet."""
-    unrecorded: list[Event] = field(default_factory=list)
+    unrecorded: tuple[Event, ...] = ()
     """Delivered behind such a write: finished when it is acknowledged."""
     reserved: int = 0
     """Events fetched for this lane and on their way to it: it stays until they are here."""
@@ -107,6 +107,10 @@ class Lane:
         self.waiting.append(event)
         if event.kind is Kind.IDENTIFY:
             self.identifies += 1
+
+    def put_back(self, *deliveries: Delivery) -> None:
+        """Have these sent before anything else, the last of them first."""
+        self.again += deliveries
 
     def popleft(self) -> Event:
         """Take the head."""
@@ -129,7 +133,9 @@ class Lane:
     def next_delivery(self, events_max: int, bytes_max: int) -> Delivery:
         """Take the next request off the lane. The caller has made sure that something may be sent."""
         if self.again:
-            return self.again.pop()
+            *rest, delivery = self.again
+            self.again = tuple(rest)
+            return delivery
         if self.identified:
             if self.waiting[0].kind is Kind.IDENTIFY:
                 return Delivery(self, DeliveryKind.IDENTIFY, [self.popleft()])

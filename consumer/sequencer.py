@@ -135,7 +135,7 @@ class Sequencer:
                 self.holds.remove(lane)
                 lane.status = LaneStatus.IDLE
             lane.waiting.clear()
-            lane.again.clear()
+            lane.again = ()
             lane.identifies = 0
 
     @property
@@ -304,15 +304,15 @@ class Sequencer:
                     self._delivered(delivery)
             case Refused(status, body):
                 if not self.gate.refused(lane.user, status, now):
-                    lane.again.append(delivery)
+                    lane.put_back(delivery)
                 elif len(delivery.events) > 1:
-                    lane.again.extend(reversed(delivery.halves()))
+                    lane.put_back(*reversed(delivery.halves()))
                 else:
                     detail = f"the destination answered {status}"
                     self._bury(delivery, DeadLetterReason.REFUSED, detail, status, body)
             case Misdirected():
                 self.gate.misdirected(outcome, now)
-                lane.again.append(delivery)
+                lane.put_back(delivery)
             case Unavailable():
                 self._unavailable(delivery, outcome, now)
             case _:
@@ -333,9 +333,9 @@ class Sequencer:
         delivery.failed_at = now
         self.gate.failed(delivery.user, outcome, now)
         if not alone_seconds or delivery.failing_seconds < self._rules.give_up_seconds:
-            delivery.lane.again.append(delivery)
+            delivery.lane.put_back(delivery)
         elif len(delivery.events) > 1:
-            delivery.lane.again.extend(reversed(delivery.halves()))
+            delivery.lane.put_back(*reversed(delivery.halves()))
         else:
             detail = f"failing for {delivery.failing_seconds:.0f} s while other users succeed: {outcome.cause}"
             self._bury(delivery, DeadLetterReason.GAVE_UP, detail)
@@ -369,7 +369,7 @@ class Sequencer:
         if lane.assignment.dropped:
             return
         if not self._endings.bury(lane.assignment, event.record, reason, detail, status, body, delivery.attempts):
-            lane.again.append(delivery)
+            lane.put_back(delivery)
         elif delivery.kind is DeliveryKind.INTRODUCTION:
             behind = lane.popleft()
             assert behind is event

@@ -118,7 +118,9 @@ def a_retry_goes_to_the_back(original: Any, self: Sequencer, delivery: Delivery,
     original(self, delivery, *args)
     lane = delivery.lane
     if lane.again and delivery.kind is DeliveryKind.EVENTS:
-        for event in lane.again.pop().events:
+        *rest, again = lane.again
+        lane.again = tuple(rest)
+        for event in again.events:
             lane.append(event)
 
 
@@ -228,7 +230,7 @@ def any_answer_is_taken(original: Any, self: CommitSchedule, _asked: Any, accept
 
 
 def what_waits_for_a_write_is_not_counted(_original: Any, _self: Endings, lane: Lane, events: list[Event]) -> None:
-    lane.unrecorded.extend(events)
+    lane.unrecorded += tuple(events)
     lane.assignment.unrecorded = len(lane.unrecorded)  # given back when it is written, and never added up
 
 
