@@ -86,44 +86,70 @@ def run_scenario(broker: Broker, name: str, options: Options) -> dict[str, Any]:
     else:
         scenario = SCENARIOS[name]
         result |= {"title": scenario.title, "axis": scenario.axis, "shows": scenario.shows}
-        result["points"] = [run_point(broker, scenario, point, options) for point in scenario.points(options.events)]
+        result["points"] = run_points(broker, scenario, options)
     return result | {"took_seconds": round(time.monotonic() - started)}
 
 
-def run_point(broker: Broker, scenario: Scenario, point: Point, options: Options) -> dict[str, Any]:
-    """N rounds of all contenders, every other round in the opposite order."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A point, what is done at it, and what came of it: contender → its rounds."""
+
+    point: Point
+    topic: str
+    """Filled; empty where each run has a topic of its own."""
+    contenders: list[Contender]
+    rounds: dict[str, list[dict[str, Any]]]
+
+
+def run_points(broker: Broker, scenario: Scenario, options: Options) -> list[dict[str, Any]]:
+    """N rounds of all contenders at all points, every other round in the opposite order.
+
+    A round goes through all points: the machine's speed changes by a third from minute to minute.
+    """
+    turns = [_turn(broker, scenario, point, options) for point in scenario.points(options.events)]
+    for number in range(1, (options.rounds or scenario.rounds) + 1):
+        for turn in turns if number % 2 else reversed(turns):
+            for contender in turn.contenders if number % 2 else reversed(turn.contenders):
+                figures = _run(broker, scenario, turn, contender, options)
+                turn.rounds[contender.name].append(figures)
+                where = f"{scenario.name}, {turn.point.x}, round {number}, {contender.name}"
+                print(f"{where}: {json.dumps(figures)}", flush=True)
+    shown = []
+    for turn in turns:
+        conditions = asdict(turn.point)
+        del conditions["contenders"]
+        titles = {contender.name: contender.title for contender in turn.contenders}
+        shown.append(conditions | {"titles": titles, "rounds": turn.rounds})
+    return shown
+
+
+def _turn(broker: Broker, scenario: Scenario, point: Point, options: Options) -> Turn:
     contenders = [c for c in _able(point) if options.only is None or c.name in options.only]
-    rounds: dict[str, list[dict[str, Any]]] = {contender.name: [] for contender in contenders}
     topic = ""
     if scenario.events_per_second is None:
         topic = _topic(broker, point)
         fill(broker.bootstrap_servers, topic, point.workload)
-    for number in range(1, (options.rounds or scenario.rounds) + 1):
-        for contender in contenders if number % 2 else reversed(contenders):
-            warm_up_seconds = options.warm_up_seconds
-            if warm_up_seconds is None:
-                warm_up_seconds = contender.warm_up_seconds
-            conditions = Conditions(
-                topic=topic or _topic(broker, point),
-                workload=point.workload,
-                latency_ms=point.latency_ms,
-                in_flight=point.in_flight,
-                warm_up_seconds=0 if scenario.to_the_end or point.warm_up_events else warm_up_seconds,
-                seconds_max=float("inf") if scenario.to_the_end else options.seconds,
-                warm_up_events=point.warm_up_events,
-                settings=point.settings,
-            )
-            if scenario.restore:
-                figures = measure_restore(broker, contender, conditions)
-            elif scenario.events_per_second is not None:
-                figures = measure_latency(broker, contender, conditions, scenario.events_per_second)
-            else:
-                figures = measure(broker, contender, conditions)
-            rounds[contender.name].append(figures)
-            print(f"{scenario.name}, {point.x}, round {number}, {contender.name}: {json.dumps(figures)}", flush=True)
-    conditions_shown = asdict(point)
-    del conditions_shown["contenders"]
-    return conditions_shown | {"titles": {c.name: c.title for c in contenders}, "rounds": rounds}
+    return Turn(point, topic, contenders, {contender.name: [] for contender in contenders})
+
+
+def _run(broker: Broker, scenario: Scenario, turn: Turn, contender: Contender, options: Options) -> dict[str, Any]:
+    point = turn.point
+    warm_up_seconds = contender.warm_up_seconds if options.warm_up_seconds is None else options.warm_up_seconds
+    conditions = Conditions(
+        topic=turn.topic or _topic(broker, point),
+        workload=point.workload,
+        latency_ms=point.latency_ms,
+        in_flight=point.in_flight,
+        warm_up_seconds=0 if scenario.to_the_end or point.warm_up_events else warm_up_seconds,
+        seconds_max=float("inf") if scenario.to_the_end else options.seconds,
+        warm_up_events=point.warm_up_events,
+        settings=point.settings,
+    )
+    if scenario.restore:
+        return measure_restore(broker, contender, conditions)
+    if scenario.events_per_second is not None:
+        return measure_latency(broker, contender, conditions, scenario.events_per_second)
+    return measure(broker, contender, conditions)
 
 
 def _able(point: Point) -> list[Contender]:

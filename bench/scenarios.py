@@ -165,9 +165,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario(
             "restore", "A member with an empty disk takes over users who are known", _restore, restore=True, rounds=1
         ),
-        Scenario(
-            "users", "Tracks of users who are all known, one event a request", _users, axis="known users", rounds=3
-        ),
+        Scenario("users", "Tracks of users who are all known, one event a request", _users, axis="known users"),
         Scenario("partitions", "Throughput against partitions", _partitions, axis="partitions", rounds=3),
         Scenario("latency", "Throughput against the destination's latency", _latency, axis="latency (ms)", rounds=3),
         Scenario(
