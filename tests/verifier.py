@@ -81,7 +81,7 @@ class Verifier:
             raise Violation("drain", f"{request} of a partition that is being given back")
         if len(entries) > options.batch_events_max:
             raise Violation("limits", f"{request} has {len(entries)} events")
-        size_bytes = sum(_size_bytes(entry) for entry in entries)
+        size_bytes = sum(entry.event_bytes for entry in entries)
         if len(entries) > 1 and size_bytes > options.batch_bytes_max:
             raise Violation("limits", f"{request} has {size_bytes} bytes")
 
@@ -302,7 +302,3 @@ class Verifier:
             raise Violation("lost", f"{entry} is neither accepted nor dead-lettered")
         if self._options.flavour == "calm" and accepted_times + is_dead_letter != 1:
             raise Violation("duplicate", f"{entry} {accepted_times} times on a calm day")
-
-
-def _size_bytes(entry: Entry) -> int:
-    return (0 if len(entry.value or b"") > entry.event_bytes else len(entry.user.id)) + entry.event_bytes
