@@ -90,12 +90,15 @@ def _restore(events: int | None) -> list[Point]:
 
 def _users(events: int | None) -> list[Point]:
     measured = events or 150_000
+    ahead = measured // 3  # tracks of one partition come before the last identifies of another, and their writes
     return [
         Point(
             users,
             (OURS,),
-            workload=Workload(users=users, events=users + measured, identify_share=0, identify_all=True, even=True),
-            warm_up_events=users,
+            workload=Workload(
+                users=users, events=users + ahead + measured, identify_share=0, identify_all=True, even=True
+            ),
+            warm_up_events=users + ahead,
             settings={"CUSTOMFIT_BATCH_EVENTS_MAX": "1"},  # else few users would mean large batches
         )
         for users in (1_000, 10_000, 100_000, 1_000_000)
