@@ -62,6 +62,8 @@ def avro_reader(documents: Sequence[object]) -> Read:
     bytes_max = check(parsed)  # once more, with every name written out as fastavro understands it
     writer: Any = parsed[-1]
     ours = event_schema() if _is_another_version(writer) else None
+    if ours is not None:
+        bytes_max //= 2  # to resolve takes twice as long
 
     def read(payload: bytes) -> bytes:
         if len(payload) > bytes_max:
@@ -112,7 +114,7 @@ def _decimal(data: bytes, writer: Mapping[str, Any] | None = None, reader: Mappi
 
 
 def _or_as_it_is(reader: Callable[..., Any]) -> Callable[..., Any]:
-    """What is no such moment or UUID stays the number or text that it is, as it would in JSON.
+    """What is no such moment stays the number that it is, as it would in JSON.
 
     Java's Long.MAX_VALUE in a timestamp means "never", and is no reason to lose the event.
     """
@@ -128,8 +130,9 @@ def _or_as_it_is(reader: Callable[..., Any]) -> Callable[..., Any]:
 
 for _kind in ("timestamp-millis", "timestamp-micros", "local-timestamp-millis", "local-timestamp-micros"):
     LOGICAL_READERS[f"long-{_kind}"] = _or_as_it_is(LOGICAL_READERS[f"long-{_kind}"])
-for _kind in ("int-date", "int-time-millis", "long-time-micros", "string-uuid"):
+for _kind in ("int-date", "int-time-millis", "long-time-micros"):
     LOGICAL_READERS[_kind] = _or_as_it_is(LOGICAL_READERS[_kind])
+del LOGICAL_READERS["string-uuid"]  # it is text already, and a million that are none took 4 s
 LOGICAL_READERS["bytes-decimal"] = LOGICAL_READERS["fixed-decimal"] = _decimal
 
 

@@ -76,7 +76,7 @@ def register_schema(settings: Settings, subject: str, text: str) -> int:
     """Register an Avro schema, or find it there; gives its id. Raises RegistryUnavailable."""
     path = f"/subjects/{quote(subject, safe='')}/versions"
     schema_id = _asked_once(settings, "POST", path, msgspec.json.encode({"schema": text}), dict).get("id")
-    if not isinstance(schema_id, int) or not 0 <= schema_id < 2**32:
+    if not isinstance(schema_id, int) or isinstance(schema_id, bool) or not 0 <= schema_id < 2**32:
         raise RegistryUnavailable(f"POST {path} was answered without an id of four bytes")
     return schema_id
 
@@ -170,14 +170,14 @@ class SchemaRegistry:
     def _user_info_now(self) -> Secret | None:
         try:
             self._user_info = self._reload().schema_registry_user_info
-        except SettingsError:
-            log.debug("the registry's password stays as it is: its source can't be read")
+        except SettingsError as error:
+            log.warning("the registry's password stays as it is, the settings can't be read: %s", error)
         return self._user_info
 
     def _reader(self, client: httpx.Client, path: str) -> Read | str:
         """How to read with the schema at this path; text: why nothing is read with it."""
         found = self._get(client, path)
-        kind = found.get("schemaType", "AVRO")
+        kind = found.get("schemaType") or "AVRO"
         if kind == "JSON":
             return json_reader
         if kind != "AVRO":
@@ -190,7 +190,10 @@ class SchemaRegistry:
     def _documents(self, client: httpx.Client, found: dict[str, Any], seen: set[str]) -> list[object]:
         """The schema's text behind those of all that it refers to. Raises UnusableSchema."""
         documents: list[object] = []
-        for reference in found.get("references") or ():
+        references = found.get("references") or []
+        if not isinstance(references, list):
+            raise UnusableSchema("the references of the schema are no list")
+        for reference in references:
             if not isinstance(reference, dict):
                 raise UnusableSchema("a reference of the schema is no object")
             subject, version = quote(str(reference.get("subject")), safe=""), quote(str(reference.get("version")), "")
@@ -221,7 +224,7 @@ class _Reply(NamedTuple):
 
 
 def _exchange(client: httpx.Client, method: str, url: str, body: bytes | None = None) -> _Reply:
-    """One question, its answer bounded in size and time. Raises _Trouble."""
+    """One question, the body of its answer bounded in size and time. Raises _Trouble."""
     ends_at = time.monotonic() + TIMEOUT_SECONDS
     received = b""
     try:
@@ -239,7 +242,7 @@ def _exchange(client: httpx.Client, method: str, url: str, body: bytes | None = 
         answer = None if is_too_large else msgspec.json.decode(received)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         answer = None
-    packing = response.headers.get("Content-Encoding", "")
+    packing = response.headers.get("Content-Encoding", "").lower()
     return _Reply(response.status_code, answer, "" if packing == "identity" else packing, is_too_large)
 
 
@@ -260,7 +263,7 @@ def _judged(reply: _Reply) -> dict[str, Any]:
         raise _Absent(f"its answer is larger than {SCHEMA_BYTES_MAX} bytes")
     if status == 200:
         raise _Trouble("200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?")
-    if status in (400, 404, 422) and isinstance(answer, dict) and "error_code" in answer:
+    if status in (400, 404, 422) and isinstance(answer, dict) and isinstance(answer.get("error_code"), int):
         if status == 404 and answer["error_code"] not in ABSENT_CODES:
             raise _Trouble(f"404 for the path: is CUSTOMFIT_SCHEMA_REGISTRY_URL right? (error {answer['error_code']})")
         raise _Absent(str(answer.get("message"))[:200])

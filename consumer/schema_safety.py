@@ -17,9 +17,20 @@ GROWTH_MAX: Final = 64
 """Characters of names that a byte of a repeated value may become: an array of records with 50 empty fields of long
 names made 261 MB of 1 MB."""
 COST_MAX: Final = 2**21
-"""What a payload may cost to read, in values; one of 1 MiB by our own schema may cost as much. Reading stands still for
-a third of a second then; 1 MiB of records of one byte, which cost 5 each, took 1.4 s and 200 MB."""
+"""What a payload may cost to read, in values; one of 1 MiB by our own schema may cost as much. Reading stands still
+for some half a second then, a second with a large batch; a million UUIDs that are none took 4 s."""
 RECORD_COST: Final = 4
+CONTAINER_COST: Final = 4
+MADE_COST: Final = 7
+"""Of a time, a date or a decimal, beyond the number that it is made of."""
+MADE_TYPES: Final = frozenset(
+    {
+        *("timestamp-millis", "timestamp-micros", "local-timestamp-millis", "local-timestamp-micros"),
+        *("date", "time-millis", "time-micros", "decimal"),
+    }
+)
+RATES: Final = tuple(2.0**power for power in range(-3, 11))
+"""Costs of a byte that schemas are sorted by; of nested records it is a few hundred at the most."""
 DECIMAL_DIGITS_MAX: Final = 1000
 _PRIMITIVES: Final = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
 
@@ -29,15 +40,28 @@ class UnusableSchema(Exception):
 
 
 class _Size(NamedTuple):
+    """Of a value; what lies in arrays and maps counts for itself.
+
+    Of a union one branch is taken: the one that is cheapest in bytes is not the one with the longest names. So what a
+    value may be is compared with what it takes branch by branch, and of that the most is kept.
+    """
+
     nodes: int
-    bytes_min: int
-    """What a value takes at least."""
     has_free_parts: bool
     """Whether a value has a part that takes no bytes at all, outside of a union."""
-    name_characters: int = 0
-    """Of the names that a value is written out with, at the most; what lies in arrays and maps has its own limit."""
-    cost: int = 1
-    """Of reading a value, at the most; what lies in arrays and maps counts for itself."""
+    names: int
+    """Characters of the names that it is written out with, less GROWTH_MAX for each byte that it takes."""
+    costs: tuple[float, ...]
+    """What reading it costs, less so much for each byte that it takes: for each of RATES."""
+
+    def with_bytes(self, count: int) -> _Size:
+        """The same with so many bytes more."""
+        costs = tuple(cost - rate * count for cost, rate in zip(self.costs, RATES, strict=True))
+        return self._replace(names=self.names - GROWTH_MAX * count, costs=costs)
+
+
+def _leaf(bytes_min: int, cost: float, names: int = 0) -> _Size:
+    return _Size(1, bytes_min == 0, names, (cost,) * len(RATES)).with_bytes(bytes_min)
 
 
 def check(documents: Sequence[object]) -> int:
@@ -48,15 +72,15 @@ def check(documents: Sequence[object]) -> int:
     checker = _Checker()
     for document in documents:
         checker.size(document, "", 0)
-    return int(COST_MAX / checker.cost_of_a_byte)
+    return int(COST_MAX / checker.rate)
 
 
 class _Checker:
     def __init__(self) -> None:
         self._named: dict[str, _Size | None] = {}
         """None while it is being looked at."""
-        self.cost_of_a_byte = 1 / 1024
-        """Of what stands in arrays and maps, at the most; other values are few."""
+        self.rate = RATES[0]
+        """What a byte in arrays and maps costs at the most; other values are few."""
 
     def size(self, schema: object, namespace: str, depth: int) -> _Size:
         if depth > DEPTH_MAX:
@@ -71,13 +95,14 @@ class _Checker:
             return self._name(schema, namespace)
         if isinstance(schema, list):
             branches = [self.size(branch, namespace, depth + 1) for branch in schema]
+            if not branches:
+                raise UnusableSchema("not an Avro schema: a union of nothing")
             return _Size(
                 1 + sum(branch.nodes for branch in branches),
-                1 + min((branch.bytes_min for branch in branches), default=0),
                 any(branch.has_free_parts and branch.nodes > 1 for branch in branches),
-                max((branch.name_characters for branch in branches), default=0),
-                max((branch.cost for branch in branches), default=1),
-            )
+                max(branch.names for branch in branches),
+                tuple(map(max, zip(*(branch.costs for branch in branches), strict=True))),
+            ).with_bytes(1)
         if not isinstance(schema, Mapping):
             raise UnusableSchema("not an Avro schema")
         _check_decimal(schema)
@@ -90,11 +115,13 @@ class _Checker:
             case "record" | "error" | "enum" | "fixed":
                 return self._define(schema, namespace, depth)
             case _:
-                return self.size(kind, namespace, depth + 1)
+                size = self.size(kind, namespace, depth + 1)
+                is_made = schema.get("logicalType") in MADE_TYPES
+                return size._replace(costs=tuple(cost + MADE_COST for cost in size.costs)) if is_made else size
 
     def _name(self, name: str, namespace: str) -> _Size:
         if name in _PRIMITIVES:
-            return _Size(1, _PRIMITIVES[name], name == "null")
+            return _leaf(_PRIMITIVES[name], 1)
         full = name if "." in name or not namespace else f"{namespace}.{name}"
         key = full if full in self._named else name
         if key not in self._named:
@@ -108,10 +135,12 @@ class _Checker:
         size = self.size(item, namespace, depth + 1)
         if size.has_free_parts and not (key_bytes and size.nodes == 1):
             raise UnusableSchema("the schema has an array or map of values that take no bytes")
-        if size.name_characters > GROWTH_MAX * max(size.bytes_min, 1):
+        item = size.with_bytes(key_bytes)
+        if item.names > 0:
             raise UnusableSchema("the schema has an array or map of few bytes that become many long names")
-        self.cost_of_a_byte = max(self.cost_of_a_byte, size.cost / max(size.bytes_min + key_bytes, 1))
-        return _Size(1 + size.nodes, 1, has_free_parts=False, cost=2)
+        enough = (rate for rate, cost in zip(RATES, item.costs, strict=True) if cost <= 0)
+        self.rate = max(self.rate, next(enough, RATES[-1]))
+        return _leaf(1, CONTAINER_COST)._replace(nodes=1 + size.nodes)
 
     def _define(self, schema: Mapping[Any, Any], namespace: str, depth: int) -> _Size:
         name = _checked_name(schema.get("name"))
@@ -120,19 +149,19 @@ class _Checker:
         self._named[full] = None
         size = self._body(schema, namespace, depth)
         self._named[full] = size
-        for alias in schema.get("aliases") or ():
+        for alias in _list(schema.get("aliases") or []):
             _checked_name(alias)
         return size
 
     def _body(self, schema: Mapping[Any, Any], namespace: str, depth: int) -> _Size:
         if schema["type"] == "enum":
             longest = max((len(_checked_name(symbol)) for symbol in _list(schema.get("symbols"))), default=0)
-            return _Size(1, 1, has_free_parts=False, name_characters=longest, cost=1 + longest // 32)
+            return _leaf(1, 1 + longest // 32, names=longest)
         if schema["type"] == "fixed":
             length = schema.get("size")
             if not isinstance(length, int) or length < 0:
                 raise UnusableSchema("not an Avro schema: a fixed without a size")
-            return _Size(1, length, length == 0)
+            return _leaf(length, 1 + (MADE_COST if schema.get("logicalType") in MADE_TYPES else 0))
         sizes, names = [], 0
         for field in _list(schema.get("fields")):
             if not isinstance(field, Mapping):
@@ -141,10 +170,10 @@ class _Checker:
             sizes.append(self.size(field.get("type"), namespace, depth + 1))
         return _Size(
             1 + sum(size.nodes for size in sizes),
-            sum(size.bytes_min for size in sizes),
             not sizes or any(size.has_free_parts for size in sizes),
-            names + sum(size.name_characters for size in sizes),
-            RECORD_COST + sum(size.cost for size in sizes),
+            names + sum(size.names for size in sizes),
+            tuple(RECORD_COST + sum(costs) for costs in zip(*(size.costs for size in sizes), strict=True))
+            or (RECORD_COST,) * len(RATES),
         )
 
 

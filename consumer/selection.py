@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from consumer.decoding import DecodingRules, decode
-from consumer.events import Batch, DeadLetterReason, Event, Kind, Record
+from consumer.events import Batch, Event, Kind, Record
 from consumer.known_schemas import Read, Unreadable
 from consumer.replays import FAILED_AT, MESSAGE, REASON, STATUS, VALUE_OMITTED, Receipt, dead_letter_receipt, tail
 from consumer.wire_format import Encoded, wire_format
@@ -59,11 +59,10 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     def is_identify(self) -> bool:
         """Whether its traits could overwrite newer ones, or nobody here can say.
 
-        One that this version can't read is none: the service, being of the same version, won't send it either.
+        One that this version can't read is none: the service, being of the same version, won't send it either. But a
+        schema of the registry may be there by now.
         """
-        if self.type == UNREAD:
-            return self.reason != DeadLetterReason.UNDECODABLE.value
-        return self.type == Kind.IDENTIFY.value
+        return self.type in (UNREAD, Kind.IDENTIFY.value)
 
 
 def read_dead_letter(record: Record, readers: Mapping[bytes, Read]) -> DeadLetter | None:

@@ -146,6 +146,8 @@ def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue  # nohup
         loop.add_signal_handler(number, on_signal)
     return stopping
 

@@ -25,8 +25,10 @@ from consumer.avro import single_object_readers
 from consumer.avro_schemas import schema_text
 from consumer.cli import produce as module
 from consumer.cli.produce import key, lines, produce
+from consumer.cli.produce_format import encoder
 from consumer.samples import GARBAGE
 from tests.fake_registry import running_registry
+from tests.given_settings import load
 
 TOPIC = "segment-events"
 
@@ -128,6 +130,10 @@ def test_lines_of_a_file_are_sent_as_they_are(cluster: Cluster, topic: str, tmp_
 DEEP = {"type": "track", "userId": "u1", "event": "E", "properties": {"a": {"b": {"c": {"d": 1}}}}, "integrations": {}}
 FLAT = {"type": "identify", "userId": 7, "traits": {"plan": "pro", "seats": 2**53 + 1, "tags": ["a", None]}}
 OTHER = {"type": "track", "userId": "u1", "event": "E", "of_another_kind": True}
+UNIX = {"type": "track", "userId": "u1", "event": "E", "timestamp": 1700000000}
+LONG = (
+    b'{"type":"track","userId":"u1","event":"E","properties":{"pi":3.14159265358979323846,"n":123456789012345678901}}'
+)
 
 
 def sent_as(cluster: Cluster, topic: str, *options: str) -> tuple[set[bytes], list[bytes]]:
@@ -153,6 +159,17 @@ def test_single_objects_say_the_same(cluster: Cluster, topic: str) -> None:
 
     assert {b"garbage", json.dumps(OTHER).encode()} == texts
     assert sorted([FLAT, DEEP], key=str) == sorted(said, key=str)
+
+
+def test_what_avro_would_change_goes_as_it_is_or_as_text() -> None:
+    """Seconds since 1970 would be milliseconds, and long numbers doubles."""
+    encode = encoder(load(), "single-object")
+    encoded = encode(LONG)
+    assert encoded is not None
+    read = single_object_readers()[encoded[2:10]]
+
+    assert encode(json.dumps(UNIX).encode()) is None
+    assert b'"properties":{"pi":3.14159265358979323846,"n":123456789012345678901}' in read(encoded[10:])
 
 
 def test_avro_has_the_id_that_the_registry_gives(cluster: Cluster, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,6 +146,7 @@ def test_a_schema_that_nobody_has(registry: FakeRegistry, asking: Asking, code: 
         (403, b"", "403; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?"),
         (302, b"", "302"),
         (404, b"<html>", "404; is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
+        (404, b'{"error_code":[]}', "404; is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
         (404, b'{"error_code":404}', "404 for the path: is CUSTOMFIT_SCHEMA_REGISTRY_URL right? (error 404)"),
         (200, b"<html>", "200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
         (200, b"{}", "200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
@@ -241,6 +242,22 @@ def test_an_answer_without_end(registry: FakeRegistry, asking: Asking) -> None:
     registry.put("/schemas/ids/7", "x" * (SCHEMA_BYTES_MAX + 1))
 
     assert isinstance(asking.ask(7), SchemaMissing)
+
+
+@pytest.mark.parametrize(
+    "more", [{"references": 5}, {"references": {"a": 1}}, {"schema": '{"type":"enum","aliases":5}'}]
+)
+def test_an_answer_of_a_strange_shape_reads_nothing_and_ends_nothing(
+    registry: FakeRegistry, asking: Asking, more: dict[str, object]
+) -> None:
+    """Its records are dead letters; the thread goes on."""
+    registry.answers["/schemas/ids/7"] = (200, json.dumps({"schema": '"string"', **more}).encode())
+    registry.put("/schemas/ids/8", SCHEMA, schemaType=None)
+    answer = asking.ask(7)
+
+    assert isinstance(answer, SchemaFound)
+    assert isinstance(answer.read, str)
+    assert b'{"type":"alias"}' == read_with(asking.ask(8))
 
 
 @pytest.mark.parametrize("status", [502, 404])

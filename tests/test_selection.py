@@ -234,12 +234,12 @@ BY_THE_REGISTRY = b"\x00\x00\x00\x00\x07"
         (single_object({"type": "track", "userId": "ann", "event": "E"}), "refused", ("track", "ann", False)),
         (single_object(AVRO_IDENTIFY)[:-3], "undecodable", ("undecodable", "u1", False)),
         (BY_THE_REGISTRY + b"\x0alias", "refused", ("unread", "u1", True)),
-        (BY_THE_REGISTRY + b"\x0alias", "undecodable", ("unread", "u1", False)),
+        (BY_THE_REGISTRY + b"\x0alias", "undecodable", ("unread", "u1", True)),
         (BY_THE_REGISTRY + segment(type="identify", userId="ann"), "refused", ("identify", "ann", True)),
     ],
 )
 def test_whose_event_it_is_in_avro(value: bytes, reason: str, expected: tuple[str, str, bool]) -> None:
-    """Single objects are read; what takes the registry may be an identify, unless the service could not read it."""
+    """Single objects are read; what takes the registry may be an identify, also one whose schema was not there."""
     found = letter(0, 0, value, **{"customfit.reason": reason})
 
     assert expected == (found.type, found.user, found.is_identify)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Encode = Callable[[bytes], bytes | None]
 
 _NESTING_FIELDS: Final = ("properties", "traits", "context", "integrations", "_metadata")
-_MANY_DIGITS: Final = re.compile(rb"[0-9]{19}")
+_TIMES: Final = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
+_MANY_DIGITS: Final = re.compile(rb"[0-9][0-9.]{15}")
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SCHEMA: Final = "segment_event"
 
 
@@ -50,19 +52,17 @@ def _avro(text: bytes) -> bytes | None:
         return None
     if not isinstance(event, dict):
         return None
-    has_large_numbers = _MANY_DIGITS.search(text) is not None  # which a map would make doubles
-    written = None if has_large_numbers else _written(event)
-    return written if written is not None else _written(_with_texts(event))
+    if any(isinstance(event.get(field), int | float) for field in _TIMES):
+        return None  # seconds or milliseconds: the schema knows the latter only
+    has_long_numbers = _MANY_DIGITS.search(text) is not None  # which a map would make doubles
+    written = None if has_long_numbers else _written(event)
+    return written if written is not None else _written(event | _texts(event, text))
 
 
-def _with_texts(event: dict[str, Any]) -> dict[str, Any]:
-    """What nests deeper than the schema's maps goes as JSON text."""
-    texts: dict[str, Any] = {
-        field: msgspec.json.encode(event[field]).decode()
-        for field in _NESTING_FIELDS
-        if isinstance(event.get(field), dict)
-    }
-    return event | texts
+def _texts(event: dict[str, Any], text: bytes) -> dict[str, Any]:
+    """What nests deeper than the schema's maps goes as it stands in the JSON."""
+    members = _members.decode(text)
+    return {field: bytes(members[field]).decode() for field in _NESTING_FIELDS if isinstance(event.get(field), dict)}
 
 
 def _written(event: dict[str, Any]) -> bytes | None:
