@@ -131,9 +131,8 @@ DEEP = {"type": "track", "userId": "u1", "event": "E", "properties": {"a": {"b":
 FLAT = {"type": "identify", "userId": 7, "traits": {"plan": "pro", "seats": 2**53 + 1, "tags": ["a", None]}}
 OTHER = {"type": "track", "userId": "u1", "event": "E", "of_another_kind": True}
 UNIX = {"type": "track", "userId": "u1", "event": "E", "timestamp": 1700000000}
-LONG = (
-    b'{"type":"track","userId":"u1","event":"E","properties":{"pi":3.14159265358979323846,"n":123456789012345678901}}'
-)
+NUMBERS = b'{"pi":3.14159265358979323846,"n":123456789012345678901}'
+LONG = b'{"type":"track","userId":"u1","event":"E","properties":%b}' % NUMBERS
 
 
 def sent_as(cluster: Cluster, topic: str, *options: str) -> tuple[set[bytes], list[bytes]]:
@@ -169,7 +168,7 @@ def test_what_avro_would_change_goes_as_it_is_or_as_text() -> None:
     read = single_object_readers()[encoded[2:10]]
 
     assert encode(json.dumps(UNIX).encode()) is None
-    assert b'"properties":{"pi":3.14159265358979323846,"n":123456789012345678901}' in read(encoded[10:])
+    assert b'"properties":' + NUMBERS in read(encoded[10:])
 
 
 def test_avro_has_the_id_that_the_registry_gives(cluster: Cluster, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ def test_hostile_records_among_good_ones_end_as_documented_and_stop_nothing(scen
     wanted = Counter(end for hostile, _ in produced for end in hostile.ends)
     wanted[SENT] += len(USERS) * ROUNDS
     assert dict(wanted) == finished(samples)
-    assert set(series) == set(samples), "no label comes from a record"
+    assert set() == {name for name in set(samples) - set(series) if "partition=" not in name}, "no label is a record's"
     assert [] == [part for part in ("Traceback", "\x1b", "\nERROR forged line") if part in one.log]
 
 

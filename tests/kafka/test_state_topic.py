@@ -199,7 +199,7 @@ def test_an_event_waits_for_its_record_in_the_state_topic(
     with Service(tmp_path, settings).wait_ready() as service:
         wait_until(lambda: len(sent(emulator, "ann")) == 2, "ann's events")
         wait_until(lambda: "state topic can't be written" in service.log, "the log says so")
-        waiting = service.samples()
+        wait_until(lambda: service.samples()["customfit_events_unfinished"] == 1, "the track is unfinished")
         broker.tool(
             "kafka.admin.ConfigCommand", "--bootstrap-server", broker.bootstrap_servers, "--alter",
             "--topic", state_topic, "--add-config", "max.message.bytes=1000000",
@@ -207,7 +207,6 @@ def test_an_event_waits_for_its_record_in_the_state_topic(
         wait_until(service.caught_up, "caught up")
         assert 0 == service.stop()
 
-    assert 1 == waiting["customfit_events_unfinished"]
     assert ["introduction-track-ann-0", "track-ann-0"] == sent(emulator, "ann")
     assert {User("ann"): True} == stored_topic(broker, state_topic)[0]
 
