@@ -352,7 +352,8 @@ class Pipeline:
         held = {partition.topic for partition in self._sequencer.assignments}
         self._access_again(self._denied.keys() - held)  # of what is new, it is said again if it is still so
         self._reporter.rebalanced("assigned", list(starts))
-        for partition, start in starts.items():
+        # Replays last: they wait for the states of the source's partitions.
+        for partition, start in sorted(starts.items(), key=lambda item: item[0].topic != self._settings.kafka_topic):
             finished_before = commit_metadata.decode(start.metadata, start.offset, cluster_id)
             if start.metadata and finished_before is None:
                 self._reporter.metadata_ignored(partition)

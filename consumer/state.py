@@ -69,6 +69,8 @@ class UserStates:
         self._states: dict[Partition, PartitionState] = {}
         self._tenures: dict[Partition, Assignment] = {}
         """What is to be open. Without a state: when the topic has got a partition for it."""
+        self._replays: dict[Partition, Assignment] = {}
+        """Those that wait for the source's states, where their users are looked for."""
         self._growth = Growth(settings, self._on_grown)
         self._told: set[str] = set()
         """Kinds of problems that were told and last."""
@@ -151,6 +153,9 @@ class UserStates:
             self._mended("not_read")
         if not self._reader.reading:
             self._reader.close()
+        if self._replays and not any(state.restoring for state in self._states.values()):
+            for partition in list(self._replays):
+                self._post(StateOpened(self._replays.pop(partition), 0))
         self._try_again(now)
         if now >= self._touch_at:
             self._touch_at = now + TOUCH_SECONDS
@@ -193,7 +198,7 @@ class UserStates:
         if partition in self._states:
             return
         if partition.topic != self._settings.kafka_topic:  # of a replay nothing is kept
-            self._post(StateOpened(assignment, 0))
+            self._replays[partition] = assignment
             return
         self._tenures[partition] = assignment
         if partition.number >= self._topic.partitions:
@@ -244,6 +249,7 @@ class UserStates:
 
     def _close(self, partition: Partition) -> None:
         self._tenures.pop(partition, None)
+        self._replays.pop(partition, None)
         self._growth.done(partition)
         state = self._states.pop(partition, None)
         if state is None:
@@ -437,12 +443,7 @@ class UserStates:
         if not state.restoring:
             self._reader.stop(partition.number)
             seconds = now - self._opened_at[partition]
-            log.log(
-                logging.INFO if seconds > SLOW_RESTORE_SECONDS else logging.DEBUG,
-                "the state of %s is ready: %d identified users; %d records were read in %.1f s",
-                partition,
-                state.users,
-                state.records_read,
-                seconds,
-            )
+            level = logging.INFO if seconds > SLOW_RESTORE_SECONDS else logging.DEBUG
+            told = "the state of %s is ready: %d identified users; %d records were read in %.1f s"
+            log.log(level, told, partition, state.users, state.records_read, seconds)
             self._post(StateOpened(self._tenures[partition], state.users))
