@@ -128,11 +128,8 @@ def _or_as_it_is(reader: Callable[..., Any]) -> Callable[..., Any]:
     return read
 
 
-for _kind in ("timestamp-millis", "timestamp-micros", "local-timestamp-millis", "local-timestamp-micros"):
-    LOGICAL_READERS[f"long-{_kind}"] = _or_as_it_is(LOGICAL_READERS[f"long-{_kind}"])
-for _kind in ("int-date", "int-time-millis", "long-time-micros"):
-    LOGICAL_READERS[_kind] = _or_as_it_is(LOGICAL_READERS[_kind])
 del LOGICAL_READERS["string-uuid"]  # it is text already, and a million that are none took 4 s
+LOGICAL_READERS.update({kind: _or_as_it_is(reader) for kind, reader in LOGICAL_READERS.items()})
 LOGICAL_READERS["bytes-decimal"] = LOGICAL_READERS["fixed-decimal"] = _decimal
 
 

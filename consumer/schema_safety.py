@@ -115,9 +115,8 @@ class _Checker:
             case "record" | "error" | "enum" | "fixed":
                 return self._define(schema, namespace, depth)
             case _:
-                size = self.size(kind, namespace, depth + 1)
-                is_made = schema.get("logicalType") in MADE_TYPES
-                return size._replace(costs=tuple(cost + MADE_COST for cost in size.costs)) if is_made else size
+                size, made_cost = self.size(kind, namespace, depth + 1), _made_cost(schema)
+                return size._replace(costs=tuple(cost + made_cost for cost in size.costs))
 
     def _name(self, name: str, namespace: str) -> _Size:
         if name in _PRIMITIVES:
@@ -161,7 +160,7 @@ class _Checker:
             length = schema.get("size")
             if not isinstance(length, int) or length < 0:
                 raise UnusableSchema("not an Avro schema: a fixed without a size")
-            return _leaf(length, 1 + (MADE_COST if schema.get("logicalType") in MADE_TYPES else 0))
+            return _leaf(length, 1 + _made_cost(schema))
         sizes, names = [], 0
         for field in _list(schema.get("fields")):
             if not isinstance(field, Mapping):
@@ -175,6 +174,11 @@ class _Checker:
             tuple(RECORD_COST + sum(costs) for costs in zip(*(size.costs for size in sizes), strict=True))
             or (RECORD_COST,) * len(RATES),
         )
+
+
+def _made_cost(schema: Mapping[Any, Any]) -> int:
+    logical_type = schema.get("logicalType")
+    return MADE_COST if isinstance(logical_type, str) and logical_type in MADE_TYPES else 0
 
 
 def _list(value: object) -> list[Any]:

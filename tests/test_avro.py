@@ -472,6 +472,11 @@ def test_a_payload_is_limited_where_its_schema_makes_much_of_a_byte(schema: Any,
     assert bytes_max == check([schema])
 
 
+def test_a_logical_type_of_a_strange_shape_is_one_that_nobody_knows() -> None:
+    """Avro has those ignored; it is no name that could be looked up."""
+    assert b'{"v":1}' == avro_reader([record(("v", {"type": "long", "logicalType": []}))])(b"\x02")
+
+
 def test_nullable_records_in_an_array_are_as_good_as_others() -> None:
     """A null takes a byte and has no names; a product has 24 names, and takes a byte for each of them."""
     product = record(*((f"a_longer_name_{number}", ["null", "string"]) for number in range(24)), name="Product")

@@ -245,7 +245,12 @@ def test_an_answer_without_end(registry: FakeRegistry, asking: Asking) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"references": 5}, {"references": {"a": 1}}, {"schema": '{"type":"enum","aliases":5}'}]
+    "more",
+    [
+        {"references": 5},
+        {"references": {"a": 1}},
+        {"schema": '{"type":"enum","name":"E","aliases":5}'},
+    ],
 )
 def test_an_answer_of_a_strange_shape_reads_nothing_and_ends_nothing(
     registry: FakeRegistry, asking: Asking, more: dict[str, object]
