@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.served import Quiet, served
 
 
 class FakeRegistry:
@@ -51,7 +52,7 @@ def running_registry(tls: ssl.SSLContext | None = None) -> Iterator[FakeRegistry
     """One that listens until the end of the block; `tls`: by https alone."""
     registry = FakeRegistry()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             registry.authorizations.append(self.headers.get("Authorization"))
             registry.encodings.append(self.headers.get("Accept-Encoding"))
@@ -75,18 +76,5 @@ def running_registry(tls: ssl.SSLContext | None = None) -> Iterator[FakeRegistry
             registry.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.do_GET()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    registry.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with served(Handler, tls) as registry.url:
         yield registry
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

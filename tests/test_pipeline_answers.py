@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import pytest
 
 from consumer.answers import Answered
 from consumer.events import Partition, Record
-from consumer.gate import Gate
 from consumer.inputs import Assigned, Fetched, LookedUp, Responded, StartPoint, StateOpened
-from consumer.known_schemas import KnownSchemas
-from consumer.sequencer import Sequencer, SequencingRules
 from tests.given_events import segment
-from tests.given_settings import load
-from tests.simulated_member import SilentReporter, SteppedPipeline
+from tests.given_pipeline import pipeline_with
 
 P0 = Partition("segment-events", 0)
 
@@ -34,13 +28,11 @@ class Destination:
 )
 def test_the_destination_is_told_of_what_blames_key_or_url(status: int, told: list[int]) -> None:
     """It is how a rotated key is noticed."""
-    edge, destination = cast("Any", SilentReporter()), Destination()
-    sequencer = Sequencer(SequencingRules(), Gate(100, lambda _n: 1.0, 10.0), lambda _n: 1.0)
-    schemas = KnownSchemas({}, has_registry=False)
-    pipeline = SteppedPipeline(lambda: 0.0, load(), edge, sequencer, edge, edge, edge, destination, edge, schemas, edge)
+    destination = Destination()
+    pipeline = pipeline_with(destination=destination)
     pipeline.turn([Assigned({P0: StartPoint(0, None)}, "c")], 0.0)
     value = segment(type="identify", userId="u1")
-    pipeline.turn([StateOpened(sequencer.assignments[P0], 0)], 0.0)
+    pipeline.turn([StateOpened(pipeline._sequencer.assignments[P0], 0)], 0.0)
     pipeline.turn([Fetched([Record(P0, 0, 0, b"u1", value, None, 0.0, len(value))], {})], 0.0)
     pipeline.turn([LookedUp({})], 0.0)
     [delivery] = pipeline.sent

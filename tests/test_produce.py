@@ -7,17 +7,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from subprocess import PIPE
-from typing import NamedTuple
 
 import pytest
 import typer
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from typer.testing import CliRunner, Result
 
 from consumer import kafka_client
@@ -29,35 +26,15 @@ from consumer.cli.produce_format import encoder
 from consumer.samples import GARBAGE
 from tests.fake_registry import running_registry
 from tests.given_settings import load
+from tests.mock_cluster import Cluster, mock_cluster
 
 TOPIC = "segment-events"
-
-
-class Cluster(NamedTuple):
-    """Where the mock cluster listens; it lives as long as its producer."""
-
-    servers: str
-    keeper: Producer
-
-    def records(self, count: int, topic: str = TOPIC) -> list[Message]:
-        """The first `count` records of all partitions, within each in order."""
-        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "reader"})
-        partitions = self.keeper.list_topics(topic, timeout=10).topics[topic].partitions
-        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
-        found: list[Message] = []
-        deadline = time.monotonic() + 20
-        while len(found) < count and time.monotonic() < deadline:
-            found += [message for message in consumer.consume(count, 0.2) if message.error() is None]
-        consumer.close()
-        return found
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Cluster:
     """A cluster of one broker."""
-    keeper = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "log_level": 0})
-    broker = next(iter(keeper.list_topics(timeout=10).brokers.values()))
-    return Cluster(f"{broker.host}:{broker.port}", keeper)
+    return mock_cluster()
 
 
 @pytest.fixture

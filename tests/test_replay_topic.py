@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from confluent_kafka import Producer
 
 from consumer import kafka_topics
 from consumer.kafka_client import KafkaUnavailable
@@ -15,6 +14,7 @@ from consumer.kafka_topics import TopicNotCreated, create_replay_topic, prepare
 from consumer.settings import Settings
 from consumer.topic_reader import Bounds, TopicReader
 from tests.given_settings import load
+from tests.mock_cluster import mock_cluster
 
 TOPIC = "events"
 
@@ -23,14 +23,12 @@ TOPIC = "events"
 def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Settings]:
     """Those for a mock cluster with source and dead-letter topic, which can't create topics on request."""
     monkeypatch.setattr(kafka_topics, "REQUEST_SECONDS", 2.0)  # so long it says nothing to what it does not know
-    keeper = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "log_level": 0})
-    [broker] = keeper.list_topics(timeout=10).brokers.values()
+    cluster = mock_cluster()
     for topic in (TOPIC, f"{TOPIC}.customfit-dlq"):
-        keeper.list_topics(topic, timeout=10)  # asking for it makes it
+        cluster.keeper.list_topics(topic, timeout=10)  # asking for it makes it
 
     def make() -> Settings:
-        assert keeper
-        return load(kafka_bootstrap_servers=f"{broker.host}:{broker.port}", kafka_topic=TOPIC)
+        return load(kafka_bootstrap_servers=cluster.servers, kafka_topic=TOPIC)
 
     return make
 

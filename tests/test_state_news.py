@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
 
 from consumer.events import Partition, Record, User
-from consumer.gate import Gate
 from consumer.inputs import (
     Assigned,
     Fetched,
@@ -18,13 +16,10 @@ from consumer.inputs import (
     StateOpened,
     StateProblem,
 )
-from consumer.known_schemas import KnownSchemas
 from consumer.offsets import CommitPoint
 from consumer.pipeline import Pipeline
-from consumer.sequencer import Sequencer, SequencingRules
 from tests.given_events import segment
-from tests.given_settings import load
-from tests.simulated_member import SilentReporter, SteppedPipeline
+from tests.given_pipeline import pipeline_with
 
 P0 = Partition("segment-events", 0)
 ASSIGNED = Assigned({P0: StartPoint(0, None)}, "c")
@@ -43,19 +38,10 @@ class Source:
         """It is never answered."""
 
 
-def pipeline_with(source: Source) -> SteppedPipeline:
-    """A loop with this source, and with edges that take all and say nothing."""
-    edge = cast("Any", SilentReporter())
-    settings = load()
-    sequencer = Sequencer(SequencingRules(), Gate(100, lambda _n: 1.0, 10.0), lambda _n: 1.0)
-    schemas = KnownSchemas({}, has_registry=False)
-    return SteppedPipeline(lambda: 0.0, settings, edge, sequencer, source, edge, edge, edge, edge, schemas, edge)
-
-
 def test_a_state_that_is_read_again_resumes_nothing() -> None:
     """A damaged file is rebuilt while the partition is ours: it may rest, for a schema or for good."""
     source = Source()
-    pipeline = pipeline_with(source)
+    pipeline = pipeline_with(source=source)
     pipeline.turn([ASSIGNED], 0.0)
     tenure = pipeline._sequencer.assignments[P0]
     pipeline.turn([StateOpened(tenure, 1), StateOpened(tenure, 2)], 1.0)
@@ -67,7 +53,7 @@ def test_a_state_that_is_read_again_resumes_nothing() -> None:
 def test_the_state_of_an_earlier_tenure_resumes_nothing() -> None:
     """It was ready when the partition was lost, which comes back at once: its state is being read anew."""
     source = Source()
-    pipeline = pipeline_with(source)
+    pipeline = pipeline_with(source=source)
     pipeline.turn([ASSIGNED], 0.0)
     earlier = pipeline._sequencer.assignments[P0]
     pipeline.turn([Lost([P0]), ASSIGNED, StateOpened(earlier, 1)], 1.0)
@@ -81,7 +67,7 @@ def test_the_state_of_an_earlier_tenure_resumes_nothing() -> None:
 
 def test_each_trouble_with_the_state_topic_lasts_until_it_is_mended() -> None:
     """One that ends says nothing of another."""
-    pipeline = pipeline_with(Source())
+    pipeline = pipeline_with()
     troubles: list[str | None] = []
     news: list[Input] = [
         StateProblem("not_stored", "disk full"),
@@ -100,7 +86,7 @@ def test_each_trouble_with_the_state_topic_lasts_until_it_is_mended() -> None:
 
 def test_a_delete_outruns_what_another_partition_was_told() -> None:
     """The user was looked up for both at once: the second answer comes after the delete of the first."""
-    pipeline = pipeline_with(Source())
+    pipeline = pipeline_with()
     other = Partition("segment-events", 1)
     pipeline.turn([Assigned(dict.fromkeys((P0, other), StartPoint(0, None)), "c")], 0.0)
     delete, track = segment(type="delete", userId="u1"), segment(userId="u1", event="e")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from tests.kafka.secured import USER
+from tests.served import Quiet, served
 
 
 class TokenEndpoint:
@@ -26,7 +26,7 @@ class TokenEndpoint:
         """What answers a request."""
         endpoint = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 endpoint.asked.append(self.headers.get("Authorization"))
@@ -36,9 +36,6 @@ class TokenEndpoint:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Say nothing."""
 
         return Handler
 
@@ -54,13 +51,6 @@ class TokenEndpoint:
 def oidc_provider(token_seconds: float) -> Iterator[TokenEndpoint]:
     """A provider that gives the user tokens of so many seconds."""
     endpoint = TokenEndpoint(token_seconds)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), endpoint.handler())
-    endpoint.url = f"http://127.0.0.1:{server.server_address[1]}/token"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with served(endpoint.handler()) as url:
+        endpoint.url = f"{url}/token"
         yield endpoint
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
