@@ -30,10 +30,11 @@ demo: venv ## the whole promise on this machine, nothing to install (ARGS=--keep
 test: venv kafka ## every test; those that need a real broker where Java and Maven are there
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: venv ## lint, format, types
+check: venv ## lint, format, types, what may import what
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 audit: venv ## known flaws of what the image is made of (REQUIRE_AUDIT=1: a service must be asked, too)
 	@$(BIN)/python -m tests.audit
@@ -55,8 +56,8 @@ rolling: venv kafka ## a rolling restart and a fail-over under load, measured (A
 	@$(BIN)/python -m bench.rolling_restart $(ARGS)
 
 kafka: venv ## fetch a real Kafka broker and a schema registry for the tests into .kafka
-	@$(BIN)/python -m tests.kafka.broker
-	@$(BIN)/python -m tests.kafka.registry
+	@$(BIN)/python -m tests.real_broker.broker
+	@$(BIN)/python -m tests.real_broker.registry
 
 lock: ## renew the lock files (needs uv)
 	$(COMPILE) --group build -o requirements-build.lock

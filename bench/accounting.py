@@ -13,14 +13,14 @@ from itertools import islice
 from typing import Any
 
 from bench.workload import Workload
-from consumer.commits import CommitSchedule
-from consumer.decoding import DecodingRules, decode
-from consumer.events import Delivered, Event, Partition, Record
-from consumer.gate import Gate
-from consumer.lanes import Delivery
-from consumer.mapping import request_body
-from consumer.offsets import OffsetTracker
-from consumer.sequencer import Sequencer, SequencingRules
+from consumer.customfit.mapping import request_body
+from consumer.segment.decoding import DecodingRules, decode
+from consumer.sequencing.commits import CommitSchedule
+from consumer.sequencing.events import Delivered, Event, Partition, Record
+from consumer.sequencing.gate import Gate
+from consumer.sequencing.lanes import Delivery
+from consumer.sequencing.offsets import OffsetTracker
+from consumer.sequencing.sequencer import Sequencer, SequencingRules
 
 PARTITIONS = 6
 IN_FLIGHT = 64

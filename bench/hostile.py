@@ -3,7 +3,7 @@
     python -m bench.hostile [--events 10000] [--hostile 500] [--rate 500] [--rounds 3]
 
 The runs take turns on one broker, each with a topic of its own of 3 partitions: good events alone; with hostile
-records of every small kind of tests/hostile_records.py; with all, batches too that become 8 MiB when unpacked.
+records of every small kind of tests/fakes/hostile_records.py; with all, batches too that become 8 MiB when unpacked.
 Latency is the time from producing a good event to its arrival at the sink. Prints a Markdown table: medians of the
 rounds, and each against the good events alone. Needs what `make bench` needs.
 """
@@ -27,10 +27,10 @@ from bench.builds import GO, build
 from bench.processes import cpu_seconds, peak_memory_mb
 from bench.sink import Sink
 from bench.workload import Workload, producer
-from tests.fake_registry import FakeRegistry, running_registry
-from tests.hostile_records import BOMB_BYTES, CODECS, EVIL_SCHEMAS, SENT, Hostile, among, kinds
-from tests.kafka.broker import Broker
-from tests.kafka.running_service import Service, wait_until
+from tests.fakes.fake_registry import FakeRegistry, running_registry
+from tests.fakes.hostile_records import BOMB_BYTES, CODECS, EVIL_SCHEMAS, SENT, Hostile, among, kinds
+from tests.real_broker.broker import Broker
+from tests.real_broker.running_service import Service, wait_until
 
 PARTITIONS: Final = 3
 USERS: Final = 2_000

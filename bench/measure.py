@@ -22,7 +22,7 @@ from bench.contenders import Contender, Job
 from bench.processes import cpu_seconds, peak_memory_mb
 from bench.sink import Sink
 from bench.workload import Workload, fill, produce_at
-from tests.kafka.broker import Broker
+from tests.real_broker.broker import Broker
 
 LOOK_SECONDS = 0.1
 STALL_SECONDS_MAX = 60.0

@@ -20,7 +20,7 @@ from bench.contenders import CONTENDERS, OURS
 from bench.measure import Conditions, Run
 from bench.processes import thread_cpu_seconds
 from bench.workload import Workload, fill
-from tests.kafka.broker import Broker
+from tests.real_broker.broker import Broker
 
 WARM_UP_SECONDS = 4.0
 SAMPLES_PER_SECOND = 100

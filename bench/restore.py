@@ -16,15 +16,15 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
-from consumer.assignment import Assignment
-from consumer.events import Partition, User
-from consumer.inputs import Input, StateOpened, ThreadEnded
-from consumer.offsets import OffsetTracker
+from consumer.ports.inputs import Input, StateOpened, ThreadEnded
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import Partition, User
+from consumer.sequencing.offsets import OffsetTracker
 from consumer.settings import Settings, load_settings
-from consumer.state import UserStates
-from consumer.state_records import StateKey, encode_key, encode_value
-from consumer.state_topic import prepare_state_topic
-from tests.kafka.broker import Broker
+from consumer.state.records import StateKey, encode_key, encode_value
+from consumer.state.thread import UserStates
+from consumer.state.topic import prepare_state_topic
+from tests.real_broker.broker import Broker
 
 TOPIC = "segment-events"
 PATIENCE_SECONDS = 300.0

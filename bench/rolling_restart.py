@@ -24,9 +24,9 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from consumer.emulator import Emulator, running_emulator
-from tests.kafka.broker import Broker
-from tests.kafka.running_service import KEY, Service, wait_until
+from consumer.emulator.server import Emulator, running_emulator
+from tests.real_broker.broker import Broker
+from tests.real_broker.running_service import KEY, Service, wait_until
 
 PARTITIONS: Final = 6
 MEMBERS: Final = 3

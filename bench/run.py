@@ -26,7 +26,7 @@ from bench.machine import describe
 from bench.measure import Conditions, measure, measure_latency, measure_restore
 from bench.scenarios import SCENARIOS, Point, Scenario
 from bench.workload import fill
-from tests.kafka.broker import Broker
+from tests.real_broker.broker import Broker
 
 ACCOUNTING = "accounting"
 PROFILE = "profile"

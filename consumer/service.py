@@ -17,25 +17,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from consumer.avro import single_object_readers
-from consumer.dead_letters import DeadLetters
-from consumer.gate import Gate
-from consumer.health import Health, liveness, readiness, status
-from consumer.inbox import Inbox
-from consumer.inputs import Stop
-from consumer.kafka import Source
-from consumer.kafka_client import KafkaUnavailable
-from consumer.kafka_topics import prepare
-from consumer.key_rotation import RotatingEngine
-from consumer.known_schemas import KnownSchemas
-from consumer.metrics import Metrics
-from consumer.pipeline import Pipeline
-from consumer.reporter import Reporter
-from consumer.schema_registry import SchemaRegistry
-from consumer.sequencer import Sequencer, SequencingRules
-from consumer.server import HttpServer, Page
-from consumer.state import UserStates
-from consumer.state_topic import StateTopic, prepare_state_topic
+from consumer.avro.known_schemas import KnownSchemas
+from consumer.avro.reader import single_object_readers
+from consumer.customfit.key_rotation import RotatingEngine
+from consumer.dead_letters.writer import DeadLetters
+from consumer.kafka.client import KafkaUnavailable
+from consumer.kafka.schema_registry import SchemaRegistry
+from consumer.kafka.source import Source
+from consumer.kafka.topics import prepare
+from consumer.loop.pipeline import Pipeline
+from consumer.ops.health import Health, liveness, readiness, status
+from consumer.ops.metrics import Metrics
+from consumer.ops.reporter import Reporter
+from consumer.ops.server import HttpServer, Page
+from consumer.ports.inbox import Inbox
+from consumer.ports.inputs import Stop
+from consumer.sequencing.gate import Gate
+from consumer.sequencing.sequencer import Sequencer, SequencingRules
+from consumer.state.thread import UserStates
+from consumer.state.topic import StateTopic, prepare_state_topic
 
 if TYPE_CHECKING:
     from consumer.settings import Settings

@@ -10,12 +10,12 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 from consumer.cli import COMMANDS
-from consumer.events import DeadLetterReason
-from consumer.kafka_client import consumer_config, producer_config
-from consumer.metrics import Metrics
+from consumer.kafka.client import consumer_config, producer_config
+from consumer.ops.metrics import Metrics
+from consumer.sequencing.events import DeadLetterReason
 from consumer.settings import load_settings, settings_table
-from tests.given_snapshot import snapshot
-from tests.kafka.secured import Authority
+from tests.ops.given_snapshot import snapshot
+from tests.real_broker.secured import Authority
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

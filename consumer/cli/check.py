@@ -14,7 +14,7 @@ import typer
 from consumer.cli.exits import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE, fail, leave, settings_or_exit
 
 if TYPE_CHECKING:
-    from consumer.answers import Answer
+    from consumer.customfit.answers import Answer
     from consumer.settings import Settings
 
 TEST_USER: Final = "customfit-consumer-check"
@@ -64,8 +64,8 @@ def check(
 
 
 def _kafka_findings(settings: Settings) -> list[Finding]:
-    from consumer.kafka_client import KafkaMisconfigured, KafkaUnavailable
-    from consumer.kafka_topics import inspect
+    from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable
+    from consumer.kafka.topics import inspect
 
     try:
         seen = inspect(settings)
@@ -91,7 +91,7 @@ def _kafka_findings(settings: Settings) -> list[Finding]:
 
 
 def _registry_findings(settings: Settings) -> list[Finding]:
-    from consumer.schema_registry import RegistryUnavailable, inspect_registry
+    from consumer.kafka.schema_registry import RegistryUnavailable, inspect_registry
 
     if settings.schema_registry_url is None:
         return []
@@ -106,9 +106,9 @@ async def _destination_findings(settings: Settings) -> list[Finding]:
     """Post one identify as the settings say; when it is refused, say which other way of sending is accepted."""
     from dataclasses import replace
 
-    from consumer.answers import Answered
-    from consumer.destination import EngineUnavailable
-    from consumer.events import Delivered
+    from consumer.customfit.answers import Answered
+    from consumer.customfit.target import EngineUnavailable
+    from consumer.sequencing.events import Delivered
 
     try:
         answer, outcome = await _try(settings)
@@ -132,9 +132,9 @@ async def _destination_findings(settings: Settings) -> list[Finding]:
 async def _try(settings: Settings) -> tuple[Answer, object]:
     from datetime import datetime
 
-    from consumer.answers import judge
-    from consumer.destination import open_engine
-    from consumer.mapping import test_identify
+    from consumer.customfit.answers import judge
+    from consumer.customfit.mapping import test_identify
+    from consumer.customfit.target import open_engine
 
     engine = open_engine(settings)
     try:
@@ -146,7 +146,7 @@ async def _try(settings: Settings) -> tuple[Answer, object]:
 
 
 def _text(answer: Answer) -> str:
-    from consumer.answers import Answered
+    from consumer.customfit.answers import Answered
 
     if isinstance(answer, Answered):
         return f"{answer.status} {answer.body.decode(errors='replace')!r}"

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from consumer.cli.exits import EXIT_ERROR, fail
-from consumer.demo import Demo, DemoFailed, Script
-from consumer.demo import Progress as Point
-from consumer.demo_proof import Proof
+from consumer.demo.demo import Demo, DemoFailed, Script
+from consumer.demo.demo import Progress as Point
+from consumer.demo.proof import Proof
 
 
 def demo(

@@ -16,7 +16,7 @@ from consumer.cli.exits import EXIT_ERROR, fail, settings_or_exit
 from consumer.cli.reading import bounds_or_exit, survey_all, work
 
 if TYPE_CHECKING:
-    from consumer.selection import Filters
+    from consumer.dead_letters.selection import Filters
 
 dlq = typer.Typer(no_args_is_help=True, help="Look into dead letters, and replay them.")
 
@@ -47,8 +47,8 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Show the dead letters that have not been replayed, one a line."""
-    from consumer.dead_letter_text import as_json as to_json
-    from consumer.dead_letter_text import table
+    from consumer.dead_letters.text import as_json as to_json
+    from consumer.dead_letters.text import table
 
     settings, filters = (
         settings_or_exit(os.environ, config, api_key_required=False),
@@ -86,7 +86,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one dead letter: key, headers, value; what a terminal could obey is escaped."""
-    from consumer.dead_letter_text import page, page_json
+    from consumer.dead_letters.text import page, page_json
 
     settings = settings_or_exit(os.environ, config, api_key_required=False)
     if (numbers := re.fullmatch(r"([0-9]{1,9}):([0-9]{1,18})", place)) is None:
@@ -148,8 +148,8 @@ def replay(
 
 def filters_of(reason: list[str] | None, user: str | None, since: str | None, until: str | None) -> Filters:
     """The options as filters; exit code 2 for a time that is none."""
-    from consumer.dead_letter_text import moment_ms
-    from consumer.selection import Filters
+    from consumer.dead_letters.selection import Filters
+    from consumer.dead_letters.text import moment_ms
 
     moments: list[int | None] = []
     for name, text in (("--since", since), ("--until", until)):

@@ -17,10 +17,10 @@ import typer
 from consumer.cli.exits import EXIT_ERROR, fail
 
 if TYPE_CHECKING:
-    from consumer.emulator import Emulator
-    from consumer.emulator_contract import Call
-    from consumer.emulator_faults import Faults
-    from consumer.ledger import Ledger
+    from consumer.emulator.contract import Call
+    from consumer.emulator.faults import Faults
+    from consumer.emulator.ledger import Ledger
+    from consumer.emulator.server import Emulator
 
 PROBLEM_LINES_MAX: Final = 20
 PROBLEM_LINES_SECONDS: Final = 10.0
@@ -59,7 +59,7 @@ def emulator(
     reset_unrecorded_rate: Annotated[float, typer.Option(help="Share of requests lost with their answer.")] = 0.0,
 ) -> None:
     """Stand in for CustomFit's API: check what is sent, keep a ledger, fail as told (while it runs: POST /control)."""
-    from consumer.emulator import Emulator
+    from consumer.emulator.server import Emulator
 
     faults = _faults(
         latency_seconds=latency_seconds,
@@ -90,7 +90,7 @@ def emulator(
 
 
 def _faults(**changes: Any) -> Faults:
-    from consumer.emulator_faults import Faults, FaultsError
+    from consumer.emulator.faults import Faults, FaultsError
 
     faults = Faults()
     try:
@@ -101,7 +101,7 @@ def _faults(**changes: Any) -> Faults:
 
 
 def _ledger(file: Path | None, events_max: int) -> Ledger:
-    from consumer.ledger import Ledger, LedgerFileError
+    from consumer.emulator.ledger import Ledger, LedgerFileError
 
     try:
         return Ledger(events_max=events_max, file=file)

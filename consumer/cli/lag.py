@@ -19,7 +19,7 @@ def lag(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """The group's lag per partition, in offsets and seconds; also while no consumer runs."""
-    from consumer.group_lag import group_lag
+    from consumer.kafka.lag import group_lag
 
     settings = settings_or_exit(os.environ, config, api_key_required=False)
     with work(settings) as (reader, _):

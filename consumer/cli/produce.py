@@ -112,7 +112,7 @@ def _formatted(records: Iterator[Record], settings: Settings, format_: Format) -
     if format_ == "json":
         return _Formatted(records, lambda text: text)
     from consumer.cli.produce_format import encoder
-    from consumer.schema_registry import RegistryUnavailable
+    from consumer.kafka.schema_registry import RegistryUnavailable
 
     if format_ == "avro" and settings.schema_registry_url is None:
         fail("--format avro needs CUSTOMFIT_SCHEMA_REGISTRY_URL; single-object needs no registry", EXIT_SETTINGS)
@@ -124,7 +124,7 @@ def _formatted(records: Iterator[Record], settings: Settings, format_: Format) -
 
 def samples(users: int, events: int, seed: int, garbage_every: int) -> Iterator[Record]:
     """Sample events that happen now."""
-    from consumer.samples import encoded_samples
+    from consumer.demo.samples import encoded_samples
 
     return encoded_samples(users, events, seed, garbage_every=garbage_every, start_seconds=time.time())
 
@@ -185,7 +185,7 @@ class Sender:
     def __init__(self, target: Target) -> None:
         from confluent_kafka import KafkaException, Producer
 
-        from consumer.kafka_client import producer_config
+        from consumer.kafka.client import producer_config
 
         self.acknowledged = 0
         self.failed = 0

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import fastavro
 import msgspec
 
-from consumer.avro import event_schema
-from consumer.avro_schemas import schema_text, single_object_header
-from consumer.schema_registry import register_schema
+from consumer.avro.reader import event_schema
+from consumer.avro.schemas import schema_text, single_object_header
+from consumer.kafka.schema_registry import register_schema
 
 if TYPE_CHECKING:
     from consumer.cli.produce import Format

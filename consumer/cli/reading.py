@@ -10,9 +10,9 @@ from consumer.cli.exits import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE, fail
 from consumer.cli.produce import Interrupts
 
 if TYPE_CHECKING:
-    from consumer.selection import Filters, Selection
+    from consumer.dead_letters.selection import Filters, Selection
+    from consumer.kafka.reader import Bounds, TopicReader
     from consumer.settings import Settings
-    from consumer.topic_reader import Bounds, TopicReader
 
 BAR_STEP: Final = 100
 
@@ -20,8 +20,8 @@ BAR_STEP: Final = 100
 @contextmanager
 def work(settings: Settings) -> Iterator[tuple[TopicReader, Interrupts]]:
     """A reader, and signals that wait for the next check; each trouble with Kafka as its exit code."""
-    from consumer.kafka_client import KafkaMisconfigured, KafkaUnavailable
-    from consumer.topic_reader import TopicReader
+    from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable
+    from consumer.kafka.reader import TopicReader
 
     quiet_kafka_client()
     try:
@@ -59,9 +59,9 @@ def survey_all(
     shown: bool,
 ) -> tuple[Selection, dict[int, int]]:
     """What matches, and how far the replay topic was read for what has been replayed."""
-    from consumer.avro import single_object_readers
-    from consumer.replayer import note_replays, survey
-    from consumer.selection import Selection, TooMany
+    from consumer.avro.reader import single_object_readers
+    from consumer.dead_letters.replayer import note_replays, survey
+    from consumer.dead_letters.selection import Selection, TooMany
 
     stretches = bounds_or_exit(settings, reader, "dead_letter_topic")
     if partition is not None:

@@ -11,9 +11,9 @@ from consumer.cli.reading import progress, survey_all
 
 if TYPE_CHECKING:
     from consumer.cli.produce import Interrupts
-    from consumer.selection import DeadLetter, Filters
+    from consumer.dead_letters.selection import DeadLetter, Filters
+    from consumer.kafka.reader import TopicReader
     from consumer.settings import Settings
-    from consumer.topic_reader import TopicReader
 
 BATCH_LETTERS_MAX: Final = 500
 BATCH_BYTES_MAX: Final = 4_000_000
@@ -51,7 +51,7 @@ class Replay:
         self._choose()
 
     def _choose(self) -> None:
-        from consumer.selection import replayable
+        from consumer.dead_letters.selection import replayable
 
         self.chosen, self.left = replayable(self._selection.pending, identifies=self._identifies)
         self.left |= {"gone": 0, "not_taken": 0}
@@ -59,9 +59,9 @@ class Replay:
 
     def write(self) -> None:
         """Replay what is chosen, after another look at what has been replayed meanwhile."""
-        from consumer.kafka_topics import create_replay_topic
-        from consumer.replayer import Overtaken, Replayer, fetch, note_replays
-        from consumer.selection import batches
+        from consumer.dead_letters.replayer import Overtaken, Replayer, fetch, note_replays
+        from consumer.dead_letters.selection import batches
+        from consumer.kafka.topics import create_replay_topic
 
         if not self.chosen:
             return
@@ -103,7 +103,7 @@ class Replay:
 
     def counts(self, *, dry_run: bool) -> dict[str, Any]:
         """What was done, for scripts."""
-        from consumer.replayer import tally
+        from consumer.dead_letters.replayer import tally
 
         return {
             "replay_topic": self._settings.replay_topic,
@@ -116,7 +116,7 @@ class Replay:
 
     @staticmethod
     def _counted(letters: list[DeadLetter]) -> str:
-        from consumer.replayer import tally
+        from consumer.dead_letters.replayer import tally
 
         by_reason = ", ".join(f"{reason} {count}" for reason, count in tally(letters).items())
         return f"{len(letters)} dead letters{f' ({by_reason})' if by_reason else ''}"

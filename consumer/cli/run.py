@@ -29,10 +29,10 @@ def run(
     """Read the topic and deliver, until SIGTERM or Ctrl-C: then finish what is in flight, commit, leave."""
     settings = settings_or_exit(os.environ, config)
 
-    from consumer.destination import EngineUnavailable
-    from consumer.kafka_client import KafkaMisconfigured, KafkaUnavailable
-    from consumer.logs import setup_logging
-    from consumer.server import CannotListen
+    from consumer.customfit.target import EngineUnavailable
+    from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable
+    from consumer.ops.logs import setup_logging
+    from consumer.ops.server import CannotListen
     from consumer.service import serve
     from consumer.settings import load_settings
 

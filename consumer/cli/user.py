@@ -16,7 +16,7 @@ from consumer.cli.exits import EXIT_ERROR, fail, settings_or_exit
 from consumer.cli.reading import bounds_or_exit, progress, work
 
 if TYPE_CHECKING:
-    from consumer.events import User
+    from consumer.sequencing.events import User
     from consumer.settings import Settings
 
 
@@ -31,7 +31,7 @@ def user(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say whether a user counts as identified; or have them forgotten."""
-    from consumer.events import User
+    from consumer.sequencing.events import User
 
     settings = settings_or_exit(os.environ, config, api_key_required=False)
     if not user_id:
@@ -43,8 +43,8 @@ def user(
 
 
 def _look_up(settings: Settings, user: User, *, as_json: bool) -> None:
-    from consumer.dead_letter_text import iso, printable
-    from consumer.user_lookup import look_up
+    from consumer.dead_letters.text import iso, printable
+    from consumer.state.lookup import look_up
 
     with work(settings) as (reader, interrupts):
         stretches = bounds_or_exit(settings, reader, "state_topic")

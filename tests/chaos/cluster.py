@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from tests.chaos.processes import start, stop
-from tests.kafka import broker
+from tests.real_broker import broker
 
 START_SECONDS_MAX: Final = 90.0
 _REPLICATED: Final = ("default", "offsets.topic", "transaction.state.log", "share.coordinator.state.topic")

@@ -17,11 +17,11 @@ from typing import Any
 
 import msgspec
 
-from consumer.emulator import Emulator
-from consumer.emulator_contract import read_call
-from consumer.emulator_faults import Faults
-from consumer.emulator_http import Reply, Request, Silence
-from consumer.ledger import Ledger
+from consumer.emulator.contract import read_call
+from consumer.emulator.faults import Faults
+from consumer.emulator.http import Reply, Request, Silence
+from consumer.emulator.ledger import Ledger
+from consumer.emulator.server import Emulator
 from tests.chaos.records import REFUSED_NAME, digest
 
 

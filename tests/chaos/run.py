@@ -27,7 +27,7 @@ from tests.chaos.sampler import Offsets
 from tests.chaos.schedule import Fault, schedule
 from tests.chaos.stage import GROUP, TOPIC, Stage
 from tests.chaos.verifier import verify
-from tests.kafka import broker
+from tests.real_broker import broker
 
 DEAD_LETTERS: Final = f"{TOPIC}.customfit-dlq"
 TICK_SECONDS: Final = 0.02

@@ -20,7 +20,7 @@ from tests.chaos.members import FULL_FILE_BYTES, Member, member_environ
 from tests.chaos.processes import start, stop
 from tests.chaos.proxy import Network, Proxies, Proxy
 from tests.chaos.schedule import EVERYBODY, Episode, Fault
-from tests.kafka import broker
+from tests.real_broker import broker
 
 TOPIC: Final = "segment-events"
 GROUP: Final = "chaos"

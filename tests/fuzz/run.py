@@ -1,7 +1,7 @@
 """Looks for bytes that the decoding does not take as documented, guided by which code they reach: `make fuzz`.
 
 What it finds interesting goes to .fuzz/corpus, what breaks something to .fuzz. An input worth keeping is copied into
-tests/fuzz/corpus, which tests/test_fuzz.py replays.
+tests/fuzz/corpus, which tests/fuzz/test_corpus.py replays.
 """
 
 from __future__ import annotations

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import Final, NoReturn
 
-from consumer.avro import avro_reader, single_object_readers
-from consumer.decoding import DecodingRules, decode
-from consumer.events import Batch, Decoded, Event, Kind, Record, Rejected, Skipped
-from consumer.known_schemas import Unreadable
-from consumer.lanes import DeliveryKind
-from consumer.mapping import Dialect
-from consumer.schema_safety import UnusableSchema
-from consumer.wire_format import Encoded, wire_format
-from tests.given_events import body, record
+from consumer.avro.known_schemas import Unreadable
+from consumer.avro.reader import avro_reader, single_object_readers
+from consumer.avro.schema_safety import UnusableSchema
+from consumer.avro.wire_format import Encoded, wire_format
+from consumer.customfit.mapping import Dialect
+from consumer.segment.decoding import DecodingRules, decode
+from consumer.sequencing.events import Batch, Decoded, Event, Kind, Record, Rejected, Skipped
+from consumer.sequencing.lanes import DeliveryKind
+from tests.segment.given_events import body, record
 
 SCHEMA: Final = b"schema "
 """An input that begins with this is a line with an Avro schema, and a payload written with it."""

@@ -1,0 +1,197 @@
+"""The engine that is always there: httpx 0.28.
+
+One httpx pool for all requests takes time quadratic in their number, and a cancelled request leaves a dead slot in it.
+So each connection is a transport of its own, which is thrown away after anything but a complete exchange. Transports
+are used without httpx's client around them: it would keep cookies, and log each URL, which may hold the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import socket
+import ssl
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+import httpx
+
+from consumer.customfit.answers import Answer
+from consumer.customfit.target import ANSWER_BYTES_MAX, IDLE_SECONDS_MAX, EngineUnavailable, Target
+
+CAUSES_MAX: Final = 5
+CLOSED: Final = "the client is closed"
+LIMITS: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS_MAX)
+SOCKET_OPTIONS: Final = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]  # asyncio sets TCP_NODELAY by itself
+
+
+class HttpxEngine:
+    """A stack of connections: the one used last is used next, those at the bottom grow old and are closed."""
+
+    name = "httpx"
+
+    def __init__(self, target: Target) -> None:
+        for logger in ("httpx", "httpcore"):
+            logging.getLogger(logger).setLevel(logging.WARNING)
+        _settle_sniffio()
+        self._target = target
+        self._tls = tls_context(target)  # one for all: loading the certificates takes tens of ms
+        try:
+            self._url = httpx.URL(target.url)
+            self._proxy = _proxy(target.proxy, self._tls) if target.proxy else None
+        except (httpx.InvalidURL, ValueError) as error:
+            raise EngineUnavailable(f"CUSTOMFIT_API_URL or the proxy's URL: {error}") from None
+        self._headers = httpx.Headers(dict(target.headers))
+        self._timeouts = httpx.Timeout(None, connect=target.connect_timeout_seconds).as_dict()
+        self._idle: deque[_Connection] = deque()
+        self._deadlines: set[asyncio.Timeout] = set()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<HttpxEngine {self._target.shown_url} ({len(self._deadlines)} busy, {len(self._idle)} idle)>"
+
+    async def post(self, body: bytes) -> Answer:
+        """Send JSON once and read the beginning of the answer."""
+        target = self._target
+        if self._closed:
+            return target.no_answer("protocol_error", [CLOSED])
+        connection = self._idle.pop() if self._idle else self._open()
+        deadline = asyncio.timeout(target.timeout_seconds)
+        self._deadlines.add(deadline)
+        reusable = False
+        try:
+            async with deadline:
+                status, retry_after, beginning = await connection.exchange(self._request(body))
+            reusable = len(beginning) < ANSWER_BYTES_MAX and not self._closed
+            return target.answered(status, retry_after, beginning)
+        except httpx.ConnectTimeout:
+            return target.timed_out(connecting=True)
+        except (httpx.TimeoutException, TimeoutError):
+            return self._out_of_time()
+        except (httpx.ConnectError, httpx.ProxyError) as error:
+            return target.no_answer("connect_error", _causes(error))
+        except httpx.TransportError as error:
+            return target.no_answer("protocol_error", _causes(error))
+        finally:
+            self._deadlines.discard(deadline)
+            if reusable:
+                await self._keep(connection)
+            else:
+                await connection.close()
+
+    async def close(self) -> None:
+        """Close all connections; for a request in flight the time is over, and it gets a NoAnswer."""
+        self._closed = True
+        for deadline in self._deadlines:
+            if not deadline.expired():
+                deadline.reschedule(asyncio.get_running_loop().time())
+        while self._idle:
+            await self._idle.pop().close()
+
+    def _out_of_time(self) -> Answer:
+        if self._closed:
+            return self._target.no_answer("protocol_error", [CLOSED])
+        return self._target.timed_out(connecting=False)
+
+    def _request(self, body: bytes) -> httpx.Request:
+        return httpx.Request(
+            "POST", self._url, headers=self._headers, content=body, extensions={"timeout": self._timeouts}
+        )
+
+    def _open(self) -> _Connection:
+        assert len(self._deadlines) < self._target.connections_max, "more requests at once than in_flight_max"
+        return _Connection(
+            httpx.AsyncHTTPTransport(
+                verify=self._tls, trust_env=False, limits=LIMITS, proxy=self._proxy, socket_options=SOCKET_OPTIONS
+            )
+        )
+
+    async def _keep(self, connection: _Connection) -> None:
+        now = time.monotonic()
+        connection.idle_since = now
+        self._idle.append(connection)
+        if self._idle[0].idle_since < now - IDLE_SECONDS_MAX:
+            await self._idle.popleft().close()  # one at a time keeps up: each request adds one at most
+
+
+class _Stream(Protocol):
+    async def aclose(self) -> None: ...
+
+
+class _Connection:
+    """A transport limited to one connection, and the TCP stream under it."""
+
+    def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
+        self.idle_since = 0.0
+        self._transport = transport
+        self._tcp: _Stream | None = None
+
+    async def exchange(self, request: httpx.Request) -> tuple[int, str | None, bytes]:
+        """Send a request and read the beginning of the answer: status, Retry-After, body."""
+        request.extensions["trace"] = self._trace
+        response = await self._transport.handle_async_request(request)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        beginning = b""
+        try:
+            async for chunk in response.stream:  # as it came: `aiter_bytes` would unpack it
+                beginning += chunk
+                if len(beginning) >= ANSWER_BYTES_MAX:
+                    break
+        finally:
+            await response.aclose()
+        return response.status_code, response.headers.get("retry-after"), beginning[:ANSWER_BYTES_MAX]
+
+    async def close(self) -> None:
+        """Close whatever is open, broken or half made."""
+        with suppress(httpx.TransportError, OSError):
+            await self._transport.aclose()
+        if self._tcp is not None:
+            with suppress(OSError):
+                await self._tcp.aclose()
+
+    async def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Remember the TCP stream: httpcore 1.0 loses it, open, when a TLS handshake on it times out."""
+        if event == "connection.connect_tcp.complete":
+            self._tcp = info["return_value"]
+
+
+def _settle_sniffio() -> None:
+    """Say once that sniffio is missing, where it is: that saves a third of the CPU time of a request.
+
+    httpcore 1.0 tries to import it four times a request, anyio no longer brings it, and Python forgets failed imports.
+    """
+    if importlib.util.find_spec("sniffio") is None:
+        sys.modules["sniffio"] = None  # type: ignore[assignment]  # the documented way, unknown to the stubs
+
+
+def tls_context(target: Target) -> ssl.SSLContext:
+    """What the destination's certificate must come from. Raises EngineUnavailable."""
+    if not any(url.startswith("https:") for url in (target.url, target.proxy or "")):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # is not used, and trusts nobody
+    try:
+        context = httpx.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        raise EngineUnavailable(f"SSL_CERT_FILE or SSL_CERT_DIR: cannot load certificates: {error}") from error
+    context.load_default_certs()  # the machine's own, in addition to the list that comes with httpx
+    if target.ca_certificates:
+        context.load_verify_locations(cadata=b"".join(target.ca_certificates))
+    return context
+
+
+def _proxy(url: str, tls: ssl.SSLContext) -> httpx.Proxy:
+    return httpx.Proxy(url, ssl_context=tls if url.startswith("https:") else None)
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    """The message and, since httpx's own says little (`All connection attempts failed`), those behind it."""
+    cause: BaseException | None = error
+    for _ in range(CAUSES_MAX):
+        if cause is None:
+            return
+        yield str(cause) or type(cause).__name__
+        cause = cause.__cause__ or cause.__context__

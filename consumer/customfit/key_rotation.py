@@ -1,0 +1,95 @@
+"""An HTTP engine whose API key may change while it runs: a new engine with the new key takes over from the old one.
+
+The key is read anew on SIGHUP, and when the loop says that the destination refused it. What was refused is sent again
+by the rules that hold for every wrong key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from consumer.customfit.answers import Answer
+from consumer.customfit.target import Engine, EngineUnavailable, open_engine
+from consumer.settings import Settings, SettingsError
+
+LOOK_SECONDS: Final = 3.0
+"""The key is looked for at most this often, however many requests are refused; less than two probes are apart."""
+KEY_REFUSED: Final = (401, 403)
+CLOSE_SLACK_SECONDS: Final = 5.0
+"""Beyond the time a request may take: its end may be late on a busy machine."""
+
+log = logging.getLogger("consumer.destination")
+
+
+class RotatingEngine:
+    """Engines in turn behind one. `reload` gives the settings as their sources are now."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        reload: Callable[[], Settings],
+        environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open the first one. Raises EngineUnavailable."""
+        self._settings = settings
+        self._reload = reload
+        self._environ = environ
+        self._clock = clock
+        self._engine = open_engine(settings, environ)
+        self.name = self._engine.name
+        self._replaced: set[Engine] = set()
+        """Those with another key, until they have ended their requests."""
+        self._timers: set[asyncio.Task[None]] = set()
+        self._look_at = 0.0
+
+    def post(self, body: bytes) -> Awaitable[Answer]:
+        """Send JSON once, with the key as it is now."""
+        return self._engine.post(body)
+
+    def misdirected(self, status: int) -> None:
+        """A request was answered so. If it is the key: there may be another one by now."""
+        if status in KEY_REFUSED and self._clock() >= self._look_at:
+            self._look_at = self._clock() + LOOK_SECONDS
+            self.read_key()
+
+    async def close(self) -> None:
+        """Close all."""
+        for timer in self._timers:
+            timer.cancel()
+        for engine in [self._engine, *self._replaced]:
+            await engine.close()
+
+    def read_key(self) -> bool:
+        """Take the key that the settings have now; whether it is another one. What can't be read changes nothing."""
+        origin = self._settings.origin("api_key")
+        try:
+            settings = replace(self._settings, api_key=self._reload().api_key)
+            if settings.api_key == self._settings.api_key:
+                return False
+            engine = open_engine(settings, self._environ)
+        except SettingsError as error:
+            log.warning("the API key stays as it is; it could not be read anew: %s", "; ".join(error.problems))
+            return False
+        except EngineUnavailable as error:
+            log.warning("the API key stays as it is: %s", error)
+            return False
+        log.info("the API key has changed: the new one is used from now on; it comes from %s", origin)
+        self._replaced.add(self._engine)
+        timer = asyncio.get_running_loop().create_task(self._close_later(self._engine))
+        self._timers.add(timer)
+        timer.add_done_callback(self._timers.discard)
+        self._settings, self._engine = settings, engine
+        return True
+
+    async def _close_later(self, engine: Engine) -> None:
+        """Close it when all that it has sent is answered or has timed out."""
+        await asyncio.sleep(self._settings.lease.request_timeout_seconds + CLOSE_SLACK_SECONDS)
+        await engine.close()
+        self._replaced.discard(engine)

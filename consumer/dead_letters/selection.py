@@ -1,0 +1,273 @@
+"""Which dead letters are meant, and in which order they are replayed. Pure.
+
+Kept of each is what a list shows and an order needs, some 500 bytes; values are read again when it is their turn.
+
+Order. A dead-letter topic is not in the order of its origin: one that had to be written again stands behind later
+ones, and one that failed anew after a replay comes at the end. So all that is selected is sorted by its place at the
+origin, and written to the replay partition of the origin's number (modulo; there is one unless somebody made more):
+there a user's events are in the order in which they were produced, as far as they were selected together. A replay is
+the receipt of its dead letter, and receipts appear in this order: what is interrupted goes on in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from consumer.avro.known_schemas import Read, Unreadable
+from consumer.avro.wire_format import Encoded, wire_format
+from consumer.segment.decoding import DecodingRules, decode
+from consumer.sequencing.dead_letter_headers import (
+    FAILED_AT,
+    MESSAGE,
+    REASON,
+    STATUS,
+    VALUE_OMITTED,
+    Receipt,
+    dead_letter_receipt,
+    tail,
+)
+from consumer.sequencing.events import Batch, Event, Kind, Record
+
+DETAIL_CHARACTERS_MAX: Final = 120
+NO_REASON: Final = "unknown"
+"""Of a dead letter that somebody else wrote: Kafka Connect's headers alone."""
+UNREAD: Final = "unread"
+"""The type of one in Avro by a schema of the registry."""
+RUN_GAP_MAX: Final = 500
+"""Reading on over so many records that are not wanted costs less than a new fetch elsewhere (some milliseconds)."""
+
+# Whatever is set for `run`, here the question is only whose event it is.
+_ANY_EVENT: Final = DecodingRules(anonymous="forward", integrations="ignore", record_bytes_max=2**63)
+
+
+class DeadLetter(msgspec.Struct, frozen=True, gc=False):
+    """A dead letter without its key, value and headers."""
+
+    partition: int
+    offset: int
+    """Its own place, in the dead-letter topic."""
+    receipt: Receipt
+    """Which record it is, and how often that has been replayed before."""
+    reason: str
+    detail: str
+    status: str
+    failed_at_ms: int
+    type: str
+    user: str | None
+    """The event's; of an event that can't be read the record's key, which is the user's where one keys by user."""
+    size_bytes: int
+    value_omitted: bool
+
+    @property
+    def is_identify(self) -> bool:
+        """Whether its traits could overwrite newer ones, or nobody here can say.
+
+        One that this version can't read is none: the service, being of the same version, won't send it either. But a
+        schema of the registry may be there by now.
+        """
+        return self.type in (UNREAD, Kind.IDENTIFY.value)
+
+
+def read_dead_letter(record: Record, readers: Mapping[bytes, Read]) -> DeadLetter | None:
+    """What a record of the dead-letter topic is; None when it does not say where it came from.
+
+    `readers` are those of single objects, by the fingerprint of their schema.
+    """
+    receipt = dead_letter_receipt(record)
+    if receipt is None:
+        return None
+    said = tail(record.headers)
+    type_, user = _whose(record, readers)
+    return DeadLetter(
+        record.partition.number,
+        record.offset,
+        receipt,
+        _shared(_text(said.get(REASON)) or NO_REASON),
+        _text(said.get(MESSAGE))[:DETAIL_CHARACTERS_MAX],
+        _shared(_text(said.get(STATUS))),
+        _milliseconds(_text(said.get(FAILED_AT)), record.timestamp_ms),
+        _shared(type_),
+        user,
+        len(record.value or b""),
+        VALUE_OMITTED in said,
+    )
+
+
+@lru_cache(maxsize=64)
+def _shared(text: str) -> str:
+    """One object for the few texts that most have in common."""
+    return text
+
+
+def _json_of(record: Record, readers: Mapping[bytes, Read]) -> bytes | None:
+    """The text of the event; None where only a schema of the registry reads it, which is not asked here."""
+    encoded = wire_format(record, "auto")
+    if not isinstance(encoded, Encoded):
+        return record.value
+    read = readers.get(encoded.schema) if isinstance(encoded.schema, bytes) else None
+    if read is None:  # behind the id of a JSON Schema there is JSON
+        return encoded.payload if encoded.payload[:1] == b"{" else None
+    try:
+        return read(encoded.payload)
+    except Unreadable:
+        return record.value
+
+
+def _whose(record: Record, readers: Mapping[bytes, Read]) -> tuple[str, str | None]:
+    key = None if record.key is None else _text(record.key)
+    text = _json_of(record, readers)
+    if text is None and record.value is not None:
+        return UNREAD, key
+    decoded = decode(record, _ANY_EVENT, text)
+    items = decoded.items if isinstance(decoded, Batch) else [decoded]
+    if len(items) == 1 and isinstance(items[0], Event):
+        return items[0].type, items[0].user.id
+    # Of a batch as a whole: one identify among its events is enough to be careful.
+    types = [item.type for item in items]
+    type_ = Kind.IDENTIFY.value if Kind.IDENTIFY.value in types else types[0]
+    return type_, key
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")
+
+
+def _milliseconds(text: str, otherwise: int) -> int:
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError:
+        return otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a dead letter must be to be meant; empty or None: anything."""
+
+    reasons: frozenset[str] = frozenset()
+    user: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+    def match(self, letter: DeadLetter) -> bool:
+        """Whether it is meant. Since and until are of the moment it became a dead letter."""
+        return (
+            (not self.reasons or letter.reason in self.reasons)
+            and (self.user is None or letter.user == self.user)
+            and (self.since_ms is None or letter.failed_at_ms >= self.since_ms)
+            and (self.until_ms is None or letter.failed_at_ms < self.until_ms)
+        )
+
+
+class TooMany(Exception):
+    """More dead letters match than are kept in memory."""
+
+
+class Selection:
+    """Dead letters that match, until `letters_max`; a record that became two (at least once) is one."""
+
+    def __init__(self, filters: Filters, letters_max: int, readers: Mapping[bytes, Read]) -> None:
+        self.foreign = 0
+        """Records of the topic that are no dead letters of ours or Kafka Connect's."""
+        self.replayed: list[DeadLetter] = []
+        self._filters = filters
+        self._letters_max = letters_max
+        self._readers = readers
+        self._pending: dict[Receipt, DeadLetter] = {}
+        self._more: dict[Receipt, list[DeadLetter]] = {}
+        """The second and later dead letters of the same failure."""
+        self._count = 0
+
+    def add(self, record: Record) -> None:
+        """Look at a record of the dead-letter topic. Raises TooMany."""
+        letter = read_dead_letter(record, self._readers)
+        if letter is None:
+            self.foreign += 1
+            return
+        if not self._filters.match(letter):
+            return
+        if self._count == self._letters_max:
+            raise TooMany
+        self._count += 1
+        if letter.receipt in self._pending:
+            self._more.setdefault(letter.receipt, []).append(letter)
+        else:
+            self._pending[letter.receipt] = letter
+
+    def note_replayed(self, receipt: Receipt) -> None:
+        """There is a replay of it."""
+        if (letter := self._pending.pop(receipt, None)) is not None:
+            self.replayed += [letter, *self._more.pop(receipt, [])]
+
+    @property
+    def pending(self) -> list[DeadLetter]:
+        """One dead letter for each failure that is not replayed, in the order of replay."""
+        return sorted(self._pending.values(), key=_at_origin)
+
+    @property
+    def all(self) -> list[DeadLetter]:
+        """Everything that matches and is not replayed, as it lies in the topic."""
+        again = (letter for letters in self._more.values() for letter in letters)
+        return sorted([*self._pending.values(), *again], key=_in_topic)
+
+
+def _at_origin(letter: DeadLetter) -> tuple[str, int, int, int, int]:
+    (topic, number), offset, _, batch_index = letter.receipt.origin
+    return topic, number, offset, batch_index or 0, letter.receipt.replays
+
+
+def _in_topic(letter: DeadLetter) -> tuple[int, int]:
+    return letter.partition, letter.offset
+
+
+def replayable(letters: Iterable[DeadLetter], *, identifies: bool) -> tuple[list[DeadLetter], dict[str, int]]:
+    """Those that can be replayed; and how many can't, by why."""
+    chosen = []
+    left = {"identify": 0, "value_omitted": 0}
+    for letter in letters:
+        if letter.value_omitted:
+            left["value_omitted"] += 1
+        elif letter.is_identify and not identifies:
+            left["identify"] += 1
+        else:
+            chosen.append(letter)
+    return chosen, left
+
+
+def batches(letters: Sequence[DeadLetter], letters_max: int, bytes_max: int) -> Iterator[list[DeadLetter]]:
+    """In order, each within both limits; a larger one goes alone."""
+    batch: list[DeadLetter] = []
+    size_bytes = 0
+    for letter in letters:
+        if batch and (len(batch) == letters_max or size_bytes + letter.size_bytes > bytes_max):
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(letter)
+        size_bytes += letter.size_bytes
+    if batch:
+        yield batch
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of one partition to be read in one go."""
+
+    partition: int
+    first: int
+    last: int
+
+
+def runs(letters: Iterable[DeadLetter]) -> list[Run]:
+    """The stretches of the dead-letter topic that hold these."""
+    found: list[Run] = []
+    for partition, offset in sorted(_in_topic(letter) for letter in letters):
+        if found and found[-1].partition == partition and offset - found[-1].last <= RUN_GAP_MAX:
+            found[-1] = Run(partition, found[-1].first, offset)
+        else:
+            found.append(Run(partition, offset, offset))
+    return found

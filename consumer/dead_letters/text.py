@@ -1,0 +1,145 @@
+"""Dead letters for people and scripts. Pure.
+
+What producers wrote is shown with everything escaped that a terminal could obey: control characters, marks that turn
+the direction of text, bytes that are no text.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from consumer.dead_letters.selection import DeadLetter
+from consumer.sequencing.dead_letter_headers import dead_letter_receipt
+from consumer.sequencing.events import Record
+
+USER_CHARACTERS_MAX: Final = 36
+DETAIL_CHARACTERS_MAX: Final = 60
+HEADINGS: Final = ("DEAD LETTER", "FAILED AT", "REASON", "TYPE", "USER", "ORIGIN", "BYTES", "REPLAYS", "DETAIL")
+_AGE: Final = re.compile(r"([0-9]{1,9})([smhdw])")
+_AGE_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def moment_ms(text: str, now: datetime) -> int:
+    """`2h` (so long before now; s, m, h, d, w) or an ISO time, UTC where it names no zone. Raises ValueError."""
+    if (age := _AGE.fullmatch(text.strip())) is not None:
+        return round((now.timestamp() - int(age[1]) * _AGE_SECONDS[age[2]]) * 1000)
+    moment = datetime.fromisoformat(text.strip())
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def iso(milliseconds: int) -> str:
+    """UTC to the second."""
+    try:
+        return f"{datetime.fromtimestamp(milliseconds // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (ValueError, OverflowError, OSError):
+        return str(milliseconds)
+
+
+def printable(text: str, characters_max: int | None = None) -> str:
+    """The text on one line, with nothing in it that a terminal could obey."""
+    if characters_max is not None and len(text) > characters_max:
+        text = f"{text[: characters_max - 1]}…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def printable_bytes(value: bytes) -> str:
+    """The same for bytes; those that are no UTF-8 as two hexadecimal digits behind a backslash and an x."""
+    return printable(value.decode(errors="backslashreplace"))
+
+
+def table(letters: Sequence[DeadLetter], replayed: Iterable[DeadLetter]) -> list[str]:
+    """A heading and a line each, the columns as wide as needed."""
+    done = {id(letter) for letter in replayed}
+    rows = [HEADINGS, *(_row(letter, replayed=id(letter) in done) for letter in letters)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _row(letter: DeadLetter, *, replayed: bool) -> tuple[str, ...]:
+    replays = f"{letter.receipt.replays}{' +1' if replayed else ''}"
+    status = f"{letter.status}: " if letter.status else ""
+    return (
+        f"{letter.partition}:{letter.offset}",
+        iso(letter.failed_at_ms),
+        printable(letter.reason),
+        letter.type,
+        printable(letter.user or "-", USER_CHARACTERS_MAX),
+        printable(str(letter.receipt.origin)),
+        "omitted" if letter.value_omitted else str(letter.size_bytes),
+        replays,
+        printable(f"{status}{letter.detail}", DETAIL_CHARACTERS_MAX),
+    )
+
+
+def as_json(letter: DeadLetter, *, replayed: bool) -> dict[str, Any]:
+    """One line of `dlq list --json`."""
+    origin = letter.receipt.origin
+    return {
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "failed_at": iso(letter.failed_at_ms),
+        "reason": letter.reason,
+        "type": letter.type,
+        "user": letter.user,
+        "origin": {"topic": origin.partition.topic, "partition": origin.partition.number, "offset": origin.offset},
+        "timestamp_ms": origin.timestamp_ms,
+        "status": letter.status or None,
+        "detail": letter.detail,
+        "size_bytes": letter.size_bytes,
+        "value_omitted": letter.value_omitted,
+        "replays": letter.receipt.replays,
+        "replayed": replayed,
+    }
+
+
+def page(record: Record) -> list[str]:
+    """All of a dead letter, for `dlq show`."""
+    names = [name for name, _ in record.headers or []]
+    width = max((len(name) for name in names), default=0)
+    lines = [
+        f"dead letter  {record.partition.number}:{record.offset} in {printable(record.partition.topic)}",
+        f"timestamp    {iso(_produced_ms(record))}",
+        f"key          {_or_none(record.key)}",
+        "headers",
+        *(f"  {printable(name).ljust(width)}  {_or_none(value)}" for name, value in record.headers or []),
+        f"value        {'none' if record.value is None else f'{len(record.value)} bytes'}",
+    ]
+    if record.value is not None:
+        lines.append(printable_bytes(record.value))
+    return lines
+
+
+def page_json(record: Record) -> dict[str, Any]:
+    """The same as a JSON value; bytes as text where they are UTF-8, else in base64 under another name."""
+    return {
+        "topic": record.partition.topic,
+        "partition": record.partition.number,
+        "offset": record.offset,
+        "timestamp_ms": _produced_ms(record),
+        **_named("key", record.key),
+        "headers": [{"name": name, **_named("value", value)} for name, value in record.headers or []],
+        **_named("value", record.value),
+    }
+
+
+def _produced_ms(record: Record) -> int:
+    """The time of the record that became this dead letter; the dead letter's own where it names none."""
+    receipt = dead_letter_receipt(record)
+    return record.timestamp_ms if receipt is None else receipt.origin.timestamp_ms
+
+
+def _or_none(value: bytes | None) -> str:
+    return "none" if value is None else printable_bytes(value)
+
+
+def _named(name: str, value: bytes | None) -> dict[str, str | None]:
+    if value is None:
+        return {name: None}
+    try:
+        return {name: value.decode()}
+    except UnicodeDecodeError:
+        return {f"{name}_base64": base64.b64encode(value).decode()}

@@ -1,0 +1,1 @@
+"""The whole program on one machine, with sample events and a proof of the promise."""

@@ -1,0 +1,220 @@
+"""How we speak to Kafka: the configuration of each client, and what its errors mean."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, Message, libversion
+from confluent_kafka.admin import AdminClient
+
+from consumer.ports.inputs import PartitionFailed
+from consumer.sequencing.events import Headers
+
+if TYPE_CHECKING:
+    from consumer.sequencing.events import Partition
+    from consumer.settings import Settings
+
+REQUEST_SECONDS: Final = 10.0
+HEARTBEAT_INTERVAL_MS: Final = 1000
+"""A member learns of a rebalance by its next heartbeat, and until all have learned of it the partitions that move stand
+still: with librdkafka's default of 3 s a rolling restart stops partitions for 4 s (bench/rolling_restart.py)."""
+
+STATISTICS_INTERVAL_MS: Final = 2000
+IDLE_SECONDS: Final = 10.0
+"""Two of the broker's heartbeat intervals with group.protocol=consumer: who has a share has heard of it by then."""
+
+PASSING_ERRORS: Final = frozenset(
+    {
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._WAIT_COORD,
+        KafkaError._DESTROY_BROKER,  # the client gives up a broker while another takes its place (2.16.1, chaos seed 6)
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
+        # A partition that was added a moment ago: the group assigns it before every member has heard of it.
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+"""What a broker says while its group or partition moves, or nothing at all: it is asked again."""
+
+HEADER_BYTES: Final = 150
+"""What the objects around a header take, about."""
+
+log = logging.getLogger("consumer.kafka")
+
+
+class KafkaUnavailable(Exception):
+    """Kafka, or a topic we need, can't be had: exit 69. The message names the setting and what to do."""
+
+
+class MissingRight(KafkaUnavailable):
+    """The cluster's access lists forbid what we need. The message names the right and the command that grants it."""
+
+
+class KafkaMisconfigured(Exception):
+    """The client can't be made from the settings: exit 78."""
+
+
+# Tuning, which CUSTOMFIT_KAFKA_PROPERTIES may change.
+_CONSUMER_TUNING: Final[dict[str, Any]] = {
+    "queued.max.messages.kbytes": 16_384,  # the default of 64 MB is more than our whole buffer needs
+    "queued.min.messages": 10_000,
+    "fetch.queue.backoff.ms": 50,  # the default of 1 s leaves the queue empty after every full one
+    "fetch.error.backoff.ms": 100,
+    "topic.metadata.refresh.interval.ms": 30_000,  # so soon added partitions are seen
+}
+# What the promise rests on; CUSTOMFIT_KAFKA_PROPERTIES may not.
+_CONSUMER_FIXED: Final[dict[str, Any]] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "isolation.level": "read_committed",
+    "enable.partition.eof": True,  # tells a log that ends in transaction markers from one not read to its end
+    "allow.auto.create.topics": False,
+}
+
+
+def consumer_config(settings: Settings) -> dict[str, Any]:
+    """For the group member. Partitions move one by one (cooperative), so the others never stop."""
+    config: dict[str, Any] = {
+        **_CONSUMER_TUNING,
+        **_common(settings),
+        **_CONSUMER_FIXED,
+        "group.id": settings.kafka_group_id,
+    }
+    if config.get("group.protocol", "classic") == "classic":
+        config["partition.assignment.strategy"] = "cooperative-sticky"
+        config.setdefault("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS)
+    else:
+        config.setdefault("statistics.interval.ms", STATISTICS_INTERVAL_MS)
+    return config
+
+
+class _Group(msgspec.Struct):
+    state: str = ""
+    stateage: int = 0
+
+
+class _Statistics(msgspec.Struct):
+    cgrp: _Group = msgspec.field(default_factory=_Group)
+
+
+def is_in_group(statistics: str) -> bool:
+    """Whether the group's coordinator has been there for so long that a share of the partitions would have come.
+
+    With group.protocol=consumer librdkafka tells nobody that there are no partitions for it (2.16.1).
+    """
+    group = msgspec.json.decode(statistics, type=_Statistics).cgrp
+    return group.state == "up" and group.stateage >= IDLE_SECONDS * 1000
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """For dead letters and state: acknowledged by all in-sync replicas, in order, tried again without end by us."""
+    return {
+        "linger.ms": 5,
+        "message.timeout.ms": 30_000,
+        "topic.metadata.refresh.interval.ms": 30_000,
+        **_common(settings),
+        "acks": "all",
+        "enable.idempotence": True,
+        # The topic takes more than the default of 1 MB; the broker says what it does not take.
+        "message.max.bytes": 1_000_000_000,
+        # A topic's max.message.bytes is for batches: a large one of small records is refused whole. As Java's.
+        "batch.size": 16_384,
+    }
+
+
+def reader_config(settings: Settings) -> dict[str, Any]:
+    """For reading a topic from given offsets to its end, in no group."""
+    common = {name: value for name, value in _common(settings).items() if not name.startswith("group.")}
+    return {**common, **_CONSUMER_FIXED, "group.id": settings.kafka_group_id, "fetch.wait.max.ms": 50}
+
+
+def _common(settings: Settings) -> dict[str, Any]:
+    return {
+        "client.id": "customfit-consumer",
+        "log.connection.close": False,
+        **settings.kafka_properties,
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+    }
+
+
+def partition_failure(settings: Settings, partition: Partition, error: KafkaError) -> PartitionFailed | None:
+    """Why a partition can't be read on and what mends it, if that is what the error says."""
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:
+        remedy = (
+            f"kafka-consumer-groups.sh --bootstrap-server {settings.kafka_bootstrap_servers} "
+            f"--group {settings.kafka_group_id} --topic {partition.topic}:{partition.number} "
+            "--reset-offsets --to-earliest --execute"
+        )
+        return PartitionFailed(partition, f"its committed offset is out of range: {error.str()}", remedy)
+    if error.code() == KafkaError._BAD_COMPRESSION:
+        # The buffer for zstd grows threefold until it is large enough or above that limit; then the same batch is
+        # tried again without end (librdkafka 2.15, its issue 5260). A batch of 3 KB can do that to a partition.
+        remedy = (
+            "start it with receive.message.max.bytes in CUSTOMFIT_KAFKA_PROPERTIES (100000000 where it is not set, "
+            "at most 2147483647) at three times what the batch has when it is unpacked"
+        )
+        return PartitionFailed(partition, f"a batch of it can't be unpacked: {error.str()}", remedy)
+    return None
+
+
+def headers_of(message: Message) -> Headers | None:
+    """A record's headers; None too where a name is no UTF-8, since confluent-kafka 2.16 can't give them then.
+
+    It raises SystemError, and must not be asked a second time: what it gives then has a hole in it.
+    """
+    try:
+        return cast("Headers | None", message.headers())
+    except SystemError:
+        log.warning(
+            "%s-%s at %s: its headers are left out, a name among them is no UTF-8",
+            message.topic(),
+            message.partition(),
+            message.offset(),
+        )
+        return None
+
+
+def headers_size(headers: Headers | None) -> int:
+    """What they cost the buffer, in bytes: a record of 1 MB may have 50,000 of them."""
+    if not headers:
+        return 0
+    return sum(HEADER_BYTES + len(name) + len(value or b"") for name, value in headers)
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Whether the client will never work again. `fatal()` alone says no of what arrives as the code _FATAL (2.16.1)."""
+    return bool(error.fatal()) or error.code() == KafkaError._FATAL
+
+
+def admin_client(settings: Settings, on_error: Callable[[KafkaError], object] | None = None) -> AdminClient:
+    """Make a client for metadata and topics; it tells `on_error` when it is polled. Raises KafkaMisconfigured."""
+    config = _common(settings) | ({"error_cb": on_error} if on_error else {})
+    try:
+        return AdminClient(config, logger=logging.getLogger("librdkafka"))
+    except KafkaException as error:
+        raise KafkaMisconfigured(
+            f"{settings.origin('kafka_properties')}: librdkafka refuses it: {error_text(error)}"
+        ) from None
+
+
+def librdkafka_version() -> str:
+    """Which one is in use."""
+    return libversion()[0]
+
+
+def error_text(error: Exception) -> str:
+    """What went wrong, for people."""
+    problem = error.args[0] if error.args else "no answer in time"
+    return problem.str() if isinstance(problem, KafkaError) else str(problem)

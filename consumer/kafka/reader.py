@@ -1,0 +1,174 @@
+"""Reads a topic from outside any group, for commands: what is committed, up to where it ended when it was asked."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Self, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from consumer.kafka.client import (
+    PASSING_ERRORS,
+    REQUEST_SECONDS,
+    KafkaMisconfigured,
+    KafkaUnavailable,
+    headers_of,
+    reader_config,
+)
+from consumer.kafka.rights import Right, explained
+from consumer.sequencing.events import Partition, Record
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+CONSUME_RECORDS: Final = 1000
+CONSUME_SECONDS: Final = 0.02
+FETCH_WAIT_MS: Final = 10
+"""The default of 500 ms is what each new place to read from would cost: the fetch at the old one is waited for."""
+METADATA_SECONDS: Final = 3.0
+
+T = TypeVar("T")
+
+
+class Bounds(NamedTuple):
+    """Where a partition begins and ends."""
+
+    low: int
+    end: int
+
+
+class TopicReader:
+    """A consumer that joins no group and commits nothing; a context manager. Every call may raise KafkaUnavailable."""
+
+    def __init__(self, settings: Settings, check: Callable[[], None]) -> None:
+        """`check` is called several times a second while it waits, and may raise to end that."""
+        self._settings = settings
+        self._check = check
+        try:
+            config = {**reader_config(settings), "fetch.wait.max.ms": FETCH_WAIT_MS}
+            self._consumer = Consumer(config, logger=logging.getLogger("librdkafka"))
+        except KafkaException as error:
+            said = f"{settings.origin('kafka_properties')}: librdkafka refuses it: {error.args[0].str()}"
+            raise KafkaMisconfigured(said) from None
+
+    def __enter__(self) -> Self:
+        """Give it."""
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+        """Let go of the connections."""
+        self._consumer.close()
+
+    def partitions(self, topic: str) -> int:
+        """How many there are; 0 where there is no such topic, or this user may not see it."""
+        deadline = time.monotonic() + self._settings.startup_timeout_seconds
+        while True:
+            seconds = min(max(deadline - time.monotonic(), 0.1), METADATA_SECONDS)
+            try:
+                known = self._consumer.list_topics(timeout=seconds).topics.get(topic)
+            except KafkaException as error:
+                self._check()
+                if time.monotonic() >= deadline:
+                    self._unavailable("the brokers", error)
+            else:
+                return 0 if known is None or known.error is not None else len(known.partitions)
+
+    def bounds(self, topic: str) -> dict[int, Bounds]:
+        """Where each partition begins, and where what is committed of it ends."""
+        found = {}
+        for number in range(self.partitions(topic)):
+            ask = partial(self._consumer.get_watermark_offsets, TopicPartition(topic, number), timeout=REQUEST_SECONDS)
+            low, end = self._ask(topic, ask)
+            found[number] = Bounds(low, end)
+        return found
+
+    def committed(self, topic: str, partitions: int) -> dict[int, int]:
+        """Partition → offset that the group has committed, where it has."""
+        where = [TopicPartition(topic, number) for number in range(partitions)]
+        known = self._ask("the group", lambda: self._consumer.committed(where, timeout=REQUEST_SECONDS))
+        for partition in known:
+            if partition.error is not None:
+                raise KafkaUnavailable(f"the offsets of {self._settings.kafka_group_id}: {partition.error.str()}")
+        return {partition.partition: partition.offset for partition in known if partition.offset >= 0}
+
+    def first(self, topic: str, starts: Mapping[int, int]) -> dict[int, Record]:
+        """The first record at or behind each partition's start; of those that have one."""
+        waiting = dict(starts)
+        found: dict[int, Record] = {}
+        for message in self._consume(topic, starts):
+            number = message.partition() or 0
+            if number in waiting:
+                del waiting[number]
+                if message.error() is None:
+                    found[number] = _record(message)
+            if not waiting:
+                break
+        return found
+
+    def read(self, topic: str, stretches: Mapping[int, Bounds]) -> Iterator[Record]:
+        """The records of each partition from `low` to below `end`, in the order of their partition."""
+        open_ends = {number: bounds.end for number, bounds in stretches.items() if bounds.low < bounds.end}
+        if not open_ends:
+            return
+        for message in self._consume(topic, {number: stretches[number].low for number in open_ends}):
+            number, offset = message.partition() or 0, message.offset() or 0
+            end = open_ends.get(number)
+            if end is None:
+                continue
+            if message.error() is None and offset < end:
+                yield _record(message)
+            if message.error() is not None or offset >= end - 1:
+                # Its end of committed records, or beyond what was asked: what is left is markers of transactions.
+                del open_ends[number]
+                if not open_ends:
+                    return
+
+    def _consume(self, topic: str, starts: Mapping[int, int]) -> Iterator[Message]:
+        """Messages, and one with the error _PARTITION_EOF at each end, for ever."""
+        self._consumer.assign([TopicPartition(topic, number, start) for number, start in starts.items()])
+        silent_seconds = 0.0
+        while True:
+            self._check()
+            is_silent = True
+            for message in self._consumer.consume(CONSUME_RECORDS, CONSUME_SECONDS):
+                error = message.error()
+                if error is None or error.code() == KafkaError._PARTITION_EOF:
+                    is_silent = False
+                    yield message
+                elif not error.retriable() and error.code() not in PASSING_ERRORS:
+                    raise KafkaUnavailable(
+                        f"{topic}: {explained(self._settings, error, Right('Read', 'topic', topic))}"
+                    )
+            silent_seconds = silent_seconds + CONSUME_SECONDS if is_silent else 0.0
+            if silent_seconds >= self._settings.startup_timeout_seconds:
+                raise KafkaUnavailable(
+                    f"{topic}: nothing could be read for {self._settings.startup_timeout_seconds:g} s "
+                    "(CUSTOMFIT_STARTUP_TIMEOUT_SECONDS)"
+                )
+
+    def _ask(self, what: str, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except KafkaException as error:
+            self._unavailable(what, error)
+
+    def _unavailable(self, what: str, error: KafkaException) -> NoReturn:
+        raise KafkaUnavailable(
+            f"{what} did not answer at {self._settings.kafka_bootstrap_servers} "
+            f"(CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS): {error.args[0].str()}"
+        ) from None
+
+
+def _record(message: Message) -> Record:
+    return Record(
+        Partition(message.topic() or "", message.partition() or 0),
+        message.offset() or 0,
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+        headers_of(message),
+    )

@@ -1,0 +1,327 @@
+"""The topics that have to be there, and the group's start: checked and created once before the group is joined."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicMetadata
+
+from consumer.kafka.client import (
+    PASSING_ERRORS,
+    REQUEST_SECONDS,
+    KafkaUnavailable,
+    MissingRight,
+    admin_client,
+    consumer_config,
+    error_text,
+)
+from consumer.kafka.rights import Right, explained, group_right, is_denied, missing_on_topic, refusal
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+DEAD_LETTER_HEADROOM_BYTES: Final = 65_536
+"""What headers may add to a record."""
+DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3600 * 1000
+RETRY_SECONDS: Final = 0.1
+REPLICAS_DEFAULT: Final = -1
+"""As many as the brokers make by themselves."""
+REPLAY_PARTITIONS: Final = 1
+"""Lanes make it fast enough. With as many as the source, the assignor, which counts partitions of all topics together,
+was seen to give all of the source to one of two members and all of the replays to the other."""
+REPLAY_RETENTION_MS: Final = 2 * DEAD_LETTER_RETENTION_MS
+"""A replay is the receipt of its dead letter and must outlive it: Kafka removes whole segments, days apart."""
+
+Topics = Mapping[str, TopicMetadata]
+"""All that this user may see, by name."""
+log = logging.getLogger("consumer.kafka")
+
+
+class TopicNotCreated(KafkaUnavailable):
+    """A topic is not there and this user may not create it."""
+
+
+class Prepared(NamedTuple):
+    """What the start found."""
+
+    partitions: int
+    """Of the source topic."""
+    topics: list[str]
+    """To be read."""
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Check that the topic is there, create dead-letter and replay topic, set a new group's start.
+
+    Without dead-letter topic there is no start; without replay topic there are only no replays.
+
+    Raises KafkaUnavailable, KafkaMisconfigured.
+    """
+    admin = admin_client(settings)
+    topics = _topics(settings)
+    partitions = _partition_count(admin, settings, topics)
+    demand(admin, settings, "kafka_topic", "Read")
+    _create_dead_letter_topic(admin, settings, topics)
+    demand(admin, settings, "dead_letter_topic", "Write")
+    if settings.kafka_start == "latest":
+        _start_new_group_at_end(settings, partitions)
+    try:
+        create_replay_topic(settings, topics)
+        demand(admin, settings, "replay_topic", "Read")
+    except (TopicNotCreated, MissingRight) as error:
+        log.warning("%s, and restart; until then only %s is read", error, settings.kafka_topic)
+        return Prepared(partitions, [settings.kafka_topic])
+    return Prepared(partitions, [settings.kafka_topic, settings.replay_topic])
+
+
+def demand(admin: AdminClient, settings: Settings, setting: str, *operations: str) -> None:
+    """Make sure that we may do this with the topic of that setting. Raises MissingRight."""
+    topic = getattr(settings, setting)
+    if missing := missing_on_topic(admin, topic, *operations):
+        raise MissingRight(f"{topic} ({settings.origin(setting)}): {refusal(settings, *missing)}")
+
+
+def replicas_of(settings: Settings, topics: Topics) -> int:
+    """How many of each partition the source has: what is kept of its records is to be as safe as they are."""
+    source = topics.get(settings.kafka_topic)
+    if source is None or not source.partitions:
+        return REPLICAS_DEFAULT
+    return len(source.partitions[min(source.partitions)].replicas)
+
+
+def create_replay_topic(settings: Settings, topics: Topics | None = None) -> bool:
+    """Make sure that it exists; True when it did not. Raises TopicNotCreated, KafkaUnavailable, KafkaMisconfigured."""
+    admin = admin_client(settings)
+    topics = _topics(settings) if topics is None else topics
+    return _create_topic(
+        admin,
+        settings,
+        topics,
+        f"the replay topic {settings.replay_topic!r} (CUSTOMFIT_REPLAY_TOPIC)",
+        NewTopic(settings.replay_topic, REPLAY_PARTITIONS, replicas_of(settings, topics)),
+        use="Read",
+        # Twice: it takes any record that the dead-letter topic takes, and two headers more.
+        headroom_bytes=2 * DEAD_LETTER_HEADROOM_BYTES,
+        config={"retention.ms": str(REPLAY_RETENTION_MS)},
+    )
+
+
+class Inspection(NamedTuple):
+    """What `check --connect` finds; changes nothing."""
+
+    partitions: int
+    dead_letter_partitions: int
+    committed: dict[int, int]
+    """Partition → committed offset of the group, where there is one."""
+
+
+def inspect(settings: Settings) -> Inspection:
+    """Look at the topics and the group. Raises KafkaUnavailable, KafkaMisconfigured."""
+    admin = admin_client(settings)
+    seen = _topics(settings)
+    partitions = _partition_count(admin, settings, seen)
+    demand(admin, settings, "kafka_topic", "Read")
+    dead_letters = seen.get(settings.dead_letter_topic)
+    for setting, operations in (("dead_letter_topic", ["Write"]), ("state_topic", ["Read", "Write"])):
+        if getattr(settings, setting) in seen:  # else `run` creates it
+            demand(admin, settings, setting, *operations)
+    try:
+        with _outside_the_group(settings) as consumer:
+            known = _committed(consumer, settings, partitions)
+    except KafkaException as error:
+        said = explained(settings, error.args[0], group_right(settings))
+        raise KafkaUnavailable(f"group {settings.kafka_group_id!r} (CUSTOMFIT_KAFKA_GROUP_ID): {said}") from None
+    return Inspection(partitions, len(dead_letters.partitions) if dead_letters else 0, known)
+
+
+@contextmanager
+def _outside_the_group(settings: Settings) -> Iterator[Consumer]:
+    """A consumer that knows the group and never joins it.
+
+    Not AdminClient.list_consumer_group_offsets: with librdkafka 2.16 that ends the process (SIGSEGV) while the group's
+    coordinator is moving or not there yet.
+    """
+    consumer = Consumer(consumer_config(settings), logger=logging.getLogger("librdkafka"))
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def _committed(consumer: Consumer, settings: Settings, partitions: int) -> dict[int, int]:
+    where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
+    deadline = time.monotonic() + settings.startup_timeout_seconds
+    known = None
+    while known is None:
+        try:
+            known = consumer.committed(where, timeout=max(deadline - time.monotonic(), RETRY_SECONDS))
+        except KafkaException as problem:
+            # While it looks for the coordinator it only times out; that it was denied is a message (librdkafka 2.16).
+            message = consumer.poll(0)
+            if message is not None and (error := message.error()) is not None and is_denied(error):
+                raise KafkaException(error) from None
+            if problem.args[0].code() not in PASSING_ERRORS or time.monotonic() >= deadline:
+                raise
+            time.sleep(RETRY_SECONDS)  # of a new cluster's first group the coordinator may be on its way
+    for partition in known:
+        if partition.error is not None:
+            raise KafkaException(partition.error)
+    return {partition.partition: partition.offset for partition in known if partition.offset >= 0}
+
+
+def _partition_count(admin: AdminClient, settings: Settings, topics: Topics) -> int:
+    topic = topics.get(settings.kafka_topic)
+    if topic is None or topic.error is not None or not topic.partitions:
+        if missing := missing_on_topic(admin, settings.kafka_topic, "Read"):
+            raise MissingRight(
+                f"topic {settings.kafka_topic!r} (CUSTOMFIT_KAFKA_TOPIC) does not exist, or "
+                f"{refusal(settings, *missing)}"
+            )
+        message = (
+            f"topic {settings.kafka_topic!r} (CUSTOMFIT_KAFKA_TOPIC) does not exist at "
+            f"{settings.kafka_bootstrap_servers}, or this user may not see it; create it, for example with: "
+            "kafka-topics.sh --bootstrap-server "
+            f"{settings.kafka_bootstrap_servers} --create --topic {settings.kafka_topic} --partitions 6"
+        )
+        raise KafkaUnavailable(message)
+    return len(topic.partitions)
+
+
+def _topics(settings: Settings) -> Topics:
+    """All that we may see, from a client of its own, since that one knows why it gets no answer."""
+    errors: list[KafkaError] = []
+    admin = admin_client(settings, errors.append)
+    try:
+        return admin.list_topics(timeout=settings.startup_timeout_seconds).topics
+    except KafkaException as error:
+        admin.poll(0)  # only here it tells what went wrong with each connection
+        reason = reason_of(settings, errors) or error_text(error)
+        message = (
+            f"no Kafka broker answered at {settings.kafka_bootstrap_servers} (CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS) "
+            f"within {settings.startup_timeout_seconds:g} s (CUSTOMFIT_STARTUP_TIMEOUT_SECONDS): {reason}"
+        )
+        raise KafkaUnavailable(message) from None
+
+
+def reason_of(settings: Settings, errors: Sequence[KafkaError]) -> str | None:
+    """What a client's errors say of why no broker answers: that of a password or a certificate rather than others."""
+    told = {error.code(): error.str() for error in errors if error.code() != KafkaError._ALL_BROKERS_DOWN}
+    for code, remedy in _SECURITY_REMEDIES.items():
+        if code in told:
+            return f"{told[code]}; {remedy} in {settings.origin('kafka_properties')}"
+    return list(told.values())[-1] if told else None
+
+
+_SECURITY_REMEDIES: Final = {
+    KafkaError._AUTHENTICATION: "check sasl.mechanisms, sasl.username and sasl.password",
+    KafkaError._SSL: "check security.protocol, ssl.ca.location and the other ssl.* properties",
+}
+
+
+def _create_dead_letter_topic(admin: AdminClient, settings: Settings, topics: Topics) -> None:
+    partitions = len(topics[settings.kafka_topic].partitions)
+    # With the time of the record retention would remove the letter of an old one at once; that time is in a header.
+    config = {"retention.ms": str(DEAD_LETTER_RETENTION_MS), "message.timestamp.type": "LogAppendTime"}
+    _create_topic(
+        admin,
+        settings,
+        topics,
+        f"the dead-letter topic {settings.dead_letter_topic!r} (CUSTOMFIT_DEAD_LETTER_TOPIC)",
+        NewTopic(settings.dead_letter_topic, partitions, replicas_of(settings, topics)),
+        use="Write",
+        headroom_bytes=DEAD_LETTER_HEADROOM_BYTES,
+        config=config,
+    )
+
+
+def _create_topic(
+    admin: AdminClient,
+    settings: Settings,
+    topics: Topics,
+    what: str,
+    topic: NewTopic,
+    *,
+    use: str,
+    headroom_bytes: int,
+    config: Mapping[str, str],
+) -> bool:
+    """Create it if it is not there, for records as large as the source's and headers; whether it was created."""
+    if topic.topic in topics:
+        return False
+    source = ConfigResource(ResourceType.TOPIC, settings.kafka_topic)
+    try:
+        entries = _wait(admin.describe_configs([source])[source])
+        record_bytes_max = int(entries["max.message.bytes"].value)
+    except (KafkaException, FutureTimeoutError, KeyError, ValueError):
+        record_bytes_max = 1_048_588  # Kafka's default
+    topic.config = {"max.message.bytes": str(record_bytes_max + headroom_bytes), **config}
+    if not create_topic(admin, settings, what, topic, use):
+        return False
+    log.info("created %s with %d partitions", what, topic.num_partitions)
+    return True
+
+
+def create_topic(
+    admin: AdminClient,
+    settings: Settings,
+    what: str,
+    topic: NewTopic,
+    *uses: str,
+    advice: str = "create it, or allow this user to",
+) -> bool:
+    """Create a topic; False when somebody else was first. `uses`: the rights on it that are needed besides `Create`.
+
+    Raises TopicNotCreated.
+    """
+    try:
+        _wait(admin.create_topics([topic])[topic.topic])
+    except (KafkaException, FutureTimeoutError) as error:
+        if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        if isinstance(error, KafkaException) and is_denied(error.args[0]):
+            raise TopicNotCreated(_not_created(settings, what, topic.topic, "Create", *uses)) from None
+        message = f"{what} does not exist and could not be created: {error_text(error)}; {advice}"
+        raise TopicNotCreated(message) from None
+    return True
+
+
+def _not_created(settings: Settings, what: str, topic: str, *operations: str) -> str:
+    """The cluster lets us neither see nor make it, and does not say which of the two it is about."""
+    rights = [Right(operation, "topic", topic) for operation in operations]
+    return f"{what} does not exist, or is hidden from this user: {refusal(settings, *rights)}"
+
+
+def _start_new_group_at_end(settings: Settings, partitions: int) -> None:
+    """CUSTOMFIT_KAFKA_START=latest: commit the end of every partition, once, for a group that has no commit at all.
+
+    Committed before anybody joins, so that a crash before the first event does not skip what came in between, and
+    partitions added later are read from their beginning.
+    """
+    try:
+        with _outside_the_group(settings) as consumer:
+            if _committed(consumer, settings, partitions):
+                return
+            at_end = []
+            for number in range(partitions):
+                where = TopicPartition(settings.kafka_topic, number)
+                _, end = consumer.get_watermark_offsets(where, timeout=REQUEST_SECONDS)
+                at_end.append(TopicPartition(settings.kafka_topic, number, end))
+            consumer.commit(offsets=at_end, asynchronous=False)
+    except KafkaException as error:
+        if error.args[0].code() in (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP):
+            return  # another member is there already and did this
+        group_id = settings.kafka_group_id
+        said = explained(settings, error.args[0], group_right(settings))
+        message = f"could not set the start of group {group_id!r} (CUSTOMFIT_KAFKA_START=latest): {said}"
+        raise KafkaUnavailable(message) from None
+    log.info("group %s is new: it starts at the end of %s", settings.kafka_group_id, settings.kafka_topic)
+
+
+def _wait(future: Any) -> Any:
+    return future.result(REQUEST_SECONDS)

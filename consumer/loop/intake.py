@@ -1,0 +1,284 @@
+"""From fetched records to events in their lanes: the first half of the loop.
+
+    record → (its schema, where it is Avro) → decode → accept → (is its user known?) → lane
+
+Two of these steps wait for somebody: a schema that is not known yet makes its partition wait, and a user who is not
+known makes everything behind wait, since events must reach their lanes in order. What waits for a schema has not been
+accepted: it is not counted, and whoever has the partition next reads it again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from consumer.avro.known_schemas import KnownSchemas, Unreadable
+from consumer.avro.wire_format import Malformed, SchemaRef, ValueFormat, wire_format
+from consumer.ports.edges import SchemaSource, Source, States
+from consumer.ports.inputs import SchemaFound, SchemaMissing
+from consumer.segment.decoding import DecodingRules, decode
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import (
+    Batch,
+    DeadLetterReason,
+    Decoded,
+    Event,
+    Kind,
+    Partition,
+    Record,
+    Rejected,
+    Skipped,
+    SkipReason,
+    User,
+)
+from consumer.sequencing.sequencer import Sequencer
+
+if TYPE_CHECKING:
+    from consumer.ops.reporter import Reporter
+
+CROWDED: Final = 2
+"""Records are fetched for as many events as there is room for, and a batch has up to 2,500: above so many times the
+buffer, the rest of what was fetched waits undecoded."""
+
+Fetch = tuple[Assignment, Event, bool, bool]
+"""An event on its way to its lane: whether that is reserved, and whether its user is known to be identified."""
+
+
+@dataclass(slots=True, eq=False)
+class _Queue:
+    """What waits of one partition, in order; a number is where its log ends."""
+
+    schema: SchemaRef | None
+    """What its head waits for; None: room in the buffer."""
+    items: deque[Record | int] = field(default_factory=deque)
+
+
+@dataclass(slots=True, eq=False)
+class _Fetches:
+    """What one turn brings to the lanes, and who has to be asked for."""
+
+    events: list[Fetch] = field(default_factory=list)
+    users: dict[Partition, dict[User, bool]] = field(default_factory=dict)
+
+
+class Intake:
+    """Records in, events of the sequencer out."""
+
+    def __init__(  # noqa: PLR0917  the pipeline names them once
+        self,
+        sequencer: Sequencer,
+        source: Source,
+        states: States,
+        schemas: KnownSchemas,
+        registry: SchemaSource,
+        reporter: Reporter,
+        rules: DecodingRules,
+        value_format: ValueFormat,
+        buffer_events_max: int,
+    ) -> None:
+        self.taken_records = 0
+        self.taken_bytes = 0
+        self.waiting_records = 0
+        self.waiting_bytes = 0
+        """Taken, and neither accepted nor let go."""
+        self._sequencer = sequencer
+        self._source = source
+        self._states = states
+        self._schemas = schemas
+        self._registry = registry
+        self._reporter = reporter
+        self._rules = rules
+        self._value_format = value_format
+        self._crowded_events = CROWDED * buffer_events_max
+        self._waiting: dict[Assignment, _Queue] = {}
+        self._looking: deque[tuple[list[Fetch], set[User]]] = deque()
+        """Batches whose users are being looked up, oldest first; and who was forgotten since they were asked for."""
+
+    @property
+    def waiting_partitions(self) -> list[Partition]:
+        """Partitions whose next record waits for its schema."""
+        return [assignment.partition for assignment, queue in self._waiting.items() if queue.schema is not None]
+
+    # ------------------------------------------------------------------ in
+
+    def fetched(self, records: Sequence[Record], ends: Mapping[Partition, int], now: float) -> None:
+        """Records came, in the order of each partition; and where all that lies below an end was fetched."""
+        assignments, fetches = self._sequencer.assignments, _Fetches()
+        self.taken_records += len(records)
+        for record in records:
+            self.taken_bytes += record.size_bytes
+            assignment = assignments.get(record.partition)
+            if assignment is None or not assignment.open:
+                continue
+            if (self._waiting and assignment in self._waiting) or not self._take(assignment, record, fetches, now):
+                self._wait(assignment, record)
+        for partition, end in ends.items():
+            assignment = assignments.get(partition)
+            if assignment is None or not assignment.open:
+                continue
+            if (queue := self._waiting.get(assignment)) is not None:
+                queue.items.append(end)
+            else:
+                assignment.offsets.reached_end(end)
+        self._hand_on(fetches, now)
+
+    def go_on(self, now: float) -> None:
+        """Take what has waited for room in the buffer, if there is some."""
+        if not self._waiting or self._is_crowded():
+            return
+        fetches = _Fetches()
+        for assignment, queue in list(self._waiting.items()):
+            if queue.schema is None:
+                self._go_on(assignment, queue, fetches, now)
+        self._hand_on(fetches, now)
+
+    def schema_answered(self, answer: SchemaFound | SchemaMissing, now: float) -> None:
+        """The registry has answered: what waited for that goes on, up to the next schema that is not known."""
+        if isinstance(answer, SchemaFound):
+            self._schemas.found(answer.schema, answer.read)
+        else:
+            self._schemas.missing(answer.schema, answer.detail, now)
+        fetches = _Fetches()
+        for assignment, queue in list(self._waiting.items()):
+            if not assignment.open:
+                self.forget(assignment)
+            elif queue.schema == answer.schema:
+                self._go_on(assignment, queue, fetches, now)
+        self._hand_on(fetches, now)
+
+    def looked_up(self, identified: Mapping[Partition, set[User]], now: float) -> None:
+        """The state has answered for the oldest batch."""
+        receive = self._sequencer.receive
+        nobody: set[User] = set()
+        fetches, forgotten = self._looking.popleft()
+        for assignment, event, reserved, known in fetches:
+            if event.user in forgotten:
+                receive(assignment, event, now, reserved=reserved)
+                continue
+            stored = event.user in identified.get(assignment.partition, nobody)
+            if stored and event.user not in assignment.lanes:  # a lane that lives may have forgotten the user since
+                assignment.known.add(event.user)
+            receive(assignment, event, now, reserved=reserved, identified=known or stored)
+
+    def forgotten(self, user: User) -> None:
+        """A delete of the user has come through, in whichever partition: what was said before does not count."""
+        for assignment in self._sequencer.assignments.values():
+            assignment.known.discard(user)
+        for _, forgotten in self._looking:
+            forgotten.add(user)
+
+    def forget(self, assignment: Assignment) -> None:
+        """It is no longer ours, or has stopped: what waits of it belongs to whoever reads it next."""
+        queue = self._waiting.pop(assignment, None)
+        if queue is not None:
+            for item in queue.items:
+                self._no_longer_waits(item)
+
+    # ------------------------------------------------------------------ one record
+
+    def _take(self, assignment: Assignment, record: Record, fetches: _Fetches, now: float) -> bool:
+        """Accept a record; False when its schema is not known yet, or batches have filled the buffer."""
+        if self._sequencer.account.unfinished >= self._crowded_events and self._is_crowded():
+            self._waiting.setdefault(assignment, _Queue(None)).schema = None
+            return False
+        # What nearly all records are needs no look at the other formats.
+        is_plain = record.headers is None and (record.value or b"")[:1] == b"{" and self._value_format != "avro"
+        encoded = None if is_plain else wire_format(record, self._value_format)
+        if encoded is None:
+            decoded = decode(record, self._rules)
+        elif isinstance(encoded, Malformed):
+            decoded = _undecodable(record, encoded.detail)
+        elif len(encoded.payload) > self._rules.record_bytes_max:
+            decoded = decode(record, self._rules)  # which only looks at its size
+        else:
+            read = self._schemas.find(encoded.schema, now)
+            if read is None:
+                self._waiting.setdefault(assignment, _Queue(encoded.schema)).schema = encoded.schema
+                return False
+            try:
+                text = "" if isinstance(read, str) else read(encoded.payload)
+            except Unreadable as error:
+                read, text = str(error), ""
+            if isinstance(text, str):
+                decoded = _undecodable(record, str(read))
+            else:
+                # The text is kept until the event is finished, beside the value: both count.
+                larger = record.size_bytes + len(text)
+                record = msgspec.structs.replace(record, size_bytes=larger, text_bytes=len(text))
+                decoded = decode(record, self._rules, text)
+        self._accept(assignment, record, decoded, fetches)
+        return True
+
+    def _accept(self, assignment: Assignment, record: Record, decoded: Decoded | Batch, fetches: _Fetches) -> None:
+        items = decoded.items if isinstance(decoded, Batch) else (decoded,)
+        if assignment.offsets.finished_before(record.offset, record.timestamp_ms):
+            items = [Skipped(item.record, item.type, SkipReason.FINISHED_BEFORE) for item in items]
+        sequencer = self._sequencer
+        sequencer.accept(assignment, record, items)
+        for item in items:
+            if isinstance(item, Event):
+                user = item.user
+                reserved = sequencer.reserve(assignment, user)
+                known = user in assignment.known
+                fetches.events.append((assignment, item, reserved, known))
+                if not (reserved or known):
+                    # An identify is sent whatever is known; only for the others is it worth asking everywhere.
+                    users = fetches.users.setdefault(record.partition, {})
+                    users.setdefault(user, item.kind is not Kind.IDENTIFY)
+            elif isinstance(item, Rejected):
+                self._reporter.rejected(item)
+
+    def _hand_on(self, fetches: _Fetches, now: float) -> None:
+        if fetches.users or self._looking:
+            self._looking.append((fetches.events, set()))
+            self._states.look_up(fetches.users)
+        else:
+            for assignment, event, reserved, known in fetches.events:
+                self._sequencer.receive(assignment, event, now, reserved=reserved, identified=known)
+
+    # ------------------------------------------------------------------ what waits for a schema
+
+    def _wait(self, assignment: Assignment, record: Record) -> None:
+        queue = self._waiting[assignment]
+        if not queue.items:
+            self._source.rest(assignment.partition)  # or it would fill the buffer, and the others could not go on
+            self._ask(queue.schema)
+        queue.items.append(record)
+        self.waiting_records += 1
+        self.waiting_bytes += record.size_bytes
+
+    def _go_on(self, assignment: Assignment, queue: _Queue, fetches: _Fetches, now: float) -> None:
+        while queue.items:
+            item = queue.items[0]
+            if isinstance(item, int):
+                assignment.offsets.reached_end(item)
+            elif not assignment.open:  # it is given back, or has stopped on the way
+                self.forget(assignment)
+                return
+            elif not self._take(assignment, item, fetches, now):
+                self._ask(queue.schema)
+                return
+            self._no_longer_waits(queue.items.popleft())
+        del self._waiting[assignment]
+        if assignment.open:
+            self._source.resume(assignment.partition)
+
+    def _is_crowded(self) -> bool:
+        return self._sequencer.buffered[0] >= self._crowded_events
+
+    def _ask(self, schema: SchemaRef | None) -> None:
+        if schema is not None and self._schemas.ask(schema):
+            self._registry.fetch(schema)
+
+    def _no_longer_waits(self, item: Record | int) -> None:
+        if not isinstance(item, int):
+            self.waiting_records -= 1
+            self.waiting_bytes -= item.size_bytes
+
+
+def _undecodable(record: Record, detail: str) -> Rejected:
+    return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, detail)

@@ -1,0 +1,72 @@
+"""What the loop needs of its edges: it asks and never waits; what came of it arrives in the inbox (inputs.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Protocol
+
+from consumer.avro.wire_format import SchemaRef
+from consumer.customfit.answers import Answer
+from consumer.sequencing.actions import Bury, Forget, Remember
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import Partition, User
+from consumer.sequencing.offsets import CommitPoint
+
+
+class Source(Protocol):
+    """The Kafka consumer (kafka.py)."""
+
+    limit_records: int
+    limit_bytes: int
+
+    def commit(self, points: Mapping[Partition, CommitPoint]) -> None:
+        """Commit without waiting; `Committed` follows."""
+
+    def resume(self, partition: Partition) -> None:
+        """Start fetching."""
+
+    def rest(self, partition: Partition) -> None:
+        """Fetch nothing more."""
+
+    def stop(self) -> None:
+        """Drain, commit, leave; `Revoking` and `ThreadEnded` follow."""
+
+
+class States(Protocol):
+    """Who is identified (state.py)."""
+
+    def open(self, assignment: Assignment) -> None:
+        """Make ready; `StateOpened` follows."""
+
+    def close(self, partition: Partition) -> None:
+        """Let go."""
+
+    def look_up(self, users: Mapping[Partition, Mapping[User, bool]]) -> None:
+        """Ask; `LookedUp` follows."""
+
+    def write(self, actions: Sequence[Remember | Forget]) -> None:
+        """Write; `StateWritten` follows."""
+
+
+class Graveyard(Protocol):
+    """The dead-letter topic (dead_letters.py)."""
+
+    def bury(self, action: Bury) -> None:
+        """Write one dead letter; `DeadLettered` follows."""
+
+
+class Destination(Protocol):
+    """CustomFit's API (key_rotation.py)."""
+
+    def post(self, body: bytes) -> Awaitable[Answer]:
+        """Send a request; only here something is awaited, and `Responded` follows."""
+
+    def misdirected(self, status: int) -> None:
+        """A request was answered with a status that blames the key or the URL."""
+
+
+class SchemaSource(Protocol):
+    """The schema registry (schema_registry.py)."""
+
+    def fetch(self, schema: SchemaRef) -> None:
+        """Ask; `SchemaFound` or `SchemaMissing` follows, however long it takes."""

@@ -1,0 +1,57 @@
+"""Where everything that happens arrives: filled from any thread, emptied by the loop, one wake-up for however many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from consumer.ports.inputs import Input, Post, ThreadEnded
+
+
+def run_edge(name: str, work: Callable[[], None], post: Post) -> None:
+    """Do the work of an edge's thread; however it ends, the loop hears of it and decides."""
+    error: BaseException | None = None
+    try:
+        work()
+    except BaseException as problem:  # noqa: BLE001  a thread that dies silently would be a hang
+        error = problem
+    post(ThreadEnded(name, error))
+
+
+class Inbox:
+    """A queue of inputs in the order of their arrival. Made inside the running loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._items: deque[Input] = deque()
+        self._filled = asyncio.Event()
+        self._signalled = False
+
+    def post(self, item: Input) -> None:
+        """Add one; from any thread."""
+        self._items.append(item)
+        if not self._signalled:
+            self._signalled = True
+            try:
+                self._loop.call_soon_threadsafe(self._filled.set)
+            except RuntimeError:
+                # The loop is closed: a thread's last words after everything has ended.
+                return
+
+    def post_here(self, item: Input) -> None:
+        """Add one; from the loop's own thread, which is cheaper."""
+        self._items.append(item)
+        self._filled.set()
+
+    async def take(self, timeout_seconds: float) -> list[Input]:
+        """Wait until there is something, `timeout_seconds` at most, and take all of it."""
+        if not self._items and timeout_seconds > 0:
+            timer = self._loop.call_later(timeout_seconds, self._filled.set)
+            await self._filled.wait()
+            timer.cancel()
+        else:
+            await asyncio.sleep(0)  # the requests' own tasks must run, however much arrives
+        self._signalled = False
+        self._filled.clear()
+        return [self._items.popleft() for _ in range(len(self._items))]

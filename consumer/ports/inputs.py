@@ -1,0 +1,250 @@
+"""What the edges tell the loop.
+
+Everything that happens arrives on one inbox as one of these, so there is one place where it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import msgspec
+
+from consumer.avro.known_schemas import Read
+from consumer.avro.wire_format import SchemaRef
+from consumer.customfit.answers import Answer
+from consumer.sequencing.actions import Bury
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import Partition, Record, User
+from consumer.sequencing.lanes import Delivery, Lane
+from consumer.sequencing.offsets import CommitPoint
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Fetched:
+    """Records, in the order of each partition; and where all that lies below an end was fetched."""
+
+    records: Sequence[Record]
+    ends: Mapping[Partition, int]
+
+
+class StartPoint(NamedTuple):
+    """Where a partition is read from, and the metadata that the group's last commit of it carried."""
+
+    offset: int
+    metadata: str | None
+
+
+@dataclass(slots=True, frozen=True)
+class Assigned:
+    """Partitions are ours, paused, each from where the group had committed it."""
+
+    starts: dict[Partition, StartPoint]
+    cluster_id: str
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Revoking:
+    """Partitions are being taken away. The Kafka thread waits for `drained`: what it then commits."""
+
+    partitions: Sequence[Partition]
+    drained: Future[dict[Partition, CommitPoint]]
+    shutdown: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Revoked:
+    """The drained partitions are given up; `error` when their last commit failed."""
+
+    partitions: Sequence[Partition]
+    error: str | None
+
+
+@dataclass(slots=True, frozen=True)
+class Lost:
+    """Partitions were taken away without asking: nothing may be committed."""
+
+    partitions: Sequence[Partition]
+
+
+@dataclass(slots=True, frozen=True)
+class Committed:
+    """The broker's answer to a commit: what it was asked and what it took; `error` is for people."""
+
+    asked: Mapping[Partition, CommitPoint]
+    accepted: Sequence[Partition]
+    error: str | None
+
+
+@dataclass(slots=True, frozen=True)
+class EndOffsets:
+    """Where the logs end now."""
+
+    offsets: dict[Partition, int]
+
+
+@dataclass(slots=True, frozen=True)
+class PartitionFailed:
+    """A partition can't be read on; `remedy` is what the operator does."""
+
+    partition: Partition
+    reason: str
+    remedy: str
+
+
+@dataclass(slots=True, frozen=True)
+class KafkaTrouble:
+    """The client reports an error that it is working on by itself."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(slots=True, frozen=True)
+class AccessDenied:
+    """The access lists keep us from a topic or from the group; the client tries again until they no longer do."""
+
+    what: str
+    """The topic, or `GROUP`."""
+    detail: str
+
+
+GROUP: Final = ""
+"""Stands for the group where a topic could stand."""
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class ThreadEnded:
+    """An edge's thread has ended; `error` when it was not asked to."""
+
+    name: str
+    error: BaseException | None
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class StateOpened:
+    """A partition's stored state is ready for look-ups, in this tenure: an earlier one's says nothing of it."""
+
+    assignment: Assignment
+    users: int
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class LookedUp:
+    """Who of those asked for is known to be identified; answers come in the order of the questions."""
+
+    identified: dict[Partition, set[User]]
+
+
+@dataclass(slots=True, frozen=True)
+class StateRestoring:
+    """A partition's state is being read; `remaining`: how many records are still to come, where that is known."""
+
+    partition: Partition
+    remaining: int | None
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class StateWritten:
+    """Writes of state are in the state topic; `users`: how many are identified, where that has changed."""
+
+    lanes: Sequence[Lane]
+    users: Mapping[Partition, int]
+
+
+@dataclass(slots=True, frozen=True)
+class StateProblem:
+    """Something of the state does not work; `kind` is a label value of customfit_errors_total{stage="state"}."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(slots=True, frozen=True)
+class StateMended:
+    """What was told as a problem of this kind works again."""
+
+    kind: str
+
+
+class Responded(msgspec.Struct, frozen=True, eq=False):
+    """The destination answered a request, or did not."""
+
+    delivery: Delivery
+    answer: Answer
+    seconds: float
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class DeadLettered:
+    """A dead letter is acknowledged by all in-sync replicas."""
+
+    action: Bury
+
+
+@dataclass(slots=True, frozen=True)
+class DeadLetterFailed:
+    """A dead letter could not be written and is being tried again; it holds back its offset."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class SchemaFound:
+    """The registry has the schema: how to read with it, or in words why nothing is read with it."""
+
+    schema: SchemaRef
+    read: Read | str
+
+
+@dataclass(slots=True, frozen=True)
+class SchemaMissing:
+    """The registry does not have it."""
+
+    schema: SchemaRef
+    detail: str
+
+
+@dataclass(slots=True, frozen=True)
+class RegistryTrouble:
+    """The registry did not answer and is asked again; what waits for a schema waits on."""
+
+    detail: str
+
+
+@dataclass(slots=True, frozen=True)
+class Stop:
+    """SIGTERM or SIGINT."""
+
+
+Input = (
+    Fetched
+    | Assigned
+    | Revoking
+    | Revoked
+    | Lost
+    | Committed
+    | EndOffsets
+    | PartitionFailed
+    | KafkaTrouble
+    | AccessDenied
+    | ThreadEnded
+    | StateOpened
+    | LookedUp
+    | StateRestoring
+    | StateWritten
+    | StateProblem
+    | StateMended
+    | Responded
+    | DeadLettered
+    | DeadLetterFailed
+    | SchemaFound
+    | SchemaMissing
+    | RegistryTrouble
+    | Stop
+)
+Post = Callable[[Input], None]
+"""Puts an input into the inbox; may be called from any thread."""

@@ -1,0 +1,362 @@
+"""Record → event, or the reason why not. Pure; whatever the bytes are, the answer is a value and never an exception.
+
+Only the envelope is read; `properties` and `traits` stay JSON text and are passed on as they came (big integers exact,
+key order kept). What msgspec 0.22 does not check in text that it skips is UTF-8, so that is checked here.
+
+A record is one event, or a batch of events as Segment's HTTP API takes them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import accumulate
+from operator import sub
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from consumer.segment.timestamps import segment_timestamp
+from consumer.sequencing.dead_letter_headers import BATCH_INDEX, origin_of
+from consumer.sequencing.events import (
+    Batch,
+    DeadLetterReason,
+    Decoded,
+    Event,
+    Kind,
+    Record,
+    Rejected,
+    Skipped,
+    SkipReason,
+    User,
+)
+
+USER_ID_BYTES_MAX: Final = 512
+DEPTH_MAX: Final = 100
+"""Levels of arrays and objects. CustomFit's SDKs allow 10; Python 3.11 has stack for 900, later ones for more."""
+BATCH_ITEMS_MAX: Final = 2500
+"""Segment's own limit. It also bounds what one record of 1 MiB may turn into: 500,000 events of two bytes."""
+DESTINATION_NAMES: Final = ("CustomFit.ai", "customfitai")
+"""What Segment's catalogue calls this destination in the `integrations` object; names there are case sensitive."""
+
+CHOICES: Final = (*DESTINATION_NAMES, "All")
+"""All of that object that is looked at."""
+
+_KINDS: Final = {
+    "identify": Kind.IDENTIFY,
+    "track": Kind.TRACK,
+    "page": Kind.PAGE,
+    "screen": Kind.SCREEN,
+    "delete": Kind.DELETE,
+}
+_NO_RAW: Final = msgspec.Raw(b"")
+
+
+class _Envelope(msgspec.Struct):
+    type: str
+    # Any: a wrong type matters only in a field that this type of event needs.
+    userId: Any = None  # noqa: N815  Segment's names
+    anonymousId: Any = None  # noqa: N815
+    messageId: Any = None  # noqa: N815
+    event: Any = None
+    name: Any = None
+    timestamp: Any = None
+    originalTimestamp: Any = None  # noqa: N815
+    sentAt: Any = None  # noqa: N815
+    receivedAt: Any = None  # noqa: N815
+    properties: msgspec.Raw = _NO_RAW
+    traits: msgspec.Raw = _NO_RAW
+    context: msgspec.Raw = _NO_RAW
+    integrations: Any = None
+
+
+class _BatchEnvelope(msgspec.Struct):
+    batch: list[msgspec.Raw]
+    type: Any = None
+    sentAt: Any = None  # noqa: N815
+    receivedAt: Any = None  # noqa: N815
+    context: msgspec.Raw = _NO_RAW
+    integrations: Any = None
+
+
+class _Personas(msgspec.Struct):
+    computation_class: Any = None
+    computation_key: Any = None
+
+
+class _Context(msgspec.Struct):
+    personas: _Personas | None = None
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_batch_envelope = msgspec.json.Decoder(_BatchEnvelope)
+_context = msgspec.json.Decoder(_Context)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENGAGE_BOOLEANS: Final = {b'"true"': msgspec.Raw(b"true"), b'"false"': msgspec.Raw(b"false")}
+_EMPTY_ARRAY: Final = re.compile(rb"\[\s*\]")
+_ALL_BUT_MARKS: Final = bytes(set(range(256)) - set(b'[]{}"'))
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
+_TOO_DEEP: Final = b"[" * (DEPTH_MAX + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingRules:
+    """The settings that decide whether an event is for us."""
+
+    anonymous: Literal["skip", "forward"] = "skip"
+    integrations: Literal["respect", "explicit", "ignore"] = "respect"
+    record_bytes_max: int = 1_048_576
+    replay_topic: str = ""
+    """Its records have the insert_id and the time of the record they were at first."""
+
+
+def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> Decoded | Batch:
+    """Read one record; `text` is its JSON where the value is not JSON itself (Avro)."""
+    value = record.value if text is None else text
+    if value is None:
+        return Skipped(record, "tombstone", SkipReason.TOMBSTONE)
+    if len(value) > rules.record_bytes_max:
+        detail = f"{len(value)} bytes; CUSTOMFIT_RECORD_BYTES_MAX is {rules.record_bytes_max}"
+        return Rejected(record, "undecodable", DeadLetterReason.TOO_LARGE, detail)
+    if value.count(b"{") + value.count(b"[") > DEPTH_MAX and _depth(_brackets(value)) > DEPTH_MAX:
+        detail = f"nested deeper than {DEPTH_MAX} levels"
+        return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, detail)
+    try:
+        if not value.isascii():
+            value.decode()
+        envelope = _envelope.decode(value)
+    except msgspec.ValidationError as error:
+        batch = _batch_of(value)
+        if batch is not None:
+            return _batch(record, batch, rules)
+        return Rejected(record, "unknown", DeadLetterReason.INVALID_EVENT, _short(error))
+    except UnicodeDecodeError as error:
+        detail = f"not UTF-8: {error.reason} at byte {error.start}"
+        return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, detail)
+    except msgspec.DecodeError as error:
+        return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, f"not JSON: {_short(error)}")
+    if envelope.type == "batch" and (batch := _batch_of(value)) is not None:
+        return _batch(record, batch, rules)
+    return _event(record, envelope, _personas(envelope.context), rules)
+
+
+def _batch_of(value: bytes | msgspec.Raw) -> _BatchEnvelope | None:
+    """The batch that an object is if it has a `batch` and no type of its own but "batch"; else None."""
+    try:
+        batch = _batch_envelope.decode(value)
+    except msgspec.DecodeError:
+        return None
+    return batch if batch.type in (None, "batch") else None
+
+
+def _batch(record: Record, batch: _BatchEnvelope, rules: DecodingRules) -> Decoded | Batch:
+    texts = batch.batch
+    if not texts:
+        return Skipped(record, "unknown", SkipReason.EMPTY_BATCH)
+    if len(texts) > BATCH_ITEMS_MAX:
+        detail = f"a batch of {len(texts)} events; the limit is {BATCH_ITEMS_MAX}"
+        return Rejected(record, "unknown", DeadLetterReason.TOO_LARGE, detail)
+    chosen = [index for name, index in record.headers or () if name == BATCH_INDEX]
+    if not chosen:
+        shared = _shared(batch)
+        return Batch(record, [_item(record, index, text, shared, rules) for index, text in enumerate(texts)])
+    number = chosen[-1] or b""
+    if not number.isdigit() or len(number) > 4 or int(number) >= len(texts):
+        detail = f"its header {BATCH_INDEX} names none of its {len(texts)} events"
+        return Rejected(record, "unknown", DeadLetterReason.INVALID_EVENT, detail)
+    return Batch(record, [_item(record, int(number), texts[int(number)], _shared(batch), rules)])
+
+
+class _Shared(NamedTuple):
+    """What the events of a batch have of it, made once: 2,500 of them times a context of 300 KB took 2 s."""
+
+    sent_at: Any
+    received_at: Any
+    personas: _Personas | None
+    integrations: dict[str, Any] | None
+
+
+def _shared(batch: _BatchEnvelope) -> _Shared:
+    found = batch.integrations
+    integrations = {name: found[name] for name in CHOICES if name in found} if isinstance(found, dict) else None
+    return _Shared(batch.sentAt, batch.receivedAt, _personas(batch.context), integrations)
+
+
+def _item(record: Record, index: int, text: msgspec.Raw, batch: _Shared, rules: DecodingRules) -> Decoded:
+    """One event of a batch; it has the batch's times, context and integrations where it has none of its own."""
+    at = (record.partition, record.offset, record.timestamp_ms, record.key, record.value, record.headers)
+    item = Record(*at, record.fetched_at, record.size_bytes, index, len(bytes(text)))
+    try:
+        envelope = _envelope.decode(text)
+    except msgspec.DecodeError as error:
+        detail = f"item {index} of the batch: {'a batch' if _batch_of(text) is not None else _short(error)}"
+        return Rejected(item, "unknown", DeadLetterReason.INVALID_EVENT, detail)
+    if envelope.type == "batch":
+        detail = f"item {index} of the batch: a batch"
+        return Rejected(item, "unknown", DeadLetterReason.INVALID_EVENT, detail)
+    envelope.sentAt = batch.sent_at if envelope.sentAt is None else envelope.sentAt
+    envelope.receivedAt = batch.received_at if envelope.receivedAt is None else envelope.receivedAt
+    has_own = b'"personas"' in bytes(envelope.context)
+    if batch.integrations is not None:
+        own = envelope.integrations
+        envelope.integrations = {**batch.integrations, **own} if isinstance(own, dict) else batch.integrations
+    return _event(item, envelope, _personas(envelope.context) if has_own else batch.personas, rules)
+
+
+def _event(record: Record, envelope: _Envelope, personas: _Personas | None, rules: DecodingRules) -> Decoded:
+    kind = _KINDS.get(envelope.type)
+    if kind is None:
+        if envelope.type in ("group", "alias"):
+            return Skipped(record, envelope.type, SkipReason.UNSUPPORTED)
+        return Skipped(record, "unknown", SkipReason.UNKNOWN_TYPE)
+
+    user = _user(envelope)
+    if user is None:
+        return _invalid(record, kind, "neither userId nor anonymousId is a non-empty string or an integer")
+    if user.anonymous and rules.anonymous == "skip":
+        return Skipped(record, kind.value, SkipReason.ANONYMOUS)
+    if len(user.id) > USER_ID_BYTES_MAX or len(user.id.encode()) > USER_ID_BYTES_MAX:
+        return _invalid(record, kind, f"user id longer than {USER_ID_BYTES_MAX} bytes")
+
+    if rules.integrations != "ignore" and kind is not Kind.DELETE:
+        explicit_only = rules.integrations == "explicit" or personas is not None
+        if not _wanted(envelope.integrations, explicit_only=explicit_only):
+            return Skipped(record, kind.value, SkipReason.INTEGRATIONS)
+
+    name, raw = _content(envelope, kind)
+    if kind is Kind.TRACK and not name:
+        return _invalid(record, kind, "a track without `event`")
+    if name is not None and not isinstance(name, str):
+        return _invalid(record, kind, f"`{'event' if kind is Kind.TRACK else 'name'}` is not a string")
+    payload = _object(raw)
+    if payload is _NOT_AN_OBJECT:
+        return _invalid(record, kind, f"`{'traits' if kind is Kind.IDENTIFY else 'properties'}` is not an object")
+    if kind is Kind.IDENTIFY and payload is not None and personas is not None:
+        payload = _audience_membership(payload, personas)
+    insert_id, timestamp_ms = _identity(record, envelope, rules)
+    return Event(
+        record,
+        kind,
+        user,
+        insert_id=insert_id,
+        timestamp=segment_timestamp(
+            (envelope.timestamp, envelope.originalTimestamp, envelope.sentAt, envelope.receivedAt),
+            timestamp_ms,
+        ),
+        name=name or None,
+        payload=payload,
+    )
+
+
+def _identity(record: Record, envelope: _Envelope, rules: DecodingRules) -> tuple[str, int]:
+    """The insert id, and the record's own time: of most the messageId is enough, and nobody asks where they lay."""
+    message_id = _id(envelope.messageId)
+    if message_id and record.partition.topic != rules.replay_topic:
+        return message_id, record.timestamp_ms
+    origin = origin_of(record, rules.replay_topic)
+    return message_id or str(origin), origin.timestamp_ms
+
+
+def _brackets(value: bytes) -> bytes:
+    """The brackets that are no text, all made square. 1 MiB takes 2 to 12 ms, the most where it is all quotes."""
+    if b"\\" in value:
+        value = value.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = value.translate(_ONE_KIND, _ALL_BUT_MARKS).replace(b'""', b"")  # most texts have no bracket
+    return b"".join(marks.split(b'"')[::2])
+
+
+def _depth(brackets: bytes) -> int:
+    """Levels, exact up to DEPTH_MAX where each bracket has its other; else so many or more. A loop took 75 ms a MiB."""
+    if _TOO_DEEP in brackets:
+        return len(brackets)
+    levels = 0
+    while len(outer := brackets.replace(b"[]", b"")) < 0.9 * len(brackets):  # the innermost, while they are many
+        brackets, levels = outer, levels + 1
+    opened = accumulate(map(len, brackets.replace(b"]", b" ").split()))
+    closed = accumulate(map(len, brackets.replace(b"[", b" ").split()), initial=0)
+    return levels + max(map(sub, opened, closed), default=0)
+
+
+def _invalid(record: Record, kind: Kind, detail: str) -> Rejected:
+    return Rejected(record, kind.value, DeadLetterReason.INVALID_EVENT, detail)
+
+
+def _user(envelope: _Envelope) -> User | None:
+    user_id = _id(envelope.userId)
+    if user_id:
+        return User(user_id)
+    if envelope.userId not in (None, ""):
+        return None
+    anonymous_id = _id(envelope.anonymousId)
+    return User(anonymous_id, anonymous=True) if anonymous_id else None
+
+
+def _id(value: object) -> str:
+    """A string, or an integer in decimal; "" for anything else."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def _content(envelope: _Envelope, kind: Kind) -> tuple[Any, msgspec.Raw]:
+    """What of the event is passed on: its name and its traits or properties."""
+    if kind is Kind.TRACK:
+        return envelope.event, envelope.properties
+    if kind is Kind.IDENTIFY:
+        return None, envelope.traits
+    if kind is Kind.DELETE:
+        return None, _NO_RAW
+    return envelope.name, envelope.properties
+
+
+_NOT_AN_OBJECT: Final = b"not an object"
+
+
+def _object(raw: msgspec.Raw) -> bytes | None:
+    """The text of a JSON object; None where there is none: null, or the `[]` that PHP writes for an empty one."""
+    text = bytes(raw)
+    if text.startswith(b"{"):
+        return text
+    if text in (b"", b"null") or _EMPTY_ARRAY.fullmatch(text):
+        return None
+    return _NOT_AN_OBJECT
+
+
+def _wanted(integrations: object, *, explicit_only: bool) -> bool:
+    """Segment's `integrations`: the exact name, else `All`, else yes. An object of options means enabled."""
+    if not isinstance(integrations, dict):
+        return True
+    for name in DESTINATION_NAMES:
+        choice = integrations.get(name)
+        if choice is not None:
+            return choice is not False
+    return explicit_only or integrations.get("All") is not False
+
+
+def _personas(context: msgspec.Raw) -> _Personas | None:
+    """`context.personas`: there on what Engage (audiences, computed traits, journeys) sends."""
+    text = bytes(context)
+    if b'"personas"' not in text:
+        return None
+    try:
+        return _context.decode(text).personas
+    except msgspec.ValidationError:
+        return None
+
+
+def _audience_membership(traits: bytes, personas: _Personas) -> bytes:
+    """Journeys send membership as the string "true" or "false": make it the boolean that audiences send."""
+    key = personas.computation_key
+    if personas.computation_class != "audience" or not isinstance(key, str):
+        return traits
+    members = _members.decode(traits)
+    value = members.get(key)
+    boolean = _ENGAGE_BOOLEANS.get(bytes(value)) if value is not None else None
+    if boolean is None:
+        return traits
+    members[key] = boolean
+    return msgspec.json.encode(members)
+
+
+def _short(error: Exception) -> str:
+    return str(error)[:200]

@@ -1,0 +1,39 @@
+"""What the core asks the edges to do. An action is an order; each is answered by one call back into the sequencer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import DeadLetterReason, Record
+from consumer.sequencing.lanes import Lane
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Remember:
+    """Write that the lane's user is identified; answer with `Sequencer.recorded`."""
+
+    lane: Lane
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Forget:
+    """Write that the lane's user is no longer identified; answer with `Sequencer.recorded`."""
+
+    lane: Lane
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Bury:
+    """Put the record into the dead-letter topic; answer with `Sequencer.buried` once all replicas have it."""
+
+    assignment: Assignment
+    record: Record
+    reason: DeadLetterReason
+    detail: str
+    status: int | None = None
+    body: bytes = b""
+    attempts: int = 0
+
+
+Action = Remember | Forget | Bury

@@ -1,0 +1,99 @@
+"""When to commit what. Pure. Asynchronous, one at a time; a later one carries whatever the earlier did not.
+
+A commit is a sign of life as well: it is made again, unchanged, while events wait and the lease grows old (lease.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import Partition
+from consumer.sequencing.lease import NO_LEASE, Lease
+from consumer.sequencing.offsets import CommitPoint
+
+SILENCE_SECONDS: Final = 1.0
+"""A commit that takes longer is worth telling, when events wait for it."""
+
+
+class CommitSchedule:
+    """Every interval; at once when half of what a crash may send again is reached, or a lease has run out.
+
+    So a healthy run never waits for it.
+    """
+
+    def __init__(self, interval_seconds: float, uncommitted_events_max: int, lease: Lease = NO_LEASE) -> None:
+        self._interval_seconds = interval_seconds
+        self._uncommitted_soft_max = max(uncommitted_events_max // 2, 1)
+        self._worth_a_commit = max(uncommitted_events_max // 10, 1)
+        self._left_unrecorded = 0
+        """What the last commit had no room for: another one has room for no more."""
+        self._lease = lease
+        self._tried_since: float | None = None
+        self._asked_at = float("-inf")
+        self._asked: dict[Partition, CommitPoint] = {}
+        self._asked_of: dict[Partition, Assignment] = {}
+        self._failed = False
+
+    def due(self, assignments: Mapping[Partition, Assignment], now: float) -> dict[Partition, CommitPoint]:
+        """What to commit now; empty when it is not the time, or there is nothing new to say."""
+        if self._asked:
+            return {}
+        is_time = now - self._asked_at >= self._interval_seconds
+        if not is_time and (self._failed or not self._is_urgent(assignments.values(), now)):
+            return {}
+        self._asked_of = {
+            partition: assignment
+            for partition, assignment in assignments.items()
+            if not assignment.closed and (not assignment.offsets.is_committed or self._is_to_renew(assignment, now))
+        }
+        self._asked = {partition: assignment.offsets.commit_point() for partition, assignment in self._asked_of.items()}
+        if self._asked:
+            self._asked_at = now
+            self._tried_since = now if self._tried_since is None else self._tried_since
+        return self._asked
+
+    def _is_urgent(self, assignments: Collection[Assignment], now: float) -> bool:
+        unrecorded = unrecorded_events(assignments)
+        if unrecorded >= self._uncommitted_soft_max and unrecorded - self._left_unrecorded >= self._worth_a_commit:
+            return True
+        return any(a.waits and now - a.leased_at >= self._lease.seconds for a in assignments)
+
+    def _is_to_renew(self, assignment: Assignment, now: float) -> bool:
+        return assignment.waits and now - assignment.leased_at >= self._lease.renew_seconds
+
+    def trouble(self, assignments: Iterable[Assignment], now: float) -> str | None:
+        """Why partitions wait for the group's word, for people; None while they do not, or only for a moment."""
+        if self._tried_since is None or now - self._tried_since < SILENCE_SECONDS:
+            return None
+        waiting = [str(a.partition) for a in assignments if a.waits and now - a.leased_at >= self._lease.seconds]
+        if not waiting:
+            return None
+        return (
+            f"the group has not accepted a commit for {now - self._tried_since:.0f} s; nothing is sent of "
+            f"{', '.join(sorted(waiting))}, which another member may own by now"
+        )
+
+    def answered(self, asked: Mapping[Partition, CommitPoint], accepted: Iterable[Partition], *, ok: bool) -> None:
+        """The broker answered, or never will: the next one may go, after a failure not before its time.
+
+        `asked` is the very thing that `due` gave: the answer to the commit of a revoke says nothing about this one.
+        """
+        if asked is not self._asked:
+            return
+        ok_in_part = ok
+        for partition in accepted:
+            assignment = self._asked_of[partition]
+            assignment.offsets.committed(self._asked[partition])
+            assignment.leased_at = self._asked_at
+            ok_in_part = True
+        self._asked = {}
+        self._left_unrecorded = sum(a.offsets.left_unrecorded for a in self._asked_of.values())
+        self._failed = not ok
+        self._tried_since = None if ok_in_part else self._tried_since
+
+
+def unrecorded_events(assignments: Iterable[Assignment]) -> int:
+    """How many answered events a crash now would send again."""
+    return sum(a.offsets.unrecorded + a.unrecorded for a in assignments if a.halted is None)

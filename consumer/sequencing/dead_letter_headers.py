@@ -1,0 +1,122 @@
+"""What a dead letter says of itself, and what a replayed one carries through. Pure.
+
+A dead letter is the record as it was, and behind its own headers a tail of ours that begins with the last
+`__connect.errors.topic`. A record of the replay topic is that dead letter unchanged, plus one header or two:
+
+    customfit.replays     how many times this record has been replayed: with the origin it says which dead letter this
+                          is a replay of, so it is the receipt of it as well
+    customfit.timestamp   the record's timestamp, where the dead letter does not say it. The dead letter has the time at
+                          which its topic took it, the replay that of the replay: with the old one retention would
+                          remove them before they are read, and the lag would be weeks
+
+When it becomes a dead letter once more, the tail is replaced and speaks of the original record again: a second replay
+sends the same insert_id, and headers do not grow from replay to replay.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from consumer.sequencing.events import Headers, Partition, Record
+
+TOPIC: Final = "__connect.errors.topic"
+PARTITION: Final = "__connect.errors.partition"
+OFFSET: Final = "__connect.errors.offset"
+MESSAGE: Final = "__connect.errors.exception.message"
+REASON: Final = "customfit.reason"
+STATUS: Final = "customfit.http.status"
+FAILED_AT: Final = "customfit.failed_at"
+REPLAYS: Final = "customfit.replays"
+TIMESTAMP: Final = "customfit.timestamp"
+BATCH_INDEX: Final = "customfit.batch_index"
+"""Which item of a batch this is about; the others of the record are not."""
+VALUE_OMITTED: Final = "customfit.value_omitted"
+
+
+class Origin(NamedTuple):
+    """Where a record lay when it came from its producer, and when that was."""
+
+    partition: Partition
+    offset: int
+    timestamp_ms: int
+    batch_index: int | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.partition}-{self.offset}"
+        return place if self.batch_index is None else f"{place}-{self.batch_index}"
+
+
+class Receipt(NamedTuple):
+    """Names a dead letter, for ever: which record, and how many times it had been replayed before.
+
+    Not the dead letter's own place: a crash between the dead letter and its commit leaves two of them, and one replay
+    is enough. The timestamp in the origin tells records apart when a topic was deleted and made anew.
+    """
+
+    origin: Origin
+    replays: int
+
+
+def origin_of(record: Record, replay_topic: str) -> Origin:
+    """Where the record came from; only what lies in the replay topic may say so itself."""
+    own = Origin(record.partition, record.offset, record.timestamp_ms, record.batch_index)
+    if record.partition.topic != replay_topic:
+        return own
+    said = _origin(tail(record.headers), record.timestamp_ms) or own
+    return said if said.batch_index is not None else said._replace(batch_index=record.batch_index)
+
+
+def dead_letter_receipt(record: Record) -> Receipt | None:
+    """Which dead letter this is; None for a record that does not say where it came from."""
+    said = tail(record.headers)
+    origin = _origin(said, record.timestamp_ms)
+    return None if origin is None else Receipt(origin, _whole(said.get(REPLAYS)) or 0)
+
+
+def replay_receipt(record: Record) -> Receipt | None:
+    """Which dead letter this record of the replay topic is a replay of."""
+    said = tail(record.headers)
+    origin = _origin(said, record.timestamp_ms)
+    replays = _whole(said.get(REPLAYS)) or 0
+    return None if origin is None or replays < 1 else Receipt(origin, replays - 1)
+
+
+def replay_headers(dead_letter: Record, receipt: Receipt) -> Headers:
+    """The headers of the dead letter's replay."""
+    headers = [*(dead_letter.headers or []), (REPLAYS, str(receipt.replays + 1).encode())]
+    if TIMESTAMP not in tail(dead_letter.headers):
+        headers.append((TIMESTAMP, str(receipt.origin.timestamp_ms).encode()))
+    return headers
+
+
+def carried(record: Record, replay_topic: str) -> tuple[Headers, int]:
+    """The producer's own headers, which a dead letter keeps, and how many times the record has been replayed."""
+    headers = record.headers or []
+    if record.partition.topic != replay_topic or (start := _tail_start(headers)) is None:
+        return headers, 0
+    return headers[:start], _whole(tail(headers).get(REPLAYS)) or 0
+
+
+def tail(headers: Headers | None) -> dict[str, bytes]:
+    """What was added when the record became a dead letter, by name; of a name the last."""
+    start = _tail_start(headers or [])
+    return {} if headers is None or start is None else {name: value or b"" for name, value in headers[start:]}
+
+
+def _tail_start(headers: Headers) -> int | None:
+    return next((index for index in reversed(range(len(headers))) if headers[index][0] == TOPIC), None)
+
+
+def _origin(said: dict[str, bytes], timestamp_ms: int) -> Origin | None:
+    topic = said.get(TOPIC, b"").decode(errors="replace")
+    number, offset = _whole(said.get(PARTITION)), _whole(said.get(OFFSET))
+    if not topic or number is None or offset is None:
+        return None
+    carried_ms = _whole(said.get(TIMESTAMP))
+    batch_index = _whole(said.get(BATCH_INDEX))
+    return Origin(Partition(topic, number), offset, timestamp_ms if carried_ms is None else carried_ms, batch_index)
+
+
+def _whole(text: bytes | None) -> int | None:
+    # 19 digits hold what Kafka counts; int() alone would take blanks, signs and a megabyte of digits.
+    return int(text) if text is not None and text.isdigit() and len(text) <= 19 else None

@@ -1,0 +1,57 @@
+"""Revokes and stops that wait for what is in flight, each with a deadline. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import Partition
+from consumer.sequencing.offsets import CommitPoint
+
+
+Drained = Callable[[dict[Partition, CommitPoint]], None]
+"""Takes what to commit."""
+
+
+class Drains:
+    """The Kafka thread waits for the offsets to commit; here it is decided when they are final."""
+
+    def __init__(self, drain_seconds: float) -> None:
+        self._drain_seconds = drain_seconds
+        self.cut_short = False
+        """The stop's deadline passed with requests still in flight. A revoke's is the next owner's business."""
+        self._waiting: list[tuple[float, bool, Sequence[Partition], Drained]] = []
+
+    def start(
+        self,
+        partitions: Sequence[Partition],
+        drained: Drained,
+        now: float,
+        *,
+        shutdown: bool,
+    ) -> None:
+        """These partitions are closed now; `drained` is called once they are, or when time is up."""
+        self._waiting.append((now + self._drain_seconds, shutdown, partitions, drained))
+
+    def answer(self, assignments: Mapping[Partition, Assignment], now: float) -> None:
+        """Resolve what is drained or due, with what is committable and not committed."""
+        still = []
+        for deadline, shutdown, partitions, drained in self._waiting:
+            ours = [assignments[partition] for partition in partitions if partition in assignments]
+            is_drained = all(assignment.drained for assignment in ours)
+            if now < deadline and not is_drained:
+                still.append((deadline, shutdown, partitions, drained))
+                continue
+            self.cut_short = self.cut_short or (shutdown and not is_drained)
+            drained(
+                {
+                    assignment.partition: assignment.offsets.commit_point()
+                    for assignment in ours
+                    if not assignment.offsets.is_committed
+                }
+            )
+        self._waiting = still
+
+    def next_deadline(self) -> float | None:
+        """When the next one is due."""
+        return min((deadline for deadline, *_ in self._waiting), default=None)

@@ -1,0 +1,143 @@
+"""How records end, and what has to be acknowledged before they count as ended. Pure.
+
+The order of steps is the guarantee. A user's first identify, or an introduction:
+
+    1. the destination answered 2xx
+    2. `Remember` is acknowledged
+    3. the event, and all that was delivered behind it, is finished
+    4. its offset is committable      (OffsetTracker)
+    5. its offset is committed
+
+A dead letter: `Bury` is acknowledged by all in-sync replicas, then 3, 4, 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from consumer.sequencing.accounting import Account, End, Reason
+from consumer.sequencing.actions import Action, Bury, Forget, Remember
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import DeadLetterReason, Event, HandBack, Kind, Record, SkipReason
+from consumer.sequencing.lanes import Lane
+
+UNSENT: Final = (DeadLetterReason.UNDECODABLE, DeadLetterReason.INVALID_EVENT, DeadLetterReason.TOO_LARGE)
+"""What is seen when a record is fetched; the others come to light when it is its turn."""
+
+
+class Endings:
+    """The only place where records are finished. `actions` are the orders to the edges that came of it."""
+
+    def __init__(self, dead_letter_ratio_max: float) -> None:
+        self.account = Account()
+        self.actions: list[Action] = []
+        self._dead_letter_ratio_max = dead_letter_ratio_max
+
+    def fetched(self, assignment: Assignment, record: Record, types: Sequence[str]) -> None:
+        """A record came, with an event of each of these types; they are unfinished from now on."""
+        assignment.offsets.received(record.offset, record.timestamp_ms, len(types))
+        assignment.unfinished_bytes += record.size_bytes
+        self.account.receive(types, record.size_bytes)
+
+    def skip(self, assignment: Assignment, record: Record, reason: SkipReason) -> None:
+        """Nothing is to be done for it."""
+        assignment.note_unsent_end(dead_letter=False)
+        self._finish(assignment, record, End.SKIPPED, reason)
+
+    def delivered(self, lane: Lane, events: Sequence[Event]) -> None:
+        """The destination has them. Behind a write of the user's state that is under way, they wait for that."""
+        lane.assignment.note_sent_end(dead_letter=False, events=len(events))
+        if lane.recording:
+            self._await_record(lane, events)
+        else:
+            self._finish_all(lane.assignment, events)
+
+    def identified(self, lane: Lane) -> None:
+        """The destination has an identify of the lane's user, for the first time."""
+        lane.identified = True
+        lane.assignment.known.add(lane.user)
+        self._record(lane, Remember(lane))
+
+    def forgotten(self, lane: Lane, event: Event) -> None:
+        """A delete had its turn: it is finished when the user is unknown in the stored state too."""
+        lane.assignment.note_sent_end(dead_letter=False)
+        lane.identified = False
+        lane.assignment.known.discard(lane.user)
+        self._await_record(lane, [event])
+        self._record(lane, Forget(lane))
+
+    def recorded(self, lane: Lane) -> None:
+        """A `Remember` or `Forget` of this lane is acknowledged."""
+        lane.assignment.unacknowledged -= 1
+        lane.recording -= 1
+        if lane.recording:
+            return
+        for event in lane.unrecorded:
+            if event.kind is Kind.DELETE:
+                self._finish(lane.assignment, event.record, End.SKIPPED, SkipReason.FORGOTTEN)
+        self._finish_all(lane.assignment, [event for event in lane.unrecorded if event.kind is not Kind.DELETE])
+        lane.assignment.unrecorded -= len(lane.unrecorded)
+        lane.unrecorded = ()
+
+    def bury(  # noqa: PLR0917  these are the fields of one value
+        self,
+        assignment: Assignment,
+        record: Record,
+        reason: DeadLetterReason,
+        detail: str,
+        status: int | None = None,
+        body: bytes = b"",
+        attempts: int = 0,
+    ) -> bool:
+        """Dead-letter one record; False when the partition halts instead and the record stays unfinished."""
+        if reason in UNSENT:
+            assignment.note_unsent_end(dead_letter=True)
+        else:
+            assignment.note_sent_end(dead_letter=reason is not DeadLetterReason.UNIDENTIFIED)
+        if reason is not DeadLetterReason.UNIDENTIFIED and not assignment.may_bury(self._dead_letter_ratio_max):
+            assignment.halted = (
+                f"more than {self._dead_letter_ratio_max:.0%} of its recent records would be dead letters "
+                f"(last: {detail}); if that is right, raise CUSTOMFIT_DEAD_LETTER_RATIO_MAX and restart"
+            )
+            return False
+        assignment.unacknowledged += 1
+        self.actions.append(Bury(assignment, record, reason, detail, status, body, attempts))
+        return True
+
+    def buried(self, action: Bury) -> None:
+        """A `Bury` is acknowledged."""
+        action.assignment.unacknowledged -= 1
+        self._finish(action.assignment, action.record, End.DEAD_LETTERED, action.reason)
+
+    def handed_back(self, assignment: Assignment, reason: HandBack) -> None:
+        """What is unfinished belongs to the partition's next owner."""
+        self.account.hand_back(reason, assignment.offsets.unfinished, assignment.unfinished_bytes)
+
+    def _await_record(self, lane: Lane, events: Sequence[Event]) -> None:
+        lane.unrecorded += tuple(events)
+        lane.assignment.unrecorded += len(events)
+
+    def _record(self, lane: Lane, action: Remember | Forget) -> None:
+        lane.recording += 1
+        lane.assignment.unacknowledged += 1
+        self.actions.append(action)
+
+    def _finish_all(self, assignment: Assignment, delivered: Sequence[Event]) -> None:
+        if assignment.dropped:
+            return
+        finished, freed_bytes = assignment.offsets.finished, 0
+        for event in delivered:
+            record = event.record
+            if finished(record.offset):  # the items of a batch keep its value in memory until the last is finished
+                freed_bytes += record.size_bytes
+        assignment.unfinished_bytes -= freed_bytes
+        self.account.finish(End.DELIVERED, None, freed_bytes, len(delivered))
+
+    def _finish(self, assignment: Assignment, record: Record, end: End, reason: Reason) -> None:
+        if assignment.dropped:
+            return
+        is_last = assignment.offsets.finished(record.offset, skipped=end is End.SKIPPED)
+        freed_bytes = record.size_bytes if is_last else 0
+        assignment.unfinished_bytes -= freed_bytes
+        self.account.finish(end, reason, freed_bytes)

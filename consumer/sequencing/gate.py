@@ -1,0 +1,167 @@
+"""Whether a request may start now: what is known of the destination as a whole. Pure.
+
+    delivering   the normal state; up to `in_flight_max` requests at once, or what it can make use of (window.py)
+    throttled    it answered 429: the window is halved and grows again with every success; Retry-After pauses all of it
+    unavailable  nothing succeeds: one real request at a time probes, by another user each time; one success reopens
+    stopped      a wrong key or URL, or three different users refused before anything was ever accepted: probes only
+
+An outage is everybody failing. So the failures of one user, however many, never close the gate for the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from consumer.sequencing.events import Misdirected, Unavailable, User
+from consumer.sequencing.window import Window
+
+PROBE_SECONDS_MAX: Final = 5.0
+"""Longest wait between two probes: so long a recovered destination may go unnoticed."""
+OUTAGE_FAILURES: Final = 5
+OUTAGE_USERS: Final = 3
+"""An outage: this many failures of this many users with no success between them."""
+REFUSED_USERS_MAX: Final = 3
+
+
+class State(Enum):
+    """The values of the `state` label of customfit_destination_state."""
+
+    DELIVERING = "delivering"
+    THROTTLED = "throttled"
+    UNAVAILABLE = "unavailable"
+    STOPPED = "stopped"
+
+
+class Gate:
+    """Admission of requests to one destination. `backoff(attempt)` gives seconds, with jitter."""
+
+    def __init__(
+        self, in_flight_max: int, backoff: Callable[[int], float], request_timeout_seconds: float = 10.0
+    ) -> None:
+        self.state = State.DELIVERING
+        self.reason = ""
+        self.last_delivered_at: float | None = None
+        self._backoff = backoff
+        self._window = Window(in_flight_max, request_timeout_seconds)
+        self._opens_at = 0.0
+        self._probes = 0
+        self._failures = 0
+        self._failed_users: set[User] = set()
+        self._refused_users: set[User] = set()
+
+    def may_start(self, now: float, in_flight: int) -> bool:
+        """Whether one more request may be sent."""
+        if now < self._opens_at:
+            return False
+        if self.probing:
+            return in_flight == 0
+        return in_flight < self._window.size
+
+    def opens_at(self, now: float) -> float | None:
+        """When `may_start` changes by itself; None when it does not wait for time."""
+        return self._opens_at if self._opens_at > now else None
+
+    @property
+    def everybody_fails(self) -> bool:
+        """Whether several users have failed and nobody has succeeded since."""
+        return len(self._failed_users) >= OUTAGE_USERS
+
+    @property
+    def probing(self) -> bool:
+        """Whether only one request at a time may find out if the destination works again."""
+        return self.state is State.STOPPED or (self.state is State.UNAVAILABLE and self.everybody_fails)
+
+    @property
+    def window(self) -> int:
+        """How many requests may be in flight."""
+        return self._window.size
+
+    def measured(self, now: float, seconds: float, events: int, in_flight: int) -> None:
+        """How long a request took that was accepted, and how many were in flight with it."""
+        self._window.measured(now, seconds, events, in_flight)
+
+    def delivered(self, now: float) -> None:
+        """One success is enough: the destination works."""
+        self.last_delivered_at = now
+        self._failures = self._probes = 0
+        self._failed_users.clear()
+        self._refused_users.clear()
+        self._window.succeeded()
+        state = State.THROTTLED if self._window.is_throttled else State.DELIVERING
+        if self.state is not state:
+            if self.state is not State.THROTTLED:
+                self._opens_at = 0.0
+            self._become(state, "it answered 429" if self._window.is_throttled else "")
+
+    def refused(self, user: User, status: int, now: float) -> bool:
+        """A permanent refusal; False when it looks like our fault, so that the event must be kept."""
+        if self.last_delivered_at is None:
+            self._refused_users.add(user)
+            if len(self._refused_users) >= REFUSED_USERS_MAX:
+                reason = (
+                    f"it refused {REFUSED_USERS_MAX} different users (last answer {status}) before it accepted "
+                    "anything; check CUSTOMFIT_API_DIALECT, CUSTOMFIT_API_AUTH and CUSTOMFIT_API_URL"
+                )
+                self._stop(reason, now)
+                return False
+        if self.state in (State.STOPPED, State.UNAVAILABLE):
+            # It judges events again, so the key and the URL are right and it is up.
+            self._opens_at = 0.0
+            self._become(State.DELIVERING)
+        self._failures = self._probes = 0
+        self._failed_users.clear()
+        return True
+
+    def failed(self, user: User, outcome: Unavailable, now: float) -> None:
+        """A request that may succeed later."""
+        self._failures += 1
+        if len(self._failed_users) < OUTAGE_USERS:
+            self._failed_users.add(user)
+        if outcome.throttled:
+            self._throttle(now)
+        elif outcome.timed_out:
+            self._window.timed_out(now)
+        if outcome.retry_after_seconds is not None:
+            self._opens_at = max(self._opens_at, now + outcome.retry_after_seconds)
+        if self.state is State.STOPPED:
+            self._next_probe(now)
+        elif self._failures >= OUTAGE_FAILURES and not outcome.throttled:
+            self._become(State.UNAVAILABLE, outcome.cause)
+            if self.probing:
+                self._next_probe(now)
+
+    def misdirected(self, outcome: Misdirected, now: float) -> None:
+        """A wrong key or URL: no event is to blame, all of them wait."""
+        self._stop(f"it answered {outcome.status}; {_remedy(outcome.status)}", now)
+
+    def _throttle(self, now: float) -> None:
+        self._window.throttled(now)
+        if self.state in (State.DELIVERING, State.UNAVAILABLE):
+            self._become(State.THROTTLED, "it answered 429")
+
+    def _stop(self, reason: str, now: float) -> None:
+        self._become(State.STOPPED, reason)
+        self._next_probe(now)
+
+    def _next_probe(self, now: float) -> None:
+        # Requests that were in flight when it closed all report; only what comes after the wait counts as a probe.
+        if now >= self._opens_at:
+            self._opens_at = now + min(self._backoff(self._probes), PROBE_SECONDS_MAX)
+            self._probes += 1
+
+    def _become(self, state: State, reason: str = "") -> None:
+        self.state = state
+        self.reason = reason
+
+    def __repr__(self) -> str:
+        return f"<Gate {self.state.value}{': ' + self.reason if self.reason else ''}, window {self.window}>"
+
+
+def _remedy(status: int) -> str:
+    if status in (401, 403, 407):
+        return "check CUSTOMFIT_API_KEY and CUSTOMFIT_API_AUTH"
+    if status == 402:
+        return "check the account's plan at CustomFit"
+    return "check CUSTOMFIT_API_URL"

@@ -1,0 +1,38 @@
+"""The lanes whose users have not been identified and whose identify is waited for. Pure."""
+
+from __future__ import annotations
+
+from consumer.sequencing.lanes import Lane
+
+
+class Holds:
+    """Lanes in hold, oldest first, and how many events that keeps."""
+
+    def __init__(self, events_max: int) -> None:
+        self.events = 0
+        self._events_max = events_max
+        self._lanes: dict[Lane, None] = {}
+
+    @property
+    def users(self) -> int:
+        """How many users are waited for."""
+        return len(self._lanes)
+
+    @property
+    def too_many(self) -> Lane | None:
+        """The lane whose hold must end now, because too much is held; None when all may stay."""
+        return next(iter(self._lanes)) if self.events > self._events_max else None
+
+    def add(self, lane: Lane) -> None:
+        """Hold a lane with all that waits in it."""
+        self._lanes[lane] = None
+        self.events += len(lane.waiting)
+
+    def grow(self) -> None:
+        """One more event waits in a lane that is held."""
+        self.events += 1
+
+    def remove(self, lane: Lane) -> None:
+        """End a hold."""
+        del self._lanes[lane]
+        self.events -= len(lane.waiting)

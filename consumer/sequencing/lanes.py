@@ -1,0 +1,169 @@
+"""THE RULE: what may be sent next for one user.
+
+A lane holds the events of one user in one partition, in the order of the log, and has one request in flight at most.
+
+1. The user counts as identified (the destination answered 2xx to an identify of theirs, now or before): the events go
+   out from the head; an identify alone, anything else together with what follows it up to the next identify.
+2. Not identified, and an identify waits: it goes first, overtaking what came before it. Then rule 1.
+3. Not identified, and no identify waits: the events are held until one comes or the hold is over. Then the consumer
+   sends an identify with nothing but the user id (an introduction), or dead-letters the event. Then rule 1, or 3 for
+   the next.
+4. A request that failed goes again, unchanged, before anything else of the lane.
+5. A request refused for good: an event alone is dead-lettered and the lane goes on; several are halved, and the right
+   half waits until the left is finished. An introduction that is refused dead-letters the event behind it. An
+   identify that is refused leaves the user unidentified.
+6. A delete waits its turn and then makes the user unidentified.
+
+So no track, page or screen is ever sent before an identify of its user was accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from consumer.sequencing.events import Event, Kind, User
+
+if TYPE_CHECKING:
+    from consumer.sequencing.assignment import Assignment
+
+
+class DeliveryKind(Enum):
+    """What a request is."""
+
+    IDENTIFY = "identify"
+    INTRODUCTION = "introduction"
+    """An identify that the consumer makes itself; `events` is the one event that it opens the way for."""
+    EVENTS = "events"
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """A request to be sent: one user, one kind. The same object goes through all of its attempts."""
+
+    lane: Lane
+    kind: DeliveryKind
+    events: list[Event]
+    attempts: int = 0
+    failed_at: float | None = None
+    failing_seconds: float = 0.0
+    """How long it has failed while others succeeded."""
+
+    @property
+    def user(self) -> User:
+        """Whose events these are."""
+        return self.lane.user
+
+    def halves(self) -> tuple[Delivery, Delivery]:
+        """Left and right half; each keeps how long it has been failing."""
+        middle = len(self.events) // 2
+        left, right = (
+            Delivery(self.lane, self.kind, part, failing_seconds=self.failing_seconds)
+            for part in (self.events[:middle], self.events[middle:])
+        )
+        return left, right
+
+
+class LaneStatus(Enum):
+    """Where a lane is; exactly one at any time."""
+
+    IDLE = "idle"
+    READY = "ready"
+    HELD = "held"
+    BACKOFF = "backoff"
+    IN_FLIGHT = "in flight"
+    BLOCKED = "blocked"
+    """An earlier assignment's request of this user is still unanswered."""
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One user's events in one partition."""
+
+    assignment: Assignment
+    user: User
+    identified: bool
+    status: LaneStatus = LaneStatus.IDLE
+    waiting: list[Event] = field(default_factory=list)
+    """A list: most lanes hold a few events, and an empty deque takes 760 bytes."""
+    identifies: int = 0
+    """How many identifies are in `waiting`."""
+    again: tuple[Delivery, ...] = ()
+    """Stack of requests that go before anything in `waiting`: a failed one, halves of a refused one."""
+    recording: int = 0
+    """Writes of this user's state that are not acknowledged yet."""
+    unrecorded: tuple[Event, ...] = ()
+    """Delivered behind such a write: finished when it is acknowledged."""
+    reserved: int = 0
+    """Events fetched for this lane and on their way to it: it stays until they are here."""
+    hold_waived: bool = False
+    timer: int = 0
+    """Which entry of the sequencer's heap is this lane's; older ones are stale."""
+
+    def append(self, event: Event) -> None:
+        """Put an event at the end."""
+        self.waiting.append(event)
+        if event.kind is Kind.IDENTIFY:
+            self.identifies += 1
+
+    def put_back(self, *deliveries: Delivery) -> None:
+        """Have these sent before anything else, the last of them first."""
+        self.again += deliveries
+
+    def popleft(self) -> Event:
+        """Take the head."""
+        event = self.waiting.pop(0)
+        if event.kind is Kind.IDENTIFY:
+            self.identifies -= 1
+        return event
+
+    def first_identify(self) -> int | None:
+        """Index of the first identify that waits; one behind a delete does not count, the delete would undo it."""
+        if self.identifies == 0:
+            return None
+        for index, event in enumerate(self.waiting):
+            if event.kind is Kind.IDENTIFY:
+                return index
+            if event.kind is Kind.DELETE:
+                return None
+        return None
+
+    def next_delivery(self, events_max: int, bytes_max: int) -> Delivery:
+        """Take the next request off the lane. The caller has made sure that something may be sent."""
+        if self.again:
+            *rest, delivery = self.again
+            self.again = tuple(rest)
+            return delivery
+        if self.identified:
+            if self.waiting[0].kind is Kind.IDENTIFY:
+                return Delivery(self, DeliveryKind.IDENTIFY, [self.popleft()])
+            return Delivery(self, DeliveryKind.EVENTS, self._take_run(events_max, bytes_max))
+        index = self.first_identify()
+        if index is None:
+            # The event stays at the head: it is sent only once the introduction is accepted.
+            return Delivery(self, DeliveryKind.INTRODUCTION, [self.waiting[0]])
+        event = self.waiting[index]
+        del self.waiting[index]
+        self.identifies -= 1
+        return Delivery(self, DeliveryKind.IDENTIFY, [event])
+
+    def _take_run(self, events_max: int, bytes_max: int) -> list[Event]:
+        """The tracks, pages and screens from the head on; a first one above `bytes_max` goes alone."""
+        waiting = self.waiting
+        end, size_bytes = 1, waiting[0].size_bytes
+        for event in islice(waiting, 1, events_max):
+            size_bytes += event.size_bytes
+            if event.kind is Kind.IDENTIFY or event.kind is Kind.DELETE or size_bytes > bytes_max:
+                break
+            end += 1
+        run = waiting[:end]
+        del waiting[:end]
+        return run
+
+    def __repr__(self) -> str:
+        return (
+            f"<Lane {self.user.id!r} {'identified' if self.identified else 'unidentified'} {self.status.value}, "
+            f"{len(self.waiting)} waiting, {len(self.again)} again>"
+        )

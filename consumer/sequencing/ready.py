@@ -1,0 +1,60 @@
+"""The lanes that may send, those with the oldest event first. Pure.
+
+Oldest first keeps the committable offset close behind what is sent. Taken in turn instead, a user whose events are cut
+by identifies waits for one whole round of everybody else for each piece of them; what is finished behind such a user
+outgrows the commit's metadata, and then sending waits for commits (a backlog of one partition fell to 253 events/s).
+
+As old counts what was fetched together: some thousand events, whose lanes are taken in the order in which they became
+ready. A heap of all lanes by their offsets cost 3 microseconds for each that was taken.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from typing import Final
+
+from consumer.sequencing.lanes import Lane
+
+LAST: Final = float("inf")
+
+
+class ReadyLanes:
+    """A queue for each time of a fetch; a lane is in one of them once at the most."""
+
+    def __init__(self) -> None:
+        self._queues: dict[float, deque[Lane]] = {}
+        self._times: list[float] = []
+        """A heap of their keys."""
+
+    def add(self, lane: Lane, *, last: bool = False) -> None:
+        """Put a lane in its place; `last`: behind all others, so that each has a turn."""
+        fetched_at = LAST if last else _oldest_fetched_at(lane)
+        queue = self._queues.get(fetched_at)
+        if queue is None:
+            queue = self._queues[fetched_at] = deque()
+            heapq.heappush(self._times, fetched_at)
+        queue.append(lane)
+
+    def first(self) -> Lane | None:
+        """The next one."""
+        return self._queues[self._times[0]][0] if self._times else None
+
+    def pop(self) -> Lane:
+        """Take the next one out."""
+        queue = self._queues[self._times[0]]
+        lane = queue.popleft()
+        if not queue:
+            del self._queues[heapq.heappop(self._times)]
+        return lane
+
+    def __bool__(self) -> bool:
+        return bool(self._times)
+
+
+def _oldest_fetched_at(lane: Lane) -> float:
+    if not lane.again:
+        return lane.waiting[0].record.fetched_at
+    again = lane.again[-1].events[0].record.fetched_at
+    # An identify that is sent again has overtaken what waits.
+    return min(again, lane.waiting[0].record.fetched_at) if lane.waiting else again

@@ -1,0 +1,153 @@
+"""How many requests may be in flight: `size_max`, less while the destination can't make use of so many. Pure.
+
+    429             halved, once a second
+    a time-out      halved, once in the time that a request may take and only if something succeeded since the last cut
+    slow            tried with half: kept if as much gets through, undone if not
+    every success   one more for every window of successes
+
+Slow is a mean latency of more than 3 times the fastest answer and 0.25 s, with the window full. That may mean a queue
+at the destination, or only that some requests are larger than others, so it does nothing but start a trial. By Little's
+law what gets through is window / latency: if half the window gets as much through, latency has halved, and the requests
+that were taken away had done nothing but wait. Otherwise the window is back at what it was.
+
+A trial that is undone costs half of its time, and the next one waits 60 times as long as it took: less than 1 % in all,
+at a destination whose latency always varies so much. At one with a steady latency, 512 at once or not, or that answers
+within 0.25 s, there is no trial. At one with N workers and a queue, the window exceeds N at least by half, so that all
+are busy, and latency stays at a few times the work's own, or at some 0.25 s (figures: tests/sequencing/test_window.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+THROTTLE_SECONDS: Final = 1.0
+SLOW: Final = 3.0
+SLOW_SECONDS_MIN: Final = 0.25
+"""A shorter wait is no pile: it may well be our own, for a processor."""
+FULL: Final = 0.75
+"""The window counts as full when so much of it is in flight on average; a turn takes many answers at once."""
+AS_MUCH: Final = 0.9
+PERIOD_SECONDS_MIN: Final = 1.0
+PERIOD_ANSWERS_MIN: Final = 200
+"""So that chance moves a rate by some 5 % and not by 20."""
+PERIOD_LATENCIES: Final = 2
+"""A period lasts this many mean latencies at least; so long are answers left out that were sent before a trial."""
+TRIAL_SHARE: Final = 60
+
+
+@dataclass(slots=True)
+class Period:
+    """What is added up for a while."""
+
+    started_at: float
+    answers: int = 0
+    events: int = 0
+    seconds: float = 0.0
+    in_flight: int = 0
+    """Added up over the answers."""
+
+    @property
+    def mean_seconds(self) -> float:
+        """Latency of an answer."""
+        return self.seconds / self.answers
+
+
+class Trial(NamedTuple):
+    """Half the window, to see whether as much gets through."""
+
+    started_at: float
+    size_before: float
+    rate_before: float
+    """Events a second."""
+    mean_before: float
+
+
+class Window:
+    """The size, and what is measured to find it."""
+
+    def __init__(self, size_max: int, request_timeout_seconds: float) -> None:
+        self._size_max = size_max
+        self._request_timeout_seconds = request_timeout_seconds
+        self._size = float(size_max)
+        self._throttled_from = 0.0
+        """The size before the first 429 of those that still count."""
+        self._cut_at = float("-inf")
+        self._succeeded = True
+        self._fastest = float("inf")
+        self._period: Period | None = None
+        self._trial: Trial | None = None
+        self._next_trial_at = float("-inf")
+
+    @property
+    def size(self) -> int:
+        """How many requests may be in flight; 1 at the least."""
+        return int(self._size)
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether it is smaller than it was before a 429."""
+        return self._size < self._throttled_from
+
+    def succeeded(self) -> None:
+        """A request was accepted."""
+        self._succeeded = True
+        if self._size < self._size_max and self._trial is None:
+            self._size = min(self._size + 1 / self._size, self._size_max)
+        if not self.is_throttled:
+            self._throttled_from = 0.0
+
+    def throttled(self, now: float) -> None:
+        """429. All that was in flight is answered so at once; that is one reason to slow down and not two hundred."""
+        if now - self._cut_at >= THROTTLE_SECONDS:
+            self._throttled_from = max(self._throttled_from, self._size)
+            self._cut(now)
+
+    def timed_out(self, now: float) -> None:
+        """No answer in time. In an outage nothing succeeds, and it is no reason to start slowly afterwards."""
+        if self._succeeded and now - self._cut_at >= self._request_timeout_seconds:
+            self._cut(now)
+
+    def _cut(self, now: float) -> None:
+        self._cut_at = now
+        self._succeeded = False
+        self._trial = None
+        self._size = max(self._size / 2, 1.0)
+
+    # ------------------------------------------------------------------ latency
+
+    def measured(self, now: float, seconds: float, events: int, in_flight: int) -> None:
+        """A request was accepted after so many seconds; with it, so many were in flight."""
+        self._fastest = min(self._fastest, seconds)
+        period = self._period = self._period or Period(now)
+        if now < period.started_at:
+            return  # sent before the trial began
+        period.answers += 1
+        period.events += events
+        period.seconds += seconds
+        period.in_flight += in_flight
+        lasts_seconds = max(PERIOD_SECONDS_MIN, PERIOD_LATENCIES * period.mean_seconds)
+        if period.answers >= PERIOD_ANSWERS_MIN and now - period.started_at >= lasts_seconds:
+            self._period = Period(now)
+            self._close(period, now)
+
+    def _close(self, period: Period, now: float) -> None:
+        is_full = period.in_flight >= FULL * self.size * period.answers
+        rate = period.events / (now - period.started_at)
+        if self._trial is not None:
+            self._judge(self._trial, rate if is_full else 0.0, now)
+        elif is_full and self.size > 1 and now >= self._next_trial_at:
+            mean_seconds = period.mean_seconds
+            if mean_seconds > max(SLOW * self._fastest, SLOW_SECONDS_MIN):
+                self._trial = Trial(now, self._size, rate, mean_seconds)
+                self._size = max(self._size / 2, 1.0)
+                self._period = Period(now + PERIOD_LATENCIES * mean_seconds)
+
+    def _judge(self, trial: Trial, rate: float, now: float) -> None:
+        self._trial = None
+        if rate < AS_MUCH * trial.rate_before:
+            self._size = trial.size_before
+            self._fastest = trial.mean_before  # what was fastest long ago may be so no longer
+            self._next_trial_at = now + TRIAL_SHARE * (now - trial.started_at)
+        else:
+            self._throttled_from = 0.0

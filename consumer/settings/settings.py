@@ -1,0 +1,356 @@
+"""Every setting, declared once: the fields of `Settings` carry their own default, limits and help.
+
+Sources, first one wins: environment variables `CUSTOMFIT_*`, the same names in lower case without the prefix in a
+TOML file, the default. `load_settings` reports all that is wrong at once. Nothing here imports Kafka or HTTP: the
+container's health check loads it every few seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+from consumer.sequencing.lease import STATE_WRITE_SECONDS, Lease, lease_of
+from consumer.settings.conflicts import conflicts, warnings
+from consumer.settings.kafka_properties import librdkafka_properties, session_seconds
+from consumer.settings.secret import KafkaProperties, Secret, without_query
+from consumer.settings.sources import Given, gather, variable
+from consumer.settings.values import (
+    TOPIC_LIMITS,
+    Derived,
+    Rule,
+    Wrong,
+    brokers,
+    choice,
+    decimal,
+    folder,
+    host,
+    label,
+    readable_file,
+    registry_url,
+    server_key,
+    topic_name,
+    url,
+    user_info,
+    whole,
+)
+
+__all__ = [
+    "KafkaProperties",
+    "LogFormat",
+    "LogLevel",
+    "Secret",
+    "SettingDoc",
+    "Settings",
+    "SettingsError",
+    "load_settings",
+    "settings_table",
+    "variable",
+]
+
+ApiAuth = Literal["bearer", "query"]
+ApiDialect = Literal["destination", "sdk"]
+HttpEngine = Literal["auto", "pyreqwest", "httpx"]
+KafkaStart = Literal["earliest", "latest"]
+Unidentified = Literal["introduce", "dead-letter"]
+Anonymous = Literal["skip", "forward"]
+Integrations = Literal["respect", "explicit", "ignore"]
+ValueFormat = Literal["auto", "json", "avro"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Settings:
+    """All settings, checked; immutable, and safe to print."""
+
+    # The destination
+    api_key: Annotated[
+        Secret,
+        Rule(server_key, None, "at least 8 characters", "The app's server key; `run` needs it.", in_file=True),
+    ]
+    api_url: Annotated[
+        str, Rule(url, "https://api.customfit.ai/v1/cfe", "an http:// or https:// URL", "Where events are posted.")
+    ]
+    api_auth: Annotated[
+        ApiAuth, choice("bearer", "query", text="How the key is sent: `Authorization: Bearer KEY`, or `?cfenc=KEY`.")
+    ]
+    api_dialect: Annotated[
+        ApiDialect,
+        choice("destination", "sdk", text="Event shape: that of Segment's destination, or of CustomFit's SDKs."),
+    ]
+    api_ca_file: Annotated[
+        Path | None, Rule(readable_file, None, "a readable file", "Certificates (PEM) of an own authority to trust.")
+    ]
+    destination_name: Annotated[
+        str,
+        Rule(
+            label,
+            None,
+            "one line",
+            "Whose identifies the state speaks of: a user identified at one name counts as new at any other.",
+            derived=Derived("the API URL without its query", "api_url", without_query),
+        ),
+    ]
+    http_engine: Annotated[
+        HttpEngine,
+        choice(
+            "auto",
+            "httptools",
+            "pyreqwest",
+            "httpx",
+            text="HTTP client; `auto`: httptools, with a proxy pyreqwest, if installed (extra `fast`), else httpx.",
+        ),
+    ]
+    # Kafka
+    kafka_bootstrap_servers: Annotated[
+        str, Rule(brokers, "localhost:9092", "host:port, separated by commas", "Kafka brokers to start from.")
+    ]
+    kafka_topic: Annotated[str, Rule(topic_name, "segment-events", TOPIC_LIMITS, "Topic of the Segment events.")]
+    kafka_group_id: Annotated[
+        str, Rule(topic_name, "customfit-consumer", TOPIC_LIMITS, "Consumer group; it names a topic and a folder too.")
+    ]
+    kafka_start: Annotated[
+        KafkaStart,
+        choice("earliest", "latest", text="Where a group without any commit starts; partitions added later: earliest."),
+    ]
+    kafka_properties: Annotated[
+        KafkaProperties,
+        Rule(
+            librdkafka_properties,
+            "{}",
+            "a JSON object",
+            "librdkafka properties (SASL, TLS, group.protocol …); those the promise rests on are refused.",
+            in_file=True,
+        ),
+    ]
+    dead_letter_topic: Annotated[
+        str,
+        Rule(
+            topic_name,
+            None,
+            TOPIC_LIMITS,
+            "Topic of the events that could not be delivered.",
+            derived=Derived("{topic}.customfit-dlq", "kafka_topic", "{}.customfit-dlq".format),
+        ),
+    ]
+    state_topic: Annotated[
+        str,
+        Rule(
+            topic_name,
+            None,
+            TOPIC_LIMITS,
+            "Compacted topic of the users who are identified.",
+            derived=Derived("{group}.identified-users", "kafka_group_id", "{}.identified-users".format),
+        ),
+    ]
+    replay_topic: Annotated[
+        str,
+        Rule(
+            topic_name,
+            None,
+            TOPIC_LIMITS,
+            "Topic where `dlq replay` puts dead letters; `run` reads it too.",
+            derived=Derived("{topic}.customfit-replay", "kafka_topic", "{}.customfit-replay".format),
+        ),
+    ]
+    # What a record is
+    value_format: Annotated[
+        ValueFormat, choice("auto", "json", "avro", text="Format of the records; `auto`: each says by itself.")
+    ]
+    schema_registry_url: Annotated[
+        str | None,
+        Rule(registry_url, None, "an http:// or https:// URL", "Schema registry, with Confluent's API, for Avro."),
+    ]
+    schema_registry_user_info: Annotated[
+        Secret | None, Rule(user_info, None, "user:password", "Who asks the schema registry.", in_file=True)
+    ]
+    # Users
+    state_dir: Annotated[
+        Path,
+        Rule(folder, "./state", "a folder", "Local copy of the state topic: `{group}/{topic}-{partition}.sqlite`."),
+    ]
+    hold_seconds: Annotated[
+        float,
+        decimal("0", 0, 600, "seconds", "How long events of a user not yet identified wait for their identify."),
+    ]
+    unidentified: Annotated[
+        Unidentified,
+        choice("introduce", "dead-letter", text="After the hold: send an identify with the userId alone, or park."),
+    ]
+    anonymous: Annotated[
+        Anonymous, choice("skip", "forward", text="Events with only an anonymousId: skip, or send as anonymous.")
+    ]
+    integrations: Annotated[
+        Integrations,
+        choice("respect", "explicit", "ignore", text="Segment's `integrations`: obey, obey an explicit false, ignore."),
+    ]
+    # Requests
+    in_flight_max: Annotated[int, whole(256, 1, 4096, "requests", "Requests at once.")]
+    batch_events_max: Annotated[int, whole(100, 1, 2500, "events", "Events in one request (all of one user).")]
+    batch_bytes_max: Annotated[
+        int, whole(450_000, 1000, 100_000_000, "bytes", "Size of one request; a larger event goes alone.")
+    ]
+    request_timeout_seconds: Annotated[float, decimal("10", 0.1, 300, "seconds", "How long one request may take.")]
+    give_up_seconds: Annotated[
+        float,
+        decimal("900", 1, 604_800, "seconds", "When an event that fails while others succeed is dead-lettered."),
+    ]
+    dead_letter_ratio_max: Annotated[
+        float,
+        decimal("0.5", 0, 1, "", "Above this share of dead letters a partition stops.", low_excluded=True),
+    ]
+    # Memory
+    buffer_events_max: Annotated[
+        int, whole(20_000, 1, 10_000_000, "events", "Events in memory, above which partitions pause.")
+    ]
+    buffer_bytes_max: Annotated[
+        int, whole(134_217_728, 1000, 68_719_476_736, "bytes", "Bytes in memory, above which partitions pause.")
+    ]
+    record_bytes_max: Annotated[
+        int, whole(1_048_576, 1000, 1_000_000_000, "bytes", "A larger record is dead-lettered.")
+    ]
+    known_users_max: Annotated[
+        int,
+        whole(1_000_000, 0, 10_000_000, "users", "Users remembered as identified in memory (100 to 200 bytes each)."),
+    ]
+    # Commits and the end
+    commit_interval_seconds: Annotated[float, decimal("1", 0.01, 60, "seconds", "How often offsets are committed.")]
+    uncommitted_events_max: Annotated[
+        int, whole(10_000, 2, 10_000_000, "events", "How many answered events a crash can send again at most.")
+    ]
+    drain_seconds: Annotated[
+        float, decimal("15", 0, 3600, "seconds", "How long a revoke or a stop waits for requests in flight.")
+    ]
+    startup_timeout_seconds: Annotated[
+        float, decimal("30", 1, 3600, "seconds", "How long the start waits for Kafka before it exits with 69.")
+    ]
+    # What is seen from outside; a container is scraped through all its addresses.
+    http_host: Annotated[
+        str, Rule(host, "0.0.0.0", "a host name or address", "Where metrics and health are served.")  # noqa: S104
+    ]
+    http_port: Annotated[int, whole(9464, 0, 65_535, "", "Port of metrics and health; 0 takes a free one.")]
+    log_level: Annotated[LogLevel, choice("info", "debug", "warning", "error", text="The least level that is logged.")]
+    log_format: Annotated[LogFormat, choice("text", "json", text="Lines to read, or one JSON object a line.")]
+
+    warnings: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), compare=False)
+
+    def origin(self, setting: str) -> str:
+        """The setting's variable and where its value came from, for a message: `CUSTOMFIT_X (environment)`."""
+        assert setting in RULES, setting
+        return self.origins.get(setting, variable(setting))
+
+    @property
+    def lease(self) -> Lease:
+        """How long a partition may be worked on without a word from the group, and the request time-out that fits."""
+        return lease_of(session_seconds(self.kafka_properties), self.request_timeout_seconds)
+
+    @property
+    def state_lease(self) -> Lease:
+        """The same for a record that says who is identified."""
+        return lease_of(session_seconds(self.kafka_properties), STATE_WRITE_SECONDS)
+
+    def describe(self) -> dict[str, object]:
+        """Every setting as a JSON value, secrets masked."""
+        return {name: _describe(getattr(self, name)) for name in RULES} | {"api_url": _masked_query(self.api_url)}
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.describe().items())})"
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    name: hint.__metadata__[0]
+    for name, hint in get_type_hints(Settings, include_extras=True).items()
+    if get_origin(hint) is Annotated
+}
+
+
+class SettingsError(Exception):
+    """Settings that can't be used: exit 78 after showing `problems`, one line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+class SettingDoc(NamedTuple):
+    """One row of the README's table."""
+
+    variable: str
+    default: str
+    limits: str
+    help: str
+
+
+def load_settings(
+    environ: Mapping[str, str], config_file: Path | None = None, *, api_key_required: bool = True
+) -> Settings:
+    """Settings from the environment, a TOML file and defaults; raises SettingsError with every problem found."""
+    found = gather(environ, config_file, tuple(RULES), tuple(name for name, rule in RULES.items() if rule.in_file))
+    problems, values, origins = found.problems, dict[str, Any](), dict[str, str]()
+    for name, rule in RULES.items():
+        if name in found.failed:
+            continue
+        given = found.given.get(name) or _default(name, rule, values)
+        if given is None:
+            continue  # what it follows from is wrong
+        origins[name] = given.origin
+        try:
+            values[name] = None if given.value is None else rule.parse(given.value)
+        except Wrong as wrong:
+            problems += [f"{given.origin}: {problem}" for problem in wrong.args]
+    if values.get("api_key", True) is None:
+        values["api_key"] = Secret("")
+        if api_key_required:
+            problems.append(
+                f"{variable('api_key')} (not set): the app's server key is needed; "
+                f"set it, or name a file that holds it in {variable('api_key_file')}"
+            )
+    problems += conflicts(values, origins)
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**values, warnings=tuple(warnings(values, origins)), origins=MappingProxyType(origins))
+
+
+def settings_table() -> list[SettingDoc]:
+    """Every environment variable with its default, limits and help."""
+    rows = []
+    for name, rule in RULES.items():
+        default = rule.derived.text if rule.derived else rule.default or ""
+        rows.append(SettingDoc(variable(name), default, rule.limits, rule.help))
+        if rule.in_file:
+            rows.append(SettingDoc(variable(f"{name}_file"), "", "a file", f"A file that holds `{variable(name)}`."))
+    return rows
+
+
+def _default(name: str, rule: Rule, values: Mapping[str, Any]) -> Given | None:
+    if rule.derived is None:
+        return Given(rule.default, f"{variable(name)} (default)")
+    base = rule.derived.base
+    if base not in values:
+        return None
+    return Given(rule.derived.derive(values[base]), f"{variable(name)} (default, from {variable(base)})")
+
+
+def _describe(value: object) -> object:
+    match value:
+        case Secret():
+            return str(value) if value else ""
+        case KafkaProperties():
+            return value.masked()
+        case Path():
+            return str(value)
+        case _:
+            return value
+
+
+def _masked_query(url: str) -> str:
+    return without_query(url) + ("?***" if urlsplit(url).query else "")

@@ -1,0 +1,1 @@
+"""Who is identified: the compacted topic, the local copy of it, and the one thread that owns both."""

@@ -1,0 +1,71 @@
+"""The records of the state topic.
+
+    key    JSON [destination, user id, anonymous]: readable with any tool, and the same bytes for the same user
+    value  Avro single-object encoding by schemas/identified_user.avsc, or nothing: the user is forgotten
+
+A changed schema has a new fingerprint; the old one stays in VALUE_HEADERS, so that what was written is read for ever.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Final, NamedTuple
+
+import msgspec
+from fastavro import schemaless_writer
+
+from consumer.avro.schemas import avro_schema, single_object_header
+from consumer.sequencing.events import User
+
+_SCHEMA: Final = avro_schema("identified_user")
+_HEADER: Final = single_object_header(_SCHEMA)
+VALUE_HEADERS: Final = frozenset({_HEADER})
+"""Of every schema that a value may have been written with."""
+_HEADER_BYTES: Final = len(_HEADER)
+
+_encode_key = msgspec.json.Encoder().encode
+_decode_key = msgspec.json.Decoder(tuple[str, str, bool]).decode
+
+
+class StateKey(NamedTuple):
+    """Who is identified where."""
+
+    destination: str
+    user: User
+
+
+class UnknownStateRecord(ValueError):
+    """Not written by this program, or by a later version of it: left out, which costs an introduction at the most."""
+
+
+def encode_key(key: StateKey) -> bytes:
+    """The record's key."""
+    return _encode_key((key.destination, key.user.id, key.user.anonymous))
+
+
+def encode_value(key: StateKey, identified_at_ms: int) -> bytes:
+    """The record's value for a user who is identified."""
+    out = BytesIO()
+    out.write(_HEADER)
+    datum = {
+        "destination": key.destination,
+        "user_id": key.user.id,
+        "anonymous": key.user.anonymous,
+        "identified_at": identified_at_ms,
+    }
+    schemaless_writer(out, _SCHEMA, datum)
+    return out.getvalue()
+
+
+def decode_record(key: bytes | None, value: bytes | None) -> tuple[StateKey, bool]:
+    """Whom a record is about, and whether it says identified. Raises UnknownStateRecord.
+
+    The key says all that a restore needs, so the value's datum is not read: a million users in seconds.
+    """
+    try:
+        destination, user_id, anonymous = _decode_key(key or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnknownStateRecord(f"its key is not [destination, user id, anonymous]: {error}") from None
+    if value is not None and value[:_HEADER_BYTES] not in VALUE_HEADERS:
+        raise UnknownStateRecord("its value is not of a schema that this version knows")
+    return StateKey(destination, User(user_id, anonymous)), value is not None

@@ -1,0 +1,208 @@
+"""The state topic: compacted, with a partition for each of the source's: its making, and the producer for it.
+
+The topic is the truth: an entry counts as written when all in-sync replicas have it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicCollection
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from consumer.kafka.client import REQUEST_SECONDS, KafkaUnavailable, admin_client, error_text, producer_config
+from consumer.kafka.rights import MOCK_CLUSTER
+from consumer.kafka.topics import create_topic, demand, replicas_of
+from consumer.state.growth import grow, growth_problem
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+TOMBSTONE_SECONDS: Final = 7 * 24 * 3600
+"""How long the topic keeps deletions, when we make it: so long a local store may be out of use."""
+TOMBSTONE_SECONDS_DEFAULT: Final = 24 * 3600
+"""Kafka's default of delete.retention.ms."""
+POLL_SECONDS: Final = 0.2
+ASK_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 10.0
+"""How often it is looked whether the topic is still there, while records expire."""
+
+Note = TypeVar("Note")
+log = logging.getLogger("consumer.state")
+
+
+class StateTopic(NamedTuple):
+    """What is known of the topic after the start."""
+
+    name: str
+    partitions: int
+    identity: str
+    """Which topic of which cluster: a local store that follows another one is foreign."""
+    tombstone_seconds: float
+
+
+def prepare_state_topic(settings: Settings, partitions: int) -> StateTopic:
+    """Create the topic, or check it: compacted, and with as many partitions as the source. Raises KafkaUnavailable."""
+    admin = admin_client(settings)
+    name = settings.state_topic
+    try:
+        cluster = admin.list_topics(timeout=REQUEST_SECONDS)
+    except KafkaException as error:
+        raise KafkaUnavailable(f"Kafka stopped answering during the start: {error_text(error)}") from None
+    found = cluster.topics.get(name)
+    if found is None or not found.partitions:
+        _create(admin, settings, partitions, replicas=replicas_of(settings, cluster.topics))
+        count, tombstone_seconds = partitions, float(TOMBSTONE_SECONDS)
+    else:
+        count = len(found.partitions)
+        demand(admin, settings, "state_topic", "Read", "Write")
+        tombstone_seconds = _checked_config(admin, name, str(cluster.cluster_id))
+    if count < partitions:
+        try:
+            grow(admin, name, partitions)
+        except KafkaException as error:
+            raise KafkaUnavailable(growth_problem(settings, count, partitions, error)) from None
+        count = partitions
+    identity = f"topic {name}{_topic_id(admin, name, str(cluster.cluster_id))} of cluster {cluster.cluster_id}"
+    return StateTopic(name, count, identity, tombstone_seconds)
+
+
+def _create(admin: AdminClient, settings: Settings, partitions: int, *, replicas: int) -> None:
+    name, what = settings.state_topic, f"the state topic {settings.state_topic!r} (CUSTOMFIT_STATE_TOPIC)"
+    config = {"cleanup.policy": "compact", "delete.retention.ms": str(TOMBSTONE_SECONDS * 1000)}
+    advice = f"create it with {partitions} partitions and cleanup.policy=compact, or allow this user to"
+    topic = NewTopic(name, partitions, replicas, config=config)
+    if create_topic(admin, settings, what, topic, "Read", "Write", advice=advice):
+        log.info("created the state topic %s with %d partitions, compacted", name, partitions)
+        demand(admin, settings, "state_topic", "Read", "Write")
+
+
+def _topic_id(admin: AdminClient, name: str, cluster_id: str) -> str:
+    """What tells the topic from an earlier one of the same name. Raises KafkaUnavailable."""
+    if cluster_id.startswith(MOCK_CLUSTER):
+        return ""
+    deadline = time.monotonic() + REQUEST_SECONDS
+    while True:
+        try:
+            asked = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_SECONDS)
+            return f" ({asked[name].result(2 * REQUEST_SECONDS).topic_id})"
+        except (KafkaException, FutureTimeoutError) as error:
+            if time.monotonic() >= deadline:
+                raise KafkaUnavailable(
+                    f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) can't be described: {error_text(error)}"
+                ) from None
+        time.sleep(POLL_SECONDS)  # the broker that answers may not have heard of a new topic yet
+
+
+def _checked_config(admin: AdminClient, name: str, cluster_id: str) -> float:
+    """How long deletions are kept, in seconds. Raises KafkaUnavailable when the topic does not keep what it is told."""
+    if cluster_id.startswith(MOCK_CLUSTER):
+        return TOMBSTONE_SECONDS_DEFAULT
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    try:
+        config: dict[str, Any] = admin.describe_configs([resource])[resource].result(REQUEST_SECONDS)
+    except (KafkaException, FutureTimeoutError) as error:
+        log.warning(
+            "the settings of the state topic %s can't be read (%s); make sure that its cleanup.policy is compact",
+            name,
+            error_text(error),
+        )
+        return TOMBSTONE_SECONDS_DEFAULT
+    policy = config["cleanup.policy"].value
+    if policy != "compact":
+        raise KafkaUnavailable(
+            f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) has cleanup.policy={policy}, so it would lose "
+            f"identified users; run kafka-configs.sh --alter --topic {name} --add-config cleanup.policy=compact, "
+            "or name another topic"
+        )
+    return int(config["delete.retention.ms"].value) / 1000
+
+
+class Written(NamedTuple, Generic[Note]):
+    """What came of a record."""
+
+    note: Note
+    offset: int | None
+    error: KafkaError | None
+
+
+class StateWriter(Generic[Note]):
+    """Writes records; each `note` comes back once, with the record's offset or with an error, many at a time.
+
+    A record that is not acknowledged by the end of its lease comes back with an error, and is not sent any more.
+    """
+
+    def __init__(self, settings: Settings, written: Callable[[list[Written[Note]]], None]) -> None:
+        """`written` is called from a thread."""
+        self._settings = settings
+        self._written = written
+        self._stopping = False
+        self._answers: list[Written[Note]] = []
+        """Of the producer, in one call of `poll`."""
+        self._is_gone = False
+        self._look_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="state-topic", daemon=True)
+
+    def start(self) -> None:
+        """Make the producer."""
+        timeout_seconds = self._settings.state_lease.request_timeout_seconds
+        config = {**producer_config(self._settings), "message.timeout.ms": max(int(timeout_seconds * 1000), 1)}
+        self._producer = Producer(config, logger=logging.getLogger("librdkafka"))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let go; what is not acknowledged by now never will be."""
+        self._stopping = True
+        self._thread.join()
+        self._producer.purge()
+        self._producer.poll(0)
+        self._hand_on()
+
+    def write(self, partition: int, key: bytes, value: bytes | None, note: Note) -> None:
+        """Write one record to exactly this partition; a record without value is a deletion."""
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            self._answers.append(Written(note, message.offset(), error))
+
+        try:
+            self._producer.produce(self._settings.state_topic, value, key, partition=partition, on_delivery=delivered)
+        except BufferError:
+            self._written([Written(note, None, KafkaError(KafkaError._QUEUE_FULL))])
+        except KafkaException as error:
+            self._written([Written(note, None, error.args[0])])
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._producer.poll(POLL_SECONDS)
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        if not self._answers:
+            return
+        answers, self._answers = self._answers, []
+        if expired := [answer for answer in answers if _is_expired(answer)]:
+            if others := [answer for answer in answers if not _is_expired(answer)]:
+                self._written(others)  # they do not wait for the look
+            self._look()
+            gone = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
+            answers = [answer._replace(error=gone) for answer in expired] if self._is_gone else expired
+        self._written(answers)
+
+    def _look(self) -> None:
+        """A topic that was deleted is a mere time-out to the producer, which waits for it."""
+        if self._stopping or time.monotonic() < self._look_at:
+            return
+        try:  # all of them: to ask for one may create it, without compaction
+            self._is_gone = self._settings.state_topic not in self._producer.list_topics(timeout=ASK_SECONDS).topics
+        except KafkaException:
+            self._is_gone = False
+        self._look_at = time.monotonic() + LOOK_SECONDS
+
+
+def _is_expired(answer: Written[Note]) -> bool:
+    return answer.error is not None and answer.error.code() == KafkaError._MSG_TIMED_OUT

@@ -1,0 +1,152 @@
+"""What `run` says when it can't start: one clear message, the right exit code, no traceback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import cast
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from consumer.kafka.client import is_in_group
+from consumer.kafka.topics import _committed
+from tests.settings.given_settings import load
+
+KEY = {"CUSTOMFIT_API_KEY": "a-key-for-starting"}
+
+
+def run(folder: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """`customfit-consumer run` with this environment, from an empty folder."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CUSTOMFIT_")}
+    root = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        [sys.executable, "-m", "consumer", "run"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=60,
+        env={
+            **inherited,
+            "PYTHONPATH": path,
+            "CUSTOMFIT_HTTP_PORT": "0",
+            "CUSTOMFIT_STARTUP_TIMEOUT_SECONDS": "1",
+            **environ,
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, "CUSTOMFIT_API_KEY"),
+        ({"CUSTOMFIT_API_KEY": "short"}, "8 characters"),
+        ({**KEY, "CUSTOMFIT_KAFKA_TOPICS": "x"}, "CUSTOMFIT_KAFKA_TOPIC"),
+        ({**KEY, "CUSTOMFIT_IN_FLIGHT_MAX": "0"}, "CUSTOMFIT_IN_FLIGHT_MAX"),
+    ],
+    ids=["no key", "short key", "unknown variable", "out of bounds"],
+)
+def test_bad_settings_end_with_78(tmp_path: Path, environ: dict[str, str], said: str) -> None:
+    """One line that names the setting; nothing is started."""
+    done = run(tmp_path, environ)
+
+    assert 78 == done.returncode, done.stderr
+    assert said in done.stderr
+    assert 1 == len(done.stderr.splitlines())
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_an_unreachable_broker_ends_with_69(tmp_path: Path) -> None:
+    """The message names the address, the setting and how long it waited."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    done = run(tmp_path, {**KEY, "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": address})
+
+    assert 69 == done.returncode, done.stderr
+    assert f"no Kafka broker answered at {address} (CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_ends_with_78(tmp_path: Path) -> None:
+    """The message names CUSTOMFIT_HTTP_PORT."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = run(tmp_path, {**KEY, "CUSTOMFIT_HTTP_HOST": "127.0.0.1", "CUSTOMFIT_HTTP_PORT": port})
+
+    assert 78 == done.returncode, done.stderr
+    assert "CUSTOMFIT_HTTP_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_httpx_engine_is_there_without_the_extra(tmp_path: Path) -> None:
+    """`pyreqwest` demanded but not installed says what to install."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "pyreqwest.py").write_text("raise ImportError('hidden by the test')")
+    environ = {
+        **KEY,
+        "CUSTOMFIT_HTTP_ENGINE": "pyreqwest",
+        "PYTHONPATH": f"{hidden}{os.pathsep}{Path(__file__).parents[2]}",
+    }
+    done = run(tmp_path, environ)
+
+    assert 78 == done.returncode, done.stderr
+    assert "CUSTOMFIT_HTTP_ENGINE" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+class MovingCoordinator:
+    """A consumer whose group's coordinator is elsewhere, so many times that it is asked."""
+
+    def __init__(self, times: int, code: int = KafkaError.NOT_COORDINATOR) -> None:
+        self.times = times
+        self.code = code
+
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        """Fail, or say 7 of each."""
+        assert timeout > 0
+        self.times -= 1
+        if self.times >= 0:
+            raise KafkaException(KafkaError(self.code))
+        return [TopicPartition(partition.topic, partition.partition, 7) for partition in partitions]
+
+    def poll(self, timeout: float) -> None:
+        """Nothing."""
+
+
+def test_a_coordinator_that_is_on_its_way_is_waited_for() -> None:
+    """The first group of a new cluster is told that it asks the wrong broker; that is no reason not to start."""
+    moving = cast("Consumer", MovingCoordinator(2))
+
+    assert {0: 7, 1: 7} == _committed(moving, load(), 2)
+
+
+@pytest.mark.parametrize("code", [KafkaError.NOT_COORDINATOR, KafkaError.GROUP_AUTHORIZATION_FAILED])
+def test_a_coordinator_is_not_waited_for_without_end(code: int) -> None:
+    """What does not pass in time, or not by itself, ends the start."""
+    moving = cast("Consumer", MovingCoordinator(10**6, code))
+
+    with pytest.raises(KafkaException):
+        _committed(moving, load(startup_timeout_seconds="1"), 2)
+
+
+@pytest.mark.parametrize(
+    ("statistics", "is_member"),
+    [
+        ('{"cgrp": {"state": "up", "stateage": 10000, "join_state": "init"}, "brokers": {}}', True),
+        ('{"cgrp": {"state": "up", "stateage": 9999}}', False),
+        ('{"cgrp": {"state": "query-coord", "stateage": 60000}}', False),
+        ("{}", False),
+    ],
+)
+def test_who_finds_its_coordinator_and_gets_no_partition_is_a_member(statistics: str, *, is_member: bool) -> None:
+    """With the new group protocol nothing else says so."""
+    assert is_member == is_in_group(statistics)

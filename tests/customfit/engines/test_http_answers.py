@@ -1,0 +1,93 @@
+"""What an engine makes of an answer, however odd, large or slow to come."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumer.customfit.answers import Answered
+from tests.customfit.engines.given_engine import BODY, ENCODED_KEY, KEY, Open
+from tests.fakes.servers import RawServer, answering, endless, sending
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "retry_after"),
+    [
+        (200, b'{"ok":true}', (), None),
+        (202, b"accepted", (), None),
+        (204, b"", (), None),
+        (302, b"", ("Location: /elsewhere",), None),
+        *((status, b"", ("Location: http://127.0.0.1:1/elsewhere",), None) for status in (301, 303, 307, 308)),
+        (401, b"no such key", (), None),
+        (404, b"", (), None),
+        (429, b"slow down", ("Retry-After: 7",), "7"),
+        (500, b"oops", (), None),
+        (503, b"", ("retry-after: Fri, 31 Dec 1999 23:59:59 GMT",), "Fri, 31 Dec 1999 23:59:59 GMT"),
+        (503, b"", ("Retry-After: " + "9" * 4000,), "9" * 100),
+    ],
+)
+async def test_every_status_is_an_answer(
+    open_: Open, status: int, body: bytes, headers: tuple[str, ...], retry_after: str | None
+) -> None:
+    """Status, Retry-After and body come back as they are; a redirect is not followed."""
+    async with RawServer(answering(status, body, *headers)) as server:
+        answer = await open_(server.url).post(BODY)
+
+    assert answer == Answered(status, retry_after, body)
+    assert len(server.requests) == 1
+
+
+async def test_an_unreadable_retry_after_is_still_an_answer(open_: Open) -> None:
+    """Bytes that are no text in a header do not turn an answer into an exception."""
+    answer_bytes = b"HTTP/1.1 503 Busy\r\nRetry-After: \xff\xfe\r\nContent-Length: 0\r\n\r\n"
+    async with RawServer(sending(answer_bytes)) as server:
+        answer = await open_(server.url).post(BODY)
+
+    assert isinstance(answer, Answered)
+    assert answer.status == 503
+
+
+async def test_keeps_the_beginning_of_the_body(open_: Open) -> None:
+    """512 bytes of it are kept."""
+    async with RawServer(answering(400, b"x" * 5000)) as server:
+        answer = await open_(server.url).post(BODY)
+
+    assert answer == Answered(400, None, b"x" * 512)
+
+
+@pytest.mark.parametrize("said", [KEY, ENCODED_KEY])
+async def test_the_key_is_blotted_out_of_a_body(open_: Open, said: str) -> None:
+    """A server that says the key back does not get it into a dead letter."""
+    async with RawServer(answering(401, f"unknown key '{said}'".encode())) as server:
+        answer = await open_(server.url).post(BODY)
+
+    assert answer == Answered(401, None, b"unknown key '***'")
+
+
+async def test_a_compressed_body_is_not_unpacked(open_: Open) -> None:
+    """A decompression bomb stays packed."""
+    async with RawServer(answering(200, b"\x1f\x8bpacked", "Content-Encoding: gzip")) as server:
+        answer = await open_(server.url).post(BODY)
+
+    assert answer == Answered(200, None, b"\x1f\x8bpacked")
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n", b"x" * 65536),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"8000\r\n" + b"x" * 32768 + b"\r\n"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"8000\r\n" + b"x" * 32768 + b"\r\n",
+        ),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536),
+    ],
+    ids=["100 MB", "endless chunks", "chunks with a length", "no length"],
+)
+async def test_a_huge_body_is_cut_off(open_: Open, head: bytes, piece: bytes) -> None:
+    """Reading stops at 64 KiB and the connection is closed; the status counts."""
+    async with RawServer(endless(head, piece)) as server:
+        answer = await open_(server.url, request_timeout_seconds=5).post(BODY)
+        await server.connections_closed(1)
+
+    assert answer == Answered(200, None, b"x" * 512)

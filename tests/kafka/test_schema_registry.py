@@ -1,0 +1,377 @@
+"""The registry edge: a schema, the certainty that there is none, or patience."""
+
+from __future__ import annotations
+
+import json
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consumer.kafka import schema_registry
+from consumer.kafka.schema_registry import SCHEMA_BYTES_MAX, RegistryUnavailable, SchemaRegistry, inspect_registry
+from consumer.ports.inputs import Input, RegistryTrouble, SchemaFound, SchemaMissing, ThreadEnded
+from consumer.settings import load_settings
+from tests.fakes.fake_registry import FakeRegistry, running_registry
+from tests.fakes.servers import make_tls
+
+SCHEMA = {"type": "record", "name": "E", "fields": [{"name": "type", "type": "string"}]}
+PAYLOAD = b"\x0aalias"
+GUID = "11111111-2222-3333-4444-555555555555"
+ENVIRONMENT = {"CUSTOMFIT_API_KEY": "not-a-real-key"}
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    """An empty one."""
+    with running_registry() as running:
+        yield running
+
+
+class Asking:
+    """The edge, and what it posts."""
+
+    def __init__(self, url: str, **environment: str) -> None:
+        self._posted: queue.SimpleQueue[Input] = queue.SimpleQueue()
+        environ = {**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": url, **environment}
+        settings = load_settings(environ)
+        self.edge = SchemaRegistry(settings, self._posted.put, lambda _attempt: 0.01, lambda: load_settings(environ))
+        self.edge.start()
+
+    def next(self) -> Input:
+        """The next thing it posts."""
+        return self._posted.get(timeout=20)
+
+    def ask(self, schema: int | str) -> Input:
+        """Ask, and give the first thing that comes."""
+        self.edge.fetch(schema)
+        return self.next()
+
+
+@pytest.fixture
+def asking(registry: FakeRegistry) -> Iterator[Asking]:
+    """The edge at that registry."""
+    asking = Asking(registry.url)
+    yield asking
+    asking.edge.stop()
+
+
+def read_with(answer: Input, payload: bytes = PAYLOAD) -> bytes:
+    """The JSON text of a payload, by the schema found."""
+    assert isinstance(answer, SchemaFound)
+    assert not isinstance(answer.read, str)
+    return answer.read(payload)
+
+
+@pytest.mark.parametrize(("schema", "path"), [(7, "/schemas/ids/7"), (GUID, f"/schemas/guids/{GUID}")])
+def test_a_schema(registry: FakeRegistry, asking: Asking, schema: int | str, path: str) -> None:
+    """By id or by GUID, at Confluent's paths."""
+    registry.put(path, SCHEMA)
+
+    assert b'{"type":"alias"}' == read_with(asking.ask(schema))
+    assert [path] == registry.asked
+
+
+def test_a_json_schema_is_for_json(registry: FakeRegistry, asking: Asking) -> None:
+    """The serializer of JSON Schema puts the id before JSON: that is read as it is."""
+    registry.put("/schemas/ids/7", {"type": "object"}, schemaType="JSON")
+
+    assert b'{"type":"alias"}' == read_with(asking.ask(7), b'{"type":"alias"}')
+
+
+def test_references(registry: FakeRegistry, asking: Asking) -> None:
+    """A schema's types may be in other subjects, at a version, and refer to further ones."""
+    name = {"type": "record", "name": "x.Name", "fields": [{"name": "first", "type": "string"}]}
+    traits = {"type": "record", "name": "x.Traits", "fields": [{"name": "name", "type": "x.Name"}]}
+    event = {
+        "type": "record",
+        "name": "x.E",
+        "fields": [{"name": "t", "type": "x.Traits"}, {"name": "n", "type": "x.Name"}],
+    }
+    to_name = {"name": "x.Name", "subject": "a/name", "version": 3}
+    registry.put("/subjects/a%2Fname/versions/3", name)
+    registry.put("/subjects/traits/versions/1", traits, references=[to_name])
+    registry.put("/schemas/ids/7", event, references=[{"name": "x.Traits", "subject": "traits", "version": 1}, to_name])
+
+    assert b'{"t":{"name":{"first":"A"}},"n":{"first":"B"}}' == read_with(asking.ask(7), b"\x02A\x02B")
+
+
+def test_a_packed_answer_is_not_unpacked(registry: FakeRegistry, asking: Asking) -> None:
+    """It was asked not to be, and may be a thousand times what it seems: its records wait until it is not."""
+    registry.put("/schemas/ids/7", SCHEMA)
+    registry.packs = True
+
+    assert RegistryTrouble("200; its answer is packed (gzip), which it was asked not to do") == asking.ask(7)
+
+    registry.packs = False
+    while isinstance(answer := asking.next(), RegistryTrouble):
+        pass
+
+    assert b'{"type":"alias"}' == read_with(answer)
+    assert {"identity"} == set(registry.encodings)
+
+
+def test_what_is_only_said_to_be_encoded(registry: FakeRegistry, asking: Asking) -> None:
+    """A server that says so of plain JSON is believed what it sends; and a status has its own hint, packed or not."""
+    registry.put("/schemas/ids/7", SCHEMA)
+    registry.encoding = "utf-8"
+
+    assert b'{"type":"alias"}' == read_with(asking.ask(7))
+
+    registry.answers["/schemas/ids/8"] = (401, b"")
+    registry.packs = True
+
+    assert RegistryTrouble("401; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?") == asking.ask(8)
+
+
+@pytest.mark.parametrize("code", [40401, 40402, 40403])
+def test_a_schema_that_nobody_has(registry: FakeRegistry, asking: Asking, code: int) -> None:
+    """The registry's own 404 is an answer, and the only one that says something of the records."""
+    registry.answers["/schemas/ids/7"] = (404, json.dumps({"error_code": code, "message": "Not there"}).encode())
+
+    answer = asking.ask(7)
+
+    assert isinstance(answer, SchemaMissing)
+    assert (7, "the schema registry does not have schema 7: Not there") == (answer.schema, answer.detail)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "detail"),
+    [
+        (500, b"", "500"),
+        (503, b'{"error_code":50302}', "503"),
+        (429, b"", "429"),
+        (401, b'{"error_code":40101}', "401; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?"),
+        (403, b"", "403; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?"),
+        (302, b"", "302"),
+        (404, b"<html>", "404; is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
+        (404, b'{"error_code":[]}', "404; is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
+        (404, b'{"error_code":404}', "404 for the path: is CUSTOMFIT_SCHEMA_REGISTRY_URL right? (error 404)"),
+        (200, b"<html>", "200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
+        (200, b"{}", "200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
+        (200, b'{"schema":7}', "200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
+    ],
+)
+def test_whatever_else_is_answered_is_asked_again(
+    registry: FakeRegistry, asking: Asking, status: int, body: bytes, detail: str
+) -> None:
+    """An outage, a wrong password, a wrong URL: it says nothing of the records, so they wait until it is mended."""
+    registry.answers["/schemas/ids/7"] = (status, body)
+
+    assert RegistryTrouble(detail) == asking.ask(7)
+    assert RegistryTrouble(detail) == asking.next()
+
+    registry.put("/schemas/ids/7", SCHEMA)
+    while isinstance(answer := asking.next(), RegistryTrouble):
+        pass
+
+    assert b'{"type":"alias"}' == read_with(answer)
+
+
+def test_nobody_listens() -> None:
+    """A registry that is away is asked until it is back, or until the end."""
+    with running_registry() as gone:
+        url = gone.url
+    asking = Asking(url)
+    trouble = asking.ask(7)
+    asking.edge.stop()
+
+    assert isinstance(trouble, RegistryTrouble)
+    assert trouble.detail.startswith("no answer: ConnectError")
+
+
+def test_one_schema_s_trouble_is_not_another_s(registry: FakeRegistry, asking: Asking) -> None:
+    """While one is asked for again and again, others are answered."""
+    registry.answers["/schemas/ids/7"] = (500, b"")
+    registry.put("/schemas/ids/8", SCHEMA)
+    asking.edge.fetch(7)
+    asking.edge.fetch(8)
+    while isinstance(answer := asking.next(), RegistryTrouble):
+        pass
+
+    assert isinstance(answer, SchemaFound)
+    assert 8 == answer.schema
+
+
+RECURSIVE = {"type": "record", "name": "E", "fields": [{"name": "next", "type": ["null", "E"]}]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "more", "why"),
+    [
+        (RECURSIVE, {}, "recursive"),
+        ('"a', {}, "the schema is no JSON"),
+        ("[" * 100_000, {}, "the schema is no JSON"),
+        ({"type": "array", "items": "null"}, {}, "take no bytes"),
+        ("syntax = 'proto3';", {"schemaType": "PROTOBUF"}, "schemas of type PROTOBUF are not read, only AVRO and JSON"),
+        (SCHEMA, {"references": ["x"]}, "a reference of the schema is no object"),
+    ],
+)
+def test_a_schema_that_nothing_is_read_with(
+    registry: FakeRegistry, asking: Asking, schema: object, more: dict[str, object], why: str
+) -> None:
+    """It is known, and so is that its records are to be kept aside."""
+    registry.put("/schemas/ids/7", schema, **more)
+    answer = asking.ask(7)
+
+    assert isinstance(answer, SchemaFound)
+    assert isinstance(answer.read, str)
+    assert why in answer.read
+
+
+def test_references_without_end(registry: FakeRegistry, asking: Asking) -> None:
+    """A ring is walked once; a chain is not followed for ever."""
+    registry.put("/schemas/ids/7", SCHEMA, references=[{"subject": "s", "version": 0}])
+    for version in range(100):
+        registry.put(f"/subjects/s/versions/{version}", SCHEMA, references=[{"subject": "s", "version": version + 1}])
+    answer = asking.ask(7)
+
+    assert isinstance(answer, SchemaFound)
+    assert "the schema refers to more than 50 others" == answer.read
+
+    ring = [{"subject": "ring", "version": 1}]
+    registry.put("/subjects/ring/versions/1", "int", references=ring)
+    registry.put("/schemas/ids/8", SCHEMA, references=ring)
+
+    assert isinstance(asking.ask(8), SchemaFound)
+
+
+def test_an_answer_without_end(registry: FakeRegistry, asking: Asking) -> None:
+    """A schema of megabytes is none."""
+    registry.put("/schemas/ids/7", "x" * (SCHEMA_BYTES_MAX + 1))
+
+    assert isinstance(asking.ask(7), SchemaMissing)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"references": 5},
+        {"references": {"a": 1}},
+        {"schema": '{"type":"enum","name":"E","aliases":5}'},
+    ],
+)
+def test_an_answer_of_a_strange_shape_reads_nothing_and_ends_nothing(
+    registry: FakeRegistry, asking: Asking, more: dict[str, object]
+) -> None:
+    """Its records are dead letters; the thread goes on."""
+    registry.answers["/schemas/ids/7"] = (200, json.dumps({"schema": '"string"', **more}).encode())
+    registry.put("/schemas/ids/8", SCHEMA, schemaType=None)
+    answer = asking.ask(7)
+
+    assert isinstance(answer, SchemaFound)
+    assert isinstance(answer.read, str)
+    assert b'{"type":"alias"}' == read_with(asking.ask(8))
+
+
+@pytest.mark.parametrize("status", [502, 404])
+def test_a_large_page_of_something_else_says_nothing_of_a_schema(
+    registry: FakeRegistry, asking: Asking, status: int
+) -> None:
+    """A proxy's error page in an outage, however long: the records wait."""
+    registry.answers["/schemas/ids/7"] = (status, b"x" * (SCHEMA_BYTES_MAX + 1))
+
+    assert isinstance(asking.ask(7), RegistryTrouble)
+
+
+def test_an_answer_that_trickles(registry: FakeRegistry, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One answer must not keep the thread from all other schemas for long."""
+    monkeypatch.setattr(schema_registry, "TIMEOUT_SECONDS", 0.3)
+    registry.put("/schemas/ids/7", SCHEMA)
+    registry.pause_seconds = 0.05
+
+    assert RegistryTrouble("no answer: not whole after 0.3 s") == asking.ask(7)
+
+
+def test_a_password_that_is_rotated(registry: FakeRegistry, tmp_path: Path) -> None:
+    """It is read anew from its file when the registry refuses the old one."""
+    registry.answers["/schemas/ids/7"] = (401, b"")
+    file = tmp_path / "user-info"
+    file.write_text("me:old")
+    asking = Asking(registry.url, CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO_FILE=str(file))
+
+    assert isinstance(asking.ask(7), RegistryTrouble)
+
+    file.write_text("me:new")
+    while registry.authorizations[-1] != "Basic bWU6bmV3":
+        assert isinstance(asking.next(), RegistryTrouble)
+    file.unlink()
+    asking.next()
+    registry.put("/schemas/ids/7", SCHEMA)
+    while isinstance(asking.next(), RegistryTrouble):
+        pass
+    asking.edge.stop()
+
+    assert "Basic bWU6bmV3" == registry.authorizations[-1], "a file that is gone changes nothing"
+
+
+def test_the_password(registry: FakeRegistry) -> None:
+    """Goes along as HTTP's basic authentication; a colon in it is part of it."""
+    registry.put("/schemas/ids/7", SCHEMA)
+    asking = Asking(f"{registry.url}/", CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO="me:pass:word")
+    answer = asking.ask(7)
+    asking.edge.stop()
+
+    assert isinstance(answer, SchemaFound)
+    assert ["Basic bWU6cGFzczp3b3Jk"] == registry.authorizations
+    assert isinstance(asking.next(), ThreadEnded)
+
+
+def test_is_it_a_registry(registry: FakeRegistry) -> None:
+    """`check --connect` says what it has, or what is wrong with URL or password."""
+    settings = load_settings({**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url})
+    registry.answers["/schemas/types"] = (200, b'["AVRO","JSON"]')
+
+    assert "AVRO, JSON" == inspect_registry(settings)
+
+    for status, body, words in (
+        (401, b"", "401; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?"),
+        (404, b"", "404; is CUSTOMFIT_SCHEMA_REGISTRY_URL right?"),
+        (200, b"<html>", "answered 200"),
+        (200, b"{}", "answered 200"),
+        (409, b'{"error_code":409,"message":"it is incompatible"}', "answered 409: it is incompatible"),
+        (200, b"[" + b" " * SCHEMA_BYTES_MAX + b"]", "answered 200"),
+    ):
+        registry.answers["/schemas/types"] = (status, body)
+        with pytest.raises(RegistryUnavailable) as raised:
+            inspect_registry(settings)
+        assert words in str(raised.value)
+
+
+def test_without_a_registry_there_is_no_thread() -> None:
+    """Nothing is started, and stopping that is no fault."""
+    settings = load_settings(ENVIRONMENT)
+    edge = SchemaRegistry(settings, lambda _item: None, lambda _attempt: 0.0, lambda: settings)
+    edge.start()
+    edge.stop()
+
+    assert not edge._thread.is_alive()
+
+
+def test_a_registry_of_an_own_authority_is_trusted_by_ssl_cert_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it both `check --connect` and the edge say what is missing."""
+    tls = make_tls(tmp_path)
+    if tls is None:
+        pytest.skip("no openssl command")
+    with running_registry(tls.context) as registry:
+        registry.put("/schemas/ids/7", SCHEMA)
+        registry.answers["/schemas/types"] = (200, b'["AVRO"]')
+        settings = load_settings({**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url})
+        with pytest.raises(RegistryUnavailable, match="does SSL_CERT_FILE name a file with its authority"):
+            inspect_registry(settings)
+        stranger = Asking(registry.url)
+        trouble = stranger.ask(7)
+        stranger.edge.stop()
+        monkeypatch.setenv("SSL_CERT_FILE", str(tls.ca))
+        types = inspect_registry(settings)
+        friend = Asking(registry.url)
+        found = friend.ask(7)
+        friend.edge.stop()
+
+    assert isinstance(trouble, RegistryTrouble)
+    assert "SSL_CERT_FILE" in trouble.detail
+    assert "AVRO" == types
+    assert b'{"type":"alias"}' == read_with(found)

@@ -1,0 +1,20 @@
+"""The loop with edges that take all and say nothing, but for those that a test is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from consumer.avro.known_schemas import KnownSchemas
+from consumer.sequencing.gate import Gate
+from consumer.sequencing.sequencer import Sequencer, SequencingRules
+from tests.settings.given_settings import load
+from tests.simulation.member import SilentReporter, SteppedPipeline
+
+
+def pipeline_with(*, source: Any = None, destination: Any = None) -> SteppedPipeline:
+    """A loop whose time is 0, with this source and this destination."""
+    edge: Any = SilentReporter()
+    sequencer = Sequencer(SequencingRules(), Gate(100, lambda _n: 1.0, 10.0), lambda _n: 1.0)
+    schemas = KnownSchemas({}, has_registry=False)
+    edges = source or edge, edge, edge, destination or edge
+    return SteppedPipeline(lambda: 0.0, load(), edge, sequencer, *edges, edge, schemas, edge)

@@ -1,0 +1,42 @@
+"""A snapshot of a healthy, idle member with one partition."""
+
+from __future__ import annotations
+
+from consumer.ops.snapshot import PartitionView, Phase, Snapshot
+from consumer.sequencing.accounting import Account
+from consumer.sequencing.events import Partition
+from consumer.sequencing.gate import State
+
+
+def snapshot() -> Snapshot:
+    """Nothing has happened yet, with one partition."""
+    account = Account()
+    view = PartitionView(
+        partition=Partition("segment-events", 0),
+        committed_offset=0,
+        position=0,
+        end_offset=0,
+        unfinished=0,
+        oldest_uncommitted_ms=None,
+        restoring=False,
+        restore_remaining=None,
+        identified_users=0,
+        trouble=None,
+    )
+    return Snapshot(
+        taken_at=0.0,
+        phase=Phase.RUNNING,
+        joined=True,
+        partitions=(view,),
+        consumed=account.consumed,
+        finished=account.finished,
+        unfinished=0,
+        introductions=0,
+        holds_cut_short=0,
+        held_events=0,
+        held_users=0,
+        in_flight=0,
+        in_flight_limit=256,
+        destination_state=State.DELIVERING,
+        destination_reason="",
+    )

@@ -1,0 +1,339 @@
+"""Log lines: their two formats, that nothing foreign can fake or garble one, and the limit on repeats."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
+from logging import LogRecord
+from typing import NoReturn
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.ops.logs import (
+    LIBRDKAFKA_LOGGER,
+    JsonFormatter,
+    RepeatLimiter,
+    Suppressed,
+    TextFormatter,
+    fields,
+    setup_logging,
+)
+from consumer.settings import LogLevel, Secret
+
+MOMENT = datetime(2026, 11, 24, 3, 42, 29, 123_456, tzinfo=UTC).timestamp()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in (None, "httpx", "httpcore")]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+def record(message: str, name: str = "consumer", level: int = logging.WARNING, /, **values: object) -> LogRecord:
+    """A record with these fields, made at MOMENT."""
+    made = logging.getLogger("unused").makeRecord(name, level, "", 0, message, (), None, extra=fields(**values))
+    made.created = MOMENT
+    return made
+
+
+def fail() -> NoReturn:
+    """Raise an error whose text is hostile."""
+    raise ValueError("evil\n2026-11-24T03:42:29.123Z ERROR    fake\x1b[2J")
+
+
+def failed() -> LogRecord:
+    """A record with the traceback of that error."""
+    try:
+        fail()
+    except ValueError as error:
+        made = record("failed")
+        made.exc_info = (type(error), error, error.__traceback__)
+    return made
+
+
+def text(message: str, **values: object) -> str:
+    """The line in text."""
+    return TextFormatter().format(record(message, **values))
+
+
+def as_json(message: str, **values: object) -> dict[str, object]:
+    """The line in JSON, read again."""
+    line = JsonFormatter().format(record(message, **values))
+    assert line.isprintable()
+    decoded = json.loads(line)
+    assert isinstance(decoded, dict)
+    return decoded
+
+
+# ---- text
+
+
+def test_text() -> None:
+    """Time in UTC with milliseconds, level, message, fields."""
+    assert "2026-11-24T03:42:29.123Z WARNING  dead-lettered  partition=3 offset=17 reason=refused" == text(
+        "dead-lettered", partition=3, offset=17, reason="refused", status=None
+    )
+    assert "2026-11-24T03:42:29.123Z INFO     started" == TextFormatter().format(
+        record("started", "consumer", logging.INFO)
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("plain-1.0/x", "plain-1.0/x"),
+        ("", '""'),
+        ("two words", '"two words"'),
+        ("a=b", '"a=b"'),
+        ('say "hi"', '"say \\"hi\\""'),
+        ("back\\slash", '"back\\\\slash"'),
+        ("a\nb\r\n", '"a\\nb\\r\\n"'),
+        ("\x1b[31mred", '"\\x1b[31mred"'),
+        ("\x9b31m", '"\\x9b31m"'),
+        ("\u202eturned", '"\\u202eturned"'),
+        ("\u2028", '"\\u2028"'),
+        ("\udc80", '"\\udc80"'),
+        ("naïve→", "naïve→"),
+        (3.5, "3.5"),
+        (True, "True"),
+        ({"a": 1}, "\"{'a': 1}\""),
+        (ValueError("bad\nthing"), '"bad\\nthing"'),
+        (Secret("canary-key"), "***"),
+    ],
+)
+def test_values_in_text(value: object, shown: str) -> None:
+    """A value can neither end its line, nor pass for another field, nor reach the terminal."""
+    assert text("m", value=value).endswith(f"WARNING  m  value={shown}")
+
+
+@given(st.text(), st.text())
+def test_text_is_one_printable_line(message: str, value: str) -> None:
+    """Whatever is logged, the line is one line of printable characters."""
+    assert text(message, value=value).isprintable()
+
+
+def test_values_are_cut() -> None:
+    """A value ends after 500 characters in both formats, a message after 2000."""
+    assert text("m", value="v" * 501).endswith("=" + "v" * 500 + "…")
+    assert text("m", value="v" * 500).endswith("=" + "v" * 500)
+    assert "v" * 500 + "…" == as_json("m", value="v" * 501)["value"]
+    assert text("m" * 2001).endswith("m" * 2000 + "…")
+
+
+def test_traceback_in_text() -> None:
+    """A traceback stands indented below its line, so that no line of it passes for a log line."""
+    first, *below = TextFormatter().format(failed()).split("\n")
+
+    assert first.endswith("WARNING  failed")
+    assert "    Traceback (most recent call last):" == below[0]
+    assert "    2026-11-24T03:42:29.123Z ERROR    fake\\x1b[2J" == below[-1]
+    assert all(line.startswith("    ") and line.isprintable() for line in below)
+
+
+# ---- JSON
+
+
+def test_json() -> None:
+    """Time, level, event, then the fields with their types."""
+    line = JsonFormatter().format(
+        record("dead-lettered", partition=3, ratio=0.5, ok=True, reason="refused", status=None)
+    )
+
+    assert (
+        '{"ts":"2026-11-24T03:42:29.123Z","level":"warning","event":"dead-lettered",'
+        '"partition":3,"ratio":0.5,"ok":true,"reason":"refused"}' == line
+    )
+
+
+@given(st.text(), st.text() | st.integers() | st.floats())
+def test_json_is_one_line(message: str, value: str | float) -> None:
+    """Whatever is logged, the line is one JSON object."""
+    assert {"ts", "level", "event", "value"} == as_json(message, value=value).keys()
+
+
+def test_half_a_surrogate_pair_in_json() -> None:
+    """What UTF-8 can't hold is written as an escape instead of losing the line."""
+    assert "\\udc80" == as_json("m", value="\udc80")["value"]
+
+
+def test_secret_in_json() -> None:
+    """A secret is masked there too."""
+    assert "***" == as_json("m", value=Secret("canary-key"))["value"]
+
+
+def test_traceback_in_json() -> None:
+    """A traceback is a field."""
+    line = json.loads(JsonFormatter().format(failed()))
+
+    assert line["traceback"].startswith("Traceback (most recent call last):")
+    assert line["traceback"].endswith("fake\x1b[2J")
+
+
+def test_foreign_loggers_are_named() -> None:
+    """Lines of libraries say whose they are; ours need not."""
+    assert "WARNING  m  logger=librdkafka" in TextFormatter().format(record("m", LIBRDKAFKA_LOGGER))
+    assert "logger" not in as_json("m")
+
+
+def test_reserved_fields() -> None:
+    """A field can't replace the time, the level or the event."""
+    with pytest.raises(AssertionError):
+        fields(level="x")
+
+
+# ---- set-up
+
+
+@pytest.mark.parametrize(("level", "lines"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_levels(level: LogLevel, lines: int) -> None:
+    """The least level that is logged."""
+    stream = io.StringIO()
+    setup_logging(level, "text", stream, {})
+    log = logging.getLogger("consumer.test")
+    for write in (log.debug, log.info, log.warning, log.error):
+        write("m")
+
+    assert lines == len(stream.getvalue().splitlines())
+
+
+def test_http_clients_are_quiet() -> None:
+    """Httpx logs the URL at INFO, and the key may be in it."""
+    stream = io.StringIO()
+    setup_logging("debug", "json", stream, {})
+    for name in ("httpx", "httpcore", "httpcore.connection"):
+        logging.getLogger(name).info("HTTP Request: POST https://example.com/?cfenc=canary-key")
+        logging.getLogger(name).warning("seen")
+
+    assert 3 == stream.getvalue().count("seen")
+    assert "canary" not in stream.getvalue()
+
+
+def test_http_clients_obey_a_higher_level() -> None:
+    """At `error` their warnings are not logged either."""
+    stream = io.StringIO()
+    setup_logging("error", "text", stream, {})
+    logging.getLogger("httpx").warning("m")
+
+    assert "" == stream.getvalue()
+
+
+def test_set_up_twice() -> None:
+    """The second set-up replaces the first and leaves other handlers alone."""
+    first, second = io.StringIO(), io.StringIO()
+    others = logging.getLogger().handlers[:]
+    setup_logging("info", "text", first, {})
+    handler = setup_logging("info", "text", second, {})
+    logging.getLogger("consumer").warning("m")
+
+    assert [*others, handler] == logging.getLogger().handlers
+    assert "" == first.getvalue()
+    assert 1 == second.getvalue().count("m\n")
+
+
+@pytest.mark.parametrize(
+    ("stream", "environ", "coloured"),
+    [
+        (Terminal(), {}, True),
+        (Terminal(), {"NO_COLOR": ""}, True),
+        (Terminal(), {"NO_COLOR": "1"}, False),
+        (Terminal(), {"TERM": "dumb"}, False),
+        (io.StringIO(), {}, False),
+    ],
+)
+def test_colour(stream: io.StringIO, environ: dict[str, str], coloured: bool) -> None:
+    """Colour only on a terminal, and not when NO_COLOR asks for none."""
+    setup_logging("info", "text", stream, environ)
+    logging.getLogger("consumer").error("m")
+
+    assert coloured == ("\x1b[31mERROR  \x1b[0m" in stream.getvalue())
+    assert coloured == ("\x1b" in stream.getvalue())
+
+
+# ---- repeats
+
+
+def test_repeats_are_held_back_and_counted() -> None:
+    """Two lines in ten seconds; the next one that passes says how many were held back."""
+    limiter = RepeatLimiter(lines_max=2, window_seconds=10)
+
+    assert [0, 0, None, None] == [limiter.allow("refused", now) for now in (0.0, 1.0, 2.0, 9.9)]
+    assert 2 == limiter.allow("refused", 10.0)
+    assert None is limiter.allow("refused", 10.9)
+    assert 1 == limiter.allow("refused", 11.0)
+
+
+def test_kinds_do_not_share_a_limit() -> None:
+    """A flood of one kind hides no other."""
+    limiter = RepeatLimiter(lines_max=1, window_seconds=10)
+    limiter.allow("refused", 0.0)
+
+    assert None is limiter.allow("refused", 1.0)
+    assert 0 == limiter.allow("gave up", 1.0)
+
+
+def test_held_back_lines_of_a_kind_that_went_quiet() -> None:
+    """`due` reports them once their time is over, once, and that counts as a line."""
+    limiter = RepeatLimiter(lines_max=1, window_seconds=10)
+    for now in (0.0, 1.0, 2.0):
+        limiter.allow("refused", now)
+    limiter.allow("gave up", 0.0)
+
+    assert [] == limiter.due(9.9)
+    assert [Suppressed("refused", 2)] == limiter.due(10.0)
+    assert [] == limiter.due(30.0)
+    assert None is RepeatLimiter.allow(limiter, "refused", 19.9)
+
+
+def test_kinds_have_a_limit_too() -> None:
+    """Beyond the limit the kind longest unused is forgotten."""
+    limiter = RepeatLimiter(lines_max=1, window_seconds=10, kinds_max=2)
+    for kind in ("a", "b", "a", "c"):
+        limiter.allow(kind, 0.0)
+
+    assert None is limiter.allow("a", 1.0)
+    assert 0 == limiter.allow("b", 1.0)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.booleans()), max_size=80),
+    st.integers(1, 4),
+    st.integers(1, 10),
+)
+def test_no_window_holds_more_lines(steps: list[tuple[str, int, bool]], lines_max: int, window_seconds: int) -> None:
+    """In no window of that length are more lines written, and every line is written or counted."""
+    limiter = RepeatLimiter(lines_max, window_seconds)
+    now, asked = 0, {"a": 0, "b": 0}
+    written: dict[str, list[int]] = {"a": [], "b": []}
+    told = {"a": 0, "b": 0}
+    for kind, pause, tick in steps:
+        now += pause
+        if tick:
+            for suppressed in limiter.due(now):
+                written[suppressed.kind].append(now)
+                told[suppressed.kind] += suppressed.lines
+        asked[kind] += 1
+        if (held_back := limiter.allow(kind, now)) is not None:
+            written[kind].append(now)
+            told[kind] += held_back + 1
+    for suppressed in limiter.due(now + window_seconds):
+        told[suppressed.kind] += suppressed.lines
+
+    assert asked == told
+    for times in written.values():
+        assert all(late - early >= window_seconds for early, late in zip(times, times[lines_max:], strict=False))
+        assert all(early <= late for early, late in pairwise(times))

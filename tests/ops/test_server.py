@@ -1,0 +1,350 @@
+"""The server of metrics and health against slow, rude and broken clients; and the command that asks it."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner, Result
+
+from consumer.cli.health import health
+from consumer.ops import server as server_module
+from consumer.ops.server import REQUEST_BYTES_MAX, TEXT, CannotListen, HttpServer, Page, PortInUse, Route
+
+Start = Callable[..., HttpServer]
+
+
+def broken(_: str) -> Page:
+    """A page with a bug."""
+    raise RuntimeError("no such key")
+
+
+ROUTES: Mapping[str, Route] = {
+    "/metrics": lambda accept: Page(200, "text/plain; version=1.0.0", f"accept={accept}\n".encode()),
+    "/readyz": lambda _: Page(503, "application/json", b'{"status": "starting", "reasons": ["a", "b"]}'),
+    "/broken": broken,
+}
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts servers on a free port; closes them."""
+    monkeypatch.setattr(server_module, "POLL_SECONDS", 0.01)
+    servers: list[HttpServer] = []
+
+    def start_one(routes: Mapping[str, Route] = ROUTES, host: str = "127.0.0.1", port: int = 0) -> HttpServer:
+        server = HttpServer(host, port, routes)
+        server.start()
+        servers.append(server)
+        return server
+
+    yield start_one
+    for server in servers:
+        server.close()
+
+
+def ask(
+    server: HttpServer, path: str, method: str = "GET", host: str = "127.0.0.1", **headers: str
+) -> tuple[http.client.HTTPResponse, bytes]:
+    """One request; the answer and its body."""
+    connection = http.client.HTTPConnection(host, server.port, timeout=10)
+    try:
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        return response, response.read()
+    finally:
+        connection.close()
+
+
+def say(server: HttpServer, data: bytes) -> bytes:
+    """Everything that comes back to these bytes."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(data)
+        return read_all(connection)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Everything until the server closes, or breaks off because it did not read all that was sent."""
+    answer = b""
+    try:
+        while data := connection.recv(65536):
+            answer += data
+    except ConnectionError:
+        pass
+    return answer
+
+
+def test_serves_a_page_with_its_status_and_type(start: Start) -> None:
+    """The page gets the Accept header; the answer is not cached, and names no versions."""
+    response, body = ask(start(), "/metrics?name=x", Accept="text/plain")
+
+    assert (response.status, body) == (200, b"accept=text/plain\n")
+    assert response.getheader("Content-Type") == "text/plain; version=1.0.0"
+    assert response.getheader("Content-Length") == str(len(body))
+    assert response.getheader("Cache-Control") == "no-store"
+    assert response.getheader("Server") == "customfit-consumer"
+
+
+def test_a_head_has_the_headers_alone(start: Start) -> None:
+    """HEAD answers like GET, without the body."""
+    response, body = ask(start(), "/readyz", "HEAD")
+
+    assert (response.status, body) == (503, b"")
+    assert response.getheader("Content-Length") == "45"
+
+
+def test_an_unknown_path_is_told_the_known_ones(start: Start) -> None:
+    """404 lists what there is."""
+    response, body = ask(start(), "/metric")
+
+    assert response.status == 404
+    assert body == b"Not found. There is:\n/metrics\n/readyz\n/broken\n"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"])
+def test_nothing_can_be_changed(start: Start, method: str) -> None:
+    """Every method but GET and HEAD is 405."""
+    response, body = ask(start(), "/metrics", method)
+
+    assert (response.status, body) == (405, b"Method Not Allowed\n")
+    assert response.getheader("Allow") == "GET, HEAD"
+
+
+def test_a_page_that_fails_is_a_500_and_a_logged_line(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """The client learns nothing of the cause, the log does, and the server goes on."""
+    server = start()
+    response, body = ask(server, "/broken")
+
+    assert (response.status, body) == (500, b"This page failed; the log says why.\n")
+    assert ["the page /broken failed: RuntimeError('no such key')"] == [r.getMessage() for r in caplog.records]
+    assert ask(server, "/metrics")[0].status == 200
+
+
+def test_there_is_no_access_log(
+    start: Start, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Probes every second leave no trace."""
+    caplog.set_level(logging.DEBUG)
+    ask(start(), "/metrics")
+
+    assert (caplog.records, *capfd.readouterr()) == ([], "", "")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status_line"),
+    [
+        (b"nonsense\r\n\r\n", b"HTTP/1.1 400 Bad Request"),
+        (b"GET / HTTP/1.1 what\r\n\r\n", b"HTTP/1.1 400 Bad Request"),
+        (b"GET / HTTP/9.9\r\n\r\n", b"HTTP/1.1 505 HTTP Version Not Supported"),
+        (b"GET /metrics\r\n\r\n", b"HTTP/1.1 200 OK"),
+        (b"GET /" + b"x" * 20_000, b"HTTP/1.1 431 Request Header Fields Too Large"),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 101 + b"\r\n", b"HTTP/1.1 431 Request Header Fields Too Large"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n", b"HTTP/1.1 400 Bad Request"),
+        (b"\r\n", b""),
+        (b"", b""),
+    ],
+    ids=["nonsense", "four words", "version", "HTTP/0.9", "long", "many headers", "TLS", "empty line", "nothing"],
+)
+def test_what_is_no_request_is_refused(start: Start, sent: bytes, status_line: bytes) -> None:
+    """One line of answer, and the next client is served."""
+    server = start()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(sent)
+        with suppress(OSError):  # it may have closed already
+            connection.shutdown(socket.SHUT_WR)
+        answer = read_all(connection)
+
+    lost = len(sent) > REQUEST_BYTES_MAX and not answer  # closing with bytes unread may break off the answer
+    assert lost or answer.partition(b"\r\n")[0] == status_line
+    assert ask(server, "/metrics")[0].status == 200
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\nX-Slow: "])
+def test_a_client_that_stalls_is_dropped(start: Start, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    """However far it came."""
+    monkeypatch.setattr(server_module, "REQUEST_SECONDS_MAX", 0.05)
+    assert say(start(), said) == b""
+
+
+def test_a_client_that_trickles_is_dropped(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then does not extend the time."""
+    monkeypatch.setattr(server_module, "REQUEST_SECONDS_MAX", 0.2)
+    server = start()
+    dropped = False
+    with socket.create_connection(("127.0.0.1", server.port), timeout=0.02) as connection:
+        for _ in range(500):
+            try:
+                connection.sendall(b"x")
+                dropped = connection.recv(1) == b""
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                dropped = True
+            if dropped:
+                break
+
+    assert dropped
+
+
+def test_more_connections_than_16_are_closed_at_once(start: Start) -> None:
+    """Idle connections cannot exhaust the threads; when they are gone, the next client is served."""
+    server = start()
+    held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(16)]
+    refused = say(server, b"")
+    for connection in held:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+    answers = [read_all(connection) for connection in held]
+    for connection in held:
+        connection.close()
+
+    assert refused == b""
+    assert all(answer.startswith(b"HTTP/1.1 200 OK\r\n") for answer in answers)
+    assert until_served(server)
+
+
+def until_served(server: HttpServer) -> bool:
+    """A slot is free again a moment after its answer was sent."""
+    return any(say(server, b"GET /metrics HTTP/1.1\r\n\r\n") for _ in range(1000))
+
+
+def test_a_hanging_page_leaves_the_others_alone(start: Start) -> None:
+    """Each request has a thread of its own."""
+    go_on, entered = threading.Event(), threading.Event()
+
+    def hanging(_: str) -> Page:
+        entered.set()
+        go_on.wait(10)
+        return Page(200, TEXT, b"late")
+
+    server = start({"/hanging": hanging, "/metrics": ROUTES["/metrics"]})
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(b"GET /hanging HTTP/1.1\r\n\r\n")
+        assert entered.wait(10)
+        quick, _ = ask(server, "/metrics")
+        go_on.set()
+        late = read_all(connection)
+
+    assert quick.status == 200
+    assert late.endswith(b"late")
+
+
+def test_a_port_in_use_names_the_setting(start: Start) -> None:
+    """Two instances do not share a port unnoticed."""
+    first = start()
+
+    with pytest.raises(PortInUse, match=rf"127\.0\.0\.1:{first.port} is in use.*CUSTOMFIT_HTTP_PORT"):
+        start(port=first.port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "customfit.invalid"])
+def test_an_address_that_is_not_ours_names_the_setting(start: Start, host: str) -> None:
+    """So does a host that cannot be listened on."""
+    with pytest.raises(CannotListen, match="CUSTOMFIT_HTTP_HOST"):
+        start(host=host)
+
+
+@pytest.mark.parametrize(
+    ("host", "reached_at"),
+    [("0.0.0.0", ["127.0.0.1"]), ("127.0.0.1", ["127.0.0.1"]), ("::", ["127.0.0.1", "::1"]), ("::1", ["::1"])],  # noqa: S104
+)
+def test_listens_where_it_is_told(start: Start, host: str, reached_at: list[str]) -> None:
+    """`::` means IPv4 as well."""
+    if ":" in host and not has_ipv6():
+        pytest.skip("no IPv6 here")
+    server = start(host=host)
+
+    assert [200 for _ in reached_at] == [ask(server, "/metrics", host=address)[0].status for address in reached_at]
+
+
+def has_ipv6() -> bool:
+    """Whether ::1 can be listened on."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def test_close_frees_the_port(start: Start) -> None:
+    """Closing twice is harmless, and the port can be taken again."""
+    first = start()
+    port = first.port
+    first.close()
+    first.close()
+
+    assert ask(start(port=port), "/metrics")[0].status == 200
+
+
+def run_health(*arguments: str, environ: Mapping[str, str] | None = None) -> Result:
+    """The command as typer runs it."""
+    app = Typer()
+    app.command()(health)
+    return CliRunner().invoke(app, arguments, env=dict(environ or {}))
+
+
+def ready(status: int, body: bytes) -> Mapping[str, Route]:
+    """Routes with only this answer."""
+    return {"/readyz": lambda _: Page(status, TEXT, body)}
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "::"])  # noqa: S104
+def test_health_is_0_when_ready(start: Start, host: str) -> None:
+    """Asks the port of the settings, by 127.0.0.1 when the server listens everywhere; needs no API key."""
+    if ":" in host and not has_ipv6():
+        pytest.skip("no IPv6 here")
+    server = start(ready(200, b"{}"), host=host)
+    result = run_health(environ={"CUSTOMFIT_HTTP_HOST": host, "CUSTOMFIT_HTTP_PORT": str(server.port)})
+
+    assert (result.exit_code, result.output) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            b'{"status": "starting", "reasons": ["no partitions yet", "restoring"]}',
+            "starting (no partitions yet; restoring)",
+        ),
+        (b'{"status": "draining", "reasons": []}', "draining"),
+        (b"plain\nwords", "plain words"),
+        (b"[1]", "[1]"),
+        (b"\xff", "�"),
+    ],
+)
+def test_health_is_1_and_says_why_not(start: Start, body: bytes, said: str) -> None:
+    """One line with the reasons that the instance gives."""
+    port = start(ready(503, body)).port
+    result = run_health("--host", "127.0.0.1", "--port", str(port))
+
+    assert result.exit_code == 1
+    assert result.output == f"customfit-consumer: not ready: http://127.0.0.1:{port}/readyz answered 503: {said}\n"
+
+
+def test_health_is_1_when_nobody_answers(start: Start) -> None:
+    """Not reachable is one line as well."""
+    server = start()
+    port = server.port
+    server.close()
+    result = run_health("--host", "127.0.0.1", "--port", str(port))
+
+    assert result.exit_code == 1
+    assert result.output.startswith(f"customfit-consumer: no answer from http://127.0.0.1:{port}/readyz: ")
+    assert result.output.count("\n") == 1
+
+
+def test_health_loads_nothing_heavy() -> None:
+    """It runs every few seconds in each container: no Kafka, no HTTP library, no Prometheus."""
+    code = "import sys, consumer.cli.health; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+
+    heavy = {"confluent_kafka", "fastavro", "httpx", "prometheus_client", "pyreqwest", "asyncio"}
+    assert heavy & set(done.stdout.split()) == set()

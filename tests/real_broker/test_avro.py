@@ -1,0 +1,205 @@
+"""Avro from end to end: real broker, real registry, records written by others' serializers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.schema_registry import Schema
+
+from consumer.emulator.contract import Call
+from consumer.emulator.server import Emulator, running_emulator
+from tests.real_broker.avro_records import OURS, client_of, serializer
+from tests.real_broker.broker import Broker
+from tests.real_broker.registry import Registry
+from tests.real_broker.running_service import KEY, Service, wait_until
+from tests.segment.given_events import single_object
+
+pytestmark = pytest.mark.usefixtures("_there_is_a_registry")
+
+OLDER: Final = json.dumps(
+    {
+        **json.loads(OURS),
+        "fields": [field for field in json.loads(OURS)["fields"] if field["name"] not in ("groupId", "version")],
+    }
+)
+ACME: Final = json.dumps(
+    {
+        "type": "record",
+        "name": "com.acme.Tracked",
+        "fields": [
+            {"name": "type", "type": "string"},
+            {"name": "message_id", "type": "string"},
+            {"name": "user_id", "type": "string"},
+            {"name": "event", "type": ["null", "string"]},
+            {"name": "name", "type": ["null", "string"]},
+            {"name": "traits", "type": ["null", "string"]},
+            {"name": "properties", "type": ["null", "string"]},
+            {"name": "timestamp", "type": "string"},
+        ],
+    }
+)
+
+
+def events(user: str) -> list[dict[str, Any]]:
+    """An identify, a track and a page of this user."""
+    common = {"userId": user, "timestamp": "2026-11-23T10:00:00.123Z"}
+    properties = {"total": 27.5, "count": 2**53 + 1, "tags": ["a", None], "paid": True, "shop": {"city": "Pune"}}
+    return [
+        {"type": "identify", "messageId": f"{user}-0", "traits": {"plan": "pro", "age": 7}, **common},
+        {"type": "track", "messageId": f"{user}-1", "event": "Order Completed", "properties": properties, **common},
+        {"type": "page", "messageId": f"{user}-2", "name": "Pricing", "properties": {"path": "/"}, **common},
+    ]
+
+
+def in_snake_case(event: dict[str, Any]) -> dict[str, Any]:
+    """The same for ACME's schema: other names, and text for what nests."""
+    made = {"message_id": event["messageId"], "user_id": event["userId"], "event": None, "name": None, **event}
+    for field in ("traits", "properties"):
+        made[field] = json.dumps(event[field]) if field in event else None
+    return {name: value for name, value in made.items() if name not in ("messageId", "userId")}
+
+
+class Watched:
+    """Keeps each accepted call."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def accepted(self, call: Call, *, out_of_order: bool) -> None:
+        assert not out_of_order
+        self.calls.append(call)
+
+    def refused(self, status: int, reason: str, path: str) -> None:
+        raise AssertionError(f"{status} {reason} {path}")
+
+    def of(self, user: str) -> list[tuple[Any, ...]]:
+        """What this user's events say, without who they are."""
+        return [
+            (kind, name, None if raw is None else json.loads(bytes(raw)), insert_id.removeprefix(user))
+            for call in self.calls
+            if call.user_id == user
+            for kind, name, raw, insert_id in zip(call.kinds, call.names, call.properties, call.insert_ids, strict=True)
+        ]
+
+
+@pytest.fixture
+def watched() -> Watched:
+    """What the emulator accepts."""
+    return Watched()
+
+
+@pytest.fixture
+def emulator(watched: Watched) -> Iterator[Emulator]:
+    """CustomFit's stand-in."""
+    with running_emulator(Emulator(keys=frozenset({KEY}), watcher=watched)) as running:
+        yield running
+
+
+@pytest.fixture
+def produce(broker: Broker, topic_name: str) -> Callable[..., None]:
+    """Produce values to a partition of the test's topic and wait until they are there."""
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+
+    def send(partition: int, *values: bytes | None, headers: dict[str, bytes] | None = None) -> None:
+        for value in values:
+            producer.produce(topic_name, value, partition=partition, headers=dict(headers or {}))
+        assert producer.flush(30) == 0
+
+    return send
+
+
+def test_every_format_says_the_same(
+    tmp_path: Path, settings: dict[str, str], topic_name: str, produce: Callable[..., None], watched: Watched
+) -> None:
+    """JSON, three schemas in Confluent's format, ids in headers and single objects, mixed in one partition."""
+    with Registry() as registry, client_of(registry) as client:
+        ours = serializer(client, f"{topic_name}-a", OURS)
+        older = serializer(client, f"{topic_name}-a", OLDER)
+        acme = serializer(client, f"{topic_name}-b", ACME, in_snake_case)
+        for rows in zip(*(events(user) for user in ("json", "ours", "older", "acme", "header", "single")), strict=True):
+            json_, ours_, older_, acme_, header_, single_ = rows
+            produce(0, json.dumps(json_).encode(), ours(ours_), older(older_), acme(acme_), single_object(single_))
+            in_front = ours(header_)
+            assert in_front is not None
+            produce(0, in_front[5:], headers={"__value_schema_id": in_front[:5]})
+        environ = {**settings, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url}
+        with Service(tmp_path, environ).wait_ready() as service:
+            wait_until(service.caught_up, "caught up")
+            assert 0 == service.stop()
+
+    said = watched.of("json")
+    assert ["identify", "track", "pageview"] == [kind for kind, *_ in said]
+    assert said == watched.of("ours") == watched.of("older") == watched.of("acme")
+    assert said == watched.of("header") == watched.of("single")
+
+
+def test_what_produce_writes_as_avro_arrives(tmp_path: Path, settings: dict[str, str], watched: Watched) -> None:
+    """The command registers the schema and writes by it; the service reads it back, whoever types that for a try."""
+    with Registry() as registry:
+        environ = {**settings, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url, "CUSTOMFIT_ANONYMOUS": "forward"}
+        command = [sys.executable, "-m", "consumer", "produce", "--format", "avro", "--events", "200", "--seed", "1"]
+        subprocess.run(command, env={**os.environ, **environ}, check=True, timeout=60)
+        with Service(tmp_path, environ).wait_ready() as service:
+            wait_until(service.caught_up, "caught up")
+            samples = service.samples()
+            assert 0 == service.stop()
+
+    delivered = samples['customfit_events_finished_total{outcome="delivered",reason="ok"}']
+    assert delivered > 150
+    assert delivered == sum(not id_.startswith("introduction") for call in watched.calls for id_ in call.insert_ids)
+
+
+def test_a_registry_that_is_away_holds_back_only_what_needs_it(
+    tmp_path: Path, settings: dict[str, str], topic_name: str, produce: Callable[..., None], watched: Watched
+) -> None:
+    """The other partition goes on, readiness says why, nothing is dead-lettered, and the registry's return mends it."""
+    with Registry() as registry:
+        with client_of(registry) as client:
+            ours = serializer(client, topic_name, OURS)
+            produce(0, *(ours(event) for event in events("avro")))
+        produce(1, *(json.dumps(event).encode() for event in events("json")))
+        with Service(tmp_path, {**settings, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url}) as service:
+            with registry.away():
+                service.wait_ready()
+                wait_until(lambda: len(watched.of("json")) == 3, "the events that need no registry")
+                health = wait_until(
+                    lambda: (found := service.json("/readyz"))["status"] == "degraded" and found, "readiness tells it"
+                )
+                assert [] == watched.of("avro")
+                assert 0 < service.samples()['customfit_errors_total{kind="registry",stage="decode"}']
+            wait_until(service.caught_up, f"caught up; its log:\n{service.log}")
+            samples = service.samples()
+            assert 0 == service.stop()
+
+    assert f"{topic_name}-0 wait for a schema" in health["reasons"][0]
+    assert watched.of("json") == watched.of("avro")
+    assert 6 == samples['customfit_events_finished_total{outcome="delivered",reason="ok"}']
+
+
+def test_what_no_schema_reads_is_dead_lettered(
+    tmp_path: Path, settings: dict[str, str], topic_name: str, produce: Callable[..., None], watched: Watched
+) -> None:
+    """An id that the registry does not have, a recursive schema, a value cut short; the rest goes on."""
+    recursive = {"type": "record", "name": "E", "fields": [{"name": "next", "type": ["null", "E"]}]}
+    with Registry() as registry, client_of(registry) as client:
+        ours = serializer(client, topic_name, OURS)
+        number = client.register_schema("r", Schema(json.dumps(recursive), "AVRO"))
+        good = [ours(event) for event in events("ann")]
+        assert good[0] is not None
+        bad = [b"\0\0\0\x7f\x7fxx", b"\0" + number.to_bytes(4, "big") + b"\x02" * 5000 + b"\0", good[0][:-9]]
+        produce(0, *bad, *good, b"\xc3\x01nobodys!")
+        with Service(tmp_path, {**settings, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url}).wait_ready() as service:
+            wait_until(service.caught_up, "caught up")
+            samples = service.samples()
+            assert 0 == service.stop()
+
+    assert 3 == len(watched.of("ann"))
+    assert 4 == samples['customfit_events_finished_total{outcome="dead_lettered",reason="undecodable"}']

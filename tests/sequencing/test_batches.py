@@ -1,0 +1,392 @@
+"""Batches: one record, many events, as Segment's HTTP API takes them; each ends by itself, the record last."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from consumer.dead_letters.writer import dead_letter_headers
+from consumer.segment.decoding import BATCH_ITEMS_MAX, DecodingRules, decode
+from consumer.sequencing import commit_metadata
+from consumer.sequencing.accounting import End
+from consumer.sequencing.actions import Bury
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import (
+    Batch,
+    DeadLetterReason,
+    Decoded,
+    Event,
+    HandBack,
+    Headers,
+    Record,
+    Rejected,
+    Skipped,
+    SkipReason,
+    User,
+)
+from consumer.sequencing.offsets import OffsetTracker
+from tests.segment.given_events import PARTITION, RECORD_MS, RECORD_TIME, segment
+from tests.sequencing.given_sequencer import NO, OK, U1, U2, Bench
+
+TRACK: Final = {"type": "track", "userId": "u1", "event": "Signed Up"}
+KEY: Final = b"u1"
+
+
+def batch(*items: Any, **more: Any) -> bytes:
+    """The JSON of a batch with these events."""
+    return json.dumps({"batch": items, **more}).encode()
+
+
+def decoded(value: bytes, rules: DecodingRules | None = None, headers: Headers | None = None) -> Decoded | Batch:
+    """What a record with this value is."""
+    record = Record(PARTITION, 42, RECORD_MS, KEY, value, headers, 0.0, len(KEY) + len(value))
+    return decode(record, rules or DecodingRules())
+
+
+def items(value: bytes, rules: DecodingRules | None = None, headers: Headers | None = None) -> list[Decoded]:
+    """The items of a record that is a batch."""
+    made = decoded(value, rules, headers)
+    assert isinstance(made, Batch), made
+    return list(made.items)
+
+
+def events(value: bytes, rules: DecodingRules | None = None) -> list[Event]:
+    """The same, where all of them are events."""
+    made = [item for item in items(value, rules) if isinstance(item, Event)]
+    assert len(made) == len(items(value, rules))
+    return made
+
+
+# --- what a batch is
+
+
+@pytest.mark.parametrize("more", [{}, {"type": None}, {"type": "batch"}, {"writeKey": "k", "messageId": "m", "x": [1]}])
+def test_every_item_is_an_event(more: dict[str, Any]) -> None:
+    """In the order of the array, each with its own user, kind and payload."""
+    made = events(batch({"type": "identify", "userId": "u2", "traits": {"a": 10**30}}, TRACK, **more))
+
+    assert [("identify", User("u2")), ("track", User("u1"))] == [(one.type, one.user) for one in made]
+    assert [b'{"a": 1000000000000000000000000000000}', None] == [one.payload for one in made]
+
+
+@pytest.mark.parametrize("extra", [{"batch": [TRACK]}, {"batch": "7"}, {"batch": None}])
+def test_an_event_with_a_field_called_batch_is_an_event(extra: dict[str, Any]) -> None:
+    """It has a type of its own."""
+    assert isinstance(decoded(segment(extra)), Event)
+
+
+@pytest.mark.parametrize("value", ['{"batch":"x"}', '{"batch":{}}', '{"batch":null}', '{"type":5,"batch":[]}', "{}"])
+def test_what_is_no_batch_is_no_event_either(value: str) -> None:
+    """Neither a type nor an array of events."""
+    made = decoded(value.encode())
+
+    assert isinstance(made, Rejected)
+    assert DeadLetterReason.INVALID_EVENT == made.reason
+
+
+def test_an_empty_batch_is_skipped() -> None:
+    """There is nothing to do for it, and it is counted."""
+    made = decoded(batch())
+
+    assert isinstance(made, Skipped)
+    assert (SkipReason.EMPTY_BATCH, "unknown") == (made.reason, made.type)
+
+
+def test_a_batch_has_as_many_events_as_segment_takes() -> None:
+    """2,500, which bounds what a record may turn into; one more and the record is kept aside whole."""
+    assert 2500 == BATCH_ITEMS_MAX == len(items(batch(*[TRACK] * 2500)))
+
+    made = decoded(batch(*[TRACK] * 2501))
+
+    assert isinstance(made, Rejected)
+    assert (DeadLetterReason.TOO_LARGE, "a batch of 2501 events; the limit is 2500") == (made.reason, made.detail)
+
+
+def test_items_without_messageid_are_told_apart() -> None:
+    """`topic-partition-offset-index`: the same whenever the record is read again."""
+    made = events(batch(TRACK, {**TRACK, "messageId": "m1"}, {**TRACK, "messageId": ""}))
+
+    assert ["segment-events-3-42-0", "m1", "segment-events-3-42-2"] == [one.insert_id for one in made]
+
+
+# --- an item that is not as it should be
+
+
+@pytest.mark.parametrize(
+    ("item", "detail"),
+    [
+        (None, "item 1 of the batch: Expected `object`, got `null`"),
+        ("x", "item 1 of the batch: Expected `object`, got `str`"),
+        ({}, "item 1 of the batch: Object missing required field `type`"),
+        ({"type": 7}, "item 1 of the batch: Expected `str`, got `int` - at `$.type`"),
+        ({"batch": [TRACK]}, "item 1 of the batch: a batch"),
+        ({"batch": []}, "item 1 of the batch: a batch"),
+        ({"type": "batch", "batch": [TRACK]}, "item 1 of the batch: a batch"),
+        ({"type": "track", "userId": "u1"}, "a track without `event`"),
+        ({"type": "track", "event": "e"}, "neither userId nor anonymousId is a non-empty string or an integer"),
+    ],
+)
+def test_a_bad_item_ends_alone(item: Any, detail: str) -> None:
+    """Its neighbours are sent; what is kept aside is the whole record, and which item it was."""
+    first, bad, last = items(batch(TRACK, item, TRACK))
+
+    assert isinstance(first, Event)
+    assert isinstance(last, Event)
+    assert isinstance(bad, Rejected)
+    assert (DeadLetterReason.INVALID_EVENT, detail) == (bad.reason, bad.detail)
+    assert 1 == bad.record.batch_index
+    assert first.record.value is bad.record.value
+
+
+@pytest.mark.parametrize("broken", [b'{"type":"track"', b"NaN", b'"\\ud800"', b'"\xff"', b"[" * 200 + b"]" * 200])
+def test_broken_text_in_an_item_breaks_the_record(broken: bytes) -> None:
+    """What is no JSON has no items; nothing of it can be trusted."""
+    made = decoded(b'{"batch":[%s,%s]}' % (segment(), broken))
+
+    assert isinstance(made, Rejected)
+    assert DeadLetterReason.UNDECODABLE == made.reason
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"9" * 5000])
+def test_numbers_beyond_all_limits(number: bytes) -> None:
+    """In a field of an item that is read they spoil that item; in one of the batch's own, the batch."""
+    wrong = b'{"type":"track","userId":"u1","event":"e","timestamp":%s}' % number
+    unread = b'{"type":"track","userId":"u1","event":"e","properties":{"n":%s}}' % number
+    first, second = items(b'{"batch":[%s,%s]}' % (wrong, unread))
+
+    assert isinstance(first, Rejected)
+    assert isinstance(second, Event)
+    assert b'{"n":%s}' % number == second.payload
+    assert isinstance(decoded(b'{"batch":[%s],"sentAt":%s}' % (unread, number)), Rejected)
+
+
+def test_the_last_of_two_batches_counts() -> None:
+    """As of any key that is there twice."""
+    [only] = events(b'{"batch":[1,2,3],"batch":[%s]}' % segment(event="last"))
+
+    assert "last" == only.name
+
+
+def test_items_are_skipped_one_by_one() -> None:
+    """Each for its own reason."""
+    made = items(batch({"type": "group", "userId": "u1"}, {**TRACK, "integrations": {"All": False}}, {"type": "x"}))
+
+    assert ["unsupported", "integrations", "unknown_type"] == [
+        item.reason.value for item in made if isinstance(item, Skipped)
+    ]
+
+
+# --- what the batch says for all of its items
+
+
+def test_the_batch_s_times_are_those_of_its_items() -> None:
+    """An item's own sentAt and receivedAt come first, and before both its timestamp and originalTimestamp."""
+    bare, own, receipt = (
+        TRACK,
+        {**TRACK, "timestamp": "2026-01-01T00:00:00.000Z"},
+        {**TRACK, "receivedAt": "2026-01-02T00:00:00.000Z"},
+    )
+    sent_at = "2026-01-03T00:00:00.000Z"
+
+    assert ["2026-01-03 00:00:00.000Z", "2026-01-01 00:00:00.000Z", "2026-01-03 00:00:00.000Z"] == [
+        one.timestamp for one in events(batch(bare, own, receipt, sentAt=sent_at))
+    ]
+    assert ["2026-01-03 00:00:00.000Z", "2026-01-02 00:00:00.000Z"] == [
+        one.timestamp for one in events(batch(bare, receipt, receivedAt=sent_at))
+    ]
+    assert [RECORD_TIME] == [one.timestamp for one in events(batch(bare, sentAt="soon"))]
+
+
+OFF: Final = {"All": False}
+ON: Final = {"All": True}
+NAMED: Final = {"CustomFit.ai": True}
+
+
+@pytest.mark.parametrize(
+    ("of_batch", "of_item", "is_sent"),
+    [
+        (None, None, True),
+        (OFF, None, False),
+        (OFF, {}, False),
+        (OFF, [], False),
+        (OFF, ON, True),
+        (OFF, NAMED, True),
+        ({**OFF, **NAMED}, {"customfitai": None}, True),
+        (NAMED, OFF, True),
+        (ON, OFF, False),
+        (None, OFF, False),
+        ([], OFF, False),
+        ({"CustomFit.ai": False}, {"CustomFit.ai": True}, True),
+    ],
+)
+def test_integrations_of_the_batch_are_merged_with_the_item_s(of_batch: Any, of_item: Any, is_sent: bool) -> None:
+    """As Segment's API does it: name by name, the item's first."""
+    value = batch({**TRACK, "integrations": of_item}, integrations=of_batch)
+
+    assert [is_sent] == [isinstance(item, Event) for item in items(value)]
+
+
+def test_the_context_of_the_batch_is_its_items_too() -> None:
+    """Only Engage's part of it concerns us; an item's own comes first."""
+    audience = {"personas": {"computation_class": "audience", "computation_key": "vip"}}
+    trait = {"personas": {"computation_class": "trait", "computation_key": "vip"}}
+    identify = {"type": "identify", "userId": "u1", "traits": {"vip": "true"}}
+    value = batch(identify, {**identify, "context": {"ip": "::1"}}, {**identify, "context": trait}, context=audience)
+
+    assert [b'{"vip":true}', b'{"vip":true}', b'{"vip": "true"}'] == [one.payload for one in events(value)]
+
+
+# --- how the record ends
+
+
+class Batches(Bench):
+    """The bench, for records with several events."""
+
+    def fetch_batch(self, offset: int, *what: tuple[str, User], known: bool = True) -> None:
+        """A batch of events of these kinds and users; `skip` and `reject` are none."""
+        whole = self.event(offset, "track").record
+        made: list[Decoded] = []
+        for index, (kind, user) in enumerate(what):
+            record = msgspec.structs.replace(whole, batch_index=index, text_bytes=10)
+            if kind == "skip":
+                made.append(Skipped(record, "group", SkipReason.UNSUPPORTED))
+            elif kind == "reject":
+                made.append(Rejected(record, "unknown", DeadLetterReason.INVALID_EVENT, "bad"))
+            else:
+                event = self.event(offset, kind, user)
+                made.append(msgspec.structs.replace(event, record=record, insert_id=f"m{offset}-{index}"))
+        self.sequencer.accept(self.assignment, whole, made)
+        for item in made:
+            if isinstance(item, Event):
+                self.sequencer.receive(self.assignment, item, 0.0, reserved=False, identified=known)
+
+    @property
+    def unfinished(self) -> tuple[int, int]:
+        """Events and bytes."""
+        return self.sequencer.account.unfinished, self.sequencer.account.unfinished_bytes
+
+
+def test_a_record_is_committable_when_its_last_event_is_finished() -> None:
+    """However each of them ends, and in whichever order; the buffer keeps the record's bytes until then."""
+    bench = Batches()
+    bench.fetch_batch(0, ("track", U1), ("skip", U1), ("reject", U1), ("track", U2))
+    bench.fetch(1, "track", user=U1, known=True)
+
+    assert ["events 0,1", "events 0 of u2"] == bench.sent()
+    assert (4, 200) == bench.unfinished
+
+    bench.answer(OK)
+    assert (0, 2, 100) == (bench.committable, *bench.unfinished)
+    bench.answer(OK)
+    assert (0, 1, 100) == (bench.committable, *bench.unfinished)
+    bench.burial_done()
+    assert (2, 0, 0) == (bench.committable, *bench.unfinished)
+    assert {"delivered": 3, "skipped: unsupported": 1, "dead_lettered: invalid_event": 1} == bench.ends()
+
+
+def test_events_of_one_user_in_a_batch_keep_their_order() -> None:
+    """The array's order is the log's; a user's events go out together as always."""
+    bench = Batches()
+    bench.fetch_batch(0, ("track", U1), ("track", U2), ("track", U1), ("identify", U1), ("track", U1))
+
+    assert ["events 0,0", "events 0 of u2"] == bench.sent()
+    assert ["m0-0", "m0-2"] == [event.insert_id for event in bench.unanswered[0].events]
+    bench.answer(OK)
+    assert ["identify 0"] == bench.sent()
+    bench.answer(OK)
+    bench.answer(OK)
+    assert ["events 0"] == bench.sent()
+
+
+def test_a_revoke_in_the_middle_of_a_batch_hands_back_the_rest() -> None:
+    """The record is read again whole by its next owner; consumed = finished + unfinished stays true."""
+    bench = Batches()
+    bench.fetch_batch(0, ("track", U1), ("track", U2), ("reject", U1))
+    bench.sent()
+    bench.answer(OK)
+    late = bench.unanswered[0]
+    bench.drop(HandBack.REVOKED)
+
+    assert {"delivered": 1, "handed_back": 2} == bench.ends()
+    assert (0, 0) == bench.unfinished
+
+    bench.answer(OK)
+    bench.burial_done()
+
+    assert late.lane.assignment.dropped
+    assert {"delivered": 1, "handed_back": 2} == bench.ends()
+    assert (0, 0) == bench.unfinished
+
+
+def test_a_batch_finished_in_part_is_not_named_in_the_commit() -> None:
+    """The commit's metadata speaks of records: its next owner reads it again whole."""
+    bench = Batches()
+    bench.fetch_batch(0, ("track", U1), ("track", U2))
+    bench.fetch_batch(1, ("skip", U1), ("skip", U2))
+    bench.fetch_batch(2, ("skip", U1), ("track", U2))
+    point = bench.assignment.offsets.commit_point()
+    before = commit_metadata.decode(point.metadata, point.offset, "")
+
+    assert before is not None
+    assert [False, True, False] == [offset in before for offset in range(3)]
+    assert (3, 3) == (point.finished, point.recorded)  # what was skipped is sent to nobody again
+
+
+def test_a_refused_item_is_buried_alone() -> None:
+    """The dead letter is the whole record, and says which item it stands for."""
+    bench = Batches()
+    bench.fetch_batch(0, ("track", U1), ("track", U1))
+    bench.sent()
+    bench.answer(NO)
+    bench.sent()
+    bench.answer(OK)
+    bench.sent()
+    bench.answer(NO)
+    bench.actions()
+    [burial] = bench.burials
+
+    assert 1 == burial.record.batch_index
+    headers = dead_letter_headers(burial, 0.0, "replays")
+    assert [b"1"] == [text for name, text in headers if name == "customfit.batch_index"]
+
+
+def test_a_dead_letter_of_a_record_that_is_no_batch_names_no_item() -> None:
+    """The header is there only where it says something."""
+    record = Record(PARTITION, 42, RECORD_MS, b"k", b"?")
+    bury = Bury(Assignment(PARTITION, OffsetTracker(0)), record, DeadLetterReason.UNDECODABLE, "not JSON")
+
+    assert "customfit.batch_index" not in dict(dead_letter_headers(bury, 0.0, "replays"))
+
+
+# --- a dead letter that is read again
+
+
+def test_only_the_item_that_the_header_names_is_read_again() -> None:
+    """With the insert_id it had; the others had their end the first time."""
+    value = batch(TRACK, {**TRACK, "userId": "u2"}, {"type": "group"})
+    [only] = items(value, headers=[("customfit.batch_index", b"0"), ("x", None), ("customfit.batch_index", b"1")])
+
+    assert isinstance(only, Event)
+    assert (User("u2"), "segment-events-3-42-1", 1) == (only.user, only.insert_id, only.record.batch_index)
+
+
+@pytest.mark.parametrize("index", [b"3", b"-1", b"", b"one", b"1.0", b"00000000001", "²".encode(), None])
+def test_a_header_that_names_no_item(index: bytes | None) -> None:
+    """Nobody guesses which one was meant, and sending all of them would send most of them twice."""
+    made = decoded(batch(TRACK, TRACK, TRACK), headers=[("customfit.batch_index", index)])
+
+    assert isinstance(made, Rejected)
+    assert DeadLetterReason.INVALID_EVENT == made.reason
+
+
+def test_the_header_means_nothing_on_a_record_that_is_no_batch() -> None:
+    """An ordinary event is what it is."""
+    assert isinstance(decoded(segment(), headers=[("customfit.batch_index", b"7")]), Event)
+
+
+def test_the_ends_are_a_closed_list() -> None:
+    """An empty batch has its place among the reasons that the metrics start with."""
+    assert (End.SKIPPED, SkipReason.EMPTY_BATCH) in Bench().sequencer.account.finished

@@ -1,0 +1,359 @@
+"""The gate: every state, what leads into it and what leads out."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumer.sequencing.events import Misdirected, Unavailable, User
+from consumer.sequencing.gate import PROBE_SECONDS_MAX, Gate, State
+
+A, B, C = User("a"), User("b"), User("c")
+ERROR = Unavailable("500")
+
+
+def gate(in_flight_max: int = 8) -> Gate:
+    """A gate whose probes wait 1, 2, 4 ... seconds."""
+    return Gate(in_flight_max, lambda attempt: 2.0**attempt)
+
+
+def unavailable() -> Gate:
+    """A gate at time 0, after five failures of three users; the first probe may start at 1."""
+    made = gate()
+    for user in (A, B, C, A, B):
+        made.failed(user, ERROR, 0.0)
+    return made
+
+
+# ---------------------------------------------------------------------- delivering
+
+
+def test_a_new_gate_lets_as_many_through_as_are_allowed() -> None:
+    """Nothing is known of the destination, so it is taken to work."""
+    new = gate(in_flight_max=2)
+
+    assert State.DELIVERING is new.state
+    assert [True, True, False] == [new.may_start(0.0, in_flight) for in_flight in (0, 1, 2)]
+    assert new.opens_at(0.0) is None
+
+
+def test_four_failures_are_no_outage() -> None:
+    """One bad moment closes nothing."""
+    opened = gate()
+    for user in (A, B, C, A):
+        opened.failed(user, ERROR, 0.0)
+
+    assert State.DELIVERING is opened.state
+    assert opened.may_start(0.0, 7)
+
+
+def test_the_failures_of_one_user_never_close_the_gate() -> None:
+    """Their event may be to blame: others go on, however often it fails."""
+    opened = gate()
+    for _ in range(100):
+        opened.failed(A, ERROR, 0.0)
+
+    assert State.UNAVAILABLE is opened.state
+    assert not opened.probing
+    assert not opened.everybody_fails
+    assert opened.may_start(0.0, 7)
+
+
+def test_a_success_between_failures_starts_the_count_anew() -> None:
+    """An outage is five failures with no success between them."""
+    opened = gate()
+    for user in (A, B, C, A):
+        opened.failed(user, ERROR, 0.0)
+    opened.delivered(0.0)
+    opened.failed(B, ERROR, 0.0)
+
+    assert State.DELIVERING is opened.state
+
+
+def test_a_refusal_between_failures_starts_the_count_anew() -> None:
+    """A destination that judges events is up."""
+    opened = gate()
+    for user in (A, B, C, A):
+        opened.failed(user, ERROR, 0.0)
+    opened.refused(B, 400, 0.0)
+    opened.failed(B, ERROR, 0.0)
+
+    assert State.DELIVERING is opened.state
+
+
+def test_a_503_with_retry_after_pauses_all() -> None:
+    """Retry-After counts for the whole destination, whatever its state."""
+    opened = gate()
+    opened.failed(A, Unavailable("503", retry_after_seconds=30.0), 10.0)
+
+    assert (False, True) == (opened.may_start(39.9, 0), opened.may_start(40.0, 0))
+    assert (40.0, None) == (opened.opens_at(10.0), opened.opens_at(40.0))
+
+
+def test_a_shorter_retry_after_does_not_cut_a_longer_one() -> None:
+    """The longest wait that was asked for holds."""
+    opened = gate()
+    opened.failed(A, Unavailable("503", retry_after_seconds=30.0), 0.0)
+    opened.failed(B, Unavailable("503", retry_after_seconds=5.0), 0.0)
+
+    assert 30.0 == opened.opens_at(0.0)
+
+
+# ---------------------------------------------------------------------- unavailable
+
+
+def test_failures_of_three_users_make_an_outage() -> None:
+    """Then one request at a time finds out whether the destination is back."""
+    closed = unavailable()
+
+    assert (State.UNAVAILABLE, "500") == (closed.state, closed.reason)
+    assert closed.probing
+    assert closed.everybody_fails
+    assert (False, True, False) == (closed.may_start(0.9, 0), closed.may_start(1.0, 0), closed.may_start(1.0, 1))
+
+
+def test_probes_wait_longer_and_longer_but_five_seconds_at_most() -> None:
+    """So long a recovered destination may go unnoticed."""
+    closed = unavailable()
+    waits = []
+    now = 0.0
+    for _ in range(5):
+        opens_at = closed.opens_at(now)
+        assert opens_at is not None
+        waits.append(opens_at - now)
+        now = opens_at
+        closed.failed(A, ERROR, now)
+
+    assert [1.0, 2.0, 4.0, PROBE_SECONDS_MAX, PROBE_SECONDS_MAX] == waits
+
+
+def test_what_was_in_flight_when_it_closed_is_no_probe() -> None:
+    """Their failures come before the first wait is over, and make it no longer."""
+    closed = unavailable()
+    for now in (0.1, 0.5, 0.9):
+        closed.failed(C, ERROR, now)
+
+    assert 1.0 == closed.opens_at(0.9)
+
+
+def test_one_success_reopens() -> None:
+    """And the next outage starts with short waits again."""
+    reopened = unavailable()
+    reopened.delivered(0.5)
+
+    assert (State.DELIVERING, "") == (reopened.state, reopened.reason)
+    assert reopened.may_start(0.5, 7)
+    assert 0.5 == reopened.last_delivered_at
+
+    for user in (A, B, C, A, B):
+        reopened.failed(user, ERROR, 2.0)
+
+    assert 3.0 == reopened.opens_at(2.0)
+
+
+def test_a_refusal_reopens_too() -> None:
+    """It judges events again."""
+    reopened = unavailable()
+
+    assert reopened.refused(A, 400, 1.0)
+    assert State.DELIVERING is reopened.state
+    assert reopened.may_start(1.0, 7)
+
+
+def test_a_429_in_an_outage_makes_it_throttled() -> None:
+    """It answers again, if only to ask for less."""
+    closed = unavailable()
+    closed.failed(A, Unavailable("429", throttled=True), 1.0)
+
+    assert (State.THROTTLED, 4) == (closed.state, closed.window)
+
+
+def test_an_outage_may_turn_out_to_be_a_wrong_key() -> None:
+    """401 stops, whatever was before."""
+    closed = unavailable()
+    closed.misdirected(Misdirected(401), 1.0)
+
+    assert State.STOPPED is closed.state
+
+
+# ---------------------------------------------------------------------- throttled
+
+
+def test_a_429_halves_the_window_once_a_second() -> None:
+    """All that is in flight is answered 429 at once: that is one reason to slow down and not eight."""
+    throttled = gate()
+    for now in (0.0, 0.1, 0.9):
+        throttled.failed(A, Unavailable("429", throttled=True), now)
+
+    assert (State.THROTTLED, 4) == (throttled.state, throttled.window)
+
+    throttled.failed(A, Unavailable("429", throttled=True), 1.0)
+
+    assert 2 == throttled.window
+
+
+def test_the_window_never_closes() -> None:
+    """One request at a time is always allowed."""
+    throttled = gate(in_flight_max=2)
+    for second in range(5):
+        throttled.failed(A, Unavailable("429", throttled=True), float(second))
+
+    assert 1 == throttled.window
+    assert throttled.may_start(5.0, 0)
+
+
+def test_time_outs_halve_the_window_and_are_no_throttling() -> None:
+    """The destination has not asked for less, so it is delivering, with as much as it can manage (test_window.py)."""
+    slow = gate()
+    slow.failed(A, Unavailable("timeout", timed_out=True), 0.0)
+    slow.delivered(0.1)
+
+    assert (State.DELIVERING, 4) == (slow.state, slow.window)
+    assert (True, False) == (slow.may_start(0.1, 3), slow.may_start(0.1, 4))
+
+
+def test_429_is_never_an_outage() -> None:
+    """However many users get it."""
+    throttled = gate()
+    for user in (A, B, C) * 10:
+        throttled.failed(user, Unavailable("429", throttled=True), 0.0)
+
+    assert State.THROTTLED is throttled.state
+
+
+def test_the_window_grows_with_every_success() -> None:
+    """By one for every window of successes; at its full size the destination delivers again."""
+    throttled = gate(in_flight_max=4)
+    throttled.failed(A, Unavailable("429", throttled=True), 0.0)
+
+    assert 2 == throttled.window
+
+    windows = []
+    while throttled.state is State.THROTTLED:
+        throttled.delivered(1.0)
+        windows.append(throttled.window)
+
+    assert [2, 2, 3, 3, 3, 4] == windows
+    assert State.DELIVERING is throttled.state
+
+
+def test_a_success_does_not_shorten_what_a_429_asked_for() -> None:
+    """Those in flight may still succeed; Retry-After holds."""
+    throttled = gate()
+    throttled.failed(A, Unavailable("429", retry_after_seconds=10.0, throttled=True), 0.0)
+    throttled.delivered(0.5)
+
+    assert not throttled.may_start(9.9, 0)
+    assert throttled.may_start(10.0, 0)
+
+
+def test_errors_while_throttled_are_an_outage_all_the_same() -> None:
+    """After it the window is what 429 had left, so the state is throttled again."""
+    closed = gate()
+    closed.failed(A, Unavailable("429", throttled=True), 0.0)
+    for user in (A, B, C, A, B):
+        closed.failed(user, ERROR, 0.0)
+
+    assert State.UNAVAILABLE is closed.state
+
+    closed.delivered(2.0)
+
+    assert (State.THROTTLED, 4) == (closed.state, closed.window)
+    assert closed.may_start(2.0, 3)
+
+
+# ---------------------------------------------------------------------- stopped
+
+
+@pytest.mark.parametrize(
+    ("status", "setting"),
+    [(401, "CUSTOMFIT_API_KEY"), (403, "CUSTOMFIT_API_AUTH"), (402, "plan"), (404, "CUSTOMFIT_API_URL"), (302, "URL")],
+)
+def test_a_wrong_key_or_url_stops_and_says_what_to_look_at(status: int, setting: str) -> None:
+    """One answer is enough: no event is to blame."""
+    stopped = gate()
+    stopped.misdirected(Misdirected(status), 10.0)
+
+    assert State.STOPPED is stopped.state
+    assert str(status) in stopped.reason
+    assert setting in stopped.reason
+    assert (False, True, False) == (stopped.may_start(10.9, 0), stopped.may_start(11.0, 0), stopped.may_start(11.0, 1))
+
+
+def test_a_stopped_gate_stays_so_while_probes_fail_in_another_way() -> None:
+    """A 500 says nothing about the key."""
+    stopped = gate()
+    stopped.misdirected(Misdirected(401), 0.0)
+    stopped.failed(A, ERROR, 1.0)
+
+    assert State.STOPPED is stopped.state
+    assert 3.0 == stopped.opens_at(1.0)
+
+
+def test_a_stopped_gate_reopens_on_a_success() -> None:
+    """The key was mended."""
+    reopened = gate()
+    reopened.misdirected(Misdirected(401), 0.0)
+    reopened.delivered(1.0)
+
+    assert State.DELIVERING is reopened.state
+    assert reopened.may_start(1.0, 7)
+
+
+def test_a_stopped_gate_reopens_on_a_refusal() -> None:
+    """The key was mended, and it judges events again."""
+    reopened = gate()
+    reopened.delivered(0.0)
+    reopened.misdirected(Misdirected(401), 1.0)
+
+    assert reopened.refused(A, 400, 2.0)
+    assert State.DELIVERING is reopened.state
+
+
+def test_refusals_of_three_users_before_any_success_stop() -> None:
+    """A wrong dialect must not dead-letter a whole topic: the third event is kept, and so are all that follow."""
+    stopped = gate()
+
+    assert [True, True, False] == [stopped.refused(user, 400, 0.0) for user in (A, B, C)]
+    assert State.STOPPED is stopped.state
+    assert "3 different users" in stopped.reason
+    assert "CUSTOMFIT_API_DIALECT" in stopped.reason
+    assert not stopped.refused(A, 400, 1.0)
+
+
+def test_refusals_of_one_user_before_any_success_do_not_stop() -> None:
+    """That user's events may all be bad."""
+    opened = gate()
+
+    assert all(opened.refused(A, 400, 0.0) for _ in range(100))
+    assert State.DELIVERING is opened.state
+
+
+def test_refusals_after_a_success_do_not_stop() -> None:
+    """Something was accepted, so the settings are right."""
+    opened = gate()
+    opened.delivered(0.0)
+
+    assert all(opened.refused(User(str(number)), 400, 1.0) for number in range(100))
+    assert State.DELIVERING is opened.state
+
+
+def test_a_success_ends_the_stop_by_refusals_for_good() -> None:
+    """From then on a refused event is at fault itself."""
+    reopened = gate()
+    for user in (A, B, C):
+        reopened.refused(user, 400, 0.0)
+    reopened.delivered(1.0)
+
+    assert State.DELIVERING is reopened.state
+    assert all(reopened.refused(user, 400, 2.0) for user in (A, B, C))
+
+
+def test_its_repr_is_for_the_operator() -> None:
+    """State, reason, window."""
+    opened = gate()
+
+    assert "<Gate delivering, window 8>" == repr(opened)
+
+    opened.failed(A, Unavailable("429", throttled=True), 0.0)
+
+    assert "<Gate throttled: it answered 429, window 4>" == repr(opened)

@@ -1,0 +1,53 @@
+"""What is known of a member without looking into it: what it has sent and heard, and what it says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from consumer.sequencing.events import Partition, User
+from tests.simulation.requests import Request, Tenure
+
+
+class Counts(NamedTuple):
+    """What a member says of itself after a turn."""
+
+    consumed: int
+    finished: int
+    unfinished: int
+    unfinished_in_partitions: int
+    buffered: int
+    buffered_bytes: int
+    """Unfinished, those of halted partitions aside."""
+    in_flight: int
+    held: int
+    destination: str
+    reason: str
+
+
+@dataclass(slots=True, eq=False)
+class Ledger:
+    """What is known of one member's life, from its start to its death."""
+
+    name: str
+    outstanding: dict[tuple[Partition, User], Request] = field(default_factory=dict)
+    succeeded_at: float | None = None
+    is_stopped: bool = False
+    """The last word was 401 or the like."""
+    dead_letter_ratio_max: float = 1.0
+    paused_until: float = 0.0
+    buffered: int = 0
+    buffered_bytes: int = 0
+    """At the most, since the turn before."""
+    failed_users: set[User] = field(default_factory=set)
+    """Since the last success or refusal."""
+    users_that_failed: int = 0
+    """How many those were when the turn before had ended."""
+    refused_users: set[User] = field(default_factory=set)
+    holds_cut_short: int = 0
+    last: dict[tuple[Tenure, int], Request] = field(default_factory=dict)
+    """The last request of a record."""
+    tenures: set[Tenure] = field(default_factory=set)
+    """Those of which it has sent something."""
+    failed_at: dict[tuple[Tenure, int], list[float]] = field(default_factory=dict)
+    """When its requests failed in a way that may pass."""
