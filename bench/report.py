@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def rendered(page: str, results: list[dict[str, Any]]) -> str:
-    """The page with its three parts made anew; trials are left out."""
+    """The page with its three parts made again; trials are left out."""
     order = [*SCENARIOS, "accounting", "profile"]
     shown = sorted((r for r in results if not r["trial"]), key=lambda r: order.index(r["scenario"]))
     parts = {

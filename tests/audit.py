@@ -129,7 +129,7 @@ def judged(answer: str) -> Report:
     except (ValueError, KeyError, TypeError):
         raise NoAdvisories(f"no report: {answer.strip()[-200:]}") from None
     flaws = [
-        f"{package['name']} {package['version']}: {flaw['id']}, mended in {', '.join(flaw['fix_versions']) or 'none'}"
+        f"{package['name']} {package['version']}: {flaw['id']}, fixed in {', '.join(flaw['fix_versions']) or 'none'}"
         for package in packages
         for flaw in package.get("vulns", ())
     ]

@@ -65,7 +65,7 @@ FAULTS: Final = (
         "consumer/kafka/translate.py",
         "TopicPartition(p.topic, p.number, point.offset, point.metadata)",
         "TopicPartition(p.topic, p.number, point.offset + 1, point.metadata)",
-        GONE + "[make_the_topic_anew]",
+        GONE + "[make_the_topic_again]",
     ),
     EdgeFault(
         "partitions that were lost are committed",
@@ -86,7 +86,7 @@ FAULTS: Final = (
         "consumer/kafka/client.py",
         '"auto.offset.reset": "error"',
         '"auto.offset.reset": "latest"',
-        f"{REBALANCES}::test_an_offset_out_of_range_stops_its_partition_and_says_what_mends_it",
+        f"{REBALANCES}::test_an_offset_out_of_range_stops_its_partition_and_says_what_fixes_it",
     ),
     EdgeFault(
         "aborted transactions are read",
@@ -115,7 +115,7 @@ FAULTS: Final = (
         "consumer/dead_letters/writer.py",
         "        self._later(action, shape)\n\n    def _later",
         "        self._post(DeadLettered(action))\n\n    def _later",
-        GONE + "[make_the_topic_anew]",
+        GONE + "[make_the_topic_again]",
     ),
     EdgeFault(
         "a dead letter is finished before it is acknowledged",
@@ -311,11 +311,11 @@ FAULTS: Final = (
         "tests/loop/test_pipeline_answers.py::test_the_destination_is_told_of_what_blames_key_or_url",
     ),
     EdgeFault(
-        "a refused key is not read anew",
+        "a refused key is not read again",
         "consumer/customfit/key_rotation.py",
         "status in KEY_REFUSED",
         "status == 0",
-        "tests/customfit/test_key_rotation.py::test_a_refused_key_is_read_anew",
+        "tests/customfit/test_key_rotation.py::test_a_refused_key_is_read_again",
     ),
     EdgeFault(
         "a user is identified before the 2xx",

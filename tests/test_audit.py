@@ -24,10 +24,10 @@ def answer(*packages: dict[str, Any]) -> str:
 
 
 def test_a_report_tells_flaws_from_what_was_not_audited() -> None:
-    """Each flaw with the versions that mend it; a package that the service does not know is no sound one."""
+    """Each flaw with the versions that fix it; a package that the service does not know is no sound one."""
     made = judged(answer(SOUND, FLAWED, UNKNOWN))
 
-    assert Report(["flawed 2.0: CVE-1, mended in 2.1, 3.0"], ["sound", "flawed"], ["unknown"]) == made
+    assert Report(["flawed 2.0: CVE-1, fixed in 2.1, 3.0"], ["sound", "flawed"], ["unknown"]) == made
 
 
 @pytest.mark.parametrize("printed", ["", "no network", "[]", "{}"])

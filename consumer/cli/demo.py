@@ -60,10 +60,10 @@ def _say_what_runs(console: Console, running: Demo) -> None:
     script = running.script
     _print(console, "Everything runs on this machine; nothing leaves it.\n")
     _print(console, f"  Kafka      {running.bootstrap_servers}  (embedded)")
-    trouble = ""
+    problem = ""
     if script.fail_rate:
-        trouble = f", {script.fail_rate:.0%} of requests fail, away for {script.outage_seconds:g} s halfway"
-    _print(console, f"  CustomFit  {running.emulator.url}  (emulator: {script.latency_seconds * 1000:g} ms{trouble})")
+        problem = f", {script.fail_rate:.0%} of requests fail, away for {script.outage_seconds:g} s halfway"
+    _print(console, f"  CustomFit  {running.emulator.url}  (emulator: {script.latency_seconds * 1000:g} ms{problem})")
     _print(console, f"  consumer   {running.consumer_url}/metrics\n")
 
 
@@ -77,7 +77,7 @@ def _play(console: Console, running: Demo) -> None:
             nonlocal next_line
             if time.monotonic() >= next_line:
                 next_line = time.monotonic() + 2.0
-                _print(console, f"  {point.finished:>6,} of {total:,} events finished, {_trouble(point)}")
+                _print(console, f"  {point.finished:>6,} of {total:,} events finished, {_problem(point)}")
 
         running.play(say)
         return
@@ -88,12 +88,12 @@ def _play(console: Console, running: Demo) -> None:
 
         def draw(point: Point) -> None:
             bars.update(fetched, completed=point.fetched)
-            bars.update(finished, completed=point.finished, note=_trouble(point))
+            bars.update(finished, completed=point.finished, note=_problem(point))
 
         running.play(draw)
 
 
-def _trouble(point: Point) -> str:
+def _problem(point: Point) -> str:
     return f"{point.unfinished:,} waiting, the destination is {point.destination}"
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from consumer.settings import Settings
 
-Record = tuple[bytes | None, bytes]
+KeyedValue = tuple[bytes | None, bytes]
 """Key and value."""
 Format = Literal["json", "avro", "single-object"]
 
@@ -95,12 +95,12 @@ def produce(
 class _Formatted:
     """Records in the format asked for; those that do not fit it stay as they are."""
 
-    def __init__(self, records: Iterator[Record], encode: Callable[[bytes], bytes | None]) -> None:
+    def __init__(self, records: Iterator[KeyedValue], encode: Callable[[bytes], bytes | None]) -> None:
         self.unfit = 0
         self._records = records
         self._encode = encode
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[KeyedValue]:
         """Each once."""
         for record_key, text in self._records:
             value = self._encode(text)
@@ -108,7 +108,7 @@ class _Formatted:
             yield record_key, text if value is None else value
 
 
-def _formatted(records: Iterator[Record], settings: Settings, format_: Format) -> _Formatted:
+def _formatted(records: Iterator[KeyedValue], settings: Settings, format_: Format) -> _Formatted:
     if format_ == "json":
         return _Formatted(records, lambda text: text)
     from consumer.cli.produce_format import encoder
@@ -122,14 +122,14 @@ def _formatted(records: Iterator[Record], settings: Settings, format_: Format) -
         fail(f"CUSTOMFIT_SCHEMA_REGISTRY_URL: {error}", EXIT_UNAVAILABLE)
 
 
-def samples(users: int, events: int, seed: int, garbage_every: int) -> Iterator[Record]:
+def samples(users: int, events: int, seed: int, garbage_every: int) -> Iterator[KeyedValue]:
     """Sample events that happen now."""
     from consumer.demo.samples import encoded_samples
 
     return encoded_samples(users, events, seed, garbage_every=garbage_every, start_seconds=time.time())
 
 
-def lines(file: BinaryIO) -> Iterator[Record]:
+def lines(file: BinaryIO) -> Iterator[KeyedValue]:
     """Each line as it is, but for blank ones; keyed by its user where it has one."""
     number = 0
     while line := file.readline(LINE_BYTES_MAX + 1):
@@ -161,7 +161,7 @@ def key(value: bytes) -> bytes | None:
     return None
 
 
-class Target(NamedTuple):
+class TopicToFill(NamedTuple):
     """Where to, and what the user would change if it is wrong."""
 
     settings: Settings
@@ -169,20 +169,20 @@ class Target(NamedTuple):
     topic_named: str
 
 
-def target_of(settings: Settings, topic: str | None, bootstrap_servers: str | None) -> Target:
+def target_of(settings: Settings, topic: str | None, bootstrap_servers: str | None) -> TopicToFill:
     """The settings, with the command's own options over them."""
     servers_named, topic_named = settings.origin("kafka_bootstrap_servers"), settings.origin("kafka_topic")
     if topic is not None:
         settings, topic_named = replace(settings, kafka_topic=topic), "--topic"
     if bootstrap_servers is not None:
         settings, servers_named = replace(settings, kafka_bootstrap_servers=bootstrap_servers), "--bootstrap-servers"
-    return Target(settings, servers_named, topic_named)
+    return TopicToFill(settings, servers_named, topic_named)
 
 
 class Sender:
     """A producer that counts what was acknowledged by all in-sync replicas, and what was not taken."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: TopicToFill) -> None:
         from confluent_kafka import KafkaException, Producer
 
         from consumer.kafka.client import producer_config
@@ -235,7 +235,7 @@ class Sender:
                 EXIT_UNAVAILABLE,
             )
 
-    def send(self, records: Iterable[Record], rate: float, advance: Callable[[int], None]) -> bool:
+    def send(self, records: Iterable[KeyedValue], rate: float, advance: Callable[[int], None]) -> bool:
         """Send all and wait for all; `advance` is told how many are done. True: the user interrupted it."""
         started = time.monotonic()
         try:

@@ -19,7 +19,7 @@ BAR_STEP: Final = 100
 
 @contextmanager
 def work(settings: Settings) -> Iterator[tuple[TopicReader, Interrupts]]:
-    """A reader, and signals that wait for the next check; each trouble with Kafka as its exit code."""
+    """A reader, and signals that wait for the next check; each problem with Kafka as its exit code."""
     from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable
     from consumer.kafka.reader import TopicReader
 

@@ -1,6 +1,6 @@
 """An HTTP engine whose API key may change while it runs: a new engine with the new key takes over from the old one.
 
-The key is read anew on SIGHUP, and when the loop says that the destination refused it. What was refused is sent again
+The key is read again on SIGHUP, and when the loop says that the destination refused it. What was refused is sent again
 by the rules that hold for every wrong key.
 """
 
@@ -75,7 +75,7 @@ class RotatingEngine:
                 return False
             engine = open_engine(settings, self._environ)
         except SettingsError as error:
-            log.warning("the API key stays as it is; it could not be read anew: %s", "; ".join(error.problems))
+            log.warning("the API key stays as it is; it could not be read again: %s", "; ".join(error.problems))
             return False
         except EngineUnavailable as error:
             log.warning("the API key stays as it is: %s", error)

@@ -3,7 +3,7 @@
 Kept of each is what a list shows and an order needs, some 500 bytes; values are read again when it is their turn.
 
 Order. A dead-letter topic is not in the order of its origin: one that had to be written again stands behind later
-ones, and one that failed anew after a replay comes at the end. So all that is selected is sorted by its place at the
+ones, and one that failed again after a replay comes at the end. So all that is selected is sorted by its place at the
 origin, and written to the replay partition of the origin's number (modulo; there is one unless somebody made more):
 there a user's events are in the order in which they were produced, as far as they were selected together. A replay is
 the receipt of its dead letter, and receipts appear in this order: what is interrupted goes on in order.

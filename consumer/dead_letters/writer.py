@@ -22,7 +22,7 @@ from consumer.kafka.client import is_fatal, producer_config
 from consumer.kafka.rights import Right, explained
 from consumer.ports.inbox import run_edge
 from consumer.ports.inputs import DeadLettered, DeadLetterFailed, Post
-from consumer.sequencing.actions import Bury
+from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.dead_letter_headers import (
     BATCH_INDEX,
     FAILED_AT,
@@ -85,7 +85,9 @@ NEXT_SHAPE: Final = {Shape.WHOLE: Shape.ALONE, Shape.ALONE: Shape.VALUELESS, Sha
 log = logging.getLogger("consumer.dead_letters")
 
 
-def dead_letter_headers(action: Bury, failed_at: float, replay_topic: str, *, with_own: bool = True) -> Headers:
+def dead_letter_headers(
+    action: WriteDeadLetter, failed_at: float, replay_topic: str, *, with_own: bool = True
+) -> Headers:
     """The record's own headers, unchanged, and why it is here. Appended: a reader takes the last of a name.
 
     Of a replayed record: those it had before it was a dead letter, and where it lay at first.
@@ -126,10 +128,10 @@ class DeadLetters:
     def __init__(self, settings: Settings, post: Post) -> None:
         self._settings = settings
         self._post = post
-        self._requests: queue.SimpleQueue[Bury | None] = queue.SimpleQueue()
-        self._again: list[tuple[Bury, Shape]] = []
+        self._requests: queue.SimpleQueue[WriteDeadLetter | None] = queue.SimpleQueue()
+        self._again: list[tuple[WriteDeadLetter, Shape]] = []
         self._again_at = 0.0
-        self._alone: deque[tuple[Bury, Shape]] = deque()
+        self._alone: deque[tuple[WriteDeadLetter, Shape]] = deque()
         """What the topic did not take, in the shape that comes next: each goes when nothing else is under way."""
         self._one_is_alone = False
         self._partitions: int | None = None
@@ -141,7 +143,7 @@ class DeadLetters:
         self._producer = Producer(producer_config(self._settings), logger=logging.getLogger("librdkafka"))
         self._thread.start()
 
-    def bury(self, action: Bury) -> None:
+    def dead_letter(self, action: WriteDeadLetter) -> None:
         """Write one dead letter; `DeadLettered` follows, after any number of `DeadLetterFailed`."""
         self._requests.put(action)
 
@@ -194,7 +196,7 @@ class DeadLetters:
             self._one_is_alone = True
             self._produce(*self._alone.popleft())
 
-    def _produce(self, action: Bury, shape: Shape) -> None:
+    def _produce(self, action: WriteDeadLetter, shape: Shape) -> None:
         record = action.record
         origin = origin_of(record, self._settings.replay_topic)
         headers = dead_letter_headers(
@@ -225,12 +227,12 @@ class DeadLetters:
         except KafkaException as problem:
             self._failed(action, problem.args[0], shape)
 
-    def _failed(self, action: Bury, error: KafkaError, shape: Shape) -> None:
+    def _failed(self, action: WriteDeadLetter, error: KafkaError, shape: Shape) -> None:
         if self._stopping:
             return
         if is_fatal(error):
-            raise KafkaException(error)  # this producer will never work again: end, and be started anew
-        self._partitions = None  # the topic may have been made anew
+            raise KafkaException(error)  # this producer will never work again: end, and be started again
+        self._partitions = None  # the topic may have been made again
         if error.code() in ABOUT_THE_RECORD and shape is not Shape.BARE:
             if shape is not Shape.WHOLE:
                 self._post(DeadLetterFailed("value_omitted", f"{self._settings.dead_letter_topic}: {error.str()}"))
@@ -242,7 +244,7 @@ class DeadLetters:
         self._post(DeadLetterFailed("not_written", f"{topic}: {said}"))
         self._later(action, shape)
 
-    def _later(self, action: Bury, shape: Shape) -> None:
+    def _later(self, action: WriteDeadLetter, shape: Shape) -> None:
         self._again.append((action, shape))
         self._again_at = time.monotonic() + RETRY_SECONDS
 

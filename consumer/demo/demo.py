@@ -25,7 +25,7 @@ from urllib.request import urlopen
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-from consumer.demo.proof import DeadLetter, Proof, prove
+from consumer.demo.proof import FoundLetter, Proof, prove
 from consumer.demo.samples import encoded_samples
 from consumer.emulator.server import Emulator, running_emulator
 from consumer.sequencing.dead_letter_headers import REASON
@@ -211,19 +211,19 @@ def _running(environ: dict[str, str], log: IO[bytes]) -> Iterator[subprocess.Pop
                 process.wait()
 
 
-def _read_dead_letters(bootstrap_servers: str, count: int) -> list[DeadLetter]:
+def _read_dead_letters(bootstrap_servers: str, count: int) -> list[FoundLetter]:
     """The first `count` records of the dead-letter topic."""
     properties = {"bootstrap.servers": bootstrap_servers, "group.id": "demo-reader", "enable.auto.commit": False}
     reader = Consumer(properties)
     partitions = reader.list_topics(DEAD_LETTERS, timeout=10).topics[DEAD_LETTERS].partitions
     reader.assign([TopicPartition(DEAD_LETTERS, number, OFFSET_BEGINNING) for number in partitions])
-    letters: list[DeadLetter] = []
+    letters: list[FoundLetter] = []
     deadline = time.monotonic() + FINISH_SECONDS_MAX
     while len(letters) < count and time.monotonic() < deadline:
         message = reader.poll(0.5)
         if message is not None and message.error() is None:
             reason = dict(message.headers() or [])[REASON]
-            letters.append(DeadLetter(message.value() or b"", cast("bytes", reason).decode()))
+            letters.append(FoundLetter(message.value() or b"", cast("bytes", reason).decode()))
     reader.close()
     return letters
 

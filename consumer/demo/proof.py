@@ -16,7 +16,7 @@ import msgspec
 from consumer.emulator.ledger import Entry
 
 
-class DeadLetter(NamedTuple):
+class FoundLetter(NamedTuple):
     """A record of the dead-letter topic."""
 
     value: bytes
@@ -62,7 +62,7 @@ class _Sample(msgspec.Struct):
 def prove(
     produced: Sequence[tuple[bytes, bytes]],
     entries: Iterable[Entry],
-    dead_letters: Sequence[DeadLetter],
+    dead_letters: Sequence[FoundLetter],
     skipped: Mapping[str, int],
     summary: Mapping[str, Any],
 ) -> Proof:

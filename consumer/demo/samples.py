@@ -21,7 +21,7 @@ START_SECONDS: Final = 1_795_428_000.0
 """2026-11-23 10:00 UTC, as unix time."""
 SKEW: Final = 2.0
 
-Event = dict[str, Any]
+SampleEvent = dict[str, Any]
 
 
 def sample_events(
@@ -34,7 +34,7 @@ def sample_events(
     late_share: float = 0.1,
     never_share: float = 0.05,
     others: bool = True,
-) -> Iterator[Event]:
+) -> Iterator[SampleEvent]:
     """`events` events of at most `users` users, 500 to 600 bytes each as JSON, 20 ms apart in the mean.
 
     `skew`: 1 is even; at 2 a tenth of the users causes a third of the events. `late_share`, `never_share`: users
@@ -89,7 +89,7 @@ class _Source(NamedTuple):
     """Where an event was made."""
 
     channel: str
-    context: Event
+    context: SampleEvent
 
 
 class _Shop:
@@ -108,7 +108,7 @@ class _Shop:
         self._late = round(late_share * 1000)
         self._never = self._late + round(never_share * 1000)
 
-    def event(self) -> Event:
+    def event(self) -> SampleEvent:
         """The next event of some user."""
         user = self._user()
         seen = self._seen[user]
@@ -127,14 +127,14 @@ class _Shop:
             return self.track(user)
         return self._page(user) if draw < 0.88 else self._screen(user)
 
-    def track(self, user: int) -> Event:
+    def track(self, user: int) -> SampleEvent:
         """Something a user did."""
         event = self._envelope("track", user, _pick(_BROWSERS, user))
         event["event"], properties = _pick(_ACTIONS, self._random.getrandbits(16))
         event["properties"] = properties(self._random.getrandbits(16))
         return event
 
-    def audience(self) -> Event:
+    def audience(self) -> SampleEvent:
         """A user entered or left an audience: Engage says so with an identify, to chosen destinations only."""
         user = self._user()
         if not self._identified[user]:
@@ -146,19 +146,19 @@ class _Shop:
         event["integrations"] = {"All": False, "CustomFit.ai": True}
         return event
 
-    def visitor(self) -> Event:
+    def visitor(self) -> SampleEvent:
         """A page seen by somebody who has only an anonymousId."""
         event = self._page(self._user())
         event["userId"] = None
         return event
 
-    def opted_out(self) -> Event:
+    def opted_out(self) -> SampleEvent:
         """Something a user did that is not meant for this destination."""
         event = self.track(self._user())
         event["integrations"] = {"All": True, "CustomFit.ai": False}
         return event
 
-    def group(self) -> Event:
+    def group(self) -> SampleEvent:
         """A user's company; this destination does not take it."""
         user = self._user()
         event = self._envelope("group", user, _SERVER)
@@ -166,14 +166,14 @@ class _Shop:
         event["traits"] = {"name": "Initech", "industry": "Technology", "employees": 329, "plan": "enterprise"}
         return event
 
-    def alias(self) -> Event:
+    def alias(self) -> SampleEvent:
         """Two ids of one user; this destination does not take it."""
         user = self._user()
         event = self._envelope("alias", user, _SERVER)
         event["previousId"] = event["anonymousId"]
         return event
 
-    def _identify(self, user: int) -> Event:
+    def _identify(self, user: int) -> SampleEvent:
         draw = self._random.getrandbits(16)
         first, last = _pick(_FIRST_NAMES, user), _pick(_LAST_NAMES, user // len(_FIRST_NAMES))
         event = self._envelope("identify", user, _SERVER if draw % 4 == 0 else _pick(_BROWSERS, user))
@@ -186,7 +186,7 @@ class _Shop:
         }
         return event
 
-    def _page(self, user: int) -> Event:
+    def _page(self, user: int) -> SampleEvent:
         # The plain `analytics.page()` of a browser has no name.
         event = self._envelope("page", user, _pick(_BROWSERS, user))
         name = _pick(_PAGES, self._random.getrandbits(16))
@@ -200,7 +200,7 @@ class _Shop:
         }
         return event
 
-    def _screen(self, user: int) -> Event:
+    def _screen(self, user: int) -> SampleEvent:
         draw = self._random.getrandbits(16)
         event = self._envelope("screen", user, _pick(_PHONES, user))
         event["name"] = _pick(_SCREENS, draw)
@@ -210,11 +210,11 @@ class _Shop:
     def _user(self) -> int:
         return int(self._users * self._random.random() ** self._skew)
 
-    def _envelope(self, kind: str, user: int, source: _Source) -> Event:
+    def _envelope(self, kind: str, user: int, source: _Source) -> SampleEvent:
         message_id = self._random.getrandbits(128)
         self._now_ms += 5 + message_id % 31
         now = self._clock.text(self._now_ms)
-        event: Event = {
+        event: SampleEvent = {
             "anonymousId": _uuid((user + 1) * 0x9E3779B97F4A7C15F39CC0605CEDC835),
             "channel": source.channel,
             "context": source.context,
@@ -247,7 +247,7 @@ class _Clock:
         return f"{self._text}.{ms:03d}Z"
 
 
-def _other(shop: _Shop, index: int) -> Event:
+def _other(shop: _Shop, index: int) -> SampleEvent:
     # Every so many events one of each, so that a short run shows them too.
     if index % 29 == 17:
         return shop.audience()
@@ -277,10 +277,14 @@ _PLANS: Final = ("free", "pro", "team", "enterprise")
 _PAGES: Final = ("Pricing", "Docs", "Cart", "", "Checkout", "Support")
 _SCREENS: Final = ("Home", "Search", "Orders", "Profile", "Settings")
 _AUDIENCES: Final = ("first_time_shopper", "high_value_customer", "about_to_churn")
-_INTEGRATIONS: Final[tuple[Event, ...]] = ({}, {"All": True}, {"All": True, "Mixpanel": False, "Salesforce": False})
+_INTEGRATIONS: Final[tuple[SampleEvent, ...]] = (
+    {},
+    {"All": True},
+    {"All": True, "Mixpanel": False, "Salesforce": False},
+)
 _PRODUCTS: Final = ("Monopoly: 3rd Edition", "UNO Card Game", "Café Press", "Wool Socks", "Travel Mug")
 
-_ACTIONS: Final[tuple[tuple[str, Callable[[int], Event]], ...]] = (
+_ACTIONS: Final[tuple[tuple[str, Callable[[int], SampleEvent]], ...]] = (
     (
         "Product Viewed",
         lambda draw: {

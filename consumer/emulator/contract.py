@@ -16,8 +16,8 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 USER_ID_BYTES_MAX: Final = 512
 
-Kind = Literal["identify", "track", "pageview", "screenview"]
-KINDS: Final[tuple[Kind, ...]] = ("identify", "track", "pageview", "screenview")
+EventType = Literal["identify", "track", "pageview", "screenview"]
+KINDS: Final[tuple[EventType, ...]] = ("identify", "track", "pageview", "screenview")
 Identify = Literal["traits", "introduction"]
 """An identify with properties, or one without: all that is said is that the user exists."""
 Dialect = Literal["destination", "sdk"]
@@ -33,7 +33,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     user_id: str
     anonymous: bool
     dialect: Dialect
-    kinds: tuple[Kind, ...]
+    kinds: tuple[EventType, ...]
     names: tuple[str | None, ...]
     insert_ids: tuple[str, ...]
     """Empty for an identify of the sdk dialect, which has no event to carry one."""
@@ -52,17 +52,17 @@ class _User(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="event_type", kw_only=True):
-    kind: ClassVar[Kind]
+    kind: ClassVar[EventType]
     insert_id: _Text
     event_timestamp: str
 
 
 class _Identify(_Event, tag="identify"):
-    kind: ClassVar[Kind] = "identify"
+    kind: ClassVar[EventType] = "identify"
 
 
 class _Track(_Event, tag="track", kw_only=True):
-    kind: ClassVar[Kind] = "track"
+    kind: ClassVar[EventType] = "track"
     label: _Text = msgspec.field(name="event_customer_id")
     properties: Raw | UnsetType = UNSET
 
@@ -72,13 +72,13 @@ class _SdkTrack(_Track, tag="TRACK"):
 
 
 class _PageView(_Event, tag="pageview", kw_only=True):
-    kind: ClassVar[Kind] = "pageview"
+    kind: ClassVar[EventType] = "pageview"
     label: _Text | UnsetType = msgspec.field(name="name", default=UNSET)
     properties: Raw | UnsetType = UNSET
 
 
 class _ScreenView(_PageView, tag="screenview"):
-    kind: ClassVar[Kind] = "screenview"
+    kind: ClassVar[EventType] = "screenview"
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -112,7 +112,7 @@ def read_call(body: bytes) -> Call:
         raise ContractError("a user has properties on an identify only - at `$.user.properties`")
 
     is_sdk = isinstance(first, _SdkTrack)
-    kinds: list[Kind] = []
+    kinds: list[EventType] = []
     names: list[str | None] = []
     properties: list[Raw | None] = []
     for index, event in enumerate(events):

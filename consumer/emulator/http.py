@@ -87,10 +87,10 @@ class App(Protocol):
         """What to say of a request that can't be read, or is too large (413)."""
 
 
-class Connection(asyncio.BufferedProtocol):
+class HttpConnection(asyncio.BufferedProtocol):
     """One client connection. Adds itself to `connections` and takes itself out again."""
 
-    def __init__(self, app: App, connections: set[Connection], body_bytes_max: int = BODY_BYTES_MAX) -> None:
+    def __init__(self, app: App, connections: set[HttpConnection], body_bytes_max: int = BODY_BYTES_MAX) -> None:
         self._app = app
         self._connections = connections
         self._body_bytes_max = body_bytes_max

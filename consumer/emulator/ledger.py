@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from consumer.emulator.contract import KINDS, Call, Dialect, Identify, Kind
+from consumer.emulator.contract import KINDS, Call, Dialect, EventType, Identify
 
 EVENTS_MAX: Final = 1_000_000
 USERS_MAX: Final = 5_000_000
@@ -34,7 +34,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     user_id: str
     anonymous: bool
     dialect: Dialect
-    kinds: tuple[Kind, ...]
+    kinds: tuple[EventType, ...]
     names: tuple[str | None, ...]
     insert_ids: tuple[str, ...]
     identify: Identify | None

@@ -26,7 +26,7 @@ import msgspec
 
 from consumer.emulator.contract import Call, ContractError, read_call
 from consumer.emulator.faults import Faults, FaultsError, Throttle
-from consumer.emulator.http import BODY_BYTES_MAX, Connection, Reply, Request, Silence
+from consumer.emulator.http import BODY_BYTES_MAX, HttpConnection, Reply, Request, Silence
 from consumer.emulator.ledger import Ledger
 
 EVENTS_PATH: Final = "/v1/cfe"
@@ -73,7 +73,7 @@ class Emulator:
         self._throttle = Throttle()
         self._away: tuple[float, float] | None = None  # unavailable_seconds as they were met, and until when
         self._server: asyncio.Server | None = None
-        self._connections: set[Connection] = set()
+        self._connections: set[HttpConnection] = set()
         self._routes: dict[str, dict[str, Callable[[Request], Reply]]] = {
             "/ledger": {"GET": self._get_ledger},
             "/reset": {"POST": self._post_reset},
@@ -96,7 +96,7 @@ class Emulator:
         """Listen; port 0: any free one. OSError when it can't."""
         assert self._server is None, "already started"
         loop = asyncio.get_running_loop()
-        protocol = partial(Connection, self, self._connections, self._body_bytes_max)
+        protocol = partial(HttpConnection, self, self._connections, self._body_bytes_max)
         self._server = await loop.create_server(protocol, host, port, backlog=1024)
         self.host = host
         self.port = self._server.sockets[0].getsockname()[1]

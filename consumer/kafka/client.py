@@ -150,7 +150,7 @@ def _common(settings: Settings) -> dict[str, Any]:
 
 
 def partition_failure(settings: Settings, partition: Partition, error: KafkaError) -> PartitionFailed | None:
-    """Why a partition can't be read on and what mends it, if that is what the error says."""
+    """Why a partition can't be read on and what fixes it, if that is what the error says."""
     if error.code() == KafkaError._AUTO_OFFSET_RESET:
         remedy = (
             f"kafka-consumer-groups.sh --bootstrap-server {settings.kafka_bootstrap_servers} "

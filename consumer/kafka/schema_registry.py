@@ -24,7 +24,7 @@ from consumer.avro.reader import avro_reader, json_reader
 from consumer.avro.schema_safety import UnusableSchema
 from consumer.avro.wire_format import SchemaRef
 from consumer.ports.inbox import run_edge
-from consumer.ports.inputs import Post, RegistryTrouble, SchemaFound, SchemaMissing
+from consumer.ports.inputs import Post, RegistryProblem, SchemaFound, SchemaMissing
 from consumer.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ _HINTS: Final = {
 }
 
 
-class _Trouble(Exception):
+class _Problem(Exception):
     """No answer; ask again."""
 
 
@@ -86,8 +86,8 @@ def _asked_once(settings: Settings, method: str, path: str, body: bytes | None, 
     try:
         with _client(settings.schema_registry_user_info) as client:
             reply = _exchange(client, method, f"{settings.schema_registry_url}{path}", body)
-    except _Trouble as trouble:
-        raise RegistryUnavailable(str(trouble)) from None
+    except _Problem as problem:
+        raise RegistryUnavailable(str(problem)) from None
     if reply.status == 200 and isinstance(reply.answer, kind):
         return reply.answer
     said = reply.answer.get("message") if isinstance(reply.answer, dict) else None
@@ -106,7 +106,7 @@ def _auth(user_info: Secret | None) -> httpx.Auth:
 
 
 class SchemaRegistry:
-    """Answers `fetch` with `SchemaFound` or `SchemaMissing`, after any number of `RegistryTrouble`."""
+    """Answers `fetch` with `SchemaFound` or `SchemaMissing`, after any number of `RegistryProblem`."""
 
     def __init__(
         self, settings: Settings, post: Post, backoff: Callable[[int], float], reload: Callable[[], Settings]
@@ -162,8 +162,8 @@ class SchemaRegistry:
             self._post(SchemaFound(schema, self._reader(client, by)))
         except _Absent as absent:
             self._post(SchemaMissing(schema, f"the schema registry does not have schema {schema}: {absent}"))
-        except _Trouble as trouble:
-            self._post(RegistryTrouble(str(trouble)))
+        except _Problem as problem:
+            self._post(RegistryProblem(str(problem)))
             client.auth = _auth(self._user_info_now())
             heapq.heappush(self._again, (time.monotonic() + self._backoff(attempt), attempt + 1, schema))
 
@@ -224,7 +224,7 @@ class _Reply(NamedTuple):
 
 
 def _exchange(client: httpx.Client, method: str, url: str, body: bytes | None = None) -> _Reply:
-    """One question, the body of its answer bounded in size and time. Raises _Trouble."""
+    """One question, the body of its answer bounded in size and time. Raises _Problem."""
     ends_at = time.monotonic() + TIMEOUT_SECONDS
     received = b""
     try:
@@ -234,9 +234,9 @@ def _exchange(client: httpx.Client, method: str, url: str, body: bytes | None = 
                 if len(received) > SCHEMA_BYTES_MAX:
                     break
                 if time.monotonic() > ends_at:  # httpx has a limit for each part only
-                    raise _Trouble(f"no answer: not whole after {TIMEOUT_SECONDS:g} s")
+                    raise _Problem(f"no answer: not whole after {TIMEOUT_SECONDS:g} s")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _Trouble(f"no answer: {_told(error)}") from None
+        raise _Problem(f"no answer: {_told(error)}") from None
     is_too_large = len(received) > SCHEMA_BYTES_MAX
     try:
         answer = None if is_too_large else msgspec.json.decode(received)
@@ -252,19 +252,19 @@ def _told(error: Exception) -> str:
 
 
 def _judged(reply: _Reply) -> dict[str, Any]:
-    """The schema. Raises _Absent where the registry says of itself that it will never give it, else _Trouble."""
+    """The schema. Raises _Absent where the registry says of itself that it will never give it, else _Problem."""
     status, answer = reply.status, reply.answer
     if status == 200 and isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         return answer
     if answer is None and reply.packing:
         hint = _HINTS.get(status, f"; its answer is packed ({reply.packing[:20]}), which it was asked not to do")
-        raise _Trouble(f"{status}{hint}")
+        raise _Problem(f"{status}{hint}")
     if status == 200 and reply.is_too_large:
         raise _Absent(f"its answer is larger than {SCHEMA_BYTES_MAX} bytes")
     if status == 200:
-        raise _Trouble("200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?")
+        raise _Problem("200, but no schema in it: is CUSTOMFIT_SCHEMA_REGISTRY_URL right?")
     if status in (400, 404, 422) and isinstance(answer, dict) and isinstance(answer.get("error_code"), int):
         if status == 404 and answer["error_code"] not in ABSENT_CODES:
-            raise _Trouble(f"404 for the path: is CUSTOMFIT_SCHEMA_REGISTRY_URL right? (error {answer['error_code']})")
+            raise _Problem(f"404 for the path: is CUSTOMFIT_SCHEMA_REGISTRY_URL right? (error {answer['error_code']})")
         raise _Absent(str(answer.get("message"))[:200])
-    raise _Trouble(f"{status}{_HINTS.get(status, '')}")
+    raise _Problem(f"{status}{_HINTS.get(status, '')}")

@@ -52,7 +52,7 @@ from consumer.ports.inputs import (
     Committed,
     EndOffsets,
     Fetched,
-    KafkaTrouble,
+    KafkaProblem,
     Lost,
     Post,
     Revoked,
@@ -254,7 +254,7 @@ class Source:
         elif is_fatal(error):
             self._end(error)
         else:
-            self._trouble(error, partition.topic)
+            self._problem(error, partition.topic)
 
     def _end(self, error: KafkaError) -> NoReturn:
         """The client will never work again."""
@@ -262,10 +262,10 @@ class Source:
             raise MissingRight(denied)
         raise KafkaException(error)
 
-    def _trouble(self, error: KafkaError, topic: str) -> None:
+    def _problem(self, error: KafkaError, topic: str) -> None:
         """Report what the client is working on. Who may not join at the start is told so at once."""
         if not is_denied(error):
-            self._post(KafkaTrouble(error.name(), error.str()))
+            self._post(KafkaProblem(error.name(), error.str()))
             return
         of_group = error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED or not topic
         right = group_right(self._settings) if of_group else Right("Read", "topic", topic)
@@ -277,7 +277,7 @@ class Source:
     def _on_error(self, error: KafkaError) -> None:
         if is_fatal(error):
             self._end(error)
-        self._post(KafkaTrouble(error.name(), error.str()))
+        self._post(KafkaProblem(error.name(), error.str()))
 
     def _on_statistics(self, statistics: str) -> None:
         if not self._joined and is_in_group(statistics):
@@ -307,7 +307,7 @@ class Source:
         self._post(committed_of(points, error, partitions))
         for problem, topic in [(error, ""), *((p.error, p.topic) for p in partitions)]:
             if problem is not None and is_denied(problem):
-                self._trouble(problem, topic)
+                self._problem(problem, topic)
 
     def _commit_and_wait(self, points: Mapping[Partition, CommitPoint]) -> str | None:
         """Commit before giving up the partitions; gives the error, for people."""
@@ -382,7 +382,7 @@ class Source:
                     raise
                 if self._stopping:
                     raise _StopAsked from None
-                self._trouble(problem, self._settings.kafka_topic)
+                self._problem(problem, self._settings.kafka_topic)
             self.polled_at = time.monotonic()  # it works, and waits for the broker
             time.sleep(POLL_SECONDS)
 

@@ -3,7 +3,7 @@
 Everything that happens comes in through the inbox, everything that is done goes out from here.
 
     bytes → decode → Event → Sequencer → Delivery → mapping → request → destination → Outcome
-          → Sequencer → Remember (state) / Bury (dead letter) → finished → OffsetTracker → commit
+          → Sequencer → Remember (state) / WriteDeadLetter (dead letter) → finished → OffsetTracker → commit
 
 The way up to the sequencer is intake.py. The loop is the only owner of mutable state; the edges are threads and tasks
 that get orders and post what came of them (inputs.py). One turn: take all inputs, let the sequencer decide, send what
@@ -26,7 +26,7 @@ from consumer.customfit.answers import Answer, judge, result_of
 from consumer.customfit.mapping import request_body
 from consumer.loop.intake import Intake
 from consumer.ops.snapshot import PartitionNotes, Phase, Snapshot, view
-from consumer.ports.edges import Destination, Graveyard, SchemaSource, Source, States
+from consumer.ports.edges import DeadLetterSink, Destination, SchemaSource, Source, States
 from consumer.ports.inbox import Inbox
 from consumer.ports.inputs import (
     GROUP,
@@ -38,18 +38,18 @@ from consumer.ports.inputs import (
     EndOffsets,
     Fetched,
     Input,
-    KafkaTrouble,
+    KafkaProblem,
     LookedUp,
     Lost,
     PartitionFailed,
-    RegistryTrouble,
+    RegistryProblem,
     Responded,
     Revoked,
     Revoking,
     SchemaFound,
     SchemaMissing,
     StartPoint,
-    StateMended,
+    StateFixed,
     StateOpened,
     StateProblem,
     StateRestoring,
@@ -59,7 +59,7 @@ from consumer.ports.inputs import (
 )
 from consumer.segment.decoding import DecodingRules
 from consumer.sequencing import commit_metadata
-from consumer.sequencing.actions import Action, Bury, Forget, Remember
+from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLetter
 from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.drains import Drains
 from consumer.sequencing.events import Delivered, HandBack, Misdirected, Partition, Refused, Unavailable
@@ -94,7 +94,7 @@ class Pipeline:
         sequencer: Sequencer,
         source: Source,
         states: States,
-        graveyard: Graveyard,
+        dead_letters: DeadLetterSink,
         destination: Destination,
         reporter: Reporter,
         schemas: KnownSchemas,
@@ -108,7 +108,7 @@ class Pipeline:
         self._sequencer = sequencer
         self._source = source
         self._states = states
-        self._graveyard = graveyard
+        self._dead_letters = dead_letters
         self._destination = destination
         self._reporter = reporter
         rules = DecodingRules(
@@ -138,11 +138,11 @@ class Pipeline:
         self._notes: dict[Partition, PartitionNotes] = {}
         self._finished_here: dict[Partition, tuple[int, dict[int, int]]] = {}
         """Of partitions that went, and may come back: what was committed, and what was finished above."""
-        self._dead_letter_trouble: str | None = None
-        self._kafka_trouble: str | None = None
-        self._group_trouble: str | None = None
-        self._registry_trouble: str | None = None
-        self._state_troubles: dict[str, str] = {}
+        self._dead_letter_problem: str | None = None
+        self._kafka_problem: str | None = None
+        self._group_problem: str | None = None
+        self._registry_problem: str | None = None
+        self._state_problems: dict[str, str] = {}
         self._denied: dict[str, str] = {}
         """What the access lists keep us from → the words for it."""
         self._unpublished = False
@@ -193,29 +193,29 @@ class Pipeline:
     def _accept(self, item: Input, now: float) -> None:  # noqa: C901, PLR0915  a case for each input
         match item:
             case Fetched(records, ends):
-                self._kafka_trouble = None
+                self._kafka_problem = None
                 if self._denied:
                     self._access_again({record.partition.topic for record in records} | {p.topic for p in ends})
                 self._intake.fetched(records, ends, now)
             case LookedUp(identified):
                 self._intake.looked_up(identified, now)
             case SchemaFound() | SchemaMissing():
-                self._registry_trouble = None
+                self._registry_problem = None
                 self._intake.schema_answered(item, now)
-            case RegistryTrouble(detail):
-                self._registry_trouble = detail
-                self._reporter.registry_trouble(detail)
+            case RegistryProblem(detail):
+                self._registry_problem = detail
+                self._reporter.registry_problem(detail)
             case Responded():
                 self._responded(item, now)
             case StateOpened() | StateRestoring() | StateWritten():
                 self._state_news(item, now)
-            case StateProblem() | StateMended():
-                self._state_trouble(item)
+            case StateProblem() | StateFixed():
+                self._state_problem(item)
             case DeadLettered(action):
-                self._dead_letter_trouble = None
-                self._sequencer.buried(action)
+                self._dead_letter_problem = None
+                self._sequencer.dead_lettered(action)
             case DeadLetterFailed(kind, detail):
-                self._dead_letter_trouble = detail if kind == "not_written" else self._dead_letter_trouble
+                self._dead_letter_problem = detail if kind == "not_written" else self._dead_letter_problem
                 self._reporter.dead_letter_failed(kind, detail)
             case Assigned(starts, cluster_id):
                 self._assigned(starts, cluster_id)
@@ -236,17 +236,17 @@ class Pipeline:
                 if error is None and accepted:
                     self._access_again({GROUP})
             case EndOffsets(offsets):
-                self._kafka_trouble = None if offsets else self._kafka_trouble
+                self._kafka_problem = None if offsets else self._kafka_problem
                 for partition, end in offsets.items():
                     if (notes := self._notes.get(partition)) is not None:
                         notes.end_offset = end
             case PartitionFailed(partition, reason, remedy):
                 if (notes := self._notes.get(partition)) is not None:
-                    notes.trouble = f"{reason}; {remedy}"
+                    notes.problem = f"{reason}; {remedy}"
                 self._reporter.partition_failed(partition, reason, remedy)
-            case KafkaTrouble(kind, detail):
-                self._kafka_trouble = detail
-                self._reporter.kafka_trouble(kind, detail)
+            case KafkaProblem(kind, detail):
+                self._kafka_problem = detail
+                self._reporter.kafka_problem(kind, detail)
             case AccessDenied(what, detail):
                 self._denied[what] = detail
                 self._reporter.access_denied(what, detail)
@@ -309,9 +309,9 @@ class Pipeline:
                     self._writes.append(action)
                     self._write_at = now  # or a look-up could overtake it
                     self._intake.forgotten(lane.user)
-                case Bury():
-                    self._reporter.buried(action)
-                    self._graveyard.bury(action)
+                case WriteDeadLetter():
+                    self._reporter.dead_lettered(action)
+                    self._dead_letters.dead_letter(action)
                 case _:
                     assert_never(action)
         if self._writes and now >= self._write_at:
@@ -321,18 +321,18 @@ class Pipeline:
 
     def _halt(self) -> None:
         for partition, assignment in self._sequencer.assignments.items():
-            if assignment.halted is not None and self._notes[partition].trouble is None:
-                self._notes[partition].trouble = assignment.halted
+            if assignment.halted is not None and self._notes[partition].problem is None:
+                self._notes[partition].problem = assignment.halted
                 self._source.rest(partition)
                 self._sequencer.empty(assignment)
                 self._intake.forget(assignment)
                 self._reporter.halted(partition, assignment.halted)
 
     def _watch_leases(self, now: float) -> None:
-        trouble = self._commits.trouble(self._sequencer.assignments.values(), now)
-        if (trouble is None) != (self._group_trouble is None):
-            self._reporter.group_answers(trouble)
-        self._group_trouble = trouble
+        problem = self._commits.problem(self._sequencer.assignments.values(), now)
+        if (problem is None) != (self._group_problem is None):
+            self._reporter.group_answers(problem)
+        self._group_problem = problem
 
     def _grant(self) -> None:
         """Let the source hand over as much as the buffer takes."""
@@ -369,7 +369,7 @@ class Pipeline:
     def _state_news(self, news: StateOpened | StateRestoring | StateWritten, now: float) -> None:
         match news:
             case StateOpened(assignment, users):
-                self._state_troubles.pop("not_written", None)
+                self._state_problems.pop("not_written", None)
                 # A dropped one: this was on its way here when the partition was taken away.
                 if not assignment.dropped and (notes := self._notes.get(assignment.partition)) is not None:
                     notes.identified_users = users
@@ -381,20 +381,20 @@ class Pipeline:
                     notes.restore_remaining = remaining
             case StateWritten(lanes, counts):
                 if lanes:
-                    self._state_troubles.pop("not_written", None)
+                    self._state_problems.pop("not_written", None)
                 for partition, users in counts.items():
                     if (notes := self._notes.get(partition)) is not None:
                         notes.identified_users = users
                 for lane in lanes:
                     self._sequencer.recorded(lane, now)
 
-    def _state_trouble(self, news: StateProblem | StateMended) -> None:
-        if isinstance(news, StateMended):
-            self._state_troubles.pop(news.kind, None)
-            self._reporter.state_mended(news.kind)
+    def _state_problem(self, news: StateProblem | StateFixed) -> None:
+        if isinstance(news, StateFixed):
+            self._state_problems.pop(news.kind, None)
+            self._reporter.state_fixed(news.kind)
             return
         if news.kind in STATE_TOPIC_PROBLEMS:
-            self._state_troubles[news.kind] = news.detail
+            self._state_problems[news.kind] = news.detail
         self._reporter.state_problem(news.kind, news.detail)
 
     def _forget(self, partitions: Sequence[Partition], reason: HandBack) -> None:
@@ -437,11 +437,11 @@ class Pipeline:
             in_flight_limit=gate.window,
             destination_state=gate.state,
             destination_reason=gate.reason,
-            dead_letter_trouble=self._dead_letter_trouble,
-            kafka_trouble=self._kafka_trouble,
-            group_trouble=self._group_trouble,
-            registry_trouble=self._registry_trouble,
-            state_trouble="; ".join(self._state_troubles.values()) or None,
+            dead_letter_problem=self._dead_letter_problem,
+            kafka_problem=self._kafka_problem,
+            group_problem=self._group_problem,
+            registry_problem=self._registry_problem,
+            state_problem="; ".join(self._state_problems.values()) or None,
             denied=tuple(self._denied.values()),
             awaiting_schemas=tuple(self._intake.waiting_partitions),
         )

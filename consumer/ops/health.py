@@ -1,6 +1,6 @@
 """Snapshot → alive? ready? what to show. Pure. Live never depends on Kafka or on the destination.
 
-A restart mends neither.
+A restart fixes neither.
 """
 
 from __future__ import annotations
@@ -45,25 +45,25 @@ def readiness(snapshot: Snapshot) -> Health:
         return Health(False, "starting", ["the consumer group has not answered yet"])
     restoring = [str(view.partition) for view in snapshot.partitions if view.restoring]
     if restoring:
-        trouble = [snapshot.state_trouble] if snapshot.state_trouble else []
-        return Health(False, "restoring", [f"reading the state of {', '.join(restoring)}", *trouble])
+        problem = [snapshot.state_problem] if snapshot.state_problem else []
+        return Health(False, "restoring", [f"reading the state of {', '.join(restoring)}", *problem])
     if snapshot.destination_state is State.STOPPED:
         return Health(False, "stopped", [f"the destination is stopped: {snapshot.destination_reason}"])
-    reasons = [f"{view.partition}: {view.trouble}" for view in snapshot.partitions if view.trouble]
+    reasons = [f"{view.partition}: {view.problem}" for view in snapshot.partitions if view.problem]
     if snapshot.destination_state is not State.DELIVERING:
         reasons.append(f"the destination is {snapshot.destination_state.value}: {snapshot.destination_reason}")
-    if snapshot.kafka_trouble:
-        reasons.append(f"Kafka: {snapshot.kafka_trouble}")
+    if snapshot.kafka_problem:
+        reasons.append(f"Kafka: {snapshot.kafka_problem}")
     reasons += snapshot.denied
-    if snapshot.state_trouble:
-        reasons.append(f"the state topic: {snapshot.state_trouble}")
-    if snapshot.group_trouble:
-        reasons.append(snapshot.group_trouble)
-    if snapshot.registry_trouble and snapshot.awaiting_schemas:
+    if snapshot.state_problem:
+        reasons.append(f"the state topic: {snapshot.state_problem}")
+    if snapshot.group_problem:
+        reasons.append(snapshot.group_problem)
+    if snapshot.registry_problem and snapshot.awaiting_schemas:
         waiting = ", ".join(map(str, snapshot.awaiting_schemas))
-        reasons.append(f"the schema registry: {snapshot.registry_trouble}; {waiting} wait for a schema")
-    if snapshot.dead_letter_trouble:
-        reasons.append(f"dead letters can't be written: {snapshot.dead_letter_trouble}")
+        reasons.append(f"the schema registry: {snapshot.registry_problem}; {waiting} wait for a schema")
+    if snapshot.dead_letter_problem:
+        reasons.append(f"dead letters can't be written: {snapshot.dead_letter_problem}")
     return Health(True, "degraded" if reasons else "ready", reasons)
 
 
@@ -106,7 +106,7 @@ def _partition(view: PartitionView, wall_seconds: float) -> dict[str, Any]:
         "restoring": view.restoring,
         "restore_remaining": view.restore_remaining,
         "identified_users": view.identified_users,
-        "trouble": view.trouble,
+        "problem": view.problem,
     }
 
 

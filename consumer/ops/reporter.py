@@ -14,7 +14,7 @@ from consumer.customfit.answers import Result
 from consumer.kafka.client import KafkaUnavailable
 from consumer.ops.logs import RepeatLimiter, fields
 from consumer.ops.metrics import Metrics
-from consumer.sequencing.actions import Bury
+from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.events import DeadLetterReason, Misdirected, Partition, Refused, Rejected, Unavailable
 from consumer.sequencing.gate import Gate, State
 from consumer.sequencing.lanes import Delivery, DeliveryKind
@@ -40,12 +40,12 @@ class Reporter:
         """A record can't be read or is not for sending."""
         self._metrics.error("decode", rejected.reason.value)
 
-    def registry_trouble(self, detail: str) -> None:
+    def registry_problem(self, detail: str) -> None:
         """The schema registry does not answer: partitions wait for it."""
         self._metrics.error("decode", "registry")
         self._say_once("registry", f"the schema registry: {detail}; it is asked again, and what needs it waits")
 
-    def buried(self, action: Bury) -> None:
+    def dead_lettered(self, action: WriteDeadLetter) -> None:
         """A record goes to the dead-letter topic."""
         record = action.record
         if action.reason in (DeadLetterReason.REFUSED, DeadLetterReason.GAVE_UP):
@@ -100,7 +100,7 @@ class Reporter:
                 log.warning("the destination is unavailable: %s; events wait and are sent when it is back", gate.reason)
             case State.STOPPED:
                 log.error(
-                    "the destination is stopped: %s; nothing is lost, events wait until this is mended", gate.reason
+                    "the destination is stopped: %s; nothing is lost, events wait until this is fixed", gate.reason
                 )
 
     # ------------------------------------------------------------------ Kafka, state, dead letters
@@ -120,10 +120,10 @@ class Reporter:
             self._metrics.error("commit", "failed")
             self._say(logging.WARNING, "commit", f"a commit failed: {error}")
 
-    def group_answers(self, trouble: str | None) -> None:
+    def group_answers(self, problem: str | None) -> None:
         """Say once when events wait for the group's word, and once when they no longer do."""
-        if trouble is not None:
-            log.warning("%s", trouble)
+        if problem is not None:
+            log.warning("%s", problem)
         else:
             log.info("no event waits for the group any longer")
 
@@ -132,7 +132,7 @@ class Reporter:
         self._metrics.error("commit", "metadata")
         log.warning("the commit metadata of %s is not ours for its offset and is ignored", partition)
 
-    def kafka_trouble(self, kind: str, detail: str) -> None:
+    def kafka_problem(self, kind: str, detail: str) -> None:
         """The Kafka client reports something it is working on."""
         self._metrics.error("kafka", "client")
         self._say_once(f"kafka {kind}", f"Kafka: {detail}; the client tries again")
@@ -175,7 +175,7 @@ class Reporter:
                 text = detail
         self._say(logging.ERROR, f"state {kind}", text)
 
-    def state_mended(self, kind: str) -> None:
+    def state_fixed(self, kind: str) -> None:
         """What was said to be tried again has worked."""
         log.info("the state topic is %s again", "read" if kind == "not_read" else "as large as its source")
 

@@ -212,7 +212,7 @@ class _TooLarge(Exception):
 
 
 class _Request(io.RawIOBase):
-    """What a client sends, up to a total time and size. A plain socket time-out starts anew with every byte."""
+    """What a client sends, up to a total time and size. A plain socket time-out starts again with every byte."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection

@@ -38,7 +38,7 @@ class PartitionView:
     restore_remaining: int | None
     """Records of its state that are still to be read; None where that is not known, or it is not restoring."""
     identified_users: int
-    trouble: str | None
+    problem: str | None
 
     @property
     def lag_events(self) -> int | None:
@@ -60,7 +60,7 @@ class PartitionNotes:
     restoring: bool = True
     restore_remaining: int | None = None
     identified_users: int = 0
-    trouble: str | None = None
+    problem: str | None = None
 
 
 def view(assignment: Assignment, notes: PartitionNotes) -> PartitionView:
@@ -76,7 +76,7 @@ def view(assignment: Assignment, notes: PartitionNotes) -> PartitionView:
         restoring=notes.restoring,
         restore_remaining=notes.restore_remaining,
         identified_users=notes.identified_users,
-        trouble=notes.trouble,
+        problem=notes.problem,
     )
 
 
@@ -101,14 +101,14 @@ class Snapshot:
     in_flight_limit: int
     destination_state: State
     destination_reason: str
-    dead_letter_trouble: str | None = None
-    kafka_trouble: str | None = None
-    group_trouble: str | None = None
+    dead_letter_problem: str | None = None
+    kafka_problem: str | None = None
+    group_problem: str | None = None
     """Why nothing is sent although the destination would take it: see lease.py."""
-    registry_trouble: str | None = None
+    registry_problem: str | None = None
     awaiting_schemas: tuple[Partition, ...] = ()
     """Whose next record waits for its schema."""
-    state_trouble: str | None = None
+    state_problem: str | None = None
     """Why the state topic can't be read or written."""
     denied: tuple[str, ...] = ()
     """What the cluster's access lists keep us from."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from consumer.avro.wire_format import SchemaRef
 from consumer.customfit.answers import Answer
-from consumer.sequencing.actions import Bury, Forget, Remember
+from consumer.sequencing.actions import Forget, Remember, WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.offsets import CommitPoint
@@ -48,10 +48,10 @@ class States(Protocol):
         """Write; `StateWritten` follows."""
 
 
-class Graveyard(Protocol):
+class DeadLetterSink(Protocol):
     """The dead-letter topic (dead_letters.py)."""
 
-    def bury(self, action: Bury) -> None:
+    def dead_letter(self, action: WriteDeadLetter) -> None:
         """Write one dead letter; `DeadLettered` follows."""
 
 

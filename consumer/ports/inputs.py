@@ -15,7 +15,7 @@ import msgspec
 from consumer.avro.known_schemas import Read
 from consumer.avro.wire_format import SchemaRef
 from consumer.customfit.answers import Answer
-from consumer.sequencing.actions import Bury
+from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, Record, User
 from consumer.sequencing.lanes import Delivery, Lane
@@ -95,7 +95,7 @@ class PartitionFailed:
 
 
 @dataclass(slots=True, frozen=True)
-class KafkaTrouble:
+class KafkaProblem:
     """The client reports an error that it is working on by itself."""
 
     kind: str
@@ -163,7 +163,7 @@ class StateProblem:
 
 
 @dataclass(slots=True, frozen=True)
-class StateMended:
+class StateFixed:
     """What was told as a problem of this kind works again."""
 
     kind: str
@@ -181,7 +181,7 @@ class Responded(msgspec.Struct, frozen=True, eq=False):
 class DeadLettered:
     """A dead letter is acknowledged by all in-sync replicas."""
 
-    action: Bury
+    action: WriteDeadLetter
 
 
 @dataclass(slots=True, frozen=True)
@@ -209,7 +209,7 @@ class SchemaMissing:
 
 
 @dataclass(slots=True, frozen=True)
-class RegistryTrouble:
+class RegistryProblem:
     """The registry did not answer and is asked again; what waits for a schema waits on."""
 
     detail: str
@@ -229,7 +229,7 @@ Input = (
     | Committed
     | EndOffsets
     | PartitionFailed
-    | KafkaTrouble
+    | KafkaProblem
     | AccessDenied
     | ThreadEnded
     | StateOpened
@@ -237,13 +237,13 @@ Input = (
     | StateRestoring
     | StateWritten
     | StateProblem
-    | StateMended
+    | StateFixed
     | Responded
     | DeadLettered
     | DeadLetterFailed
     | SchemaFound
     | SchemaMissing
-    | RegistryTrouble
+    | RegistryProblem
     | Stop
 )
 Post = Callable[[Input], None]

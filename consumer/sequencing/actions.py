@@ -24,8 +24,8 @@ class Forget:
 
 
 @dataclass(slots=True, frozen=True, eq=False)
-class Bury:
-    """Put the record into the dead-letter topic; answer with `Sequencer.buried` once all replicas have it."""
+class WriteDeadLetter:
+    """Put the record into the dead-letter topic; answer with `Sequencer.dead_lettered` once all replicas have it."""
 
     assignment: Assignment
     record: Record
@@ -36,4 +36,4 @@ class Bury:
     attempts: int = 0
 
 
-Action = Remember | Forget | Bury
+Action = Remember | Forget | WriteDeadLetter

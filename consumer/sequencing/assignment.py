@@ -117,7 +117,7 @@ class Assignment:
         self._ended += events
         self._sent.add(DEAD if dead_letter else GOOD, events)
 
-    def may_bury(self, ratio_max: float) -> bool:
+    def may_dead_letter(self, ratio_max: float) -> bool:
         """Whether the dead letters noted so far, the last one included, are not too many.
 
         The guard against dead-lettering a whole topic because of one wrong setting: a share of the last 1,000 events

@@ -63,7 +63,7 @@ class CommitSchedule:
     def _is_to_renew(self, assignment: Assignment, now: float) -> bool:
         return assignment.waits and now - assignment.leased_at >= self._lease.renew_seconds
 
-    def trouble(self, assignments: Iterable[Assignment], now: float) -> str | None:
+    def problem(self, assignments: Iterable[Assignment], now: float) -> str | None:
         """Why partitions wait for the group's word, for people; None while they do not, or only for a moment."""
         if self._tried_since is None or now - self._tried_since < SILENCE_SECONDS:
             return None

@@ -50,7 +50,7 @@ class Receipt(NamedTuple):
     """Names a dead letter, for ever: which record, and how many times it had been replayed before.
 
     Not the dead letter's own place: a crash between the dead letter and its commit leaves two of them, and one replay
-    is enough. The timestamp in the origin tells records apart when a topic was deleted and made anew.
+    is enough. The timestamp in the origin tells records apart when a topic was deleted and made again.
     """
 
     origin: Origin

@@ -8,7 +8,6 @@ from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition
 from consumer.sequencing.offsets import CommitPoint
 
-
 Drained = Callable[[dict[Partition, CommitPoint]], None]
 """Takes what to commit."""
 

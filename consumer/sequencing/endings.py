@@ -8,7 +8,7 @@ The order of steps is the guarantee. A user's first identify, or an introduction
     4. its offset is committable      (OffsetTracker)
     5. its offset is committed
 
-A dead letter: `Bury` is acknowledged by all in-sync replicas, then 3, 4, 5.
+A dead letter: `WriteDeadLetter` is acknowledged by all in-sync replicas, then 3, 4, 5.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from consumer.sequencing.accounting import Account, End, Reason
-from consumer.sequencing.actions import Action, Bury, Forget, Remember
+from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import DeadLetterReason, Event, HandBack, Kind, Record, SkipReason
 from consumer.sequencing.lanes import Lane
@@ -80,7 +80,7 @@ class Endings:
         lane.assignment.unrecorded -= len(lane.unrecorded)
         lane.unrecorded = ()
 
-    def bury(  # noqa: PLR0917  these are the fields of one value
+    def dead_letter(  # noqa: PLR0917  these are the fields of one value
         self,
         assignment: Assignment,
         record: Record,
@@ -95,18 +95,18 @@ class Endings:
             assignment.note_unsent_end(dead_letter=True)
         else:
             assignment.note_sent_end(dead_letter=reason is not DeadLetterReason.UNIDENTIFIED)
-        if reason is not DeadLetterReason.UNIDENTIFIED and not assignment.may_bury(self._dead_letter_ratio_max):
+        if reason is not DeadLetterReason.UNIDENTIFIED and not assignment.may_dead_letter(self._dead_letter_ratio_max):
             assignment.halted = (
                 f"more than {self._dead_letter_ratio_max:.0%} of its recent records would be dead letters "
                 f"(last: {detail}); if that is right, raise CUSTOMFIT_DEAD_LETTER_RATIO_MAX and restart"
             )
             return False
         assignment.unacknowledged += 1
-        self.actions.append(Bury(assignment, record, reason, detail, status, body, attempts))
+        self.actions.append(WriteDeadLetter(assignment, record, reason, detail, status, body, attempts))
         return True
 
-    def buried(self, action: Bury) -> None:
-        """A `Bury` is acknowledged."""
+    def dead_lettered(self, action: WriteDeadLetter) -> None:
+        """A `WriteDeadLetter` is acknowledged."""
         action.assignment.unacknowledged -= 1
         self._finish(action.assignment, action.record, End.DEAD_LETTERED, action.reason)
 

@@ -28,7 +28,7 @@ MARGIN_SECONDS: Final = 1.0
 SHARE_MIN: Final = 1 / 3
 """The lease has at least this share of the session, or a late commit or two would stop all sending."""
 STATE_WRITE_SECONDS: Final = 10.0
-"""How long a record may be on its way to the state topic, before it is given up and written anew if it still counts."""
+"""How long a record may be on its way to the state topic. Then it is given up, and written again if it still counts."""
 RENEWALS: Final = 3
 """In one lease, so that two may fail."""
 

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Final, Literal, assert_never
 
 from consumer.sequencing.accounting import Account
-from consumer.sequencing.actions import Action, Bury
+from consumer.sequencing.actions import Action, WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.commits import unrecorded_events
 from consumer.sequencing.endings import Endings
@@ -161,7 +161,7 @@ class Sequencer:
                 case Skipped(reason=skip_reason):
                     self._endings.skip(assignment, item.record, skip_reason)
                 case Rejected(reason=reason, detail=detail):
-                    self._endings.bury(assignment, item.record, reason, detail)
+                    self._endings.dead_letter(assignment, item.record, reason, detail)
                 case _:
                     assert_never(item)
 
@@ -217,9 +217,9 @@ class Sequencer:
         if not lane.assignment.dropped and not lane.recording and lane.status is LaneStatus.IDLE:
             self._arm(lane, now)
 
-    def buried(self, action: Bury) -> None:
+    def dead_lettered(self, action: WriteDeadLetter) -> None:
         """A dead letter is acknowledged."""
-        self._endings.buried(action)
+        self._endings.dead_lettered(action)
 
     # ------------------------------------------------------------------ out
 
@@ -309,7 +309,7 @@ class Sequencer:
                     lane.put_back(*reversed(delivery.halves()))
                 else:
                     detail = f"the destination answered {status}"
-                    self._bury(delivery, DeadLetterReason.REFUSED, detail, status, body)
+                    self._dead_letter(delivery, DeadLetterReason.REFUSED, detail, status, body)
             case Misdirected():
                 self.gate.misdirected(outcome, now)
                 lane.put_back(delivery)
@@ -338,7 +338,7 @@ class Sequencer:
             delivery.lane.put_back(*reversed(delivery.halves()))
         else:
             detail = f"failing for {delivery.failing_seconds:.0f} s while other users succeed: {outcome.cause}"
-            self._bury(delivery, DeadLetterReason.GAVE_UP, detail)
+            self._dead_letter(delivery, DeadLetterReason.GAVE_UP, detail)
 
     def _failed_alone_seconds(self, delivery: Delivery, now: float) -> float:
         """Seconds since its last failure, if another request succeeded since then; 0 in an outage.
@@ -361,14 +361,16 @@ class Sequencer:
         full = events >= BUFFER_FULL * rules.buffer_events_max or size_bytes >= BUFFER_FULL * rules.buffer_bytes_max
         return full or self.outgrows_commits
 
-    def _bury(
+    def _dead_letter(
         self, delivery: Delivery, reason: DeadLetterReason, detail: str, status: int | None = None, body: bytes = b""
     ) -> None:
         """Dead-letter the one event of a request; of an introduction, the event behind it."""
         lane, event = delivery.lane, delivery.events[0]
         if lane.assignment.dropped:
             return
-        if not self._endings.bury(lane.assignment, event.record, reason, detail, status, body, delivery.attempts):
+        if not self._endings.dead_letter(
+            lane.assignment, event.record, reason, detail, status, body, delivery.attempts
+        ):
             lane.put_back(delivery)
         elif delivery.kind is DeliveryKind.INTRODUCTION:
             behind = lane.popleft()
@@ -402,7 +404,7 @@ class Sequencer:
                 self._make_ready(lane)
                 return
             detail = "no identify came for this user"
-            if not self._endings.bury(lane.assignment, head.record, DeadLetterReason.UNIDENTIFIED, detail):
+            if not self._endings.dead_letter(lane.assignment, head.record, DeadLetterReason.UNIDENTIFIED, detail):
                 return
             lane.popleft()
         if not (lane.recording or lane.reserved):

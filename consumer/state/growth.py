@@ -105,7 +105,7 @@ class Growth:
         self._due.pop(partition, None)
 
     @property
-    def is_troubled(self) -> bool:
+    def has_problem(self) -> bool:
         """Whether a partition waits that was refused before."""
         return bool(self._failures)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 
-class Answer(NamedTuple):
+class StateOfUser(NamedTuple):
     """What is known of a user at one destination."""
 
     identified_at_ms: dict[int, int]
@@ -32,10 +32,10 @@ class Answer(NamedTuple):
 
 def look_up(
     reader: TopicReader, settings: Settings, user: User, stretches: Mapping[int, Bounds], advance: Callable[[int], None]
-) -> Answer:
+) -> StateOfUser:
     """Read the state topic. Raises KafkaUnavailable."""
     wanted = encode_key(StateKey(settings.destination_name, user))
-    answer = Answer({}, {})
+    answer = StateOfUser({}, {})
     for record in reader.read(settings.state_topic, stretches):
         if record.key == wanted:
             number = record.partition.number

@@ -120,8 +120,8 @@ class PartitionState:
             for key, offset in sorted(written.items(), key=itemgetter(1)):
                 self._pass(key, offset)
 
-    def read_anew(self) -> None:
-        """The store has started anew: read all of the topic again."""
+    def read_again(self) -> None:
+        """The store has started again: read all of the topic again."""
         self.restoring = True
         self.next_offset = self.records_read = 0
         self._has_gap = False

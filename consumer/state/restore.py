@@ -96,7 +96,7 @@ class StateReader:
     def read(self, now: float) -> tuple[dict[int, Slice], dict[int, KafkaError]]:
         """The next records, and of which partitions there are none: an error that the client is working on."""
         assert self._consumer is not None, "nothing is being read"
-        troubles: dict[int, KafkaError] = {}
+        problems: dict[int, KafkaError] = {}
         slices: dict[int, Slice] = {}
         for message in self._consumer.consume(SLICE_RECORDS_MAX, SLICE_SECONDS):
             number = message.partition()
@@ -114,7 +114,7 @@ class StateReader:
             elif error.code() in OUT_OF_RANGE:
                 slices.setdefault(number, Slice()).out_of_range = True
             else:
-                troubles[number] = error
+                problems[number] = error
         for number, offset in self._fetched_to.items():
             if self._is_end(number, offset, now):
                 part = slices.setdefault(number, Slice())
@@ -124,8 +124,8 @@ class StateReader:
         self._heard_at.update(dict.fromkeys(slices, now))
         for number, heard_at in self._heard_at.items():
             if now - heard_at >= SILENCE_SECONDS:
-                troubles.setdefault(number, self._error or KafkaError(KafkaError._TIMED_OUT))
-        return slices, {number: error for number, error in troubles.items() if number not in slices}
+                problems.setdefault(number, self._error or KafkaError(KafkaError._TIMED_OUT))
+        return slices, {number: error for number, error in problems.items() if number not in slices}
 
     def _is_end(self, number: int, offset: int, now: float) -> bool:
         """Whether the topic ends where a fetch says so. A leader that knows answers in milliseconds."""

@@ -70,7 +70,7 @@ class Store:
             if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
                 self._do_without(error)  # a full or read-only disk: the file itself may be good
             else:  # SQLITE_ERROR: it has other tables than it should
-                self.start_anew(str(error))
+                self.start_again(str(error))
 
     def _read(self, age_seconds_max: float) -> None:
         self._destination_ids.clear()
@@ -154,7 +154,7 @@ class Store:
         self.next_offset = None
         self.users = 0
 
-    def start_anew(self, problem: str) -> None:
+    def start_again(self, problem: str) -> None:
         """Set the file aside and go on with an empty one."""
         self._replace(problem)
         try:
@@ -211,7 +211,7 @@ class Store:
         for suffix in ("-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         self._set_aside(
-            f"{self.path} is not a usable state file ({problem}); it is now {aside.name} and the state is read anew"
+            f"{self.path} is not a usable state file ({problem}); it is now {aside.name} and the state is read again"
         )
 
 

@@ -25,7 +25,7 @@ from consumer.ports.inputs import (
     LookedUp,
     PartitionFailed,
     Post,
-    StateMended,
+    StateFixed,
     StateOpened,
     StateProblem,
     StateRestoring,
@@ -64,10 +64,10 @@ class UserStates:
     def __init__(self, settings: Settings, post: Post) -> None:
         self._settings = settings
         self._destination = settings.destination_name
-        self._lease_seconds = settings.state_lease.seconds  # read out of the Kafka properties: not for each user anew
+        self._lease_seconds = settings.state_lease.seconds  # read out of the Kafka properties: not for each user again
         self._post = post
         self._states: dict[Partition, PartitionState] = {}
-        self._tenures: dict[Partition, Assignment] = {}
+        self._assignments: dict[Partition, Assignment] = {}
         """What is to be open. Without a state: when the topic has got a partition for it."""
         self._replays: dict[Partition, Assignment] = {}
         """Those that wait for the source's states, where their users are looked for."""
@@ -150,7 +150,7 @@ class UserStates:
             self._read(now)
         self._unread &= self._reader.reading
         if not self._unread:
-            self._mended("not_read")
+            self._fixed("not_read")
         if not self._reader.reading:
             self._reader.close()
         if self._replays and not any(state.restoring for state in self._states.values()):
@@ -167,9 +167,9 @@ class UserStates:
             for write in again:
                 self._produce_again(write)
         for partition in self._growth.due(now):
-            self._open(self._tenures[partition])
-        if not self._growth.is_troubled:
-            self._mended("not_grown")
+            self._open(self._assignments[partition])
+        if not self._growth.has_problem:
+            self._fixed("not_grown")
 
     def _produce_again(self, write: Write) -> None:
         state = self._states.get(write.state.partition)
@@ -200,7 +200,7 @@ class UserStates:
         if partition.topic != self._settings.kafka_topic:  # of a replay nothing is kept
             self._replays[partition] = assignment
             return
-        self._tenures[partition] = assignment
+        self._assignments[partition] = assignment
         if partition.number >= self._topic.partitions:
             self._growth.start(partition)
             return
@@ -222,7 +222,7 @@ class UserStates:
         self._work.put(partial(self._grown, partition, partitions, error))
 
     def _grown(self, partition: Partition, partitions: int, error: BaseException | None) -> None:
-        assignment = self._tenures.get(partition)
+        assignment = self._assignments.get(partition)
         if error is None:
             self._topic = self._topic._replace(partitions=max(partitions, self._topic.partitions))
             if assignment is not None:
@@ -237,18 +237,18 @@ class UserStates:
                 self._post(PartitionFailed(partition, problem, "start it again"))
 
     def _tell(self, kind: str, detail: str) -> None:
-        """Say it once, until it is mended."""
+        """Say it once, until it is fixed."""
         if kind not in self._told:
             self._told.add(kind)
             self._post(StateProblem(kind, detail))
 
-    def _mended(self, kind: str) -> None:
+    def _fixed(self, kind: str) -> None:
         if kind in self._told:
             self._told.discard(kind)
-            self._post(StateMended(kind))
+            self._post(StateFixed(kind))
 
     def _close(self, partition: Partition) -> None:
-        self._tenures.pop(partition, None)
+        self._assignments.pop(partition, None)
         self._replays.pop(partition, None)
         self._growth.done(partition)
         state = self._states.pop(partition, None)
@@ -336,7 +336,7 @@ class UserStates:
 
         While it is given up, what was sent on lease is recorded, however old the last word is: none is asked for then.
         """
-        assignment = self._tenures[partition]
+        assignment = self._assignments[partition]
         return assignment.open and time.monotonic() - assignment.leased_at >= self._lease_seconds
 
     def _later(self, write: Write) -> None:
@@ -355,7 +355,7 @@ class UserStates:
     def _written(self, write: Write, offset: int | None, error: KafkaError | None) -> None:
         if error is not None or offset is None:
             if error is not None and is_fatal(error):
-                raise KafkaException(error)  # this producer will never work again: end, and be started anew
+                raise KafkaException(error)  # this producer will never work again: end, and be started again
             detail = f"{self._topic.name}: {self._explained(error, 'Write') if error else 'no offset'}"
             self._post(StateProblem("not_written", detail))
             self._later(write)
@@ -376,7 +376,7 @@ class UserStates:
 
     def _explained(self, error: KafkaError, operation: str) -> str:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            return f"{error.str()}; if it was deleted, start all members again: that makes it anew"
+            return f"{error.str()}; if it was deleted, start all members again: that makes it again"
         return explained(self._settings, error, Right(operation, "topic", self._topic.name))
 
     # ------------------------------------------------------------------ the stores
@@ -402,21 +402,21 @@ class UserStates:
         if isinstance(error, sqlite3.OperationalError):
             self._post(StateProblem("not_stored", f"{state.partition}: {error}"))
             return
-        self._start_anew(state, str(error))
+        self._start_again(state, str(error))
 
-    def _start_anew(self, state: PartitionState, problem: str) -> None:
+    def _start_again(self, state: PartitionState, problem: str) -> None:
         """An empty store, and all of the topic once more."""
-        state.store.start_anew(problem)
-        state.read_anew()
+        state.store.start_again(problem)
+        state.read_again()
         self._reader.stop(state.partition.number)
         self._reader.start(state.partition.number, None, time.monotonic())
 
     # ------------------------------------------------------------------ reading the topic
 
     def _read(self, now: float) -> None:
-        slices, troubles = self._reader.read(now)
-        self._unread = (self._unread | troubles.keys()) - slices.keys()
-        for error in troubles.values():
+        slices, problems = self._reader.read(now)
+        self._unread = (self._unread | problems.keys()) - slices.keys()
+        for error in problems.values():
             self._tell("not_read", f"{self._topic.name}: {self._explained(error, 'Read')}")
         for state in list(self._states.values()):
             part = slices.get(state.partition.number)
@@ -434,7 +434,7 @@ class UserStates:
         if part.unknown is not None:
             self._post(StateProblem("unknown_record", f"{self._topic.name}: {part.unknown}"))
         if part.out_of_range:
-            self._start_anew(
+            self._start_again(
                 state, f"{self._topic.name} does not hold offset {state.next_offset}, where it would go on"
             )
             return
@@ -446,4 +446,4 @@ class UserStates:
             level = logging.INFO if seconds > SLOW_RESTORE_SECONDS else logging.DEBUG
             told = "the state of %s is ready: %d identified users; %d records were read in %.1f s"
             log.log(level, told, partition, state.users, state.records_read, seconds)
-            self._post(StateOpened(self._tenures[partition], state.users))
+            self._post(StateOpened(self._assignments[partition], state.users))

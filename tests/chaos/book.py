@@ -1,4 +1,4 @@
-"""The evidence, indexed: when each record ended, when a commit said so, who owned what when, who was in trouble."""
+"""The evidence, indexed: when each record ended, when a commit said so, who owned what when, who had a problem."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ GAP_SECONDS: Final = 1.0
 """Without a sample for longer, the brokers were away."""
 SESSION_SECONDS: Final = 6.0
 AFTER_KAFKA_SECONDS: Final = SESSION_SECONDS + 6.0
-"""So long after a network between it and the brokers is mended a member may still lose its partitions."""
+"""So long after a network between it and the brokers is fixed a member may still lose its partitions."""
 REBALANCE_SECONDS: Final = 3.0
 """From when the last one is there or given up until everybody knows what is theirs: one heartbeat interval."""
 AFTER_HTTP_SECONDS: Final = 0.5
-"""What a proxy held back arrives when the network is mended."""
+"""What a proxy held back arrives when the network is fixed."""
 
 
 class Interval(NamedTuple):
@@ -38,7 +38,7 @@ class Interval(NamedTuple):
     what: str
 
     def concerns(self, sender: str) -> bool:
-        """Whether this process was in trouble."""
+        """Whether this process had a problem."""
         return self.slot in ("", sender, sender.partition(".")[0])
 
 

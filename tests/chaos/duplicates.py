@@ -96,7 +96,7 @@ def _overlaps(interval: Interval, request: Accepted) -> bool:
 def bound(book: Book) -> int:
     """How many events the run's faults allow to be sent again: each delivery of one that was at risk counts once.
 
-    At risk is what was not answered, or may not have been; what was delivered by an owner who then was in trouble, may
+    At risk is what was not answered, or may not have been; what was delivered by an owner who had a problem then, may
     have lost the partition, and had not committed it; and whatever came from somebody who did not have the partition.
     """
     count = 0
@@ -113,11 +113,11 @@ def _at_risk(book: Book, record: Produced, request: Accepted) -> bool:
     if any(interval.concerns(request.sender) and _overlaps(interval, request) for interval in book.unanswered):
         return True
     recorded_at = book.recorded_at.get((record.partition, record.offset), math.inf)
-    is_trouble = any(
+    has_problem = any(
         interval.concerns(request.sender) and request.arrived_at <= interval.ends and interval.begins < recorded_at
         for interval in book.unclean
     )
-    if not is_trouble:
+    if not has_problem:
         has_lost = book.has_lost(record.partition, request.sender, request.accepted_at, recorded_at)
         return has_lost is not False and _held_up(book, record, request) is not None
     # An owner that loses its partitions and gets them back under the same name is seen only by its overdue commit.

@@ -28,7 +28,7 @@ class Column(Enum):
     BACK = "commit back"
     DUPLICATE = "duplicate without cause"
     STUCK = "stuck"
-    """The lag did not go to 0 after all was mended; or records were neither finished nor committed."""
+    """The lag did not go to 0 after all was fixed; or records were neither finished nor committed."""
     DIED = "died"
     """A member ended by itself, hung when told to stop, or ended in another way than it should."""
     KAFKA = "kafka"

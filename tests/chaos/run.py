@@ -1,7 +1,7 @@
 """The chaos harness: `make chaos SEED=7 MINUTES=2`.
 
 Real brokers, real members of one group, an emulator that keeps a ledger, and a network in between that fails; for as
-long as asked everything goes wrong as the seed says, then all is mended, the lag must go to 0, and the verifier
+long as asked everything goes wrong as the seed says, then all is fixed, the lag must go to 0, and the verifier
 accounts for every record from evidence in which the consumer has no part. In liveness mode one member stays stopped
 for ever.
 """
@@ -33,7 +33,7 @@ DEAD_LETTERS: Final = f"{TOPIC}.customfit-dlq"
 TICK_SECONDS: Final = 0.02
 PROGRESS_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 4.0
-"""After the mending events go on for so long, so that the mended system is seen at work."""
+"""After the mending events go on for so long, so that the fixed system is seen at work."""
 LEAVE_SECONDS: Final = 70.0
 FREEZE_SECONDS: Final = 3.0
 """A step that took longer: the whole machine stood still, as virtual ones sometimes do."""
@@ -100,7 +100,7 @@ class Run:
 
     def _mend(self) -> None:
         stage = self._stage
-        stage.tell("mended")
+        stage.tell("fixed")
         if self._options.mode == "liveness":
             self._follow(2 * SETTLE_SECONDS)
             victim = stage.members[self._options.seed % len(stage.members)]

@@ -67,7 +67,7 @@ class Story:
         ids = (f"introduction-{record.insert_id}",)
         self.accept(record, sender=sender, answered=answered, is_identify=True, insert_ids=ids, digests=(0,))
 
-    def bury(self, record: Produced, reason: str, **changes: Any) -> None:
+    def dead_letter(self, record: Produced, reason: str, **changes: Any) -> None:
         """A dead letter is written."""
         self.pass_time()
         letter = Dead(0, record.offset, reason, self.now, record.checksum, f"[{record.number}, ...]")
@@ -128,8 +128,8 @@ def test_a_run_as_it_should_be_is_accepted(story: Story) -> None:
     story.accept(track, page)
     story.introduce(stranger)
     story.accept(stranger)
-    story.bury(garbage, "invalid_event")
-    story.bury(refused, "refused")
+    story.dead_letter(garbage, "invalid_event")
+    story.dead_letter(refused, "refused")
     story.commit(8)
     verdict = story.verdict()
 
@@ -193,10 +193,10 @@ def test_a_dead_letter_without_cause_is_found(story: Story) -> None:
     """Valid events are no dead letters, and dead letters are what they were, with the reason that fits."""
     identify, garbage, other = story.produce("identify"), story.produce("rejected"), story.produce("rejected")
     story.accept(identify)
-    story.bury(identify, "refused")
-    story.bury(garbage, "undecodable", checksum=1)
-    story.bury(other, "undecodable")
-    story.bury(other, "gave_up")
+    story.dead_letter(identify, "refused")
+    story.dead_letter(garbage, "undecodable", checksum=1)
+    story.dead_letter(other, "undecodable")
+    story.dead_letter(other, "gave_up")
     story.commit(3)
 
     assert {"wrong dead letter": 3} == story.wrong()
@@ -495,11 +495,11 @@ def test_a_network_fault_excuses_only_the_member_it_is_for(story: Story, target:
     assert wrong == story.wrong()
 
 
-@pytest.mark.parametrize(("steps", "wrong"), [(("term", "mended"), {}), (("mended", "term"), {"died": 1})])
-def test_what_was_asked_to_leave_in_trouble_may_leave_unfinished(
+@pytest.mark.parametrize(("steps", "wrong"), [(("term", "fixed"), {}), (("fixed", "term"), {"died": 1})])
+def test_what_was_asked_to_leave_with_a_problem_may_leave_unfinished(
     story: Story, steps: tuple[str, ...], wrong: dict[str, int]
 ) -> None:
-    """75 after the mending is a breach only for who was asked after it: a drain of 12 s may outlast the trouble."""
+    """75 after the mending is a breach only for who was asked after it: a drain of 12 s may outlast the problem."""
     for what in steps:
         story.happen(what, **({"member": "m0.1"} if what == "term" else {}))
     story.pass_time(1)

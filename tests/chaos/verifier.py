@@ -198,8 +198,8 @@ def _history(evidence: Evidence) -> Iterator[Finding]:
     """Member → when; later by as long as it was stopped."""
     stopped: dict[str, float] = {}
     asked: dict[str, bool] = {}
-    """Member → whether all was mended when it was asked to leave: what it could not finish before is no fault."""
-    is_mended = False
+    """Member → whether all was fixed when it was asked to leave: what it could not finish before is no fault."""
+    is_fixed = False
     for at, what, fields in evidence.history:
         match what:
             case "start":
@@ -208,23 +208,23 @@ def _history(evidence: Evidence) -> Iterator[Finding]:
                 stopped[fields["member"]] = at
             case "cont" if fields["member"] in stopped:
                 started[fields["member"]] += at - stopped.pop(fields["member"])
-            case "mended":
-                is_mended = True
+            case "fixed":
+                is_fixed = True
             case "term":
-                asked[fields["member"]] = is_mended
+                asked[fields["member"]] = is_fixed
             case "stuck":
-                yield Finding(Column.STUCK, f"a lag of {fields['lag']} {fields['seconds']:g} s after all was mended")
+                yield Finding(Column.STUCK, f"a lag of {fields['lag']} {fields['seconds']:g} s after all was fixed")
             case "hang":
                 yield Finding(Column.DIED, f"{fields['member']} did not end {fields['seconds']:g} s after SIGTERM")
             case "producer" if fields["code"] != 0:
                 yield Finding(Column.KAFKA, f"the producer ended with {fields['code']}")
             case "exit" if not _may_exit(
-                evidence, fields, started[fields["member"]], at, is_mended=asked.get(fields["member"], is_mended)
+                evidence, fields, started[fields["member"]], at, is_fixed=asked.get(fields["member"], is_fixed)
             ):
                 yield Finding(Column.DIED, f"{fields['member']} ended with exit code {fields['code']} at {at:.3f}")
 
 
-def _may_exit(evidence: Evidence, fields: dict[str, Any], start: float, at: float, *, is_mended: bool) -> bool:
+def _may_exit(evidence: Evidence, fields: dict[str, Any], start: float, at: float, *, is_fixed: bool) -> bool:
     code = fields["code"]
     if code == 69:  # Kafka could not be reached at the start
         return any(
@@ -235,7 +235,7 @@ def _may_exit(evidence: Evidence, fields: dict[str, Any], start: float, at: floa
         return False
     if code == -15:  # it had not come to its signal handlers yet
         return at - start < 10
-    return code == 0 or (code == 75 and not is_mended)
+    return code == 0 or (code == 75 and not is_fixed)
 
 
 def _ended(book: Book, record: Produced) -> str:

@@ -276,7 +276,7 @@ def test_bad_settings_are_78(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "CUSTOMFIT_KAFKA_TOPIC" in misspelt.stderr
 
 
-def test_properties_of_consumers_are_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_properties_of_consumers_are_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     """The service's own properties are taken as they are, in silence."""
     monkeypatch.setenv("CUSTOMFIT_KAFKA_PROPERTIES", '{"group.instance.id": "a", "session.timeout.ms": 10000}')
     result = run("--events", "1")

@@ -53,7 +53,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         await world.engine.close()
 
 
-async def test_a_refused_key_is_read_anew(world: World) -> None:
+async def test_a_refused_key_is_read_again(world: World) -> None:
     """The request that finds out fails; the next one carries the key that the file holds now."""
     assert 200 == await world.post()
 

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from consumer.dead_letters.writer import dead_letter_headers
 from consumer.ops.metrics import Metrics
 from consumer.segment.decoding import DecodingRules, decode
-from consumer.sequencing.actions import Bury
+from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.assignment import RATIO_WINDOW_RECORDS, Assignment
 from consumer.sequencing.dead_letter_headers import (
     Origin,
@@ -43,7 +43,9 @@ def produced(value: bytes | None = None, headers: Headers | None = None) -> Reco
 
 def dead_letter(record: Record, offset: int = 7) -> Record:
     """The dead letter that it becomes."""
-    action = Bury(Assignment(record.partition, OffsetTracker(0)), record, DeadLetterReason.REFUSED, "HTTP 400", 400)
+    action = WriteDeadLetter(
+        Assignment(record.partition, OffsetTracker(0)), record, DeadLetterReason.REFUSED, "HTTP 400", 400
+    )
     headers = dead_letter_headers(action, 1_795_428_100.0, REPLAYS.topic)
     return Record(LETTERS, offset, TAKEN_MS + offset, record.key, record.value, headers)
 
@@ -114,7 +116,7 @@ def test_a_dead_letter_without_the_header_has_the_record_s_time_itself() -> None
     assert event(produced()).timestamp == event(replayed(earlier)).timestamp
 
 
-def test_a_topic_made_anew_has_other_receipts() -> None:
+def test_a_topic_made_again_has_other_receipts() -> None:
     """The same place at another time is another record: its replay must not be taken for done."""
     later = Record(SOURCE, 42, PRODUCED_MS + 1, b"u1", segment())
 
@@ -162,12 +164,12 @@ def test_replays_that_fail_again_stop_no_partition() -> None:
     source, replays = Assignment(SOURCE, OffsetTracker(0)), Assignment(REPLAYS, OffsetTracker(0))
     replays.of_replays()
 
-    def bury(assignment: Assignment) -> bool:
+    def dead_letter(assignment: Assignment) -> bool:
         assignment.note_unsent_end(dead_letter=True)
-        return assignment.may_bury(0.5)
+        return assignment.may_dead_letter(0.5)
 
-    assert not all(bury(source) for _ in range(RATIO_WINDOW_RECORDS))
-    assert all(bury(replays) for _ in range(RATIO_WINDOW_RECORDS))
+    assert not all(dead_letter(source) for _ in range(RATIO_WINDOW_RECORDS))
+    assert all(dead_letter(replays) for _ in range(RATIO_WINDOW_RECORDS))
 
 
 def test_nobody_stays_known_of_a_replay() -> None:
@@ -191,7 +193,7 @@ def test_what_is_skipped_does_not_make_the_guard_stricter() -> None:
         assignment.note_on_its_way()
         is_refused = number // 10 % 10 < 6
         assignment.note_sent_end(dead_letter=is_refused)
-        return not is_refused or (assignment.may_bury(0.07) and not assignment.may_bury(0.03))
+        return not is_refused or (assignment.may_dead_letter(0.07) and not assignment.may_dead_letter(0.03))
 
     assert all([buries(number) for number in range(30_000)][10_000:])
 

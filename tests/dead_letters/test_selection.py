@@ -214,7 +214,7 @@ def test_batches_keep_order_and_limits() -> None:
 
 
 def test_runs_join_what_lies_close() -> None:
-    """Over a small gap it is read on, behind a large one anew; partitions are read one by one."""
+    """Over a small gap it is read on, behind a large one again; partitions are read one by one."""
     far = RUN_GAP_MAX + 100
     letters = [letter(offset, 0) for offset in (far, 3, 90, 4)]
     letters.append(letter(1, 0, partition=1))

@@ -11,7 +11,7 @@ import pytest
 
 from consumer.kafka import schema_registry
 from consumer.kafka.schema_registry import SCHEMA_BYTES_MAX, RegistryUnavailable, SchemaRegistry, inspect_registry
-from consumer.ports.inputs import Input, RegistryTrouble, SchemaFound, SchemaMissing, ThreadEnded
+from consumer.ports.inputs import Input, RegistryProblem, SchemaFound, SchemaMissing, ThreadEnded
 from consumer.settings import load_settings
 from tests.fakes.fake_registry import FakeRegistry, running_registry
 from tests.fakes.servers import make_tls
@@ -102,10 +102,10 @@ def test_a_packed_answer_is_not_unpacked(registry: FakeRegistry, asking: Asking)
     registry.put("/schemas/ids/7", SCHEMA)
     registry.packs = True
 
-    assert RegistryTrouble("200; its answer is packed (gzip), which it was asked not to do") == asking.ask(7)
+    assert RegistryProblem("200; its answer is packed (gzip), which it was asked not to do") == asking.ask(7)
 
     registry.packs = False
-    while isinstance(answer := asking.next(), RegistryTrouble):
+    while isinstance(answer := asking.next(), RegistryProblem):
         pass
 
     assert b'{"type":"alias"}' == read_with(answer)
@@ -122,7 +122,7 @@ def test_what_is_only_said_to_be_encoded(registry: FakeRegistry, asking: Asking)
     registry.answers["/schemas/ids/8"] = (401, b"")
     registry.packs = True
 
-    assert RegistryTrouble("401; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?") == asking.ask(8)
+    assert RegistryProblem("401; is CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO right?") == asking.ask(8)
 
 
 @pytest.mark.parametrize("code", [40401, 40402, 40403])
@@ -156,14 +156,14 @@ def test_a_schema_that_nobody_has(registry: FakeRegistry, asking: Asking, code: 
 def test_whatever_else_is_answered_is_asked_again(
     registry: FakeRegistry, asking: Asking, status: int, body: bytes, detail: str
 ) -> None:
-    """An outage, a wrong password, a wrong URL: it says nothing of the records, so they wait until it is mended."""
+    """An outage, a wrong password, a wrong URL: it says nothing of the records, so they wait until it is fixed."""
     registry.answers["/schemas/ids/7"] = (status, body)
 
-    assert RegistryTrouble(detail) == asking.ask(7)
-    assert RegistryTrouble(detail) == asking.next()
+    assert RegistryProblem(detail) == asking.ask(7)
+    assert RegistryProblem(detail) == asking.next()
 
     registry.put("/schemas/ids/7", SCHEMA)
-    while isinstance(answer := asking.next(), RegistryTrouble):
+    while isinstance(answer := asking.next(), RegistryProblem):
         pass
 
     assert b'{"type":"alias"}' == read_with(answer)
@@ -174,20 +174,20 @@ def test_nobody_listens() -> None:
     with running_registry() as gone:
         url = gone.url
     asking = Asking(url)
-    trouble = asking.ask(7)
+    problem = asking.ask(7)
     asking.edge.stop()
 
-    assert isinstance(trouble, RegistryTrouble)
-    assert trouble.detail.startswith("no answer: ConnectError")
+    assert isinstance(problem, RegistryProblem)
+    assert problem.detail.startswith("no answer: ConnectError")
 
 
-def test_one_schema_s_trouble_is_not_another_s(registry: FakeRegistry, asking: Asking) -> None:
+def test_one_schema_s_problem_is_not_another_s(registry: FakeRegistry, asking: Asking) -> None:
     """While one is asked for again and again, others are answered."""
     registry.answers["/schemas/ids/7"] = (500, b"")
     registry.put("/schemas/ids/8", SCHEMA)
     asking.edge.fetch(7)
     asking.edge.fetch(8)
-    while isinstance(answer := asking.next(), RegistryTrouble):
+    while isinstance(answer := asking.next(), RegistryProblem):
         pass
 
     assert isinstance(answer, SchemaFound)
@@ -272,7 +272,7 @@ def test_a_large_page_of_something_else_says_nothing_of_a_schema(
     """A proxy's error page in an outage, however long: the records wait."""
     registry.answers["/schemas/ids/7"] = (status, b"x" * (SCHEMA_BYTES_MAX + 1))
 
-    assert isinstance(asking.ask(7), RegistryTrouble)
+    assert isinstance(asking.ask(7), RegistryProblem)
 
 
 def test_an_answer_that_trickles(registry: FakeRegistry, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,25 +281,25 @@ def test_an_answer_that_trickles(registry: FakeRegistry, asking: Asking, monkeyp
     registry.put("/schemas/ids/7", SCHEMA)
     registry.pause_seconds = 0.05
 
-    assert RegistryTrouble("no answer: not whole after 0.3 s") == asking.ask(7)
+    assert RegistryProblem("no answer: not whole after 0.3 s") == asking.ask(7)
 
 
 def test_a_password_that_is_rotated(registry: FakeRegistry, tmp_path: Path) -> None:
-    """It is read anew from its file when the registry refuses the old one."""
+    """It is read again from its file when the registry refuses the old one."""
     registry.answers["/schemas/ids/7"] = (401, b"")
     file = tmp_path / "user-info"
     file.write_text("me:old")
     asking = Asking(registry.url, CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO_FILE=str(file))
 
-    assert isinstance(asking.ask(7), RegistryTrouble)
+    assert isinstance(asking.ask(7), RegistryProblem)
 
     file.write_text("me:new")
     while registry.authorizations[-1] != "Basic bWU6bmV3":
-        assert isinstance(asking.next(), RegistryTrouble)
+        assert isinstance(asking.next(), RegistryProblem)
     file.unlink()
     asking.next()
     registry.put("/schemas/ids/7", SCHEMA)
-    while isinstance(asking.next(), RegistryTrouble):
+    while isinstance(asking.next(), RegistryProblem):
         pass
     asking.edge.stop()
 
@@ -363,7 +363,7 @@ def test_a_registry_of_an_own_authority_is_trusted_by_ssl_cert_file(
         with pytest.raises(RegistryUnavailable, match="does SSL_CERT_FILE name a file with its authority"):
             inspect_registry(settings)
         stranger = Asking(registry.url)
-        trouble = stranger.ask(7)
+        problem = stranger.ask(7)
         stranger.edge.stop()
         monkeypatch.setenv("SSL_CERT_FILE", str(tls.ca))
         types = inspect_registry(settings)
@@ -371,7 +371,7 @@ def test_a_registry_of_an_own_authority_is_trusted_by_ssl_cert_file(
         found = friend.ask(7)
         friend.edge.stop()
 
-    assert isinstance(trouble, RegistryTrouble)
-    assert "SSL_CERT_FILE" in trouble.detail
+    assert isinstance(problem, RegistryProblem)
+    assert "SSL_CERT_FILE" in problem.detail
     assert "AVRO" == types
     assert b'{"type":"alias"}' == read_with(found)

@@ -231,8 +231,8 @@ def test_what_can_not_be_read_is_kept_aside(value: bytes, read: Any, detail: str
     way.found(7, read)
 
     assert [detail] == way.rejections
-    [bury] = way.sequencer.take_actions()
-    assert value == cast("Any", bury).record.value
+    [dead_letter] = way.sequencer.take_actions()
+    assert value == cast("Any", dead_letter).record.value
 
 
 def test_the_text_counts_beside_the_value() -> None:

@@ -12,7 +12,7 @@ from consumer.ports.inputs import (
     LookedUp,
     Lost,
     StartPoint,
-    StateMended,
+    StateFixed,
     StateOpened,
     StateProblem,
 )
@@ -51,7 +51,7 @@ def test_a_state_that_is_read_again_resumes_nothing() -> None:
 
 
 def test_the_state_of_an_earlier_tenure_resumes_nothing() -> None:
-    """It was ready when the partition was lost, which comes back at once: its state is being read anew."""
+    """It was ready when the partition was lost, which comes back at once: its state is being read again."""
     source = Source()
     pipeline = pipeline_with(source=source)
     pipeline.turn([ASSIGNED], 0.0)
@@ -65,23 +65,23 @@ def test_the_state_of_an_earlier_tenure_resumes_nothing() -> None:
     assert ([P0], False, 2) == (source.resumed, notes.restoring, notes.identified_users)
 
 
-def test_each_trouble_with_the_state_topic_lasts_until_it_is_mended() -> None:
+def test_each_problem_with_the_state_topic_lasts_until_it_is_fixed() -> None:
     """One that ends says nothing of another."""
     pipeline = pipeline_with()
-    troubles: list[str | None] = []
+    problems: list[str | None] = []
     news: list[Input] = [
         StateProblem("not_stored", "disk full"),
         StateProblem("not_read", "s: no broker"),
         StateProblem("not_grown", "s: too small"),
-        StateMended("not_read"),
-        StateMended("not_grown"),
+        StateFixed("not_read"),
+        StateFixed("not_grown"),
     ]
     for now, item in enumerate(news):
         pipeline.turn([item], float(now))
         Pipeline._publish(pipeline, float(now))
-        troubles.append(pipeline.snapshot.state_trouble)
+        problems.append(pipeline.snapshot.state_problem)
 
-    assert [None, "s: no broker", "s: no broker; s: too small", "s: too small", None] == troubles
+    assert [None, "s: no broker", "s: no broker; s: too small", "s: too small", None] == problems
 
 
 def test_a_delete_outruns_what_another_partition_was_told() -> None:

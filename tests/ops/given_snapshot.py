@@ -21,7 +21,7 @@ def snapshot() -> Snapshot:
         restoring=False,
         restore_remaining=None,
         identified_users=0,
-        trouble=None,
+        problem=None,
     )
     return Snapshot(
         taken_at=0.0,

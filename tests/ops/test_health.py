@@ -12,20 +12,20 @@ P0 = Partition("segment-events", 0)
 
 
 def test_a_registry_that_is_away_is_no_reason_to_restart() -> None:
-    """Degraded and ready, with the reason and who waits; a trouble that nobody waits for is none."""
-    trouble = "no answer: ConnectError"
-    waiting = dataclasses.replace(idle(), registry_trouble=trouble, awaiting_schemas=(P0,))
+    """Degraded and ready, with the reason and who waits; a problem that nobody waits for is none."""
+    problem = "no answer: ConnectError"
+    waiting = dataclasses.replace(idle(), registry_problem=problem, awaiting_schemas=(P0,))
     health = readiness(waiting)
 
     assert (True, "degraded") == (health.ok, health.status)
-    assert [f"the schema registry: {trouble}; segment-events-0 wait for a schema"] == health.reasons
+    assert [f"the schema registry: {problem}; segment-events-0 wait for a schema"] == health.reasons
     assert "ready" == readiness(dataclasses.replace(waiting, awaiting_schemas=())).status
-    assert "ready" == readiness(dataclasses.replace(waiting, registry_trouble=None)).status
+    assert "ready" == readiness(dataclasses.replace(waiting, registry_problem=None)).status
 
 
 def test_what_the_access_lists_forbid_is_told() -> None:
     """A right that was taken away while it runs, and a state topic that can't be written, degrade it and are named."""
-    seen = dataclasses.replace(idle(), denied=("the right to Read on topic t is missing",), state_trouble="t: denied")
+    seen = dataclasses.replace(idle(), denied=("the right to Read on topic t is missing",), state_problem="t: denied")
 
     reasons = ["the right to Read on topic t is missing", "the state topic: t: denied"]
     assert (True, "degraded", reasons) == readiness(seen)

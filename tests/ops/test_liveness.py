@@ -11,7 +11,7 @@ from tests.ops.given_snapshot import snapshot as idle
 
 
 def snapshot(taken_at: float) -> Snapshot:
-    """A process whose destination is away and whose Kafka has trouble."""
+    """A process whose destination is away and whose Kafka has problem."""
     return dataclasses.replace(
         idle(),
         taken_at=taken_at,
@@ -19,7 +19,7 @@ def snapshot(taken_at: float) -> Snapshot:
         partitions=(),
         destination_state=State.UNAVAILABLE,
         destination_reason="connection refused",
-        kafka_trouble="all brokers are down",
+        kafka_problem="all brokers are down",
     )
 
 

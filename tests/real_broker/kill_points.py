@@ -121,7 +121,7 @@ KILL_POINTS: Final = (
         letters_again_max=1,
     ),
     KillPoint("dead letter acknowledged, loop not told", "dead_letters.writer:DeadLettered", B, UNCOMMITTED),
-    KillPoint("dead letter finished, not committed", "sequencing.sequencer:Sequencer.buried", A, UNCOMMITTED),
+    KillPoint("dead letter finished, not committed", "sequencing.sequencer:Sequencer.dead_lettered", A, UNCOMMITTED),
     # a revoke, and the end
     KillPoint("revoke: not drained", "kafka.source:Source._give_up", B, EVERYTHING, REVOKE),
     KillPoint("revoke: drained, not committed", "kafka.source:Source._commit_and_wait", B, EVERYTHING, REVOKE),

@@ -117,10 +117,10 @@ def partitions_of(service: Service) -> list[int]:
     return sorted(view["partition"] for view in views if not view["topic"].endswith(".customfit-replay"))
 
 
-def trouble_of(service: Service, topic: str, partition: int) -> str | None:
+def problem_of(service: Service, topic: str, partition: int) -> str | None:
     """What /status says is wrong with a partition."""
     views = service.json("/status")["partitions"]
-    trouble: str | None = next(
-        view["trouble"] for view in views if (view["topic"], view["partition"]) == (topic, partition)
+    problem: str | None = next(
+        view["problem"] for view in views if (view["topic"], view["partition"]) == (topic, partition)
     )
-    return trouble
+    return problem

@@ -160,7 +160,7 @@ def test_what_produce_writes_as_avro_arrives(tmp_path: Path, settings: dict[str,
 def test_a_registry_that_is_away_holds_back_only_what_needs_it(
     tmp_path: Path, settings: dict[str, str], topic_name: str, produce: Callable[..., None], watched: Watched
 ) -> None:
-    """The other partition goes on, readiness says why, nothing is dead-lettered, and the registry's return mends it."""
+    """The other partition goes on, readiness says why, nothing is dead-lettered, and the registry's return fixes it."""
     with Registry() as registry:
         with client_of(registry) as client:
             ours = serializer(client, topic_name, OURS)

@@ -7,7 +7,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import NewPartitions
 
 from tests.real_broker.running_service import wait_until
-from tests.real_broker.scene import Scene, event, partitions_of, trouble_of
+from tests.real_broker.scene import Scene, event, partitions_of, problem_of
 
 USERS = [f"user-{number}" for number in range(40)]
 
@@ -47,8 +47,8 @@ def test_every_compression_is_read(scene: Scene, codec: str) -> None:
     assert [] == scene.twice()
 
 
-def test_a_batch_that_cannot_be_unpacked_stops_its_partition_and_says_what_mends_it(scene: Scene) -> None:
-    """A few hundred bytes of zstd that become more than the client takes: the others flow, and a larger limit mends it.
+def test_a_batch_that_cannot_be_unpacked_stops_its_partition_and_says_what_fixes_it(scene: Scene) -> None:
+    """A few hundred bytes of zstd that become more than the client takes: the others flow, and a larger limit fixes it.
 
     The same limit as by default would need 100 MB.
     """
@@ -64,14 +64,14 @@ def test_a_batch_that_cannot_be_unpacked_stops_its_partition_and_says_what_mends
         wait_until(lambda: "can't be unpacked" in one.log, "the log")
         scene.produce(event("bob", 1), partition=1)
         wait_until(lambda: len(scene.sent()["bob"]) == 2, "the other partition goes on")
-        trouble = wait_until(lambda: trouble_of(one, scene.topic, 0), "/status says so too")
+        problem = wait_until(lambda: problem_of(one, scene.topic, 0), "/status says so too")
         assert ["ann-0"] == scene.sent()["ann"]
         assert 0 == one.stop()
     with scene.member("two").wait_ready() as two:
         scene.wait_committed()
         assert 0 == two.stop()
 
-    assert "receive.message.max.bytes in CUSTOMFIT_KAFKA_PROPERTIES" in trouble
+    assert "receive.message.max.bytes in CUSTOMFIT_KAFKA_PROPERTIES" in problem
     scene.check(["ann", "bob"], 2)
     assert ["too_large"] == [letter.reason for letter in scene.letters()]
 

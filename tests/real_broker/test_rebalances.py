@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import ResourceType
 
 from tests.real_broker.running_service import Service, wait_until
-from tests.real_broker.scene import Scene, event, partitions_of, trouble_of
+from tests.real_broker.scene import Scene, event, partitions_of, problem_of
 
 USERS = [f"user-{number}" for number in range(40)]
 
@@ -115,7 +115,7 @@ def delete_what_is_not_read(scene: Scene) -> int:
 
 
 def commit_beyond_the_end(scene: Scene) -> int:
-    """Somebody has reset partition 0 to where nothing is, as after a topic was made anew; it begins where it did."""
+    """Somebody has reset partition 0 to where nothing is, as after a topic was made again; it begins where it did."""
     scene.produce(*(event("ann", number) for number in range(10, 20)), partition=0)
     properties = {"bootstrap.servers": scene.broker.bootstrap_servers, "group.id": scene.topic}
     somebody = Consumer(properties)
@@ -125,10 +125,10 @@ def commit_beyond_the_end(scene: Scene) -> int:
 
 
 @pytest.mark.parametrize("lose", [delete_what_is_not_read, commit_beyond_the_end])
-def test_an_offset_out_of_range_stops_its_partition_and_says_what_mends_it(
+def test_an_offset_out_of_range_stops_its_partition_and_says_what_fixes_it(
     scene: Scene, lose: Callable[[Scene], int]
 ) -> None:
-    """The others flow, /status and the log print a command, and that command mends it."""
+    """The others flow, /status and the log print a command, and that command fixes it."""
     scene.produce(*(event("ann", number) for number in range(10)), partition=0)
     with scene.member("one").wait_ready() as one:
         scene.wait_committed()
@@ -139,8 +139,8 @@ def test_an_offset_out_of_range_stops_its_partition_and_says_what_mends_it(
         one.wait_ready()
         wait_until(lambda: "bob" in scene.sent(), "the other partition")
         wait_until(lambda: "out of range" in one.log, "the log")
-        trouble = wait_until(lambda: trouble_of(one, scene.topic, 0), "/status says so too")
-        command = trouble.partition("; ")[2]
+        problem = wait_until(lambda: problem_of(one, scene.topic, 0), "/status says so too")
+        command = problem.partition("; ")[2]
         assert command in one.log
         assert [f"ann-{number}" for number in range(10)] == scene.sent()["ann"]
         assert 0 == one.stop()
@@ -156,7 +156,7 @@ def test_an_offset_out_of_range_stops_its_partition_and_says_what_mends_it(
     assert [f"ann-{number}" for number in range(10)] + again == scene.sent()["ann"]
 
 
-def make_the_topic_anew(scene: Scene, _member: Service) -> None:
+def make_the_topic_again(scene: Scene, _member: Service) -> None:
     """Somebody makes it again, with fewer partitions."""
     scene.broker.create_topic(scene.dead_letter_topic, 2)
 
@@ -168,11 +168,11 @@ def kill_and_start_again(_scene: Scene, member: Service) -> None:
     member.wait_ready()
 
 
-@pytest.mark.parametrize("mend", [make_the_topic_anew, kill_and_start_again])
+@pytest.mark.parametrize("fix", [make_the_topic_again, kill_and_start_again])
 def test_a_dead_letter_topic_that_is_gone_blocks_the_commit(
-    scene: Scene, mend: Callable[[Scene, Service], None]
+    scene: Scene, fix: Callable[[Scene, Service], None]
 ) -> None:
-    """No dead letter is dropped: its offset waits, health says why; mended, everything is there."""
+    """No dead letter is dropped: its offset waits, health says why; fixed, everything is there."""
     with scene.member("one").wait_ready() as one:
         scene.admin.delete_topics([scene.dead_letter_topic])[scene.dead_letter_topic].result(10)
         scene.produce(event("ann", 0), ("ann", b"garbage 1"), event("ann", 1), ("ann", b"garbage 2"), partition=3)
@@ -181,7 +181,7 @@ def test_a_dead_letter_topic_that_is_gone_blocks_the_commit(
         wait_until(lambda: scene.outside.committed().get(3, (0,))[0] == 1, "the commit below the first dead letter")
         wait_until(lambda: scene.outside.committed()[3].records(2), "the event between, in its metadata")
         assert one.ready()
-        mend(scene, one)
+        fix(scene, one)
         scene.wait_committed()
         wait_until(lambda: one.json("/readyz")["status"] == "ready", "ready")
         assert 0 == one.stop()

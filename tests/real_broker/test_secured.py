@@ -120,7 +120,7 @@ def test_tokens_of_an_oidc_provider_are_enough_and_are_renewed(scene: Scene, sec
     ],
 )
 def test_who_is_not_let_in_is_told_why(scene: Scene, secured: SecuredBroker, fault: str, told: list[str]) -> None:
-    """It ends with 69 within the start-up time, and its last line has the client's reason and the property to mend."""
+    """It ends with 69 within the start-up time, and its last line has the client's reason and the property to fix."""
     match fault:
         case "password":
             scene.properties["sasl.password"] = "not-the-password"

@@ -188,7 +188,7 @@ def test_a_wrong_key_or_url_stops_and_says_so(  # noqa: PLR0917  fixtures
     wrong: dict[str, Any],
     status: str,
 ) -> None:
-    """401 and 404 stop the destination: nothing is spent, /readyz is 503 with the reason; mended, all goes on."""
+    """401 and 404 stop the destination: nothing is spent, /readyz is 503 with the reason; fixed, all goes on."""
     emulator.faults.change(wrong)
     with Service(tmp_path, settings).wait_ready() as service:
         produce(event("identify", "ann"), *(event("track", "ann", n, event="E") for n in range(10)))
@@ -205,7 +205,7 @@ def test_a_wrong_key_or_url_stops_and_says_so(  # noqa: PLR0917  fixtures
     assert KEY not in service.log
 
 
-def test_another_destination_name_identifies_everybody_anew(
+def test_another_destination_name_identifies_everybody_again(
     tmp_path: Path, settings: dict[str, str], emulator: Emulator, produce: Callable[..., None]
 ) -> None:
     """State made against one destination says nothing about another: its users are introduced there."""

@@ -135,7 +135,7 @@ def test_a_warm_restart_reads_only_what_is_new(
 
 
 @pytest.mark.parametrize("what", ["ahead", "corrupt", "foreign"])
-def test_a_store_that_cannot_be_trusted_is_set_aside_and_read_anew(
+def test_a_store_that_cannot_be_trusted_is_set_aside_and_read_again(
     tmp_path: Path, settings: dict[str, str], emulator: Emulator, produce: Produce, what: str
 ) -> None:
     """Ahead of its topic, damaged, or somebody else's: renamed, counted, rebuilt; and no user is introduced for it."""
@@ -224,7 +224,7 @@ def test_a_folder_that_cannot_be_made_costs_nothing(
     assert ["identify-ann-0", "track-ann-1"] == sent(emulator, "ann")
 
 
-def test_a_store_does_not_follow_a_topic_that_was_made_anew(
+def test_a_store_does_not_follow_a_topic_that_was_made_again(
     tmp_path: Path, settings: dict[str, str], broker: Broker, emulator: Emulator, produce: Produce
 ) -> None:
     """Deleted, created again and longer than the store has followed the old one: the offsets say nothing any more."""
@@ -247,7 +247,7 @@ def test_a_store_does_not_follow_a_topic_that_was_made_anew(
     assert 2 == len(list((tmp_path / "state" / topic).glob("*.unusable-*")))
 
 
-def test_a_state_topic_that_was_deleted_is_named_and_made_anew_by_the_next_start(
+def test_a_state_topic_that_was_deleted_is_named_and_made_again_by_the_next_start(
     tmp_path: Path, settings: dict[str, str], broker: Broker, emulator: Emulator, produce: Produce
 ) -> None:
     """To the producer it is a time-out; the operator is told what it means, and nothing is lost or sent too early."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from consumer.sequencing.accounting import End
-from consumer.sequencing.actions import Bury, Forget, Remember
+from consumer.sequencing.actions import Forget, Remember, WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import (
     DeadLetterReason,
@@ -50,7 +50,7 @@ class Bench:
         self.sequencer = Sequencer(SequencingRules(**rules), Gate(in_flight_max, backoff), backoff)
         self.assignment: Assignment
         self.unanswered: list[Delivery] = []
-        self.burials: list[Bury] = []
+        self.burials: list[WriteDeadLetter] = []
         self.writes: list[Remember | Forget] = []
         self.assign()
 
@@ -105,7 +105,7 @@ class Bench:
     def burial_done(self) -> None:
         """The dead letter that is under way longest is acknowledged."""
         self.actions()
-        self.sequencer.buried(self.burials.pop(0))
+        self.sequencer.dead_lettered(self.burials.pop(0))
 
     def drop(self, reason: HandBack = HandBack.LOST) -> None:
         """The partition is no longer ours."""
@@ -129,9 +129,9 @@ class Bench:
         texts = []
         for action in self.sequencer.take_actions():
             match action:
-                case Bury():
+                case WriteDeadLetter():
                     self.burials.append(action)
-                    texts.append(f"bury {action.record.offset}: {action.reason.value}")
+                    texts.append(f"dead_letter {action.record.offset}: {action.reason.value}")
                 case Remember():
                     self.writes.append(action)
                     texts.append(f"remember {action.lane.user.id}")

@@ -12,7 +12,7 @@ from consumer.dead_letters.writer import dead_letter_headers
 from consumer.segment.decoding import BATCH_ITEMS_MAX, DecodingRules, decode
 from consumer.sequencing import commit_metadata
 from consumer.sequencing.accounting import End
-from consumer.sequencing.actions import Bury
+from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import (
     Batch,
@@ -356,9 +356,11 @@ def test_a_refused_item_is_buried_alone() -> None:
 def test_a_dead_letter_of_a_record_that_is_no_batch_names_no_item() -> None:
     """The header is there only where it says something."""
     record = Record(PARTITION, 42, RECORD_MS, b"k", b"?")
-    bury = Bury(Assignment(PARTITION, OffsetTracker(0)), record, DeadLetterReason.UNDECODABLE, "not JSON")
+    dead_letter = WriteDeadLetter(
+        Assignment(PARTITION, OffsetTracker(0)), record, DeadLetterReason.UNDECODABLE, "not JSON"
+    )
 
-    assert "customfit.batch_index" not in dict(dead_letter_headers(bury, 0.0, "replays"))
+    assert "customfit.batch_index" not in dict(dead_letter_headers(dead_letter, 0.0, "replays"))
 
 
 # --- a dead letter that is read again

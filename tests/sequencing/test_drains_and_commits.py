@@ -97,7 +97,7 @@ def test_half_of_what_a_crash_may_send_again_is_committed_at_once() -> None:
 
 
 def test_a_failed_commit_is_repeated_not_before_its_time() -> None:
-    """A broker that is in trouble is not asked a thousand times a second."""
+    """A broker with a problem is not asked a thousand times a second."""
     schedule = CommitSchedule(1.0, 2)
     assignments = ours(P0)
     finish(assignments[P0], *range(10))
@@ -263,25 +263,25 @@ def test_a_failed_commit_renews_nothing_and_is_told_when_events_wait_for_it() ->
         schedule.answered(schedule.due(assignments, now), [], ok=False)
 
     assert (100.0, 100.0) == (assignments[P0].leased_at, assignments[P1].leased_at)
-    assert schedule.trouble(assignments.values(), 100.0 + LEASE.seconds - 0.01) is None
+    assert schedule.problem(assignments.values(), 100.0 + LEASE.seconds - 0.01) is None
     assert (
         "the group has not accepted a commit for 23 s; nothing is sent of segment-0, segment-1, "
         "which another member may own by now"
-    ) == schedule.trouble(assignments.values(), 135.0)
+    ) == schedule.problem(assignments.values(), 135.0)
 
     leased(schedule, assignments, 136.0)
 
-    assert schedule.trouble(assignments.values(), 137.0) is None
+    assert schedule.problem(assignments.values(), 137.0) is None
 
 
-def test_a_commit_that_is_soon_answered_is_no_trouble() -> None:
+def test_a_commit_that_is_soon_answered_is_no_problem() -> None:
     """Readiness does not flicker at the first event after an idle hour."""
     schedule = CommitSchedule(1.0, 100, LEASE)
     assignments = ours(P0)
     schedule.due(assignments, 100.0)
 
-    assert schedule.trouble(assignments.values(), 100.9) is None
-    assert schedule.trouble(assignments.values(), 101.0) is not None
+    assert schedule.problem(assignments.values(), 100.9) is None
+    assert schedule.problem(assignments.values(), 101.0) is not None
 
 
 # ---------------------------------------------------------------------- drains

@@ -58,7 +58,7 @@ def test_the_failures_of_one_user_never_close_the_gate() -> None:
     assert opened.may_start(0.0, 7)
 
 
-def test_a_success_between_failures_starts_the_count_anew() -> None:
+def test_a_success_between_failures_starts_the_count_again() -> None:
     """An outage is five failures with no success between them."""
     opened = gate()
     for user in (A, B, C, A):
@@ -69,7 +69,7 @@ def test_a_success_between_failures_starts_the_count_anew() -> None:
     assert State.DELIVERING is opened.state
 
 
-def test_a_refusal_between_failures_starts_the_count_anew() -> None:
+def test_a_refusal_between_failures_starts_the_count_again() -> None:
     """A destination that judges events is up."""
     opened = gate()
     for user in (A, B, C, A):
@@ -290,7 +290,7 @@ def test_a_stopped_gate_stays_so_while_probes_fail_in_another_way() -> None:
 
 
 def test_a_stopped_gate_reopens_on_a_success() -> None:
-    """The key was mended."""
+    """The key was fixed."""
     reopened = gate()
     reopened.misdirected(Misdirected(401), 0.0)
     reopened.delivered(1.0)
@@ -300,7 +300,7 @@ def test_a_stopped_gate_reopens_on_a_success() -> None:
 
 
 def test_a_stopped_gate_reopens_on_a_refusal() -> None:
-    """The key was mended, and it judges events again."""
+    """The key was fixed, and it judges events again."""
     reopened = gate()
     reopened.delivered(0.0)
     reopened.misdirected(Misdirected(401), 1.0)

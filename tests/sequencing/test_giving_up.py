@@ -40,7 +40,7 @@ def test_an_event_that_fails_while_others_succeed_is_given_up() -> None:
 
     assert [] == bench.actions()
     assert ["events 0"] == fail_while_others_succeed(bench, 7.0)
-    assert ["bury 0: gave_up"] == bench.actions()
+    assert ["dead_letter 0: gave_up"] == bench.actions()
     assert "failing for 7 s while other users succeed: 500" == bench.burials[0].detail
 
 
@@ -55,7 +55,7 @@ def test_a_batch_that_fails_while_others_succeed_is_halved_first() -> None:
     assert ["events 0"] == fail_while_others_succeed(bench, 7.0)
     assert [] == bench.actions()
     assert ["events 0"] == fail(bench, 8.0)
-    assert ["bury 0: gave_up"] == bench.actions()
+    assert ["dead_letter 0: gave_up"] == bench.actions()
     assert ["events 1"] == bench.sent(8.0)
 
 
@@ -84,7 +84,7 @@ def test_an_outage_between_two_failures_counts_a_minute_at_most() -> None:
 
     fail_while_others_succeed(bench, 10_000.0)
 
-    assert ["bury 0: gave_up"] == bench.actions()
+    assert ["dead_letter 0: gave_up"] == bench.actions()
 
 
 def test_429_counts_a_tenth() -> None:
@@ -98,7 +98,7 @@ def test_429_counts_a_tenth() -> None:
 
     fail_while_others_succeed(bench, 15.0, SLOWER)
 
-    assert ["bury 0: gave_up"] == bench.actions()
+    assert ["dead_letter 0: gave_up"] == bench.actions()
 
 
 def test_an_introduction_that_is_given_up_buries_the_event_behind_it() -> None:
@@ -109,7 +109,7 @@ def test_an_introduction_that_is_given_up_buries_the_event_behind_it() -> None:
         assert ["introduction 0"] == fail_while_others_succeed(bench, now)
 
     assert ["introduction 0"] == fail(bench, 7.0)
-    assert ["bury 0: gave_up"] == bench.actions()
+    assert ["dead_letter 0: gave_up"] == bench.actions()
 
 
 def full_of_one_user(**rules: int) -> Bench:
@@ -130,7 +130,7 @@ def test_with_a_buffer_full_of_one_user_nobody_else_can_succeed() -> None:
 
     assert [] == bench.actions()
     assert ["events 1"] == fail(bench, 63.0)
-    assert ["bury 1: gave_up"] == bench.actions()
+    assert ["dead_letter 1: gave_up"] == bench.actions()
 
 
 def test_a_full_buffer_counts_also_before_anything_was_accepted() -> None:
@@ -140,7 +140,7 @@ def test_a_full_buffer_counts_also_before_anything_was_accepted() -> None:
     for now in (0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 63.0):
         fail(bench, now)
 
-    assert ["bury 0: gave_up"] == bench.actions()
+    assert ["dead_letter 0: gave_up"] == bench.actions()
 
 
 def test_with_a_buffer_full_of_three_users_that_fail_it_is_an_outage() -> None:

@@ -97,7 +97,7 @@ def test_a_partition_whose_lease_has_run_out_does_not_hold_back_another() -> Non
 
 def test_readiness_tells_that_the_group_does_not_answer() -> None:
     """Degraded and not unready: a restart would not help."""
-    trouble = "the group has not accepted a commit for 23 s"
-    health = readiness(dataclasses.replace(snapshot(), group_trouble=trouble))
+    problem = "the group has not accepted a commit for 23 s"
+    health = readiness(dataclasses.replace(snapshot(), group_problem=problem))
 
-    assert (True, "degraded", [trouble]) == health
+    assert (True, "degraded", [problem]) == health

@@ -211,7 +211,7 @@ def test_what_was_finished_here_outlives_a_tenure_that_did_not_come_to_it() -> N
 
 
 def test_a_record_of_another_time_is_another_record() -> None:
-    """A topic that was deleted and made anew has other records at the same offsets."""
+    """A topic that was deleted and made again has other records at the same offsets."""
     later = OffsetTracker(0)
     later.finished_here(tracker(0, 1, finished=(0, 1)).uncommitted())
 

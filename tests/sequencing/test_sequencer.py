@@ -140,7 +140,7 @@ def test_a_refused_identify_leaves_the_user_unidentified() -> None:
 
     bench.answer(NO)
 
-    assert ["bury 1: refused"] == bench.actions()
+    assert ["dead_letter 1: refused"] == bench.actions()
     assert ["identify 3"] == bench.sent()
 
     bench.answer(NO)
@@ -243,7 +243,7 @@ def test_a_refused_introduction_buries_the_event_behind_it() -> None:
     bench.sent()
     bench.answer(NO)
 
-    assert ["bury 0: refused"] == bench.actions()
+    assert ["dead_letter 0: refused"] == bench.actions()
     assert ["introduction 1"] == bench.sent()
 
 
@@ -254,9 +254,9 @@ def test_unidentified_events_may_be_dead_lettered() -> None:
     bench.fetch(1, "track", now=2.0)
 
     assert [] == bench.sent(now=5.0)
-    assert ["bury 0: unidentified"] == bench.actions()
+    assert ["dead_letter 0: unidentified"] == bench.actions()
     assert [] == bench.sent(now=7.0)
-    assert ["bury 1: unidentified"] == bench.actions()
+    assert ["dead_letter 1: unidentified"] == bench.actions()
     assert {} == bench.assignment.lanes
 
 
@@ -340,7 +340,7 @@ def test_a_wrong_key_keeps_every_event() -> None:
     bench.answer(OK, now=3.0)
 
     assert ["events 2 of 2", "events 0 of 0"] == bench.sent(now=3.0)
-    assert [] == [action for action in bench.actions() if action.startswith("bury")]
+    assert [] == [action for action in bench.actions() if action.startswith("dead_letter")]
 
 
 # ---------------------------------------------------------------------- 5. refused, gave up
@@ -355,7 +355,7 @@ def test_a_refused_event_alone_is_dead_lettered_and_the_lane_goes_on() -> None:
     bench.sent(now=1.0)
     bench.answer(NO, now=1.0)
 
-    assert ["bury 0: refused"] == bench.actions()
+    assert ["dead_letter 0: refused"] == bench.actions()
     assert (400, b"no", 2) == (bench.burials[0].status, bench.burials[0].body, bench.burials[0].attempts)
     assert ["events 1"] == bench.sent(now=1.0)
 
@@ -370,7 +370,7 @@ def test_a_refused_batch_is_halved_until_the_event_is_found() -> None:
         bench.answer(outcome)
 
     assert ["events 0,1,2,3,4", "events 0,1", "events 2,3,4", "events 2", "events 3,4"] == requests
-    assert ["bury 2: refused"] == bench.actions()
+    assert ["dead_letter 2: refused"] == bench.actions()
 
 
 def test_the_right_half_waits_until_the_left_is_finished_retries_included() -> None:

@@ -147,7 +147,7 @@ def test_a_dead_letter_is_finished_when_it_is_acknowledged() -> None:
     bench.reject(0)
     bench.skip(1)
 
-    assert ["bury 0: undecodable"] == bench.actions()
+    assert ["dead_letter 0: undecodable"] == bench.actions()
     assert 0 == bench.committable
     assert not bench.assignment.drained
 

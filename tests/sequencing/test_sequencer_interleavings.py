@@ -123,7 +123,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @precondition(lambda self: self.bench.burials)
     @rule()
-    def bury(self) -> None:
+    def dead_letter(self) -> None:
         self.bench.burial_done()
         self.turn()
 
@@ -153,7 +153,7 @@ class Interleavings(RuleBasedStateMachine):
         under_way = len(self.bench.burials)
         self.bench.actions()
         for action in self.bench.burials[under_way:]:
-            self.done[self.number(action.record)] = "buried"
+            self.done[self.number(action.record)] = "dead_lettered"
         self.forget()
 
     def forget(self) -> None:

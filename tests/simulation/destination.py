@@ -12,8 +12,8 @@ from tests.simulation.referee import Referee
 from tests.simulation.requests import Request
 from tests.simulation.stage import Stage
 
-Trouble = Literal["down", "unreachable", "silent", "unauthorized", "throttling"]
-TROUBLES: tuple[Trouble, ...] = ("down", "unreachable", "silent", "unauthorized", "throttling")
+Problem = Literal["down", "unreachable", "silent", "unauthorized", "throttling"]
+TROUBLES: tuple[Problem, ...] = ("down", "unreachable", "silent", "unauthorized", "throttling")
 REFUSALS = (400, 413, 422, 501)
 MISDIRECTIONS = (401, 403, 404, 302)
 ERRORS = (500, 502, 503, 504, 408, 425)
@@ -57,7 +57,7 @@ class Destination:
             self._stage.after(answers_after, lambda: reply(answer))
 
     def _arrive_too_late(self, request: Request) -> None:
-        if self._verdict(request) is None and self._trouble() is None:
+        if self._verdict(request) is None and self._problem() is None:
             self._stage.exercised["accepted after the client's time-out"] += 1
             self._verifier.accepted(request)
 
@@ -68,9 +68,9 @@ class Destination:
     def _answer(self, request: Request) -> Answer | None:
         """What comes of it; None: no answer ever."""
         stage, options = self._stage, self._options
-        trouble = self._trouble()
-        if trouble is not None:
-            return self._troubled(trouble)
+        problem = self._problem()
+        if problem is not None:
+            return self._has_problem(problem)
         if not self.healed:
             if stage.chance(options.errors):
                 return Answered(stage.random.choice(ERRORS), None, b"")
@@ -109,9 +109,9 @@ class Destination:
         self._stage.exercised["429 with Retry-After"] += after is not None
         return Answered(429, after, b"")
 
-    def _troubled(self, trouble: Trouble) -> Answer | None:
+    def _has_problem(self, problem: Problem) -> Answer | None:
         stage = self._stage
-        match trouble:
+        match problem:
             case "down":
                 return Answered(503, stage.random.choice((None, None, "1")), b"")
             case "unreachable":
@@ -123,16 +123,16 @@ class Destination:
             case "throttling":
                 return self._throttled()
 
-    def _trouble(self) -> Trouble | None:
+    def _problem(self) -> Problem | None:
         if self.healed:
             return None
-        for start, end, trouble in self._outages:
+        for start, end, problem in self._outages:
             if start <= self._stage.now < end:
-                self._stage.exercised[f"answers while {trouble}"] += 1
-                return trouble
+                self._stage.exercised[f"answers while {problem}"] += 1
+                return problem
         return None
 
-    def _outage(self) -> tuple[float, float, Trouble]:
+    def _outage(self) -> tuple[float, float, Problem]:
         stage = self._stage
         start = stage.between(0, self._options.chaos_seconds)
         return start, start + stage.between(0.5, 8), stage.random.choice(TROUBLES)

@@ -30,8 +30,8 @@ class Group:
         shared = Stores(world.log)
         self._stores = {name: Stores(world.log) if world.options.own_stores else shared for name in self._names}
         self._lives = 0
-        self._tenures = 0
-        self._is_mended = False
+        self._assignments = 0
+        self._is_fixed = False
         self._silent: dict[SimulatedMember, list[Tenure]] = {}
         """Those the group does not hear of, and what it has given away of theirs meanwhile."""
 
@@ -58,9 +58,9 @@ class Group:
         for member in self.members:
             member.source.wake()
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """What an operator does with a partition that stopped by itself: allow it, and restart."""
-        self._is_mended = True
+        self._is_fixed = True
         for member in self.members:
             if member.is_halted and not (member.source.stopping or self._is_zombie(member)):
                 self._stage.exercised["restarts with a higher dead-letter ratio"] += 1
@@ -70,7 +70,7 @@ class Group:
 
     def _join(self, name: str) -> None:
         self._lives += 1
-        ratio = 1.0 if self._is_mended else self._world.options.dead_letter_ratio_max
+        ratio = 1.0 if self._is_fixed else self._world.options.dead_letter_ratio_max
         member = SimulatedMember(self._world, f"{name}.{self._lives}", self._stores[name], ratio)
         member.on_end = lambda: self._end(name, member)
         self._members[name] = member
@@ -131,10 +131,10 @@ class Group:
             self._stage.after(AGAIN_SECONDS, lambda: self._assign(partition, back_to))
             return
         member = self._stage.random.choice(chosen)
-        self._tenures += 1
+        self._assignments += 1
         start = self._broker.start(partition)
         tenure = Tenure(
-            self._tenures, member.name, partition, start.offset, self._world.referee.commits.claimed[partition]
+            self._assignments, member.name, partition, start.offset, self._world.referee.commits.claimed[partition]
         )
         self._broker.owners[partition] = tenure
         self._stage.tell("{} is given {}", member.name, tenure)

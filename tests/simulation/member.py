@@ -21,7 +21,7 @@ from consumer.sequencing.gate import Gate
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.sequencer import Sequencer, SequencingRules
 from consumer.settings import KafkaProperties, Settings, load_settings
-from tests.simulation.dead_letters import SimulatedGraveyard
+from tests.simulation.dead_letters import SimulatedDeadLetters
 from tests.simulation.destination import Destination
 from tests.simulation.kafka import Broker, SimulatedSource
 from tests.simulation.ledgers import Counts, Ledger
@@ -114,7 +114,7 @@ class SimulatedMember:
         self.states = SimulatedStates(
             stage, world.options, stores, referee=world.referee, tenures=self.source.tenures, post=self.post
         )
-        self._graveyard = SimulatedGraveyard(stage, world.options, world.referee.dead_letters, self.post)
+        self._dead_letters = SimulatedDeadLetters(stage, world.options, world.referee.dead_letters, self.post)
         self._gate = Gate(settings.in_flight_max, self._backoff, settings.lease.request_timeout_seconds)
         self._sequencer = Sequencer(_rules(settings), self._gate, self._backoff)
         self._pipeline = SteppedPipeline(
@@ -124,7 +124,7 @@ class SimulatedMember:
             self._sequencer,
             self.source,
             self.states,
-            self._graveyard,
+            self._dead_letters,
             cast("Any", SilentReporter()),
             cast("Reporter", SilentReporter()),
             KnownSchemas({}, has_registry=True),
@@ -231,12 +231,12 @@ class SimulatedMember:
     def _note_actions(self) -> None:
         """Dead letters first: a delete that is carried out in the same turn stands behind them."""
         world, referee = self._world, self._world.referee
-        burials, self._graveyard.asked = self._graveyard.asked, []
+        burials, self._dead_letters.asked = self._dead_letters.asked, []
         for action in burials:
             tenure, entry = self.source.read(action.record)
             self._stage.tell("{} dead-letters {}: {}", self.name, entry, action.reason.value)
-            referee.dead_letters.bury(tenure, entry, action.reason, self.ledger)
-            self._graveyard.produce(action, entry, partial(tenure.buried_acknowledged.add, entry.offset))
+            referee.dead_letters.dead_letter(tenure, entry, action.reason, self.ledger)
+            self._dead_letters.produce(action, entry, partial(tenure.buried_acknowledged.add, entry.offset))
         self.states.note_asked()
         for action in burials:
             if action.reason is DeadLetterReason.UNIDENTIFIED:
@@ -287,7 +287,7 @@ class SimulatedMember:
 
     def _die(self) -> None:
         self.alive = False
-        self.source.alive = self._graveyard.alive = False
+        self.source.alive = self._dead_letters.alive = False
 
     @property
     def is_busy(self) -> bool:

@@ -84,7 +84,7 @@ class CommitJudge:
             return
         self._stage.exercised["partitions given back in order"] += 1
         claimed, committed = self.claimed[tenure.partition], self.committed[tenure.partition]
-        for offset in (*tenure.answered, *tenure.buried):
+        for offset in (*tenure.answered, *tenure.dead_lettered):
             if offset >= committed and offset not in claimed:
                 raise Violation(
                     "duplicate", f"{tenure} is given back and its commit does not say that {offset} is done"

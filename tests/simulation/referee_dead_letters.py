@@ -17,7 +17,7 @@ MOMENT = 1e-3
 
 
 class DeadLetterJudge:
-    """Who was asked to be buried, and who is."""
+    """Who was asked to be dead_lettered, and who is."""
 
     def __init__(self, stage: Stage, options: Options) -> None:
         self.asked: set[Entry] = set()
@@ -25,7 +25,7 @@ class DeadLetterJudge:
         self._stage = stage
         self._options = options
 
-    def bury(self, tenure: Tenure, entry: Entry, reason: DeadLetterReason, member: Ledger) -> None:
+    def dead_letter(self, tenure: Tenure, entry: Entry, reason: DeadLetterReason, member: Ledger) -> None:
         """A member wants a record dead-lettered."""
         offset = entry.offset
         if tenure.done(offset):
@@ -43,13 +43,13 @@ class DeadLetterJudge:
                 self.check_hold(tenure, entry, member)
             case _ if entry.what != "rejected":
                 raise Violation("dead letter", f"{entry} is {reason.value}?")
-        tenure.buried.add(offset)
+        tenure.dead_lettered.add(offset)
         self.asked.add(entry)
         # The first 200 records are free, then the ratio of the last 1,000 holds (a partition has fewer here).
-        if len(tenure.buried) - tenure.buried_by_policy > max(
+        if len(tenure.dead_lettered) - tenure.buried_by_policy > max(
             200, member.dead_letter_ratio_max * len(tenure.fetched_at)
         ):
-            raise Violation("dead letter", f"{len(tenure.buried)} of {len(tenure.fetched_at)} of {tenure}")
+            raise Violation("dead letter", f"{len(tenure.dead_lettered)} of {len(tenure.fetched_at)} of {tenure}")
 
     def check_unknown(self, entry: Entry, *, known: bool) -> None:
         """Dead-lettered as unidentified: the state must not know the user."""

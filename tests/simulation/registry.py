@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from consumer.avro.reader import json_reader
 from consumer.avro.wire_format import SchemaRef
-from consumer.ports.inputs import Post, RegistryTrouble, SchemaFound
+from consumer.ports.inputs import Post, RegistryProblem, SchemaFound
 from tests.simulation.stage import Stage
 
 
 class SimulatedRegistry:
-    """One member's; a question is answered late, and sometimes only after troubles."""
+    """One member's; a question is answered late, and sometimes only after problems."""
 
     def __init__(self, stage: Stage, post: Post) -> None:
         self._stage = stage
@@ -24,5 +24,5 @@ class SimulatedRegistry:
             self._stage.after(self._stage.between(0.0, 1.0), lambda: self._post(SchemaFound(schema, json_reader)))
 
     def _fail(self, schema: SchemaRef) -> None:
-        self._post(RegistryTrouble("503"))
+        self._post(RegistryProblem("503"))
         self.fetch(schema)

@@ -36,7 +36,7 @@ class Tenure:
     """Behind what was fetched."""
     answered: dict[int, float] = field(default_factory=dict)
     """Offsets answered 2xx, and when the member learned of it."""
-    buried: set[int] = field(default_factory=set)
+    dead_lettered: set[int] = field(default_factory=set)
     """Asked to be dead-lettered."""
     buried_by_policy: int = 0
     buried_acknowledged: set[int] = field(default_factory=set)
@@ -59,7 +59,9 @@ class Tenure:
 
     def done(self, offset: int) -> bool:
         """Whether the member has nothing more to send of it."""
-        return offset in self.answered or offset in self.buried or offset in self.forgotten or offset in self.before
+        return (
+            offset in self.answered or offset in self.dead_lettered or offset in self.forgotten or offset in self.before
+        )
 
     def finished(self, offset: int) -> bool:
         """Whether all that was to happen with it has happened, and the member knows."""
@@ -75,7 +77,7 @@ class Tenure:
         self.is_drained = (
             self.unanswered == 0
             and not any(self.remembering.values())
-            and self.buried == self.buried_acknowledged
+            and self.dead_lettered == self.buried_acknowledged
             and self.forgotten == self.forgotten_acknowledged
         )
 

@@ -95,7 +95,7 @@ class Simulation:
 
     def _welcome(self) -> None:
         """Until all others are done, events that are always accepted come to all partitions, one a second."""
-        self._group.mend()
+        self._group.fix()
         if self._verifier.commits.is_committed(WELCOME_USER):
             return
         for partition in self._log.entries:

@@ -46,7 +46,7 @@ class SimulatedStates:
         self._options = options
         self._stores = stores
         self._verifier = referee
-        self._tenures = tenures
+        self._assignments = tenures
         """The present ones of this member."""
         self._post = post
         self._open: set[Partition] = set()
@@ -65,7 +65,7 @@ class SimulatedStates:
         return pending[-1] if pending else user in self._stores.users[partition]
 
     def open(self, assignment: Assignment) -> None:
-        tenure = self._tenures.get(assignment.partition)
+        tenure = self._assignments.get(assignment.partition)
         self._do(partial(self._open_store, assignment, 0 if tenure is None else tenure.number))
 
     def close(self, partition: Partition) -> None:
@@ -92,7 +92,7 @@ class SimulatedStates:
             assignment, user = action.lane.assignment, action.lane.user
             if assignment.dropped:
                 continue
-            tenure = self._tenures[assignment.partition]
+            tenure = self._assignments[assignment.partition]
             if isinstance(action, Remember):
                 self._verifier.remember_asked(tenure, user)
                 taken.append(partial(self._verifier.remember_acknowledged, tenure, user))

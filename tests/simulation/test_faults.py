@@ -297,7 +297,7 @@ def an_introduction_buries_the_last(original: Any, self: Sequencer, delivery: De
         return
     last = lane.waiting.pop()
     lane.identifies -= last.kind is Kind.IDENTIFY
-    self._endings.bury(lane.assignment, last.record, *args)
+    self._endings.dead_letter(lane.assignment, last.record, *args)
 
 
 def failing_always_counts(_original: Any, _self: Sequencer, delivery: Delivery, now: float) -> float:
@@ -344,7 +344,12 @@ def closed_partitions_are_served(_original: Any, self: Assignment) -> bool:
 
 FAULTS = [
     Fault("no identify gate", around(Sequencer, "receive", everybody_is_identified), ("identify first",), 10),
-    Fault("a refused identify counts", around(Sequencer, "_bury", a_refused_identify_counts), ("identify first",), 60),
+    Fault(
+        "a refused identify counts",
+        around(Sequencer, "_dead_letter", a_refused_identify_counts),
+        ("identify first",),
+        60,
+    ),
     Fault("a delete forgets nothing", around(Endings, "forgotten", a_delete_forgets_nothing), ("identify first",), 300),
     Fault("a delete is not written", around(Endings, "forgotten", a_delete_is_not_written), ("commit",), 300),
     Fault("a forgotten user stays known", constant(KnownUsers, "discard", None), ("identify first",), 300),
@@ -404,8 +409,8 @@ FAULTS = [
     Fault(
         "a dead letter is finished before it is acknowledged",
         lambda monkeypatch: (
-            around(Endings, "bury", a_dead_letter_is_finished_at_once)(monkeypatch),
-            around(Endings, "buried", a_burial_only_counts)(monkeypatch),
+            around(Endings, "dead_letter", a_dead_letter_is_finished_at_once)(monkeypatch),
+            around(Endings, "dead_lettered", a_burial_only_counts)(monkeypatch),
         )[0],
         ("commit",),
         20,
@@ -461,7 +466,7 @@ FAULTS = [
     Fault("a hold has no limit", lambda monkeypatch: monkeypatch.setattr(Holds, "too_many", None), ("limits",), 100),
     Fault(
         "a refused introduction buries the last event",
-        around(Sequencer, "_bury", an_introduction_buries_the_last),
+        around(Sequencer, "_dead_letter", an_introduction_buries_the_last),
         ("dead letter",),
         100,
     ),
@@ -471,7 +476,7 @@ FAULTS = [
         ("dead letter",),
         300,
     ),
-    Fault("any share of dead letters", constant(Assignment, "may_bury", True), ("dead letter",), 100),
+    Fault("any share of dead letters", constant(Assignment, "may_dead_letter", True), ("dead letter",), 100),
     Fault("the gate never stops", constant(Gate, "misdirected", None), ("gate",), 100),
     Fault("three refusals at the start", around(Gate, "refused", refusals_always_count), ("gate",), 100, 200),
     Fault("Retry-After is ignored", around(Gate, "failed", retry_after_is_ignored), ("gate",), 60),

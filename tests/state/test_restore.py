@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.ports.inputs import Input, StateMended, StateOpened, StateProblem
+from consumer.ports.inputs import Input, StateFixed, StateOpened, StateProblem
 from consumer.sequencing.events import Partition
 from consumer.state.records import StateKey, encode_key
 from consumer.state.restore import ASK_AGAIN_SECONDS, SILENCE_SECONDS, StateReader
@@ -131,7 +131,7 @@ def test_the_end_is_asked_for_until_it_is_told(
     assert at_end(reader, 2.0 + ASK_AGAIN_SECONDS)
 
 
-def test_what_is_not_answered_for_seconds_is_trouble(cluster: Cluster, reader: StateReader) -> None:
+def test_what_is_not_answered_for_seconds_is_problem(cluster: Cluster, reader: StateReader) -> None:
     """Brokers that are away say nothing at all to who reads; the client tells of its connections beside it."""
     _, soon = reader.read(SILENCE_SECONDS - 0.1)
     _, silent = reader.read(SILENCE_SECONDS)
@@ -147,7 +147,7 @@ def test_what_is_not_answered_for_seconds_is_trouble(cluster: Cluster, reader: S
 
 
 def test_a_restore_that_stands_still_is_told_once_and_when_it_goes_on(tmp_path: Path, cluster: Cluster) -> None:
-    """Brokers were away; the operator sees it like any other trouble with the state topic."""
+    """Brokers were away; the operator sees it like any other problem with the state topic."""
     posted: list[Input] = []
     states = UserStates(load(state_dir=str(tmp_path)), posted.append)
     states._topic = StateTopic("state", 2, "topic state of cluster c", 1000.0)
@@ -163,7 +163,7 @@ def test_a_restore_that_stands_still_is_told_once_and_when_it_goes_on(tmp_path: 
 
     assert ["not_read"] == [problem.kind for problem in told]
     assert told == [item for item in posted if isinstance(item, StateProblem)]
-    assert [StateOpened, StateMended] == [type(item) for item in posted[-2:]]
+    assert [StateOpened, StateFixed] == [type(item) for item in posted[-2:]]
 
 
 def test_the_client_s_own_error_says_why_nothing_is_read() -> None:
@@ -174,8 +174,8 @@ def test_the_client_s_own_error_says_why_nothing_is_read() -> None:
         if reader._error is not None:
             break
         reader.read(0.0)
-    _, troubles = reader.read(SILENCE_SECONDS)
+    _, problems = reader.read(SILENCE_SECONDS)
     reader.close()
 
-    assert KafkaError._TRANSPORT == troubles[0].code()
-    assert "127.0.0.1:1" in troubles[0].str()
+    assert KafkaError._TRANSPORT == problems[0].code()
+    assert "127.0.0.1:1" in problems[0].str()

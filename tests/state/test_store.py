@@ -162,14 +162,14 @@ def test_a_locked_file_is_left_to_its_owner(tmp_path: Path) -> None:
     write(first, (ANN, True))
     second = opened(tmp_path)
     write(second, (BOB, True))
-    second.start_anew("damaged")
+    second.start_again("damaged")
 
     assert set() == second.identified([ANN, BOB])
     assert {ANN} == first.identified([ANN, BOB])
     assert [] == list(tmp_path.glob("*.unusable-*"))
 
 
-def test_garbage_is_set_aside_and_the_store_starts_anew(tmp_path: Path) -> None:
+def test_garbage_is_set_aside_and_the_store_starts_again(tmp_path: Path) -> None:
     """A file that is no database is renamed, and not deleted."""
     (tmp_path / "segment-events-0.sqlite").write_bytes(b"this is not a database" * 100)
     store = opened(tmp_path)
@@ -290,7 +290,7 @@ def test_a_folder_that_cannot_be_made_means_a_temporary_store(tmp_path: Path) ->
     assert {ANN} == store.identified([ANN])
 
 
-def test_a_disk_that_fills_up_when_a_store_starts_anew_means_a_temporary_one(
+def test_a_disk_that_fills_up_when_a_store_starts_again_means_a_temporary_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The damaged file is out of the way, the new one can't be written: work goes on."""
@@ -304,7 +304,7 @@ def test_a_disk_that_fills_up_when_a_store_starts_anew_means_a_temporary_one(
         return database
 
     monkeypatch.setattr(store_module, "_open", made_full)
-    store.start_anew("damaged")
+    store.start_again("damaged")
     write(store, (BOB, True))
 
     assert {BOB} == store.identified([ANN, BOB])

@@ -17,7 +17,7 @@ from consumer.ports.inputs import (
     Input,
     LookedUp,
     PartitionFailed,
-    StateMended,
+    StateFixed,
     StateOpened,
     StateProblem,
     StateWritten,
@@ -193,7 +193,7 @@ def test_growing_is_tried_again_until_it_works(code: int, monkeypatch: pytest.Mo
         states._try_again(states._growth.next_due())
         posted += states.step()
 
-    assert [StateProblem, StateOpened, StateMended] == [type(item) for item in posted]
+    assert [StateProblem, StateOpened, StateFixed] == [type(item) for item in posted]
     assert [1, 2, 4, 8, 16, 30, 30, 30] == pauses
 
 
@@ -209,14 +209,14 @@ def test_growing_that_is_forbidden_stops_the_partition(monkeypatch: pytest.Monke
 
 
 def test_a_partition_that_leaves_is_not_grown_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trouble leaves with it."""
+    """The problem leaves with it."""
     monkeypatch.setattr(state_growth, "grow", Answers(KafkaException(KafkaError(KafkaError._TRANSPORT))))
     states = growing()
     states.step()
     states.close(P1)
     posted = states.step()
 
-    assert [StateMended("not_grown")] == posted
+    assert [StateFixed("not_grown")] == posted
     assert float("inf") == states._growth.next_due()
 
 
@@ -347,7 +347,7 @@ def test_a_replayed_event_s_user_is_looked_for_in_the_partitions_of_the_source()
     assert [{P1: set()}] == after
 
 
-def test_a_record_that_expired_is_written_anew_as_long_as_the_partition_is_ours() -> None:
+def test_a_record_that_expired_is_written_again_as_long_as_the_partition_is_ours() -> None:
     """It counts as written by the second record only."""
     states = Steps()
     states.topic.errors = [KafkaError(KafkaError._MSG_TIMED_OUT)]

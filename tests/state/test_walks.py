@@ -74,13 +74,13 @@ class LogReader(EmptyTopic):
 
     def read(self, now: float) -> tuple[dict[int, Slice], dict[int, KafkaError]]:
         """All there is."""
-        slices, troubles = super().read(now)
+        slices, problems = super().read(now)
         for number, part in slices.items():
             records = self._log.records[number]
             part.next_offset = len(records)
             for user, identified in records[self._from[number] :]:
                 part.changes[StateKey(self._destination, user)] = 5 if identified else None
-        return slices, troubles
+        return slices, problems
 
 
 class Walk(Steps):
@@ -137,7 +137,7 @@ class Walk(Steps):
         self.told += [lane for item in self.step() if isinstance(item, StateWritten) for lane in item.lanes]
 
     def mistakes(self) -> Iterator[str]:
-        """Where the files, opened anew, do not say what the topic says."""
+        """Where the files, opened again, do not say what the topic says."""
         for partition in PARTITIONS:
             self.open(tenure(partition))
         self.step()

@@ -71,7 +71,7 @@ async def test_a_request_that_may_have_been_sent_is_not_sent_again(open_: Open, 
 
 @pytest.mark.parametrize("version", [b"HTTP/1.0 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"])
 async def test_a_body_ended_by_closing_is_complete(open_: Open, version: bytes) -> None:
-    """HTTP/1.0 and `Connection: close` without a length are answers, and the next request connects anew."""
+    """HTTP/1.0 and `Connection: close` without a length are answers, and the next request connects again."""
     async with RawServer(sending(version + b"whole")) as server:
         engine = open_(server.url)
         answers = [await engine.post(BODY) for _ in range(2)]
