@@ -59,8 +59,8 @@ from consumer.ports.inputs import (
     Revoking,
     StartPoint,
 )
+from consumer.sequencing.buffer import BUFFER_FULL
 from consumer.sequencing.events import Partition, Record
-from consumer.sequencing.sequencer import BUFFER_FULL
 
 if TYPE_CHECKING:
     from consumer.sequencing.offsets import CommitPoint

@@ -42,12 +42,12 @@ class Endings:
 
     def skip(self, assignment: Assignment, record: Record, reason: SkipReason) -> None:
         """Nothing is to be done for it."""
-        assignment.note_unsent_end(dead_letter=False)
+        assignment.guard.note_unsent_end(dead_letter=False)
         self._finish(assignment, record, End.SKIPPED, reason)
 
     def delivered(self, lane: Lane, events: Sequence[Event]) -> None:
         """The destination has them. Behind a write of the user's state that is under way, they wait for that."""
-        lane.assignment.note_sent_end(dead_letter=False, events=len(events))
+        lane.assignment.guard.note_sent_end(dead_letter=False, events=len(events))
         if lane.recording:
             self._await_record(lane, events)
         else:
@@ -61,7 +61,7 @@ class Endings:
 
     def forgotten(self, lane: Lane, event: Event) -> None:
         """A delete had its turn: it is finished when the user is unknown in the stored state too."""
-        lane.assignment.note_sent_end(dead_letter=False)
+        lane.assignment.guard.note_sent_end(dead_letter=False)
         lane.identified = False
         lane.assignment.known.discard(lane.user)
         self._await_record(lane, [event])
@@ -92,9 +92,9 @@ class Endings:
     ) -> bool:
         """Dead-letter one record; False when the partition halts instead and the record stays unfinished."""
         if reason in UNSENT:
-            assignment.note_unsent_end(dead_letter=True)
+            assignment.guard.note_unsent_end(dead_letter=True)
         else:
-            assignment.note_sent_end(dead_letter=reason is not DeadLetterReason.UNIDENTIFIED)
+            assignment.guard.note_sent_end(dead_letter=reason is not DeadLetterReason.UNIDENTIFIED)
         if reason is not DeadLetterReason.UNIDENTIFIED and not assignment.may_dead_letter(self._dead_letter_ratio_max):
             assignment.halted = (
                 f"more than {self._dead_letter_ratio_max:.0%} of its recent records would be dead letters "

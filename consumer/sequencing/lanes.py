@@ -15,6 +15,8 @@ A lane holds the events of one user in one partition, in the order of the log, a
 6. A delete waits its turn and then makes the user unidentified.
 
 So no track, page or screen is ever sent before an identify of its user was accepted.
+
+`Lane.next_step` decides by these rules, the sequencer carries it out; outcomes.py does what 4 and 5 say of answers.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from consumer.sequencing.events import Event, Kind, User
 
@@ -78,6 +80,21 @@ class LaneStatus(Enum):
     """An earlier assignment's request of this user is still unanswered."""
 
 
+class Step(Enum):
+    """What a lane that waits for nothing does next."""
+
+    SEND = "send"
+    HOLD = "hold"
+    FORGET = "forget"
+    """The delete at its head has its turn."""
+    DEAD_LETTER = "dead letter"
+    """The event at its head, whose user stays unidentified."""
+    NOTHING = "nothing"
+
+
+Unidentified = Literal["introduce", "dead-letter"]
+
+
 @dataclass(slots=True, eq=False)
 class Lane:
     """One user's events in one partition."""
@@ -111,6 +128,28 @@ class Lane:
     def put_back(self, *deliveries: Delivery) -> None:
         """Have these sent before anything else, the last of them first."""
         self.again += deliveries
+
+    def put_back_halves(self, delivery: Delivery) -> bool:
+        """Have a request of several events sent in two parts; False when it is an event alone."""
+        if len(delivery.events) == 1:
+            return False
+        self.put_back(*reversed(delivery.halves()))
+        return True
+
+    def next_step(self, now: float, hold_seconds: float, unidentified: Unidentified) -> Step:
+        """What the rules above want now, of a lane without a request in flight."""
+        if self.again:
+            return Step.SEND
+        if not self.waiting:
+            return Step.NOTHING
+        head = self.waiting[0]
+        if head.kind is Kind.DELETE:
+            return Step.FORGET
+        if self.identified or self.first_identify() is not None:
+            return Step.SEND
+        if now < head.record.fetched_at + hold_seconds and not self.hold_waived:
+            return Step.HOLD
+        return Step.SEND if unidentified == "introduce" else Step.DEAD_LETTER
 
     def popleft(self) -> Event:
         """Take the head."""

@@ -1,12 +1,11 @@
 """The scheduler of lanes: events and outcomes in, requests and actions out.
 
 Pure: no socket, clock, thread or randomness. The rule itself is in lanes.py, whether the destination takes anything at
-all in gate.py, how records end in endings.py. Here: which lane is next, when a lane wakes up, what each outcome does.
+all in gate.py, what an answer means in outcomes.py, how records end in endings.py. Here: which lane is next, and when.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,43 +14,35 @@ from typing import Final, Literal, assert_never
 from consumer.sequencing.accounting import Account
 from consumer.sequencing.actions import Action, WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.buffer import Buffered, buffered
 from consumer.sequencing.commits import unrecorded_events
 from consumer.sequencing.endings import Endings
 from consumer.sequencing.events import (
     DeadLetterReason,
     Decoded,
-    Delivered,
     Event,
     HandBack,
     Kind,
-    Misdirected,
     Outcome,
     Partition,
     Record,
-    Refused,
     Rejected,
     Skipped,
-    Unavailable,
     User,
 )
 from consumer.sequencing.gate import Gate
+from consumer.sequencing.giving_up import GivingUp
 from consumer.sequencing.holds import Holds
 from consumer.sequencing.known_users import Pool
-from consumer.sequencing.lanes import Delivery, DeliveryKind, Lane, LaneStatus
+from consumer.sequencing.lanes import Delivery, Lane, LaneStatus, Step
 from consumer.sequencing.lease import NO_LEASE
 from consumer.sequencing.offsets import OffsetTracker
+from consumer.sequencing.outcomes import Outcomes
 from consumer.sequencing.ready import ReadyLanes
+from consumer.sequencing.timers import Timers
 
-THROTTLED_COUNTS: Final = 0.1
-"""A 429 says "slow down", not "broken": it counts a tenth towards giving up."""
-CRAMPED_COUNTS: Final = 0.1
-"""So does failing while nobody else can try: it may be an outage after all."""
-FAILING_STEP_SECONDS_MAX: Final = 60.0
-"""What one failure adds at the most to how long an event has failed: between two attempts there may lie an outage."""
 INTAKE_SHARE: Final = 0.75
 """Of what a crash may send again: above it nothing more is fetched, before sending has to stop."""
-BUFFER_FULL: Final = 0.75
-"""Above this share of the buffer, a source that has paused does not fetch again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +74,8 @@ class Sequencer:
         self._rules = rules
         self._backoff = backoff
         self._endings = Endings(rules.dead_letter_ratio_max)
+        giving_up = GivingUp(rules.give_up_seconds, gate, lambda: self._nobody_else_can_try)
+        self._outcomes = Outcomes(gate, self._endings, giving_up)
         self._known = Pool(rules.known_users_max)
         self._ready = ReadyLanes()
         self._stalled: list[Lane] = []
@@ -90,8 +83,7 @@ class Sequencer:
         self._must_wait_for_commit = False
         self.outgrows_commits = False
         """So much is finished above what commits can say that nothing more is to be fetched."""
-        self._timers: list[tuple[float, int, Lane]] = []
-        self._timer_number = 0
+        self._timers = Timers()
         self._lingering: dict[tuple[Partition, User], Lane] = {}
         """Lanes of dropped assignments whose request is still unanswered."""
 
@@ -139,14 +131,14 @@ class Sequencer:
             lane.identifies = 0
 
     @property
-    def buffered(self) -> tuple[int, int]:
-        """Unfinished events and their bytes, without those of partitions that have halted."""
-        events, size_bytes = self.account.unfinished, self.account.unfinished_bytes
-        for assignment in self.assignments.values():
-            if assignment.halted is not None:
-                events -= assignment.offsets.unfinished
-                size_bytes -= assignment.unfinished_bytes
-        return events, size_bytes
+    def buffered(self) -> Buffered:
+        """What is fetched and not finished."""
+        return buffered(self.account, self.assignments)
+
+    @property
+    def _nobody_else_can_try(self) -> bool:
+        rules = self._rules
+        return self.outgrows_commits or self.buffered.fills(rules.buffer_events_max, rules.buffer_bytes_max)
 
     # ------------------------------------------------------------------ in
 
@@ -157,7 +149,7 @@ class Sequencer:
         for item in items:
             match item:
                 case Event():
-                    assignment.note_on_its_way()
+                    assignment.guard.note_on_its_way()
                 case Skipped(reason=skip_reason):
                     self._endings.skip(assignment, item.record, skip_reason)
                 case Rejected(reason=reason, detail=detail):
@@ -205,7 +197,7 @@ class Sequencer:
         assignment.in_flight -= 1
         lane.status = LaneStatus.IDLE
         delivery.attempts += 1
-        self._judge(delivery, outcome, now)
+        self._outcomes.judge(delivery, outcome, now)
         if assignment.dropped:
             self._release(lane, now)
         else:
@@ -260,23 +252,16 @@ class Sequencer:
         for lane in stalled:
             if lane.status is LaneStatus.READY and lane.assignment.open:
                 self._ready.add(lane)
-        timers = self._timers
-        while timers and timers[0][0] <= now:
-            _, number, lane = heapq.heappop(timers)
-            if lane.timer != number or lane.assignment.dropped:
-                continue
-            if lane.status is LaneStatus.BACKOFF:
-                self._make_ready(lane)
-            elif lane.status is LaneStatus.HELD:
-                self._arm(lane, now)
+        while (woken := self._timers.pop_due(now)) is not None:
+            if woken.status is LaneStatus.BACKOFF:
+                self._make_ready(woken)
+            elif woken.status is LaneStatus.HELD:
+                self._arm(woken, now)
 
     def next_deadline(self, now: float) -> float | None:
         """When `tick` or `next_delivery` has something to do without any input; None for never."""
-        timers = self._timers
-        while timers and (timers[0][2].timer != timers[0][1] or timers[0][2].assignment.dropped):
-            heapq.heappop(timers)
         opens_at = self.gate.opens_at(now) if self._ready else None
-        due = timers[0][0] if timers else None
+        due = self._timers.next_due()
         if opens_at is None or due is None:
             return due if opens_at is None else opens_at
         return min(opens_at, due)
@@ -293,140 +278,56 @@ class Sequencer:
         firsts = [delivery.events[0] for delivery in lane.again[-1:]] + list(islice(lane.waiting, 1))
         return offsets.is_committed and offsets.committable() in (event.record.offset for event in firsts)
 
-    # ------------------------------------------------------------------ what an outcome does
-
-    def _judge(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
-        lane = delivery.lane
-        match outcome:
-            case Delivered():
-                self.gate.delivered(now)
-                if not lane.assignment.dropped:
-                    self._delivered(delivery)
-            case Refused(status, body):
-                if not self.gate.refused(lane.user, status, now):
-                    lane.put_back(delivery)
-                elif len(delivery.events) > 1:
-                    lane.put_back(*reversed(delivery.halves()))
-                else:
-                    detail = f"the destination answered {status}"
-                    self._dead_letter(delivery, DeadLetterReason.REFUSED, detail, status, body)
-            case Misdirected():
-                self.gate.misdirected(outcome, now)
-                lane.put_back(delivery)
-            case Unavailable():
-                self._unavailable(delivery, outcome, now)
-            case _:
-                assert_never(outcome)
-
-    def _delivered(self, delivery: Delivery) -> None:
-        lane = delivery.lane
-        if delivery.kind is not DeliveryKind.EVENTS and not lane.identified:
-            self._endings.identified(lane)
-        if delivery.kind is DeliveryKind.INTRODUCTION:
-            self.account.introductions += 1
-            return
-        self._endings.delivered(lane, delivery.events)
-
-    def _unavailable(self, delivery: Delivery, outcome: Unavailable, now: float) -> None:
-        alone_seconds = self._failed_alone_seconds(delivery, now)
-        delivery.failing_seconds += alone_seconds * THROTTLED_COUNTS if outcome.throttled else alone_seconds
-        delivery.failed_at = now
-        self.gate.failed(delivery.user, outcome, now)
-        if not alone_seconds or delivery.failing_seconds < self._rules.give_up_seconds:
-            delivery.lane.put_back(delivery)
-        elif len(delivery.events) > 1:
-            delivery.lane.put_back(*reversed(delivery.halves()))
-        else:
-            detail = f"failing for {delivery.failing_seconds:.0f} s while other users succeed: {outcome.cause}"
-            self._dead_letter(delivery, DeadLetterReason.GAVE_UP, detail)
-
-    def _failed_alone_seconds(self, delivery: Delivery, now: float) -> float:
-        """Seconds since its last failure, if another request succeeded since then; 0 in an outage.
-
-        When the buffer is full of what waits behind one or two failing users, nobody else can succeed: then a part of
-        their time counts too, or it would stay so for ever.
-        """
-        failed_at, delivered_at = delivery.failed_at, self.gate.last_delivered_at
-        if failed_at is None:
-            return 0.0
-        seconds = min(now - failed_at, FAILING_STEP_SECONDS_MAX)
-        if delivered_at is not None and delivered_at > failed_at:
-            return seconds
-        return seconds * CRAMPED_COUNTS if self._nobody_else_can_try and not self.gate.everybody_fails else 0.0
-
-    @property
-    def _nobody_else_can_try(self) -> bool:
-        events, size_bytes = self.buffered
-        rules = self._rules
-        full = events >= BUFFER_FULL * rules.buffer_events_max or size_bytes >= BUFFER_FULL * rules.buffer_bytes_max
-        return full or self.outgrows_commits
-
-    def _dead_letter(
-        self, delivery: Delivery, reason: DeadLetterReason, detail: str, status: int | None = None, body: bytes = b""
-    ) -> None:
-        """Dead-letter the one event of a request; of an introduction, the event behind it."""
-        lane, event = delivery.lane, delivery.events[0]
-        if lane.assignment.dropped:
-            return
-        if not self._endings.dead_letter(
-            lane.assignment, event.record, reason, detail, status, body, delivery.attempts
-        ):
-            lane.put_back(delivery)
-        elif delivery.kind is DeliveryKind.INTRODUCTION:
-            behind = lane.popleft()
-            assert behind is event
-
     # ------------------------------------------------------------------ what a lane does next
 
     def _arm(self, lane: Lane, now: float) -> None:
-        """Decide what an idle or held lane waits for."""
+        """Let an idle or held lane take its next step, or say what it waits for."""
         if lane.status is LaneStatus.HELD:
             self.holds.remove(lane)
         lane.status = LaneStatus.IDLE
-        if not lane.assignment.open:
-            return
-        if lane.again:
-            self._again(lane, now)
-            return
-        while lane.waiting:
-            head = lane.waiting[0]
-            if head.kind is Kind.DELETE:
-                self._endings.forgotten(lane, lane.popleft())
-                continue
-            if lane.identified or lane.first_identify() is not None:
-                self._make_ready(lane)
-                return
-            hold_until = head.record.fetched_at + self._rules.hold_seconds
-            if now < hold_until and not lane.hold_waived:
-                self._hold(lane, hold_until, now)
-                return
-            if self._rules.unidentified == "introduce":
-                self._make_ready(lane)
-                return
-            detail = "no identify came for this user"
-            if not self._endings.dead_letter(lane.assignment, head.record, DeadLetterReason.UNIDENTIFIED, detail):
-                return
-            lane.popleft()
-        if not (lane.recording or lane.reserved):
-            del lane.assignment.lanes[lane.user]
+        rules = self._rules
+        while lane.assignment.open:
+            match lane.next_step(now, rules.hold_seconds, rules.unidentified):
+                case Step.SEND:
+                    self._send_or_wait(lane, now)
+                    return
+                case Step.NOTHING:
+                    if not (lane.recording or lane.reserved):
+                        del lane.assignment.lanes[lane.user]
+                    return
+                case Step.HOLD:
+                    self._hold(lane, now)
+                    return
+                case Step.FORGET:
+                    self._endings.forgotten(lane, lane.popleft())
+                case Step.DEAD_LETTER:
+                    self._dead_letter_unidentified(lane)
 
-    def _again(self, lane: Lane, now: float) -> None:
+    def _dead_letter_unidentified(self, lane: Lane) -> None:
+        reason, detail = DeadLetterReason.UNIDENTIFIED, "no identify came for this user"
+        if self._endings.dead_letter(lane.assignment, lane.waiting[0].record, reason, detail):
+            lane.popleft()
+
+    def _send_or_wait(self, lane: Lane, now: float) -> None:
+        if not lane.again:
+            self._make_ready(lane)
+            return
         delivery = lane.again[-1]
         if delivery.failed_at is None or self.gate.probing:
             # The gate spaces the probes; another user's event has the next one.
             self._make_ready(lane, last=self.gate.probing)
             return
         lane.status = LaneStatus.BACKOFF
-        self._set_timer(lane, now + self._backoff(delivery.attempts - 1))
+        self._timers.set(lane, now + self._backoff(delivery.attempts - 1))
 
     def _make_ready(self, lane: Lane, *, last: bool = False) -> None:
         lane.status = LaneStatus.READY
         self._ready.add(lane, last=last)
 
-    def _hold(self, lane: Lane, until: float, now: float) -> None:
+    def _hold(self, lane: Lane, now: float) -> None:
         lane.status = LaneStatus.HELD
         self.holds.add(lane)
-        self._set_timer(lane, until)
+        self._timers.set(lane, lane.waiting[0].record.fetched_at + self._rules.hold_seconds)
         self._cut_holds_short(now)
 
     def _cut_holds_short(self, now: float) -> None:
@@ -445,8 +346,3 @@ class Sequencer:
         successor = present.lanes.get(lane.user) if present else None
         if successor is not None and successor.status is LaneStatus.BLOCKED:
             self._arm(successor, now)
-
-    def _set_timer(self, lane: Lane, due: float) -> None:
-        self._timer_number += 1
-        lane.timer = self._timer_number
-        heapq.heappush(self._timers, (due, self._timer_number, lane))

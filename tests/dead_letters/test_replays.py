@@ -11,7 +11,8 @@ from consumer.dead_letters.writer import dead_letter_headers
 from consumer.ops.metrics import Metrics
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.actions import WriteDeadLetter
-from consumer.sequencing.assignment import RATIO_WINDOW_RECORDS, Assignment
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.dead_letter_guard import RATIO_WINDOW_RECORDS
 from consumer.sequencing.dead_letter_headers import (
     Origin,
     Receipt,
@@ -165,7 +166,7 @@ def test_replays_that_fail_again_stop_no_partition() -> None:
     replays.of_replays()
 
     def dead_letter(assignment: Assignment) -> bool:
-        assignment.note_unsent_end(dead_letter=True)
+        assignment.guard.note_unsent_end(dead_letter=True)
         return assignment.may_dead_letter(0.5)
 
     assert not all(dead_letter(source) for _ in range(RATIO_WINDOW_RECORDS))
@@ -188,11 +189,11 @@ def test_what_is_skipped_does_not_make_the_guard_stricter() -> None:
 
     def buries(number: int) -> bool:
         if number % 10:
-            assignment.note_unsent_end(dead_letter=False)
+            assignment.guard.note_unsent_end(dead_letter=False)
             return True
-        assignment.note_on_its_way()
+        assignment.guard.note_on_its_way()
         is_refused = number // 10 % 10 < 6
-        assignment.note_sent_end(dead_letter=is_refused)
+        assignment.guard.note_sent_end(dead_letter=is_refused)
         return not is_refused or (assignment.may_dead_letter(0.07) and not assignment.may_dead_letter(0.03))
 
     assert all([buries(number) for number in range(30_000)][10_000:])

@@ -33,12 +33,15 @@ from consumer.sequencing.events import (
     User,
 )
 from consumer.sequencing.gate import Gate
+from consumer.sequencing.giving_up import GivingUp
 from consumer.sequencing.holds import Holds
 from consumer.sequencing.known_users import KnownUsers
 from consumer.sequencing.lanes import Delivery, DeliveryKind, Lane, LaneStatus
 from consumer.sequencing.lease import NEVER, Lease
 from consumer.sequencing.offsets import CommitPoint, OffsetTracker
+from consumer.sequencing.outcomes import Outcomes
 from consumer.sequencing.sequencer import Sequencer
+from consumer.sequencing.timers import Timers
 from consumer.settings import settings
 from tests.simulation.simulation import simulate
 
@@ -80,7 +83,7 @@ def everybody_is_identified(original: Any, *args: Any, **named: Any) -> None:
     original(*args, **named | {"identified": True})
 
 
-def a_refused_identify_counts(original: Any, self: Sequencer, delivery: Delivery, *args: Any) -> None:
+def a_refused_identify_counts(original: Any, self: Outcomes, delivery: Delivery, *args: Any) -> None:
     original(self, delivery, *args)
     if delivery.kind is not DeliveryKind.EVENTS:
         delivery.lane.identified = True
@@ -116,7 +119,7 @@ def a_late_answer_of_the_state_counts(original: Any, self: Intake, identified: A
 # ---------------------------------------------------------------------- order, one in flight
 
 
-def a_retry_goes_to_the_back(original: Any, self: Sequencer, delivery: Delivery, *args: Any) -> None:
+def a_retry_goes_to_the_back(original: Any, self: Outcomes, delivery: Delivery, *args: Any) -> None:
     original(self, delivery, *args)
     lane = delivery.lane
     if lane.again and delivery.kind is DeliveryKind.EVENTS:
@@ -173,7 +176,7 @@ def metadata_says_one_too_many(original: Any, self: OffsetTracker, base: int) ->
 
 
 def finished_before_recorded(_original: Any, self: Endings, lane: Lane, events: list[Event]) -> None:
-    lane.assignment.note_sent_end(dead_letter=False, events=len(events))
+    lane.assignment.guard.note_sent_end(dead_letter=False, events=len(events))
     self._finish_all(lane.assignment, events)
 
 
@@ -188,9 +191,7 @@ def a_burial_only_counts(_original: Any, _self: Endings, action: Any) -> None:
     action.assignment.unacknowledged -= 1
 
 
-def a_refused_batch_is_dropped(
-    original: Any, self: Sequencer, delivery: Delivery, outcome: Outcome, now: float
-) -> None:
+def a_refused_batch_is_dropped(original: Any, self: Outcomes, delivery: Delivery, outcome: Outcome, now: float) -> None:
     if not isinstance(outcome, Refused) or len(delivery.events) == 1 or delivery.lane.assignment.dropped:
         original(self, delivery, outcome, now)
         return
@@ -273,7 +274,7 @@ def requests_may_outlast_the_session(session_seconds: float, request_timeout_sec
 # ---------------------------------------------------------------------- holds, dead letters, the gate, limits
 
 
-def a_hold_never_ends(original: Any, self: Sequencer, lane: Lane, due: float) -> None:
+def a_hold_never_ends(original: Any, self: Timers, lane: Lane, due: float) -> None:
     if lane.status is not LaneStatus.HELD:
         original(self, lane, due)
 
@@ -290,7 +291,7 @@ def a_lost_hold_is_kept(original: Any, self: Sequencer, partition: Partition, re
     self.holds._lanes = lanes
 
 
-def an_introduction_buries_the_last(original: Any, self: Sequencer, delivery: Delivery, *args: Any) -> None:
+def an_introduction_buries_the_last(original: Any, self: Outcomes, delivery: Delivery, *args: Any) -> None:
     lane = delivery.lane
     if delivery.kind is not DeliveryKind.INTRODUCTION or len(lane.waiting) < 2 or lane.assignment.dropped:
         original(self, delivery, *args)
@@ -300,7 +301,7 @@ def an_introduction_buries_the_last(original: Any, self: Sequencer, delivery: De
     self._endings.dead_letter(lane.assignment, last.record, *args)
 
 
-def failing_always_counts(_original: Any, _self: Sequencer, delivery: Delivery, now: float) -> float:
+def failing_always_counts(_original: Any, _self: GivingUp, delivery: Delivery, now: float) -> float:
     return 0.0 if delivery.failed_at is None else now - delivery.failed_at
 
 
@@ -346,7 +347,7 @@ FAULTS = [
     Fault("no identify gate", around(Sequencer, "receive", everybody_is_identified), ("identify first",), 10),
     Fault(
         "a refused identify counts",
-        around(Sequencer, "_dead_letter", a_refused_identify_counts),
+        around(Outcomes, "_dead_letter", a_refused_identify_counts),
         ("identify first",),
         60,
     ),
@@ -375,7 +376,7 @@ FAULTS = [
     ),
     Fault(
         "a retry goes to the back of its lane",
-        around(Sequencer, "_unavailable", a_retry_goes_to_the_back),
+        around(Outcomes, "_unavailable", a_retry_goes_to_the_back),
         ("order",),
         100,
     ),
@@ -416,7 +417,7 @@ FAULTS = [
         20,
     ),
     Fault(
-        "a refused batch is dropped", around(Sequencer, "_judge", a_refused_batch_is_dropped), ("commit", "order"), 100
+        "a refused batch is dropped", around(Outcomes, "judge", a_refused_batch_is_dropped), ("commit", "order"), 100
     ),
     Fault(
         "a late outcome still counts",
@@ -455,7 +456,7 @@ FAULTS = [
         ("zombie",),
         100,
     ),
-    Fault("a hold never ends", around(Sequencer, "_set_timer", a_hold_never_ends), ("stuck",), 60),
+    Fault("a hold never ends", around(Timers, "set", a_hold_never_ends), ("stuck",), 60),
     Fault("a hold ends at once", around(Sequencer, "_arm", a_hold_ends_at_once), ("hold",), 60),
     Fault(
         "held events of a lost partition stay",
@@ -466,13 +467,13 @@ FAULTS = [
     Fault("a hold has no limit", lambda monkeypatch: monkeypatch.setattr(Holds, "too_many", None), ("limits",), 100),
     Fault(
         "a refused introduction buries the last event",
-        around(Sequencer, "_dead_letter", an_introduction_buries_the_last),
+        around(Outcomes, "_dead_letter", an_introduction_buries_the_last),
         ("dead letter",),
         100,
     ),
     Fault(
         "gives up in an outage",
-        around(Sequencer, "_failed_alone_seconds", failing_always_counts),
+        around(GivingUp, "_failed_alone_seconds", failing_always_counts),
         ("dead letter",),
         300,
     ),

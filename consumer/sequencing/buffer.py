@@ -1,0 +1,34 @@
+"""How full the buffer is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from consumer.sequencing.accounting import Account
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import Partition
+
+BUFFER_FULL: Final = 0.75
+"""Above this share of the buffer, a source that has paused does not fetch again."""
+
+
+class Buffered(NamedTuple):
+    """What is fetched and not finished."""
+
+    events: int
+    size_bytes: int
+
+    def fills(self, events_max: int, bytes_max: int) -> bool:
+        """Whether nothing more is fetched until some of it is finished."""
+        return self.events >= BUFFER_FULL * events_max or self.size_bytes >= BUFFER_FULL * bytes_max
+
+
+def buffered(account: Account, assignments: Mapping[Partition, Assignment]) -> Buffered:
+    """Unfinished events and their bytes, without those of partitions that have halted."""
+    events, size_bytes = account.unfinished, account.unfinished_bytes
+    for assignment in assignments.values():
+        if assignment.halted is not None:
+            events -= assignment.offsets.unfinished
+            size_bytes -= assignment.unfinished_bytes
+    return Buffered(events, size_bytes)

@@ -1,0 +1,75 @@
+"""The guard against dead-lettering a whole topic because of one wrong setting. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+RATIO_WINDOW_RECORDS: Final = 1000
+RATIO_RECORDS_MIN: Final = 200
+GOOD, SKIPPED, DEAD = range(3)
+"""What may be said of an event: it is on its way or delivered, needs nothing, or is a dead letter."""
+
+
+class _Recent:
+    """How the last 1,000 were."""
+
+    def __init__(self) -> None:
+        self._kinds: deque[int] = deque(maxlen=RATIO_WINDOW_RECORDS)
+        self._counts = [0, 0, 0]
+
+    @property
+    def size(self) -> int:
+        """Of how many."""
+        return len(self._kinds)
+
+    def count(self, kind: int) -> int:
+        """How many of a kind."""
+        return self._counts[kind]
+
+    def add(self, kind: int, times: int = 1) -> None:
+        """So many more."""
+        kinds, counts = self._kinds, self._counts
+        for _ in range(times):
+            if len(kinds) == RATIO_WINDOW_RECORDS:
+                counts[kinds[0]] -= 1
+            kinds.append(kind)
+            counts[kind] += 1
+
+
+class DeadLetterGuard:
+    """How the last events of one partition ended, or will."""
+
+    def __init__(self) -> None:
+        self._ended = 0
+        self._read = _Recent()
+        """Of what was fetched: what can't be sent ends at once, long before the good ones around it are delivered."""
+        self._sent = _Recent()
+        """Of what was sent, or would have been: what was given up."""
+
+    def note_on_its_way(self) -> None:
+        """Count an event that is fetched and will be sent."""
+        self._read.add(GOOD)
+
+    def note_unsent_end(self, *, dead_letter: bool) -> None:
+        """Count an event that is fetched and ends by that: skipped, or not to be read."""
+        self._ended += 1
+        self._read.add(DEAD if dead_letter else SKIPPED)
+
+    def note_sent_end(self, *, dead_letter: bool, events: int = 1) -> None:
+        """Count how events end that were on their way."""
+        self._ended += events
+        self._sent.add(DEAD if dead_letter else GOOD, events)
+
+    def allows(self, ratio_max: float) -> bool:
+        """Whether the dead letters noted so far, the last one included, are not too many.
+
+        A share of the last 1,000 events fetched. Of those, what is not answered yet counts as good, or a backlog with a
+        few that can't be read would stop before the first good one is delivered.
+        """
+        if self._ended < RATIO_RECORDS_MIN:
+            return True
+        read, sent = self._read, self._sent
+        to_send = read.count(GOOD)
+        given_up = to_send * sent.count(DEAD) / max(sent.size, to_send, 1)
+        return read.count(DEAD) + given_up <= ratio_max * read.size

@@ -1,0 +1,47 @@
+"""When an event that keeps failing is given up: after it has failed for long enough while others succeeded. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from consumer.sequencing.events import Unavailable
+from consumer.sequencing.gate import Gate
+from consumer.sequencing.lanes import Delivery
+
+THROTTLED_COUNTS: Final = 0.1
+"""A 429 says "slow down", not "broken": it counts a tenth towards giving up."""
+CRAMPED_COUNTS: Final = 0.1
+"""So does failing while nobody else can try: it may be an outage after all."""
+FAILING_STEP_SECONDS_MAX: Final = 60.0
+"""What one failure adds at the most to how long an event has failed: between two attempts there may lie an outage."""
+
+
+class GivingUp:
+    """Adds up how long each request has failed. `nobody_else_can_try`: all there is waits behind failing users."""
+
+    def __init__(self, give_up_seconds: float, gate: Gate, nobody_else_can_try: Callable[[], bool]) -> None:
+        self._give_up_seconds = give_up_seconds
+        self._gate = gate
+        self._nobody_else_can_try = nobody_else_can_try
+
+    def is_due(self, delivery: Delivery, outcome: Unavailable, now: float) -> bool:
+        """Count a failure; whether it was the last."""
+        alone_seconds = self._failed_alone_seconds(delivery, now)
+        delivery.failing_seconds += alone_seconds * THROTTLED_COUNTS if outcome.throttled else alone_seconds
+        delivery.failed_at = now
+        return alone_seconds > 0.0 and delivery.failing_seconds >= self._give_up_seconds
+
+    def _failed_alone_seconds(self, delivery: Delivery, now: float) -> float:
+        """Seconds since its last failure, if another request succeeded since then; 0 in an outage.
+
+        When the buffer is full of what waits behind one or two failing users, nobody else can succeed: then a part of
+        their time counts too, or it would stay so for ever.
+        """
+        failed_at, delivered_at = delivery.failed_at, self._gate.last_delivered_at
+        if failed_at is None:
+            return 0.0
+        seconds = min(now - failed_at, FAILING_STEP_SECONDS_MAX)
+        if delivered_at is not None and delivered_at > failed_at:
+            return seconds
+        return seconds * CRAMPED_COUNTS if self._nobody_else_can_try() and not self._gate.everybody_fails else 0.0

@@ -1,0 +1,78 @@
+"""What the answer to a request means for its events and its lane. Pure. Rules 4 and 5 of lanes.py are carried out here.
+
+What it says of the destination as a whole is the gate's affair, and the gate is told of each.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from consumer.sequencing.endings import Endings
+from consumer.sequencing.events import DeadLetterReason, Delivered, Misdirected, Outcome, Refused, Unavailable
+from consumer.sequencing.gate import Gate
+from consumer.sequencing.giving_up import GivingUp
+from consumer.sequencing.lanes import Delivery, DeliveryKind
+
+
+class Outcomes:
+    """Ends the events of a request, or puts it back on its lane."""
+
+    def __init__(self, gate: Gate, endings: Endings, giving_up: GivingUp) -> None:
+        self._gate = gate
+        self._endings = endings
+        self._giving_up = giving_up
+
+    def judge(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
+        """A request was answered, or will not be."""
+        lane = delivery.lane
+        match outcome:
+            case Delivered():
+                self._gate.delivered(now)
+                if not lane.assignment.dropped:
+                    self._delivered(delivery)
+            case Refused(status, body):
+                if not self._gate.refused(lane.user, status, now):
+                    lane.put_back(delivery)
+                elif not lane.put_back_halves(delivery):
+                    detail = f"the destination answered {status}"
+                    self._dead_letter(delivery, DeadLetterReason.REFUSED, detail, status, body)
+            case Misdirected():
+                self._gate.misdirected(outcome, now)
+                lane.put_back(delivery)
+            case Unavailable():
+                self._unavailable(delivery, outcome, now)
+            case _:
+                assert_never(outcome)
+
+    def _delivered(self, delivery: Delivery) -> None:
+        lane = delivery.lane
+        if delivery.kind is not DeliveryKind.EVENTS and not lane.identified:
+            self._endings.identified(lane)
+        if delivery.kind is DeliveryKind.INTRODUCTION:
+            self._endings.account.introductions += 1
+            return
+        self._endings.delivered(lane, delivery.events)
+
+    def _unavailable(self, delivery: Delivery, outcome: Unavailable, now: float) -> None:
+        is_given_up = self._giving_up.is_due(delivery, outcome, now)
+        self._gate.failed(delivery.user, outcome, now)
+        if not is_given_up:
+            delivery.lane.put_back(delivery)
+        elif not delivery.lane.put_back_halves(delivery):
+            detail = f"failing for {delivery.failing_seconds:.0f} s while other users succeed: {outcome.cause}"
+            self._dead_letter(delivery, DeadLetterReason.GAVE_UP, detail)
+
+    def _dead_letter(
+        self, delivery: Delivery, reason: DeadLetterReason, detail: str, status: int | None = None, body: bytes = b""
+    ) -> None:
+        """Dead-letter the one event of a request; of an introduction, the event behind it."""
+        lane, event = delivery.lane, delivery.events[0]
+        if lane.assignment.dropped:
+            return
+        if not self._endings.dead_letter(
+            lane.assignment, event.record, reason, detail, status, body, delivery.attempts
+        ):
+            lane.put_back(delivery)
+        elif delivery.kind is DeliveryKind.INTRODUCTION:
+            behind = lane.popleft()
+            assert behind is event
