@@ -117,7 +117,9 @@ class Lane:
     """Events fetched for this lane and on their way to it: it stays until they are here."""
     hold_waived: bool = False
     timer: int = 0
-    """Which entry of the sequencer's heap is this lane's; older ones are stale."""
+    """Which entry of the timers' heap is this lane's; 0: it waits for none."""
+    wakes_at: float = 0.0
+    """What that entry says."""
 
     def append(self, event: Event) -> None:
         """Put an event at the end."""

@@ -114,8 +114,7 @@ class Sequencer:
         assignment.known.leave()
         self._endings.handed_back(assignment, reason)
         for lane in assignment.lanes.values():
-            if lane.status is LaneStatus.HELD:
-                self.holds.remove(lane)
+            self._no_longer_waits(lane)
             if lane.status is LaneStatus.IN_FLIGHT:
                 self._lingering[(partition, lane.user)] = lane
         assignment.lanes.clear()
@@ -123,9 +122,7 @@ class Sequencer:
     def empty(self, assignment: Assignment) -> None:
         """Let go of what waits in a partition that has halted: whoever starts it again reads it again."""
         for lane in assignment.lanes.values():
-            if lane.status is LaneStatus.HELD:
-                self.holds.remove(lane)
-                lane.status = LaneStatus.IDLE
+            self._no_longer_waits(lane)
             lane.waiting.clear()
             lane.again = ()
             lane.identifies = 0
@@ -282,8 +279,7 @@ class Sequencer:
 
     def _arm(self, lane: Lane, now: float) -> None:
         """Let an idle or held lane take its next step, or say what it waits for."""
-        if lane.status is LaneStatus.HELD:
-            self.holds.remove(lane)
+        self._no_longer_waits(lane)
         lane.status = LaneStatus.IDLE
         rules = self._rules
         while lane.assignment.open:
@@ -323,6 +319,14 @@ class Sequencer:
     def _make_ready(self, lane: Lane, *, last: bool = False) -> None:
         lane.status = LaneStatus.READY
         self._ready.add(lane, last=last)
+
+    def _no_longer_waits(self, lane: Lane) -> None:
+        """End a hold, and forget what time it waits for."""
+        if lane.status is LaneStatus.HELD:
+            self.holds.remove(lane)
+            lane.status = LaneStatus.IDLE
+        if lane.timer:
+            self._timers.cancel(lane)
 
     def _hold(self, lane: Lane, now: float) -> None:
         lane.status = LaneStatus.HELD
