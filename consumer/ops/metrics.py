@@ -1,10 +1,4 @@
-"""Every metric, declared once.
-
-Label values are closed sets and start at 0, so that `rate()` works from the first error on.
-
-What must agree with each other at every scrape (consumed = finished + unfinished, lag) is read from one snapshot; the
-rest are ordinary counters of the edges.
-"""
+"""The metrics of one process: what metrics_table.py declares, counted up here or read from the snapshot at a scrape."""
 
 from __future__ import annotations
 
@@ -13,7 +7,6 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
-from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -23,23 +16,24 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from consumer import __version__
-from consumer.customfit.answers import RESULTS, Result
+from consumer.customfit.answers import Result
 from consumer.kafka.client import librdkafka_version
+from consumer.ops.metrics_table import (
+    BUILD_INFO,
+    COUNTERS,
+    ERRORS,
+    FROM_SNAPSHOT,
+    HISTOGRAMS,
+    LATENCY_SECONDS,
+    REQUEST_SECONDS,
+    REQUESTS,
+    Counted,
+    Durations,
+    FromSnapshot,
+    Now,
+)
 from consumer.ops.snapshot import Snapshot
 from consumer.sequencing.events import Event
-from consumer.sequencing.gate import State
-
-ERRORS: Final[dict[str, tuple[str, ...]]] = {
-    "decode": ("undecodable", "invalid_event", "too_large", "registry"),
-    "deliver": ("refused", "gave_up", "unavailable", "misdirected"),
-    "dead_letter": ("value_omitted", "not_written", "ratio"),
-    "state": ("not_written", "not_stored", "not_read", "not_grown", "set_aside", "unknown_record"),
-    "commit": ("failed", "metadata"),
-    "kafka": ("client", "partition", "denied"),
-}
-REBALANCES: Final = ("assigned", "revoked", "lost")
-REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-LATENCY_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600)
 
 
 class Metrics:
@@ -48,54 +42,36 @@ class Metrics:
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         disable_created_metrics()
         self.registry = CollectorRegistry()
-        self._requests = _counter(self.registry, "customfit_requests", "Requests to the destination", result=RESULTS)
-        self._request_seconds = _Durations(
-            "customfit_request_duration_seconds", "One request, from sending it to its answer", REQUEST_BUCKETS
-        )
-        self._latency_seconds = _Durations(
-            "customfit_delivery_latency_seconds", "From an event's record timestamp to its 2xx", LATENCY_BUCKETS
-        )
-        self.registry.register(self._request_seconds)
-        self.registry.register(self._latency_seconds)
-        self._errors = Counter("customfit_errors", "Errors", ["stage", "kind"], registry=self.registry)
-        for stage, kinds in ERRORS.items():
-            for kind in kinds:
-                self._errors.labels(stage, kind)
-        self._rebalances = _counter(self.registry, "customfit_rebalances", "Rebalance callbacks", event=REBALANCES)
-        self._commits = _counter(self.registry, "customfit_commits", "Offset commits", result=("ok", "error"))
-        Gauge(
-            "customfit_build_info",
-            "1; the versions are in the labels",
-            ["version", "python", "librdkafka"],
-            registry=self.registry,
-        ).labels(__version__, platform.python_version(), librdkafka_version()).set(1)
+        self.registry.register(_SnapshotCollector(snapshot))
+        self._counters = {metric.name: self._counter(metric) for metric in COUNTERS}
+        self._histograms = {metric.name: _Histogram(metric) for metric in HISTOGRAMS}
+        for histogram in self._histograms.values():
+            self.registry.register(histogram)
+        info = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=self.registry)
+        info.labels(__version__, platform.python_version(), librdkafka_version()).set(1)
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self.registry.register(_SnapshotCollector(snapshot))
+
+    def count(self, metric: Counted, *values: str) -> None:
+        """One more, with these values of its labels."""
+        children = self._counters[metric.name]
+        assert values in children, (metric.name, values)
+        children[values].inc()
+
+    def error(self, stage: str, kind: str) -> None:
+        """Something went wrong; stage and kind are in ERROR_KINDS."""
+        self.count(ERRORS, stage, kind)
 
     def responded(self, result: Result, seconds: float) -> None:
         """A request ended."""
-        self._requests[result].inc()
-        self._request_seconds.observe(seconds)
+        self.count(REQUESTS, result)
+        self._histograms[REQUEST_SECONDS.name].observe(seconds)
 
     def delivered(self, events: Iterable[Event], wall_seconds: float) -> None:
         """Events were accepted."""
-        observe = self._latency_seconds.observe
+        observe = self._histograms[LATENCY_SECONDS.name].observe
         for event in events:
             observe(max(wall_seconds - event.record.timestamp_ms / 1000, 0.0))
-
-    def error(self, stage: str, kind: str) -> None:
-        """Something went wrong; stage and kind are in ERRORS."""
-        assert kind in ERRORS[stage], (stage, kind)
-        self._errors.labels(stage, kind).inc()
-
-    def rebalanced(self, event: str) -> None:
-        """Partitions came or went."""
-        self._rebalances[event].inc()
-
-    def committed(self, *, ok: bool) -> None:
-        """A commit was answered."""
-        self._commits["ok" if ok else "error"].inc()
 
     def page(self, accept: str) -> tuple[str, bytes]:
         """Content type and text of /metrics in the format the scraper accepts."""
@@ -106,22 +82,19 @@ class Metrics:
         """All of it in the plain format."""
         return generate_latest(self.registry).decode()
 
-
-def _counter(registry: CollectorRegistry, name: str, text: str, **label: tuple[str, ...]) -> dict[str, Counter]:
-    """A counter with one label; its children by value, made now so that each starts at 0."""
-    ((label_name, values),) = label.items()
-    counter = Counter(name, text, [label_name], registry=registry)
-    return {value: counter.labels(value) for value in values}
+    def _counter(self, metric: Counted) -> dict[tuple[str, ...], Counter]:
+        """A counter's children by their labels' values, made now so that each starts at 0."""
+        counter = Counter(metric.name, metric.help, metric.labels, registry=self.registry)
+        return {values: counter.labels(*values) for values in metric.values}
 
 
-class _Durations(Collector):
+class _Histogram(Collector):
     """A histogram that is observed for every event by one thread: a fifth of the cost of the library's, which locks."""
 
-    def __init__(self, name: str, text: str, bounds: tuple[float, ...]) -> None:
-        self._name = name
-        self._text = text
-        self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
+    def __init__(self, metric: Durations) -> None:
+        self._metric = metric
+        self._bounds = metric.bounds
+        self._counts = [0] * (len(metric.bounds) + 1)
         self._sum = 0.0
 
     def observe(self, seconds: float) -> None:
@@ -133,7 +106,7 @@ class _Durations(Collector):
         """Give the cumulative buckets that Prometheus wants."""
         counts = list(accumulate(list(self._counts)))
         buckets = zip([*(str(float(bound)) for bound in self._bounds), "+Inf"], map(float, counts), strict=True)
-        yield HistogramMetricFamily(self._name, self._text, buckets=list(buckets), sum_value=self._sum)
+        yield HistogramMetricFamily(self._metric.name, self._metric.help, buckets=list(buckets), sum_value=self._sum)
 
 
 class _SnapshotCollector(Collector):
@@ -143,68 +116,19 @@ class _SnapshotCollector(Collector):
         self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:
-        snapshot = self._snapshot()
-        yield from _partitions(snapshot, time.time())
-        yield from _events(snapshot)
-        yield from _destination(snapshot)
+        """Walk the table, once for one snapshot and one time."""
+        snapshot, now = self._snapshot(), Now(time.time(), time.monotonic())
+        for metric in FROM_SNAPSHOT:
+            family = _family(metric)
+            for values, number in metric.read(snapshot, now):
+                family.add_metric(values, number)
+            yield family
+
+    def describe(self) -> Iterator[Metric]:
+        """Give the names alone: at registration there may be no snapshot yet."""
+        return map(_family, FROM_SNAPSHOT)
 
 
-def _partitions(snapshot: Snapshot, wall_seconds: float) -> Iterator[Metric]:
-    lag_events = GaugeMetricFamily(
-        "customfit_lag_events", "End offset minus committed offset", labels=["topic", "partition"]
-    )
-    lag_seconds = GaugeMetricFamily(
-        "customfit_lag_seconds", "Age of the oldest record not yet committed", labels=["topic", "partition"]
-    )
-    restoring = GaugeMetricFamily(
-        "customfit_restore_remaining_records", "State records still to be read", labels=["topic", "partition"]
-    )
-    users: dict[int, int] = {}
-    for view in snapshot.partitions:
-        labels = [view.partition.topic, str(view.partition.number)]
-        if (events := view.lag_events) is not None:
-            lag_events.add_metric(labels, events)
-        if (seconds := view.lag_seconds(wall_seconds)) is not None:
-            lag_seconds.add_metric(labels, seconds)
-        if not view.restoring or view.restore_remaining is not None:
-            restoring.add_metric(labels, view.restore_remaining or 0)
-        users[view.partition.number] = users.get(view.partition.number, 0) + view.identified_users
-    identified = GaugeMetricFamily("customfit_identified_users", "Users stored as identified", labels=["partition"])
-    for number, count in users.items():
-        identified.add_metric([str(number)], count)
-    yield from (lag_events, lag_seconds, restoring, identified)
-
-
-def _events(snapshot: Snapshot) -> Iterator[Metric]:
-    consumed = CounterMetricFamily("customfit_events_consumed", "Events fetched", labels=["type"])
-    for type_, count in snapshot.consumed.items():
-        consumed.add_metric([type_], count)
-    finished = CounterMetricFamily(
-        "customfit_events_finished", "Events by how they ended", labels=["outcome", "reason"]
-    )
-    for (end, reason), count in snapshot.finished.items():
-        finished.add_metric([end.value, "ok" if reason is None else reason.value], count)
-    yield from (consumed, finished)
-    yield GaugeMetricFamily("customfit_events_unfinished", "Events fetched and not finished", snapshot.unfinished)
-    yield CounterMetricFamily(
-        "customfit_introductions", "Identifies made by the consumer itself", snapshot.introductions
-    )
-    yield CounterMetricFamily("customfit_hold_cut_short", "Holds ended early", snapshot.holds_cut_short)
-    yield GaugeMetricFamily("customfit_held_events", "Events that wait for their user's identify", snapshot.held_events)
-    yield GaugeMetricFamily("customfit_held_users", "Users whose identify is waited for", snapshot.held_users)
-
-
-def _destination(snapshot: Snapshot) -> Iterator[Metric]:
-    yield GaugeMetricFamily("customfit_requests_in_flight", "Requests being answered", snapshot.in_flight)
-    yield GaugeMetricFamily(
-        "customfit_requests_in_flight_limit",
-        "Requests that may be, as the destination has it",
-        snapshot.in_flight_limit,
-    )
-    state = snapshot.destination_state
-    up = state in (State.DELIVERING, State.THROTTLED)
-    yield GaugeMetricFamily("customfit_destination_up", "1 delivering, 0 stopped or unavailable", int(up))
-    states = GaugeMetricFamily("customfit_destination_state", "1 for the present state", labels=["state"])
-    for known in State:
-        states.add_metric([known.value], int(known is state))
-    yield states
+def _family(metric: FromSnapshot) -> GaugeMetricFamily | CounterMetricFamily:
+    make = GaugeMetricFamily if metric.kind == "gauge" else CounterMetricFamily
+    return make(metric.name, metric.help, labels=metric.labels)

@@ -14,6 +14,7 @@ from consumer.customfit.answers import Result
 from consumer.kafka.client import KafkaUnavailable
 from consumer.ops.logs import RepeatLimiter, fields
 from consumer.ops.metrics import Metrics
+from consumer.ops.metrics_table import COMMITS, REBALANCES
 from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.events import DeadLetterReason, Misdirected, Partition, Refused, Rejected, Unavailable
 from consumer.sequencing.gate import Gate, State
@@ -107,7 +108,7 @@ class Reporter:
 
     def rebalanced(self, event: str, partitions: Sequence[Partition]) -> None:
         """Partitions came or went."""
-        self._metrics.rebalanced(event)
+        self._metrics.count(REBALANCES, event)
         names = ", ".join(str(partition) for partition in partitions)
         if names or event == "assigned":
             level = logging.WARNING if event == "lost" else logging.INFO
@@ -115,7 +116,7 @@ class Reporter:
 
     def committed(self, error: str | None) -> None:
         """A commit was answered."""
-        self._metrics.committed(ok=error is None)
+        self._metrics.count(COMMITS, "ok" if error is None else "error")
         if error is not None:
             self._metrics.error("commit", "failed")
             self._say(logging.WARNING, "commit", f"a commit failed: {error}")

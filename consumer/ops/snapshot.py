@@ -41,6 +41,11 @@ class PartitionView:
     problem: str | None
 
     @property
+    def labels(self) -> tuple[str, str]:
+        """Topic and number, as metrics name a partition."""
+        return self.partition.topic, str(self.partition.number)
+
+    @property
     def lag_events(self) -> int | None:
         """End minus committed; None until the end is known."""
         return None if self.end_offset is None else max(self.end_offset - self.committed_offset, 0)

@@ -1,0 +1,239 @@
+"""Every metric of ours: one row each, with its name, its help, its labels, and where its figures come from. Pure.
+
+A gauge or a counter that is read from the snapshot is one row of FROM_SNAPSHOT, and the field of the snapshot that it
+reads: rows of one scrape agree with each other (consumed = finished + unfinished). What the edges count is one row of
+COUNTERS, and one call of `Metrics.count` where it happens.
+
+Label values are closed sets and start at 0, so that `rate()` works from the first error on. No user id, event name,
+URL or error text is ever a label.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import product
+from typing import Final, Literal, NamedTuple
+
+from consumer.customfit.answers import RESULTS
+from consumer.ops.snapshot import PartitionView, Snapshot
+from consumer.sequencing.gate import State
+
+
+class Now(NamedTuple):
+    """When a scrape asks: the time of day, and the clock that timestamps of this process are taken from."""
+
+    wall_seconds: float
+    monotonic_seconds: float
+
+
+LabelValues = tuple[str, ...]
+Samples = Iterable[tuple[LabelValues, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class FromSnapshot:
+    """A metric whose figures are in the snapshot. A counter's name ends in `_total` when it is shown."""
+
+    kind: Literal["gauge", "counter"]
+    name: str
+    help: str
+    labels: LabelValues
+    read: Callable[[Snapshot, Now], Samples]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A counter that the edges count up; every combination in `values` is there from the start."""
+
+    name: str
+    help: str
+    labels: LabelValues
+    values: tuple[LabelValues, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """A histogram of seconds; `bounds` are the upper ends of its buckets."""
+
+    name: str
+    help: str
+    bounds: tuple[float, ...]
+
+
+class Row(NamedTuple):
+    """What the documentation says of a metric."""
+
+    name: str
+    kind: str
+    labels: LabelValues
+    help: str
+
+
+# ---------------------------------------------------------------------- kinds of rows
+
+
+def gauge(name: str, text: str, read: Callable[[Snapshot, Now], float]) -> FromSnapshot:
+    """One figure that goes up and down."""
+    return FromSnapshot("gauge", name, text, (), lambda snapshot, now: [((), read(snapshot, now))])
+
+
+def total(name: str, text: str, read: Callable[[Snapshot, Now], float]) -> FromSnapshot:
+    """One figure that only goes up."""
+    return FromSnapshot("counter", name, text, (), lambda snapshot, now: [((), read(snapshot, now))])
+
+
+def per_partition(name: str, text: str, read: Callable[[PartitionView, Now], float | None]) -> FromSnapshot:
+    """A gauge of each partition that is ours; where it is None, that partition has no series."""
+
+    def samples(snapshot: Snapshot, now: Now) -> Iterator[tuple[LabelValues, float]]:
+        for view in snapshot.partitions:
+            if (value := read(view, now)) is not None:
+                yield view.labels, value
+
+    return FromSnapshot("gauge", name, text, ("topic", "partition"), samples)
+
+
+def one_of(name: str, text: str, label: str, states: type[Enum], read: Callable[[Snapshot, Now], Enum]) -> FromSnapshot:
+    """A gauge of each state that something can be in: 1 for the one that it is in, 0 for the others."""
+
+    def samples(snapshot: Snapshot, now: Now) -> Samples:
+        present = read(snapshot, now)
+        return [((str(state.value),), int(state is present)) for state in states]
+
+    return FromSnapshot("gauge", name, text, (label,), samples)
+
+
+def flags(
+    name: str, text: str, label: str, known: Iterable[str], read: Callable[[Snapshot, Now], Iterable[str]]
+) -> FromSnapshot:
+    """A gauge of each known value: 1 for every value that is read, 0 for the others."""
+    closed = tuple(known)
+
+    def samples(snapshot: Snapshot, now: Now) -> Samples:
+        present = set(read(snapshot, now))
+        assert present.issubset(closed), present.difference(closed)
+        return [((value,), int(value in present)) for value in closed]
+
+    return FromSnapshot("gauge", name, text, (label,), samples)
+
+
+def counted(name: str, text: str, **labels: Iterable[str]) -> Counted:
+    """A counter with all combinations of these labels' values."""
+    return Counted(name, text, tuple(labels), tuple(product(*labels.values())))
+
+
+# ---------------------------------------------------------------------- read from the snapshot
+
+
+def _consumed(snapshot: Snapshot, _: Now) -> Samples:
+    return (((type_,), count) for type_, count in snapshot.consumed.items())
+
+
+def _finished(snapshot: Snapshot, _: Now) -> Samples:
+    for (end, reason), count in snapshot.finished.items():
+        yield (end.value, "ok" if reason is None else reason.value), count
+
+
+def _identified_users(snapshot: Snapshot, _: Now) -> Samples:
+    """A partition's users are shared by all topics that are read."""
+    users: Counter[int] = Counter()
+    for view in snapshot.partitions:
+        users[view.partition.number] += view.identified_users
+    return (((str(number),), count) for number, count in users.items())
+
+
+def _restore_remaining(view: PartitionView, _: Now) -> float | None:
+    return view.restore_remaining if view.restoring else 0
+
+
+def _destination_up(snapshot: Snapshot, _: Now) -> float:
+    return snapshot.destination_state in (State.DELIVERING, State.THROTTLED)
+
+
+FROM_SNAPSHOT: Final = (
+    per_partition("customfit_lag_events", "End offset minus committed offset", lambda view, _: view.lag_events),
+    per_partition(
+        "customfit_lag_seconds",
+        "Age of the oldest record not yet committed",
+        lambda view, now: view.lag_seconds(now.wall_seconds),
+    ),
+    per_partition("customfit_restore_remaining_records", "State records still to be read", _restore_remaining),
+    FromSnapshot(
+        "gauge", "customfit_identified_users", "Users stored as identified", ("partition",), _identified_users
+    ),
+    FromSnapshot("counter", "customfit_events_consumed", "Events fetched", ("type",), _consumed),
+    FromSnapshot("counter", "customfit_events_finished", "Events by how they ended", ("outcome", "reason"), _finished),
+    gauge("customfit_events_unfinished", "Events fetched and not finished", lambda shown, _: shown.unfinished),
+    total("customfit_introductions", "Identifies made by the consumer itself", lambda shown, _: shown.introductions),
+    total("customfit_hold_cut_short", "Holds ended early", lambda shown, _: shown.holds_cut_short),
+    gauge("customfit_held_events", "Events that wait for their user's identify", lambda shown, _: shown.held_events),
+    gauge("customfit_held_users", "Users whose identify is waited for", lambda shown, _: shown.held_users),
+    gauge("customfit_requests_in_flight", "Requests being answered", lambda shown, _: shown.in_flight),
+    gauge(
+        "customfit_requests_in_flight_limit",
+        "Current limit on concurrent requests",
+        lambda shown, _: shown.in_flight_limit,
+    ),
+    gauge("customfit_destination_up", "1 delivering, 0 stopped or unavailable", _destination_up),
+    one_of(
+        "customfit_destination_state",
+        "1 for the present state",
+        "state",
+        State,
+        lambda shown, _: shown.destination_state,
+    ),
+)
+
+# ---------------------------------------------------------------------- counted by the edges
+
+ERROR_KINDS: Final[dict[str, tuple[str, ...]]] = {
+    "decode": ("undecodable", "invalid_event", "too_large", "registry"),
+    "deliver": ("refused", "gave_up", "unavailable", "misdirected"),
+    "dead_letter": ("value_omitted", "not_written", "ratio"),
+    "state": ("not_written", "not_stored", "not_read", "not_grown", "set_aside", "unknown_record"),
+    "commit": ("failed", "metadata"),
+    "kafka": ("client", "partition", "denied"),
+}
+"""Kinds of errors by the stage where they happen."""
+
+REQUESTS: Final = counted("customfit_requests", "Requests to the destination", result=RESULTS)
+ERRORS: Final = Counted(
+    "customfit_errors",
+    "Errors",
+    ("stage", "kind"),
+    tuple((stage, kind) for stage, kinds in ERROR_KINDS.items() for kind in kinds),
+)
+REBALANCES: Final = counted("customfit_rebalances", "Rebalance callbacks", event=("assigned", "revoked", "lost"))
+COMMITS: Final = counted("customfit_commits", "Offset commits", result=("ok", "error"))
+COUNTERS: Final = (REQUESTS, ERRORS, REBALANCES, COMMITS)
+
+REQUEST_SECONDS: Final = Durations(
+    "customfit_request_duration_seconds",
+    "One request, from sending it to its answer",
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+LATENCY_SECONDS: Final = Durations(
+    "customfit_delivery_latency_seconds",
+    "From an event's record timestamp to its 2xx",
+    (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600),
+)
+HISTOGRAMS: Final = (REQUEST_SECONDS, LATENCY_SECONDS)
+
+BUILD_INFO: Final = Row(
+    "customfit_build_info", "gauge", ("version", "python", "librdkafka"), "1; the versions are in the labels"
+)
+
+
+def rows() -> list[Row]:
+    """All of them as they are shown, in the order of this file."""
+    shown = [Row(_shown(metric.name, metric.kind), metric.kind, metric.labels, metric.help) for metric in FROM_SNAPSHOT]
+    shown += [Row(_shown(metric.name, "counter"), "counter", metric.labels, metric.help) for metric in COUNTERS]
+    shown += [Row(metric.name, "histogram", (), metric.help) for metric in HISTOGRAMS]
+    return [*shown, BUILD_INFO]
+
+
+def _shown(name: str, kind: str) -> str:
+    return f"{name}_total" if kind == "counter" else name
