@@ -9,10 +9,10 @@ SECONDS ?= 60
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check audit simulate fuzz chaos bench rolling kafka lock clean
+.PHONY: help venv demo test test-long check audit simulate fuzz chaos bench rolling kafka lock clean
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
 venv: .venv/.installed ## .venv with everything in requirements.lock, and this project
 
@@ -27,8 +27,11 @@ venv: .venv/.installed ## .venv with everything in requirements.lock, and this p
 demo: venv ## the whole promise on this machine, nothing to install (ARGS=--keep leaves it running)
 	@$(BIN)/customfit-consumer demo $(ARGS)
 
-test: venv kafka ## every test; those that need a real broker where Java and Maven are there
-	@$(BIN)/python -m pytest $(ARGS)
+test: venv kafka ## every test but the long ones; those that need a real broker where Java and Maven are there
+	@$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-long: venv kafka ## the tests that take longer than 20 s, each alone (SAMPLE=2 SEED=7: two of them)
+	@$(BIN)/python -m tests.long_tests $(if $(SAMPLE),--sample $(SAMPLE) --seed $(SEED)) $(ARGS)
 
 check: venv ## lint, format, types, what may import what
 	@$(BIN)/ruff check
