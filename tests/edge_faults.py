@@ -3,7 +3,8 @@
     python -m tests.edge_faults [WORDS OF ITS NAME]
 
 What tests/simulation/test_faults.py does to the core in seconds takes real brokers here, and so minutes: a command of
-its own. Before the faults the named tests are run once on an unchanged copy, where they must pass.
+its own. Before the faults the named tests are run once on an unchanged copy, where they must pass. What fails its test
+only by naming what the code no longer has is no fault: rotten.py finds it out, before and after.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+
+from tests.rotten import Change, complaints, rotted_in
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 AT_ONCE: Final = 2
+PYTEST_LOG: Final = "pytest.log"
 FAILED_TESTS: Final = 1
 """pytest's exit code; others mean that it did not come to running them."""
 
@@ -55,7 +59,7 @@ FAULTS: Final = (
         "what was fetched is committed when it is handed back",
         "consumer/kafka/source.py",
         "        error = self._commit_and_wait(points)\n        if error is not None and leaving:",
-        "        positions = self._consumer.position(_topic_partitions(partitions))\n"
+        "        positions = self._consumer.position(topic_partitions_of(partitions))\n"
         "        self._consumer.commit(offsets=[p for p in positions if p.offset > 0], asynchronous=False)\n"
         "        error = None\n        if error is not None and leaving:",
         f"{SERVICE}::test_three_members_share_the_partitions_and_keep_order",
@@ -356,50 +360,95 @@ def copy_tree(folder: Path) -> Path:
     return copy
 
 
+def output_of(copy: Path) -> Path:
+    """Where the tests of a copy write, with the logs of the services that they start."""
+    return copy.parent / "output"
+
+
 def run(copy: Path, tests: Iterable[str]) -> int:
     """Run them; gives the exit code of pytest."""
-    options = ["-q", "-x", "-p", "no:cacheprovider", f"--basetemp={copy.parent / 'temporary'}"]
+    folder = output_of(copy)
+    folder.mkdir()
+    options = ["-q", "-x", "-p", "no:cacheprovider", f"--basetemp={folder / 'temporary'}"]
     command = [sys.executable, "-m", "pytest", *options, *tests]
     done = subprocess.run(command, cwd=copy, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    (copy.parent / "output").write_bytes(done.stdout)
+    (folder / PYTEST_LOG).write_bytes(done.stdout)
     return done.returncode
 
 
-def put(fault: EdgeFault) -> tuple[bool, float]:
-    """Whether it was caught, and in how many seconds."""
+class Put(NamedTuple):
+    """What came of a fault."""
+
+    is_caught: bool
+    rotted: list[str]
+    """Errors that the fault made by not fitting the code: then its test failed for nothing."""
+    seconds: float
+
+    @property
+    def word(self) -> str:
+        """For the table."""
+        return "ROTTEN" if self.rotted else "yes" if self.is_caught else "NO"
+
+
+def changed(fault: EdgeFault, root: Path = ROOT) -> Change:
+    """The fault's file with the fault in it."""
+    text = (root / fault.file).read_text(encoding="utf-8")
+    assert 1 == text.count(fault.old), f"{fault.name}: its text stands {text.count(fault.old)} times in {fault.file}"
+    return Change(fault.file, text.replace(fault.old, fault.new))
+
+
+def rotten(faults: Iterable[EdgeFault]) -> dict[str, list[str]]:
+    """What types say against faults, by their names: as many at once as there are files, for it takes seconds."""
+    left, found = list(faults), {}
+    with tempfile.TemporaryDirectory(prefix="edge-faults-") as folder:
+        while left:
+            at_once = {fault.file: fault for fault in reversed(left)}
+            left = [fault for fault in left if fault is not at_once[fault.file]]
+            said = complaints(ROOT, [changed(fault) for fault in at_once.values()], Path(folder))
+            for file, lines in said.items():  # of a file without a fault: one of these is no longer what it asks for
+                name = at_once[file].name if file in at_once else " or ".join(f.name for f in at_once.values())
+                found[name] = lines
+    return found
+
+
+def put(fault: EdgeFault) -> Put:
+    """Run its test with the fault put in."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edge-fault-") as folder:
         copy = copy_tree(Path(folder))
-        file = copy / fault.file
-        text = file.read_text()
-        assert 1 == text.count(fault.old), (
-            f"{fault.name}: its text stands {text.count(fault.old)} times in {fault.file}"
-        )
-        file.write_text(text.replace(fault.old, fault.new))
+        change = changed(fault, copy)
+        (copy / change.file).write_text(change.text, encoding="utf-8")
         code = run(copy, [fault.caught_by])
-        if code not in (0, FAILED_TESTS):
-            print((copy.parent / "output").read_text(), file=sys.stderr)
-    return code == FAILED_TESTS, time.monotonic() - started
+        rotted = rotted_in(output_of(copy), fault.file)
+        if rotted or code not in (0, FAILED_TESTS):
+            print((output_of(copy) / PYTEST_LOG).read_text(), file=sys.stderr)
+    return Put(code == FAILED_TESTS, rotted, time.monotonic() - started)
 
 
 def main() -> int:
-    """Print the table; 1 when a fault was not caught."""
+    """Print the table; 1 when a fault was not caught, or has rotted."""
     words = sys.argv[1:]
     faults = [fault for fault in FAULTS if all(word in fault.name for word in words)]
+    if said := rotten(faults):
+        print("\n".join(f"rotten: {name}: {line}" for name, lines in said.items() for line in lines), file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory(prefix="edge-fault-") as folder:
         copy = copy_tree(Path(folder))
         if run(copy, sorted({fault.caught_by for fault in faults})) != 0:
-            print((copy.parent / "output").read_text(), file=sys.stderr)
+            print((output_of(copy) / PYTEST_LOG).read_text(), file=sys.stderr)
             print("the tests fail without any fault", file=sys.stderr)
             return 1
     print("| fault | put into | test that must fail | caught | seconds |\n|---|---|---|---|---|", flush=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        caught = []
-        for fault, (is_caught, seconds) in zip(faults, pool.map(put, faults), strict=True):
-            caught.append(is_caught)
-            print(f"{row(fault)} {'yes' if is_caught else 'NO'} | {seconds:.0f} |", flush=True)
-    print(f"{sum(caught)} of {len(caught)} caught")
-    return 0 if all(caught) else 1
+        results = []
+        for fault, result in zip(faults, pool.map(put, faults), strict=True):
+            results.append(result)
+            print(f"{row(fault)} {result.word} | {result.seconds:.0f} |", flush=True)
+            for line in result.rotted:
+                print(f"rotten: {line}", file=sys.stderr)
+    caught = sum(result.word == "yes" for result in results)
+    print(f"{caught} of {len(results)} caught")
+    return 0 if caught == len(results) else 1
 
 
 if __name__ == "__main__":

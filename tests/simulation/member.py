@@ -221,7 +221,7 @@ class SimulatedMember:
 
     def _end(self) -> None:
         if self._pipeline.failure is not None:
-            raise Violation("crashed", f"{self.name}: {self._pipeline.failure!r}")
+            raise Violation("crashed", f"{self.name}: {self._pipeline.failure!r}") from self._pipeline.failure
         self._stage.exercised["drains cut short by a stop"] += self._pipeline.drain_cut_short
         self._die()
         self.on_end()
