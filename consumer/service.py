@@ -22,14 +22,17 @@ from consumer.avro.reader import single_object_readers
 from consumer.customfit.key_rotation import RotatingEngine
 from consumer.dead_letters.writer import DeadLetters
 from consumer.kafka.client import KafkaUnavailable
+from consumer.kafka.peek import Peek
 from consumer.kafka.schema_registry import SchemaRegistry
 from consumer.kafka.source import Source
 from consumer.kafka.topics import prepare
 from consumer.loop.pipeline import Pipeline
-from consumer.ops.health import Health, liveness, readiness, status
+from consumer.ops.health import Health, liveness, readiness
 from consumer.ops.metrics import Metrics
 from consumer.ops.reporter import Reporter
 from consumer.ops.server import HttpServer, Page
+from consumer.ops.status import status
+from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
 from consumer.ports.inputs import Stop
 from consumer.sequencing.gate import Gate
@@ -73,7 +76,9 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     reporter = Reporter(metrics, settings.dead_letter_topic)
     schemas = KnownSchemas(single_object_readers(), has_registry=settings.schema_registry_url is not None)
     registry = SchemaRegistry(settings, inbox.post, backoff_seconds, reload)
-    pipeline = Pipeline(settings, inbox, sequencer, source, states, dead_letters, engine, reporter, schemas, registry)
+    peek = Peek(settings, inbox.post)
+    edges = Edges(source, states, dead_letters, engine, registry, peek)
+    pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, schemas)
     server = HttpServer(settings.http_host, settings.http_port, _routes(pipeline, source, metrics))
     server.start()
     try:
@@ -88,11 +93,13 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
         states.start(state_topic)
         dead_letters.start()
         registry.start()
+        peek.start()
         source.start(topics)
         await pipeline.run()
+        peek.stop()
         registry.stop()
         dead_letters.stop()
-        states.stop()
+        await asyncio.to_thread(states.stop)  # a second signal is heard meanwhile
     finally:
         await engine.close()
         server.close()
@@ -226,7 +233,7 @@ def _routes(pipeline: Pipeline, source: Source, metrics: Metrics) -> dict[str, C
         return _health_page(readiness(pipeline.snapshot))
 
     def show(_accept: str) -> Page:
-        return _json(200, status(pipeline.snapshot, time.time()))
+        return _json(200, status(pipeline.snapshot, time.time(), time.monotonic()))
 
     def index(_accept: str) -> Page:
         links = "".join(

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.ports.inputs import PartitionFailed
 from consumer.sequencing.events import Headers
+from consumer.sequencing.stops import StopCause
 
 if TYPE_CHECKING:
     from consumer.sequencing.events import Partition
@@ -39,6 +40,8 @@ PASSING_ERRORS: Final = frozenset(
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
         KafkaError.UNSTABLE_OFFSET_COMMIT,
         # A partition that was added a moment ago: the group assigns it before every member has heard of it.
         KafkaError._UNKNOWN_PARTITION,
@@ -157,7 +160,9 @@ def partition_failure(settings: Settings, partition: Partition, error: KafkaErro
             f"--group {settings.kafka_group_id} --topic {partition.topic}:{partition.number} "
             "--reset-offsets --to-earliest --execute"
         )
-        return PartitionFailed(partition, f"its committed offset is out of range: {error.str()}", remedy)
+        return PartitionFailed(
+            partition, StopCause.OUT_OF_RANGE, f"its committed offset is out of range: {error.str()}", remedy
+        )
     if error.code() == KafkaError._BAD_COMPRESSION:
         # The buffer for zstd grows threefold until it is large enough or above that limit; then the same batch is
         # tried again without end (librdkafka 2.15, its issue 5260). A batch of 3 KB can do that to a partition.
@@ -165,7 +170,9 @@ def partition_failure(settings: Settings, partition: Partition, error: KafkaErro
             "start it with receive.message.max.bytes in CUSTOMFIT_KAFKA_PROPERTIES (100000000 where it is not set, "
             "at most 2147483647) at three times what the batch has when it is unpacked"
         )
-        return PartitionFailed(partition, f"a batch of it can't be unpacked: {error.str()}", remedy)
+        return PartitionFailed(
+            partition, StopCause.UNREADABLE_BATCH, f"a batch of it can't be unpacked: {error.str()}", remedy
+        )
     return None
 
 

@@ -54,4 +54,10 @@ def committed_of(
     """The answer to a commit: `error` when all of it failed, else each partition has its own."""
     accepted = [Partition(p.topic, p.partition) for p in answer if p.error is None and error is None]
     first = error or next((p.error for p in answer if p.error is not None), None)
-    return Committed(points, accepted, None if first is None else first.str())
+    too_large = [
+        Partition(p.topic, p.partition)
+        for p in answer
+        for problem in (p.error or error,)
+        if problem is not None and problem.code() == KafkaError.OFFSET_METADATA_TOO_LARGE
+    ]
+    return Committed(points, accepted, None if first is None else first.str(), too_large)

@@ -18,7 +18,8 @@ import msgspec
 
 from consumer.avro.known_schemas import KnownSchemas, Unreadable
 from consumer.avro.wire_format import Malformed, SchemaRef, ValueFormat, wire_format
-from consumer.ports.edges import SchemaSource, Source, States
+from consumer.loop.rests import Rest, Rests
+from consumer.ports.edges import SchemaSource, States
 from consumer.ports.inputs import SchemaFound, SchemaMissing
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.assignment import Assignment
@@ -71,7 +72,7 @@ class Intake:
     def __init__(  # noqa: PLR0917  the pipeline names them once
         self,
         sequencer: Sequencer,
-        source: Source,
+        rests: Rests,
         states: States,
         schemas: KnownSchemas,
         registry: SchemaSource,
@@ -86,7 +87,7 @@ class Intake:
         self.waiting_bytes = 0
         """Taken, and neither accepted nor let go."""
         self._sequencer = sequencer
-        self._source = source
+        self._rests = rests
         self._states = states
         self._schemas = schemas
         self._registry = registry
@@ -245,7 +246,8 @@ class Intake:
     def _wait(self, assignment: Assignment, record: Record) -> None:
         queue = self._waiting[assignment]
         if not queue.items:
-            self._source.rest(assignment.partition)  # or it would fill the buffer, and the others could not go on
+            # Or it would fill the buffer, and the others could not go on.
+            self._rests.add(assignment.partition, Rest.SCHEMA)
             self._ask(queue.schema)
         queue.items.append(record)
         self.waiting_records += 1
@@ -265,7 +267,7 @@ class Intake:
             self._no_longer_waits(queue.items.popleft())
         del self._waiting[assignment]
         if assignment.open:
-            self._source.resume(assignment.partition)
+            self._rests.remove(assignment.partition, Rest.SCHEMA)
 
     def _is_crowded(self) -> bool:
         return self._sequencer.buffered[0] >= self._crowded_events

@@ -11,15 +11,18 @@ URL or error text is ever a label.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import product
 from typing import Final, Literal, NamedTuple
 
 from consumer.customfit.answers import RESULTS
-from consumer.ops.snapshot import PartitionView, Snapshot
+from consumer.ops.causes import Cause, findings
+from consumer.ops.health import readiness
+from consumer.ops.snapshot import PartitionView, Phase, Snapshot
 from consumer.sequencing.gate import State
+from consumer.sequencing.stops import StopCause
 
 
 class Now(NamedTuple):
@@ -153,8 +156,100 @@ def _destination_up(snapshot: Snapshot, _: Now) -> float:
     return snapshot.destination_state in (State.DELIVERING, State.THROTTLED)
 
 
+def _per_topic(read: Callable[[Snapshot], Mapping[str, int]]) -> Callable[[Snapshot, Now], Samples]:
+    return lambda snapshot, _: (((topic,), count) for topic, count in read(snapshot).items())
+
+
+def _topic_partitions(snapshot: Snapshot) -> dict[str, int]:
+    return {topic: partitions or 0 for topic, partitions in snapshot.topic_partitions.items()}
+
+
+def _assigned(snapshot: Snapshot) -> Counter[str]:
+    assigned = Counter(dict.fromkeys([snapshot.source_topic, *snapshot.topic_partitions], 0))
+    assigned.update(view.partition.topic for view in snapshot.partitions if view.is_ours)
+    return assigned
+
+
+def _stopped(snapshot: Snapshot, _: Now) -> Samples:
+    for view in snapshot.partitions:
+        for cause in StopCause:
+            is_so = view.stopped is not None and view.stopped.cause is cause
+            yield (*view.labels, cause.value), int(is_so)
+
+
+def _paused(snapshot: Snapshot, _: Now) -> Samples:
+    return (((reason,), snapshot.paused.get(reason, 0)) for reason in PAUSE_REASONS)
+
+
+def _oldest_held_seconds(snapshot: Snapshot, now: Now) -> float:
+    return 0.0 if snapshot.oldest_held_at is None else max(now.monotonic_seconds - snapshot.oldest_held_at, 0.0)
+
+
+PAUSE_REASONS: Final = ("restoring", "stopped", "schema", "share", "buffer", "commits")
+"""The first four of single partitions (loop/rests.py), the last two of all."""
+
 FROM_SNAPSHOT: Final = (
-    per_partition("customfit_lag_events", "End offset minus committed offset", lambda view, _: view.lag_events),
+    gauge("customfit_ready", "1 exactly when /readyz answers 200", lambda shown, _: readiness(shown).ok),
+    flags(
+        "customfit_degraded",
+        "1 for each cause for which /readyz does not say ready",
+        "cause",
+        [cause.value for cause in Cause],
+        lambda shown, _: [finding.cause.value for finding in findings(shown)],
+    ),
+    one_of("customfit_phase", "1 for the present phase of the process", "phase", Phase, lambda shown, _: shown.phase),
+    FromSnapshot(
+        "gauge",
+        "customfit_topic_partitions",
+        "Partitions that the topic has; 0: it does not exist",
+        ("topic",),
+        _per_topic(_topic_partitions),
+    ),
+    FromSnapshot(
+        "gauge", "customfit_partitions_assigned", "Partitions that are ours", ("topic",), _per_topic(_assigned)
+    ),
+    FromSnapshot(
+        "gauge",
+        "customfit_partition_stopped",
+        "1 while the partition stands still until somebody acts",
+        ("topic", "partition", "cause"),
+        _stopped,
+    ),
+    FromSnapshot("gauge", "customfit_paused", "Partitions that are not fetched, by the reason", ("reason",), _paused),
+    per_partition(
+        "customfit_oldest_unfinished_seconds",
+        "Since the oldest record not yet committed was there to be read, by our own clock",
+        lambda view, now: view.unfinished_seconds(now.monotonic_seconds),
+    ),
+    per_partition(
+        "customfit_blocked_by_transaction_events",
+        "Offsets that an open transaction keeps from being read",
+        lambda view, _: view.blocked_by_transaction,
+    ),
+    per_partition(
+        "customfit_retention_headroom_seconds",
+        "Until retention may delete the oldest record not yet committed",
+        lambda view, now: view.retention_headroom_seconds(now.wall_seconds),
+    ),
+    gauge(
+        "customfit_users_retrying",
+        "Users whose requests fail and are sent again",
+        lambda shown, _: shown.users_retrying,
+    ),
+    gauge("customfit_oldest_held_seconds", "How long the oldest hold has lasted", _oldest_held_seconds),
+    gauge("customfit_buffer_events", "Events fetched and kept in memory", lambda shown, _: shown.buffer_events),
+    gauge("customfit_buffer_events_limit", "Most events kept in memory", lambda shown, _: shown.buffer_events_limit),
+    gauge(
+        "customfit_last_delivery_timestamp_seconds",
+        "When a request was last accepted; 0: none yet",
+        lambda shown, _: shown.last_delivery_at,
+    ),
+    gauge(
+        "customfit_last_commit_timestamp_seconds",
+        "When a commit was last accepted; 0: none yet",
+        lambda shown, _: shown.last_commit_at,
+    ),
+    per_partition("customfit_lag_events", "High watermark minus committed offset", lambda view, _: view.lag_events),
     per_partition(
         "customfit_lag_seconds",
         "Age of the oldest record not yet committed",

@@ -19,6 +19,7 @@ from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.events import DeadLetterReason, Misdirected, Partition, Refused, Rejected, Unavailable
 from consumer.sequencing.gate import Gate, State
 from consumer.sequencing.lanes import Delivery, DeliveryKind
+from consumer.sequencing.stops import StopCause, Stopped
 
 LINES_MAX: Final = 5
 LINES_SECONDS: Final = 10.0
@@ -153,10 +154,13 @@ class Reporter:
         self._metrics.error("kafka", "partition")
         log.error("partition %s is stopped: %s; stop the consumer, then: %s", partition, reason, remedy)
 
-    def halted(self, partition: Partition, reason: str) -> None:
-        """A partition stopped by itself."""
-        self._metrics.error("dead_letter", "ratio")
-        log.error("partition %s is stopped: %s", partition, reason)
+    def stopped(self, partition: Partition, stopped: Stopped) -> None:
+        """A partition stopped by a decision of ours."""
+        if stopped.cause is StopCause.DEAD_LETTER_RATIO:
+            self._metrics.error("dead_letter", "ratio")
+        else:
+            self._metrics.error("kafka", "partition")
+        log.error("partition %s is stopped: %s", partition, stopped.reason)
 
     def state_problem(self, kind: str, detail: str) -> None:
         """Something of the state does not work; nothing is lost by it."""

@@ -1,4 +1,4 @@
-"""What is published of the loop's state, once a turn.
+"""What is published of the loop's state, once a turn at the most.
 
 One immutable value for the metrics, the health checks and /status.
 """
@@ -6,13 +6,14 @@ One immutable value for the metrics, the health checks and /status.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from consumer.ops.partition_view import PartitionView
 from consumer.sequencing.accounting import End, Reason
-from consumer.sequencing.assignment import Assignment
-from consumer.sequencing.events import Partition
 from consumer.sequencing.gate import State
+
+__all__ = ["PartitionView", "Phase", "Snapshot"]
 
 
 class Phase(Enum):
@@ -21,68 +22,6 @@ class Phase(Enum):
     STARTING = "starting"
     RUNNING = "running"
     DRAINING = "draining"
-
-
-@dataclass(slots=True, frozen=True)
-class PartitionView:
-    """One partition that is ours."""
-
-    partition: Partition
-    committed_offset: int
-    position: int
-    end_offset: int | None
-    unfinished: int
-    oldest_uncommitted_ms: int | None
-    """Record timestamp; None where no record in hand waits for its commit."""
-    restoring: bool
-    restore_remaining: int | None
-    """Records of its state that are still to be read; None where that is not known, or it is not restoring."""
-    identified_users: int
-    problem: str | None
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        """Topic and number, as metrics name a partition."""
-        return self.partition.topic, str(self.partition.number)
-
-    @property
-    def lag_events(self) -> int | None:
-        """End minus committed; None until the end is known."""
-        return None if self.end_offset is None else max(self.end_offset - self.committed_offset, 0)
-
-    def lag_seconds(self, wall_seconds: float) -> float | None:
-        """Age of the oldest record not committed, 0 when caught up; None when that record is not in hand yet."""
-        if self.oldest_uncommitted_ms is not None:
-            return max(wall_seconds - self.oldest_uncommitted_ms / 1000, 0.0)
-        return 0.0 if self.lag_events == 0 else None
-
-
-@dataclass(slots=True)
-class PartitionNotes:
-    """What the edges have said of a partition, beside what the core knows."""
-
-    end_offset: int | None = None
-    restoring: bool = True
-    restore_remaining: int | None = None
-    identified_users: int = 0
-    problem: str | None = None
-
-
-def view(assignment: Assignment, notes: PartitionNotes) -> PartitionView:
-    """All that is shown of a partition."""
-    offsets = assignment.offsets
-    return PartitionView(
-        partition=assignment.partition,
-        committed_offset=offsets.committed_offset,
-        position=offsets.position,
-        end_offset=notes.end_offset,
-        unfinished=offsets.unfinished,
-        oldest_uncommitted_ms=offsets.oldest_uncommitted_ms(),
-        restoring=notes.restoring,
-        restore_remaining=notes.restore_remaining,
-        identified_users=notes.identified_users,
-        problem=notes.problem,
-    )
 
 
 @dataclass(slots=True, frozen=True)
@@ -106,14 +45,30 @@ class Snapshot:
     in_flight_limit: int
     destination_state: State
     destination_reason: str
-    dead_letter_problem: str | None = None
+    destination_closed_seconds: float = 0.0
+    """For so long nothing will be sent."""
+    source_topic: str = ""
+    topic_partitions: Mapping[str, int | None] = field(default_factory=dict)
+    """Of the topics that are read, as the cluster tells; None: the topic does not exist."""
+    paused: Mapping[str, int] = field(default_factory=dict)
+    """Why partitions are not fetched → how many of them."""
+    buffer_events: int = 0
+    buffer_events_limit: int = 0
+    oldest_held_at: float | None = None
+    """When the oldest hold began; monotonic seconds."""
+    users_retrying: int = 0
+    last_delivery_at: float = 0.0
+    """Wall seconds; 0: none yet."""
+    last_commit_at: float = 0.0
+    kafka_silent_seconds: float = 0.0
+    """For so long nothing was heard of the cluster."""
     kafka_problem: str | None = None
+    """What the client told last."""
+    dead_letter_problem: str | None = None
     group_problem: str | None = None
     """Why nothing is sent although the destination would take it: see lease.py."""
     registry_problem: str | None = None
-    awaiting_schemas: tuple[Partition, ...] = ()
-    """Whose next record waits for its schema."""
     state_problem: str | None = None
-    """Why the state topic can't be read or written."""
+    """Why the state topic can't be written, read or made larger."""
     denied: tuple[str, ...] = ()
     """What the cluster's access lists keep us from."""

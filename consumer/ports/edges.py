@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from consumer.avro.wire_format import SchemaRef
@@ -14,7 +15,7 @@ from consumer.sequencing.offsets import CommitPoint
 
 
 class Source(Protocol):
-    """The Kafka consumer (kafka.py)."""
+    """The Kafka consumer (kafka/source.py)."""
 
     limit_records: int
     limit_bytes: int
@@ -33,7 +34,7 @@ class Source(Protocol):
 
 
 class States(Protocol):
-    """Who is identified (state.py)."""
+    """Who is identified (state/thread.py)."""
 
     def open(self, assignment: Assignment) -> None:
         """Make ready; `StateOpened` follows."""
@@ -49,14 +50,14 @@ class States(Protocol):
 
 
 class DeadLetterSink(Protocol):
-    """The dead-letter topic (dead_letters.py)."""
+    """The dead-letter topic (dead_letters/writer.py)."""
 
     def dead_letter(self, action: WriteDeadLetter) -> None:
         """Write one dead letter; `DeadLettered` follows."""
 
 
 class Destination(Protocol):
-    """CustomFit's API (key_rotation.py)."""
+    """CustomFit's API (customfit/key_rotation.py)."""
 
     def post(self, body: bytes) -> Awaitable[Answer]:
         """Send a request; only here something is awaited, and `Responded` follows."""
@@ -65,8 +66,27 @@ class Destination(Protocol):
         """A request was answered with a status that blames the key or the URL."""
 
 
+class Peek(Protocol):
+    """Reads how old records are that are not in hand (kafka/peek.py)."""
+
+    wanted: Mapping[Partition, int]
+    """Partition → offset; `RecordTimes` follows."""
+
+
 class SchemaSource(Protocol):
-    """The schema registry (schema_registry.py)."""
+    """The schema registry (kafka/schema_registry.py)."""
 
     def fetch(self, schema: SchemaRef) -> None:
         """Ask; `SchemaFound` or `SchemaMissing` follows, however long it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """All of them."""
+
+    source: Source
+    states: States
+    dead_letters: DeadLetterSink
+    destination: Destination
+    registry: SchemaSource
+    peek: Peek

@@ -20,6 +20,7 @@ from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, Record, User
 from consumer.sequencing.lanes import Delivery, Lane
 from consumer.sequencing.offsets import CommitPoint
+from consumer.sequencing.stops import StopCause
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -35,6 +36,15 @@ class StartPoint(NamedTuple):
 
     offset: int
     metadata: str | None
+    topic_id: str | None = None
+    """Of the topic as it is now; None where the cluster tells none."""
+
+
+@dataclass(slots=True, frozen=True)
+class Granted:
+    """The group gave us partitions, or none; where they start is being asked for, and `Assigned` follows."""
+
+    partitions: Sequence[Partition]
 
 
 @dataclass(slots=True, frozen=True)
@@ -76,13 +86,60 @@ class Committed:
     asked: Mapping[Partition, CommitPoint]
     accepted: Sequence[Partition]
     error: str | None
+    too_large: Sequence[Partition] = ()
+    """Whose metadata is larger than the broker takes."""
 
 
 @dataclass(slots=True, frozen=True)
-class EndOffsets:
-    """Where the logs end now."""
+class LogBounds:
+    """Where logs end and begin; of those whose leaders have answered."""
 
-    offsets: dict[Partition, int]
+    highs: Mapping[Partition, int]
+    """High watermarks: where the log ends, open transactions included."""
+    stable: Mapping[Partition, int]
+    """Up to where it may be read: the first open transaction, or the end."""
+    beginnings: Mapping[Partition, int]
+
+
+class TopicSeen(NamedTuple):
+    """A topic, as the cluster tells of it."""
+
+    topic_id: str | None
+    """None: the cluster tells none, or the topic does not exist."""
+    partitions: int | None
+    """None: it does not exist."""
+    leaderless: frozenset[int]
+    """Numbers of the partitions without a leader."""
+
+
+@dataclass(slots=True, frozen=True)
+class TopicsSeen:
+    """The topics that we read, and that of the state."""
+
+    topics: Mapping[str, TopicSeen]
+
+
+@dataclass(slots=True, frozen=True)
+class TopicMadeAgain:
+    """A topic was deleted and made again under its name: nothing that was read of it since may be committed."""
+
+    topic: str
+    topic_id: str
+    """What it is now."""
+
+
+@dataclass(slots=True, frozen=True)
+class Retention:
+    """Topic → seconds for which it keeps records; None: time does not limit it."""
+
+    seconds: Mapping[str, float | None]
+
+
+@dataclass(slots=True, frozen=True)
+class RecordTimes:
+    """Partition → an offset, and the timestamp of the first record at or above it."""
+
+    times: Mapping[Partition, tuple[int, int]]
 
 
 @dataclass(slots=True, frozen=True)
@@ -90,6 +147,7 @@ class PartitionFailed:
     """A partition can't be read on; `remedy` is what the operator does."""
 
     partition: Partition
+    cause: StopCause
     reason: str
     remedy: str
 
@@ -222,12 +280,17 @@ class Stop:
 
 Input = (
     Fetched
+    | Granted
     | Assigned
     | Revoking
     | Revoked
     | Lost
     | Committed
-    | EndOffsets
+    | LogBounds
+    | TopicsSeen
+    | TopicMadeAgain
+    | Retention
+    | RecordTimes
     | PartitionFailed
     | KafkaProblem
     | AccessDenied

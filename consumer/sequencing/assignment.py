@@ -13,6 +13,8 @@ from consumer.sequencing.events import Partition, User
 from consumer.sequencing.known_users import KnownUsers, Pool
 from consumer.sequencing.lease import NEVER
 from consumer.sequencing.offsets import OffsetTracker
+from consumer.sequencing.progress import Progress
+from consumer.sequencing.stops import StopCause, Stopped
 
 if TYPE_CHECKING:
     from consumer.sequencing.lanes import Lane
@@ -35,14 +37,17 @@ class Assignment:
         """Events that are answered and wait for a state write."""
         self.unacknowledged = 0
         """State writes and dead letters on their way."""
+        self.acknowledged = 0
+        """How many of them were acknowledged."""
+        self.progress = Progress()
         self.closed = False
         """Nothing more is sent: being revoked, or stopping."""
         self.dropped = False
         """No longer ours: whatever still comes back is ignored."""
         self.is_replay = False
         """It is the replay topic's."""
-        self.halted: str | None = None
-        """Why this partition has stopped by itself, in words for the operator."""
+        self.stopped: Stopped | None = None
+        """Why it reads and sends no more until somebody acts."""
         self.guard = DeadLetterGuard()
 
     def of_replays(self) -> None:
@@ -56,7 +61,12 @@ class Assignment:
     @property
     def open(self) -> bool:
         """Whether its events may be sent."""
-        return not (self.closed or self.dropped or self.halted)
+        return not (self.closed or self.dropped or self.stopped)
+
+    @property
+    def may_commit(self) -> bool:
+        """Whether what is finished of it is to be committed: not of a topic that is another one by now."""
+        return self.stopped is None or self.stopped.cause is not StopCause.TOPIC_MADE_AGAIN
 
     @property
     def waits(self) -> bool:
@@ -73,6 +83,6 @@ class Assignment:
         return self.is_replay or self.guard.allows(ratio_max)
 
     def __repr__(self) -> str:
-        state = "dropped" if self.dropped else "halted" if self.halted else "closed" if self.closed else "open"
+        state = "dropped" if self.dropped else "stopped" if self.stopped else "closed" if self.closed else "open"
         counts = f"{len(self.lanes)} lanes, {self.in_flight} in flight"
         return f"<Assignment {self.partition} {state}, {counts}, {self.offsets!r}>"

@@ -28,7 +28,7 @@ def buffered(account: Account, assignments: Mapping[Partition, Assignment]) -> B
     """Unfinished events and their bytes, without those of partitions that have halted."""
     events, size_bytes = account.unfinished, account.unfinished_bytes
     for assignment in assignments.values():
-        if assignment.halted is not None:
+        if assignment.stopped is not None:
             events -= assignment.offsets.unfinished
             size_bytes -= assignment.unfinished_bytes
     return Buffered(events, size_bytes)

@@ -1,13 +1,19 @@
-"""What is finished above the committed offset, as text in the commit's metadata. Pure.
+"""What a commit says beside its offset, as text in its metadata. Pure.
+
+Which topic it is about: the id that the cluster gave it. A topic deleted and made again under its name has another id,
+and then the offset says nothing about it. And what is finished above the offset.
 
 Without it, one user whose event fails for an hour would have everything behind it sent again after a crash. The text
 holds the lengths of the runs, unfinished and finished in turn, from the committed offset on:
 
-    "1" base64( crc32 · zlib( varint… ) )     with the cluster's id and the offset itself in the checksum
+    "2" topic id "." base64( crc32 · zlib( varint… ) )     the checksum covers the cluster's id and the offset too
 
-Brokers take 4096 bytes (offset.metadata.max.bytes). What does not fit is left out from the end; that costs duplicates
-after a crash, and is counted (OffsetTracker.unrecorded). Tools that mirror a cluster copy the text beside an offset
-that they translate, so it counts only for the offset and the cluster it was made for.
+Nothing stands behind the dot where nothing is finished above. Version "1", without id and dot, is what older versions
+wrote, and what is written where the cluster gives topics no id.
+
+Brokers take 4096 bytes by default (offset.metadata.max.bytes). What does not fit is left out from the end; that costs
+duplicates after a crash, and is counted (OffsetTracker.unrecorded). Tools that mirror a cluster copy the text beside
+an offset that they translate, so it counts only for the offset and the cluster it was made for.
 """
 
 from __future__ import annotations
@@ -20,8 +26,8 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 METADATA_BYTES_MAX: Final = 4096
-_VERSION: Final = "1"
-_PACKED_BYTES_MAX: Final = (METADATA_BYTES_MAX - len(_VERSION)) // 4 * 3 - 4
+_VERSION: Final = "2"
+_WITHOUT_ID: Final = "1"
 _UNPACKED_BYTES_MAX: Final = 1_000_000
 
 
@@ -30,6 +36,17 @@ class Encoded(NamedTuple):
 
     text: str
     runs: int
+
+
+class Decoded(NamedTuple):
+    """What an earlier owner wrote."""
+
+    topic_id: str | None
+    """None: it did not say."""
+    finished_before: FinishedBefore | None
+    """None: nothing above the offset, or it was not made for this offset of this cluster."""
+    is_ours: bool
+    """Whether it was made by this program, for this offset of this cluster."""
 
 
 class FinishedBefore:
@@ -53,26 +70,48 @@ class FinishedBefore:
                 yield max(start, position), end
 
 
-def encode(base: int, runs: Sequence[int], cluster_id: str, bytes_max: int = _PACKED_BYTES_MAX) -> Encoded:
-    """Runs: unfinished, finished, unfinished, finished ...; an even number of them. Leaves out what does not fit."""
+def encode(
+    base: int, runs: Sequence[int], cluster_id: str, topic_id: str | None = None, bytes_max: int = METADATA_BYTES_MAX
+) -> Encoded:
+    """Runs: unfinished, finished, unfinished, finished ...; an even number of them. Leaves out what does not fit.
+
+    Where there is no room for the topic's id, there is no text at all.
+    """
     assert len(runs) % 2 == 0
-    kept = len(runs)
+    head = _WITHOUT_ID if topic_id is None else f"{_VERSION}{topic_id}."
+    packed_bytes_max = (bytes_max - len(head)) // 4 * 3 - 4
+    nothing = Encoded("" if topic_id is None or len(head) > bytes_max else head, 0)
+    kept = len(runs) if packed_bytes_max > 0 else 0
     while kept:
         packed = _packed(_varints(runs[:kept]))
-        if len(packed) <= bytes_max:
+        if len(packed) <= packed_bytes_max:
             checksum = _checksum(packed, base, cluster_id).to_bytes(4, "big")
-            return Encoded(_VERSION + base64.b64encode(checksum + packed).decode(), kept)
+            return Encoded(head + base64.b64encode(checksum + packed).decode(), kept)
         # Shorten in proportion, so that few tries are enough.
-        kept = min(kept - 2, kept * bytes_max // len(packed)) // 2 * 2
-    return Encoded("", 0)
+        kept = min(kept - 2, kept * packed_bytes_max // len(packed)) // 2 * 2
+    return nothing
 
 
-def decode(text: str | None, base: int, cluster_id: str) -> FinishedBefore | None:
-    """What an earlier owner wrote for exactly this offset of this cluster; None for anything else."""
-    if not text or not text.startswith(_VERSION) or len(text) > METADATA_BYTES_MAX:
+def decode(text: str | None, base: int, cluster_id: str) -> Decoded:
+    """What an earlier owner wrote; what is finished above counts for exactly this offset of this cluster only."""
+    if not text:
+        return Decoded(None, None, is_ours=True)
+    version, rest = text[:1], text[1:]
+    topic_id, dot, runs = rest.partition(".")
+    if version == _WITHOUT_ID:
+        before = _finished_before(rest, base, cluster_id)
+        return Decoded(None, before, is_ours=before is not None)
+    if version != _VERSION or not dot or len(text) > METADATA_BYTES_MAX:
+        return Decoded(None, None, is_ours=False)
+    before = _finished_before(runs, base, cluster_id)
+    return Decoded(topic_id, before, is_ours=before is not None or not runs)
+
+
+def _finished_before(text: str, base: int, cluster_id: str) -> FinishedBefore | None:
+    if len(text) > METADATA_BYTES_MAX:
         return None
     try:
-        raw = base64.b64decode(text[len(_VERSION) :], validate=True)
+        raw = base64.b64decode(text, validate=True)
         packed = raw[4:]
         if int.from_bytes(raw[:4], "big") != _checksum(packed, base, cluster_id):
             return None

@@ -43,16 +43,17 @@ class CommitSchedule:
         is_time = now - self._asked_at >= self._interval_seconds
         if not is_time and (self._failed or not self._is_urgent(assignments.values(), now)):
             return {}
-        self._asked_of = {
-            partition: assignment
-            for partition, assignment in assignments.items()
-            if not assignment.closed and (not assignment.offsets.is_committed or self._is_to_renew(assignment, now))
-        }
+        self._asked_of = {p: assignment for p, assignment in assignments.items() if self._is_due(assignment, now)}
         self._asked = {partition: assignment.offsets.commit_point() for partition, assignment in self._asked_of.items()}
         if self._asked:
             self._asked_at = now
             self._tried_since = now if self._tried_since is None else self._tried_since
         return self._asked
+
+    def _is_due(self, assignment: Assignment, now: float) -> bool:
+        if assignment.closed or not assignment.may_commit:
+            return False
+        return not assignment.offsets.is_committed or self._is_to_renew(assignment, now)
 
     def _is_urgent(self, assignments: Collection[Assignment], now: float) -> bool:
         unrecorded = unrecorded_events(assignments)
@@ -96,4 +97,4 @@ class CommitSchedule:
 
 def unrecorded_events(assignments: Iterable[Assignment]) -> int:
     """How many answered events a crash now would send again."""
-    return sum(a.offsets.unrecorded + a.unrecorded for a in assignments if a.halted is None)
+    return sum(a.offsets.unrecorded + a.unrecorded for a in assignments if a.stopped is None)

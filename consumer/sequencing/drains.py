@@ -37,6 +37,7 @@ class Drains:
         still = []
         for deadline, shutdown, partitions, drained in self._waiting:
             ours = [assignments[partition] for partition in partitions if partition in assignments]
+            committable = [assignment for assignment in ours if assignment.may_commit]
             is_drained = all(assignment.drained for assignment in ours)
             if now < deadline and not is_drained:
                 still.append((deadline, shutdown, partitions, drained))
@@ -45,7 +46,7 @@ class Drains:
             drained(
                 {
                     assignment.partition: assignment.offsets.commit_point()
-                    for assignment in ours
+                    for assignment in committable
                     if not assignment.offsets.is_committed
                 }
             )

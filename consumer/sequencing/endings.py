@@ -21,6 +21,7 @@ from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLette
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import DeadLetterReason, Event, HandBack, Kind, Record, SkipReason
 from consumer.sequencing.lanes import Lane
+from consumer.sequencing.stops import StopCause, Stopped
 
 UNSENT: Final = (DeadLetterReason.UNDECODABLE, DeadLetterReason.INVALID_EVENT, DeadLetterReason.TOO_LARGE)
 """What is seen when a record is fetched; the others come to light when it is its turn."""
@@ -70,6 +71,7 @@ class Endings:
     def recorded(self, lane: Lane) -> None:
         """A `Remember` or `Forget` of this lane is acknowledged."""
         lane.assignment.unacknowledged -= 1
+        lane.assignment.acknowledged += 1
         lane.recording -= 1
         if lane.recording:
             return
@@ -96,10 +98,11 @@ class Endings:
         else:
             assignment.guard.note_sent_end(dead_letter=reason is not DeadLetterReason.UNIDENTIFIED)
         if reason is not DeadLetterReason.UNIDENTIFIED and not assignment.may_dead_letter(self._dead_letter_ratio_max):
-            assignment.halted = (
+            reason_to_stop = (
                 f"more than {self._dead_letter_ratio_max:.0%} of its recent records would be dead letters "
                 f"(last: {detail}); if that is right, raise CUSTOMFIT_DEAD_LETTER_RATIO_MAX and restart"
             )
+            assignment.stopped = Stopped(StopCause.DEAD_LETTER_RATIO, reason_to_stop)
             return False
         assignment.unacknowledged += 1
         self.actions.append(WriteDeadLetter(assignment, record, reason, detail, status, body, attempts))
@@ -108,6 +111,7 @@ class Endings:
     def dead_lettered(self, action: WriteDeadLetter) -> None:
         """A `WriteDeadLetter` is acknowledged."""
         action.assignment.unacknowledged -= 1
+        action.assignment.acknowledged += 1
         self._finish(action.assignment, action.record, End.DEAD_LETTERED, action.reason)
 
     def handed_back(self, assignment: Assignment, reason: HandBack) -> None:

@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from consumer.sequencing.commit_metadata import FinishedBefore, encode
+from consumer.sequencing.commit_metadata import METADATA_BYTES_MAX, FinishedBefore, encode
 
 PENDING_SLACK: Final = 1024
+METADATA_BYTES_MIN: Final = 32
+"""Below this there is room for a topic's id at the most: then nothing is written."""
 
 
 class CommitPoint(NamedTuple):
@@ -40,13 +42,22 @@ class _Batch:
 class OffsetTracker:
     """The offsets of one assignment of one partition, in the order of the log."""
 
-    def __init__(self, start: int, finished_before: FinishedBefore | None = None, cluster_id: str = "") -> None:
+    def __init__(
+        self,
+        start: int,
+        finished_before: FinishedBefore | None = None,
+        cluster_id: str = "",
+        topic_id: str | None = None,
+    ) -> None:
         self._position = start
         self._committed = CommitPoint(start, "", 0, 0)
         self._finished_before = finished_before
         self._finished_here: Mapping[int, int] = {}
         """Offset → timestamp of what an earlier tenure of this process had finished and not committed."""
         self._cluster_id = cluster_id
+        self.topic_id = topic_id
+        """Of the topic that these offsets are of; None where the cluster tells none."""
+        self.metadata_bytes_max = METADATA_BYTES_MAX
         self._unfinished: dict[int, None] = {}
         """In the order of the log."""
         self._pending: deque[tuple[int, int]] = deque()
@@ -113,9 +124,11 @@ class OffsetTracker:
         inherited = list(self._finished_before.from_on(self._position)) if self._finished_before else []
         if len(self._unfinished) == self._position - offset and not inherited:
             left_out = self._left_out_of_batches(offset, self._position)
-            return CommitPoint(offset, "", self._finished_count - left_out, self._finished_count)
+            text = encode(offset, [], self._cluster_id, self.topic_id, self.metadata_bytes_max).text
+            return CommitPoint(offset, text, self._finished_count - left_out, self._finished_count)
         runs = self._runs(offset)
-        encoded = encode(offset, [*runs, *_continued(self._position, inherited)], self._cluster_id)
+        all_runs = [*runs, *_continued(self._position, inherited)]
+        encoded = encode(offset, all_runs, self._cluster_id, self.topic_id, self.metadata_bytes_max)
         left_out = sum(runs[encoded.runs + 1 :: 2])
         left_out += self._left_out_of_batches(offset, offset + sum(runs[: encoded.runs]))
         recorded = max(self._finished_count - left_out, 0)
@@ -144,6 +157,14 @@ class OffsetTracker:
         self._committed = point
         while self._finished and self._finished[0][0] < point.offset:
             self._finished.popleft()
+
+    def metadata_refused(self) -> None:
+        """The broker takes less (offset.metadata.max.bytes): half of it next time, at last nothing.
+
+        Without this, nothing could ever be committed.
+        """
+        half = self.metadata_bytes_max // 2
+        self.metadata_bytes_max = half if half >= METADATA_BYTES_MIN else 0
 
     def uncommitted(self) -> dict[int, int]:
         """Offset → timestamp of what is finished and not committed; of what lies among unfinished ones, the latest."""
@@ -186,6 +207,16 @@ class OffsetTracker:
     def unfinished(self) -> int:
         """How many events were received and are not finished."""
         return len(self._unfinished) + self._more_unfinished
+
+    @property
+    def finished_count(self) -> int:
+        """How many events were finished since the start."""
+        return self._finished_count
+
+    @property
+    def recorded_count(self) -> int:
+        """For how many of them an acknowledged commit accounts."""
+        return self._committed.recorded
 
     @property
     def unrecorded(self) -> int:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, Literal, assert_never
+from typing import Literal, assert_never
 
 from consumer.sequencing.accounting import Account
 from consumer.sequencing.actions import Action, WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.budget import Budget
 from consumer.sequencing.buffer import Buffered, buffered
-from consumer.sequencing.commits import unrecorded_events
 from consumer.sequencing.endings import Endings
 from consumer.sequencing.events import (
     DeadLetterReason,
@@ -40,9 +40,6 @@ from consumer.sequencing.offsets import OffsetTracker
 from consumer.sequencing.outcomes import Outcomes
 from consumer.sequencing.ready import ReadyLanes
 from consumer.sequencing.timers import Timers
-
-INTAKE_SHARE: Final = 0.75
-"""Of what a crash may send again: above it nothing more is fetched, before sending has to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +77,7 @@ class Sequencer:
         self._ready = ReadyLanes()
         self._stalled: list[Lane] = []
         """Ready lanes that wait for a commit, or for the lease of their partition."""
-        self._must_wait_for_commit = False
-        self.outgrows_commits = False
-        """So much is finished above what commits can say that nothing more is to be fetched."""
+        self.budget = Budget(rules.uncommitted_events_max, rules.buffer_events_max)
         self._timers = Timers()
         self._lingering: dict[tuple[Partition, User], Lane] = {}
         """Lanes of dropped assignments whose request is still unanswered."""
@@ -120,7 +115,7 @@ class Sequencer:
         assignment.lanes.clear()
 
     def empty(self, assignment: Assignment) -> None:
-        """Let go of what waits in a partition that has halted: whoever starts it again reads it again."""
+        """Let go of what waits in a partition that has stopped: whoever starts it again reads it again."""
         for lane in assignment.lanes.values():
             self._no_longer_waits(lane)
             lane.waiting.clear()
@@ -135,7 +130,7 @@ class Sequencer:
     @property
     def _nobody_else_can_try(self) -> bool:
         rules = self._rules
-        return self.outgrows_commits or self.buffered.fills(rules.buffer_events_max, rules.buffer_bytes_max)
+        return self.budget.is_tight or self.buffered.fills(rules.buffer_events_max, rules.buffer_bytes_max)
 
     # ------------------------------------------------------------------ in
 
@@ -226,7 +221,7 @@ class Sequencer:
                 return None
             ready.pop()
             is_leased = now - lane.assignment.leased_at < self._rules.lease_seconds
-            if not is_leased or (self._must_wait_for_commit and not self._unblocks_commits(lane)):
+            if not is_leased or not (self.budget.may_send(lane.assignment) or self._unblocks_commits(lane)):
                 self._stalled.append(lane)
                 continue
             lane.status = LaneStatus.IN_FLIGHT
@@ -242,9 +237,7 @@ class Sequencer:
 
     def tick(self, now: float) -> None:
         """Wake the lanes whose hold or backoff is over, and those that waited for a commit."""
-        unrecorded = unrecorded_events(self.assignments.values())
-        self._must_wait_for_commit = unrecorded >= self._rules.uncommitted_events_max
-        self.outgrows_commits = unrecorded >= INTAKE_SHARE * self._rules.uncommitted_events_max
+        self.budget.update(self.assignments, now)
         stalled, self._stalled = self._stalled, []
         for lane in stalled:
             if lane.status is LaneStatus.READY and lane.assignment.open:

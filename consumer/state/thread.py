@@ -35,6 +35,7 @@ from consumer.sequencing.actions import Forget, Remember
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.lanes import Lane
+from consumer.sequencing.stops import StopCause
 from consumer.state.growth import Growth, growth_problem
 from consumer.state.partition import Change, PartitionState, Write
 from consumer.state.records import StateKey, encode_key, encode_value
@@ -234,7 +235,7 @@ class UserStates:
             if self._growth.failed(partition, error, time.monotonic()):
                 self._tell("not_grown", problem)
             else:
-                self._post(PartitionFailed(partition, problem, "start it again"))
+                self._post(PartitionFailed(partition, StopCause.STATE_NOT_GROWN, problem, "start it again"))
 
     def _tell(self, kind: str, detail: str) -> None:
         """Say it once, until it is fixed."""

@@ -148,14 +148,17 @@ def _commit_times(samples: list[Commits]) -> dict[int, list[float]]:
 
 
 def claimed(offset: int, metadata: str) -> Iterator[int]:
-    """The offsets that a commit's metadata says are finished: "1" base64(4 bytes of checksum · zlib(varints)).
+    """The offsets that a commit's metadata says are finished: base64(4 bytes of checksum · zlib(varints)).
+
+    It stands behind "1", or behind "2", the topic's id and a dot.
 
     Run lengths, unfinished and finished in turn, from the committed offset on. Written down here once more on purpose.
     """
-    if not metadata.startswith("1"):
+    version, _, runs = metadata.partition(".") if metadata.startswith("2") else (metadata[:1], "", metadata[1:])
+    if version[:1] not in ("1", "2"):
         return
     try:
-        data = zlib.decompress(base64.b64decode(metadata[1:])[4:])
+        data = zlib.decompress(base64.b64decode(runs)[4:])
     except (binascii.Error, zlib.error):
         return
     at, length, shift, finished = offset, 0, 0, False

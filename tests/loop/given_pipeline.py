@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from consumer.avro.known_schemas import KnownSchemas
+from consumer.ports.edges import Edges
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.sequencer import Sequencer, SequencingRules
 from tests.settings.given_settings import load
@@ -16,5 +17,5 @@ def pipeline_with(*, source: Any = None, destination: Any = None) -> SteppedPipe
     edge: Any = SilentReporter()
     sequencer = Sequencer(SequencingRules(), Gate(100, lambda _n: 1.0, 10.0), lambda _n: 1.0)
     schemas = KnownSchemas({}, has_registry=False)
-    edges = source or edge, edge, edge, destination or edge
-    return SteppedPipeline(lambda: 0.0, load(), edge, sequencer, *edges, edge, schemas, edge)
+    edges = Edges(source or edge, edge, edge, destination or edge, edge, edge)
+    return SteppedPipeline(lambda: 0.0, load(), edge, sequencer, edges, edge, schemas)

@@ -9,6 +9,7 @@ import pytest
 
 from consumer.avro.known_schemas import MISSING_SECONDS, KnownSchemas, Unreadable
 from consumer.loop.intake import Intake
+from consumer.loop.rests import Rest, Rests
 from consumer.ports.inputs import SchemaFound, SchemaMissing
 from consumer.segment.decoding import DecodingRules
 from consumer.sequencing.events import Event, HandBack, Headers, Partition, Record, User
@@ -51,9 +52,10 @@ class Way:
         self.rejections: list[str] = []
         self.sequencer = Sequencer(SequencingRules(**rules), Gate(100, lambda _n: 1.0), lambda _n: 1.0)
         edges = cast("Any", self)
+        rests = Rests(edges)
         self.intake = Intake(
             self.sequencer,
-            edges,
+            rests,
             edges,
             KnownSchemas({}, has_registry=True),
             edges,
@@ -65,6 +67,9 @@ class Way:
         self._next: dict[Partition, int] = {}
         for partition in (P0, P1):
             self.sequencer.assign(partition, OffsetTracker(0))
+            rests.assigned(partition)
+            rests.remove(partition, Rest.RESTORING)
+        self.told.clear()
 
     # ------------------------------------------------------------------ the edges
 
@@ -294,7 +299,7 @@ def test_a_partition_that_stops_on_the_way_lets_go_of_the_rest() -> None:
     way.fetched(*[encoded(7)] * 300)
     way.missing(7)
 
-    assert way.sequencer.assignments[P0].halted is not None
+    assert way.sequencer.assignments[P0].stopped is not None
     assert 200 == way.position()
     assert (0, 0) == (way.intake.waiting_records, way.intake.waiting_bytes)
     assert ["rest 0"] == way.told

@@ -47,7 +47,7 @@ def test_a_state_that_is_read_again_resumes_nothing() -> None:
     pipeline.turn([StateOpened(tenure, 1), StateOpened(tenure, 2)], 1.0)
 
     assert [P0] == source.resumed
-    assert 2 == pipeline._notes[P0].identified_users
+    assert 2 == pipeline._partitions._facts[P0].identified_users
 
 
 def test_the_state_of_an_earlier_tenure_resumes_nothing() -> None:
@@ -57,7 +57,7 @@ def test_the_state_of_an_earlier_tenure_resumes_nothing() -> None:
     pipeline.turn([ASSIGNED], 0.0)
     earlier = pipeline._sequencer.assignments[P0]
     pipeline.turn([Lost([P0]), ASSIGNED, StateOpened(earlier, 1)], 1.0)
-    resumed, notes = list(source.resumed), pipeline._notes[P0]
+    resumed, notes = list(source.resumed), pipeline._partitions._facts[P0]
     was_restoring, users = notes.restoring, notes.identified_users
     pipeline.turn([StateOpened(pipeline._sequencer.assignments[P0], 2)], 2.0)
 

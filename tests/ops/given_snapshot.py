@@ -16,12 +16,6 @@ def snapshot() -> Snapshot:
         committed_offset=0,
         position=0,
         end_offset=0,
-        unfinished=0,
-        oldest_uncommitted_ms=None,
-        restoring=False,
-        restore_remaining=None,
-        identified_users=0,
-        problem=None,
     )
     return Snapshot(
         taken_at=0.0,
@@ -39,4 +33,6 @@ def snapshot() -> Snapshot:
         in_flight_limit=256,
         destination_state=State.DELIVERING,
         destination_reason="",
+        source_topic="segment-events",
+        topic_partitions={"segment-events": 1},
     )

@@ -5,21 +5,22 @@ from __future__ import annotations
 import dataclasses
 
 from consumer.ops.health import readiness
-from consumer.sequencing.events import Partition
+from consumer.ops.partition_view import Waits
 from tests.ops.given_snapshot import snapshot as idle
-
-P0 = Partition("segment-events", 0)
 
 
 def test_a_registry_that_is_away_is_no_reason_to_restart() -> None:
     """Degraded and ready, with the reason and who waits; a problem that nobody waits for is none."""
     problem = "no answer: ConnectError"
-    waiting = dataclasses.replace(idle(), registry_problem=problem, awaiting_schemas=(P0,))
+    [view] = idle().partitions
+    waiting = dataclasses.replace(
+        idle(), registry_problem=problem, partitions=(dataclasses.replace(view, waits=Waits(schema=True)),)
+    )
     health = readiness(waiting)
 
     assert (True, "degraded") == (health.ok, health.status)
-    assert [f"the schema registry: {problem}; segment-events-0 wait for a schema"] == health.reasons
-    assert "ready" == readiness(dataclasses.replace(waiting, awaiting_schemas=())).status
+    assert [f"the schema registry: {problem}; segment-events-0 waits for a schema"] == health.reasons
+    assert "ready" == readiness(dataclasses.replace(waiting, partitions=(view,))).status
     assert "ready" == readiness(dataclasses.replace(waiting, registry_problem=None)).status
 
 

@@ -43,7 +43,7 @@ class Process:
         self._sequencer = Sequencer(
             SequencingRules(give_up_seconds=7 * 24 * HOUR_SECONDS), Gate(256, lambda _: 5.0), lambda _: 5.0
         )
-        before = commit_metadata.decode(start.metadata, start.offset, CLUSTER)
+        before = commit_metadata.decode(start.metadata, start.offset, CLUSTER).finished_before
         self._assignment: Assignment = self._sequencer.assign(P0, OffsetTracker(start.offset, before, CLUSTER))
 
     def fetch(self, event: Event, now: float) -> None:

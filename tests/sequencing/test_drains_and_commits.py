@@ -12,6 +12,7 @@ from consumer.sequencing.drains import Drains
 from consumer.sequencing.events import Partition
 from consumer.sequencing.lease import lease_of
 from consumer.sequencing.offsets import CommitPoint, OffsetTracker
+from consumer.sequencing.stops import StopCause, Stopped
 
 P0, P1 = Partition("segment", 0), Partition("segment", 1)
 
@@ -226,7 +227,7 @@ def test_an_idle_partition_is_never_committed_again() -> None:
     assignments = ours(P0, P1)
     finish(assignments[P0], *range(10))
     leased(schedule, assignments, 100.0)
-    assignments[P1].halted = "too many dead letters"
+    assignments[P1].stopped = Stopped(StopCause.DEAD_LETTER_RATIO, "too many dead letters")
 
     assert {} == schedule.due(assignments, 10_000.0)
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from consumer.sequencing.commit_metadata import METADATA_BYTES_MAX, FinishedBefore, decode, encode
+from consumer.sequencing.commit_metadata import METADATA_BYTES_MAX, Decoded, FinishedBefore, decode, encode
 from consumer.sequencing.offsets import PENDING_SLACK, OffsetTracker
 
+TOPIC_ID = "P2Y6mJ4aQ9OQcWNcJUGD0A"
 CLUSTER = "cluster-1"
 
 
@@ -29,7 +30,7 @@ def tracker(*offsets: int, start: int = 0, finished: tuple[int, ...] = ()) -> Of
 def claimed(offsets: OffsetTracker) -> set[int]:
     """What the next owner will take for finished above the committed offset."""
     point = offsets.commit_point()
-    before = decode(point.metadata, point.offset, CLUSTER)
+    before = decode(point.metadata, point.offset, CLUSTER).finished_before
     return set() if before is None else {offset for offset in range(point.offset, before.end) if offset in before}
 
 
@@ -224,7 +225,7 @@ def test_a_record_of_another_time_is_another_record() -> None:
 def test_a_new_owner_s_commit_keeps_what_it_has_not_come_to_yet() -> None:
     """Its first commit says nothing new, and must not take anything back; nor one in the middle."""
     first = tracker(0, 1, 2, 3, 4, 5, 6, 7, finished=(1, 2, 4, 6, 7)).commit_point()
-    second = OffsetTracker(0, decode(first.metadata, 0, CLUSTER), CLUSTER)
+    second = OffsetTracker(0, decode(first.metadata, 0, CLUSTER).finished_before, CLUSTER)
     at_once = second.commit_point()
     for offset in range(3):
         is_done = second.finished_before(offset, 0)
@@ -234,7 +235,7 @@ def test_a_new_owner_s_commit_keeps_what_it_has_not_come_to_yet() -> None:
     in_the_middle = second.commit_point()
     found = []
     for point in (at_once, in_the_middle):
-        before = decode(point.metadata, point.offset, CLUSTER)
+        before = decode(point.metadata, point.offset, CLUSTER).finished_before
         assert before is not None
         found.append({offset for offset in range(8) if offset in before})
 
@@ -263,7 +264,8 @@ def test_an_earlier_owner_s_records_are_skipped_until_its_end() -> None:
     """Asked in the order of the log; behind the end the rest is new."""
     earlier = tracker(0, 1, 2, 3, finished=(1, 3))
     point = earlier.commit_point()
-    later = OffsetTracker(point.offset, decode(point.metadata, point.offset, CLUSTER), CLUSTER)
+    before = decode(point.metadata, point.offset, CLUSTER).finished_before
+    later = OffsetTracker(point.offset, before, CLUSTER)
 
     assert [False, True, False, True, False] == [later.finished_before(offset, 0) for offset in range(5)]
     assert not later.finished_before(5, 0)
@@ -342,7 +344,7 @@ def test_metadata_never_says_more_than_is_so(base: int, runs: list[tuple[int, in
     """However little room there is: what is read back is a beginning of what was written."""
     flat = [length for pair in runs for length in pair]
     encoded = encode(base, flat, CLUSTER, bytes_max=room)
-    before = decode(encoded.text, base, CLUSTER)
+    before = decode(encoded.text, base, CLUSTER).finished_before
     expected = FinishedBefore(base, flat[: encoded.runs]) if encoded.runs else None
 
     assert (None if expected is None else expected.end) == (None if before is None else before.end)
@@ -354,18 +356,54 @@ def test_metadata_never_says_more_than_is_so(base: int, runs: list[tuple[int, in
 @given(text=st.one_of(st.text(max_size=60), st.binary(max_size=60).map(lambda raw: "1" + raw.decode("latin-1"))))
 def test_metadata_of_others_is_ignored(text: str) -> None:
     """Whatever another tool wrote there is nothing, and no error."""
-    assert decode(text, 5, CLUSTER) is None
+    told = decode(text, 5, CLUSTER)
+
+    assert (None, None, not text) == told
 
 
 def test_metadata_counts_only_for_its_offset_and_cluster() -> None:
     """Tools that mirror a cluster copy the text beside an offset that they translate."""
     point = tracker(0, 1, 2, finished=(1,)).commit_point()
+    nothing = Decoded(None, None, is_ours=False)
 
-    assert decode(point.metadata, point.offset, CLUSTER) is not None
-    assert decode(point.metadata, point.offset + 1, CLUSTER) is None
-    assert decode(point.metadata, point.offset, "another") is None
-    assert decode(point.metadata[:-2] + "AA", point.offset, CLUSTER) is None
-    assert decode(None, point.offset, CLUSTER) is None
+    assert decode(point.metadata, point.offset, CLUSTER).finished_before is not None
+    assert nothing == decode(point.metadata, point.offset + 1, CLUSTER)
+    assert nothing == decode(point.metadata, point.offset, "another")
+    assert nothing == decode(point.metadata[:-2] + "AA", point.offset, CLUSTER)
+    assert Decoded(None, None, is_ours=True) == decode(None, point.offset, CLUSTER)
+
+
+def test_every_commit_says_which_topic_it_is_about() -> None:
+    """Also where nothing is finished above; and what an older version wrote, without an id, is still read."""
+    offsets = OffsetTracker(0, None, CLUSTER, TOPIC_ID)
+    at_once = decode(offsets.commit_point().metadata, 0, CLUSTER)
+    for offset in range(3):
+        offsets.received(offset, 0)
+    offsets.finished(1)
+    later = decode(offsets.commit_point().metadata, 0, CLUSTER)
+
+    assert (TOPIC_ID, None, True) == at_once
+    assert (TOPIC_ID, True) == (later.topic_id, later.is_ours)
+    assert [False, True, False] == [offset in later.finished_before for offset in range(3) if later.finished_before]
+    assert decode(tracker(0, 1, finished=(1,)).commit_point().metadata, 0, CLUSTER).topic_id is None
+
+
+def test_metadata_that_the_broker_refuses_shrinks_at_last_to_nothing() -> None:
+    """Otherwise nothing could ever be committed (offset.metadata.max.bytes below ours)."""
+    offsets = OffsetTracker(0, None, CLUSTER, TOPIC_ID)
+    for offset in range(4000):
+        offsets.received(offset, 0)
+    for offset in range(1, 4000, 2):
+        offsets.finished(offset)
+    lengths = [len(offsets.commit_point().metadata)]
+    for _ in range(8):
+        offsets.metadata_refused()
+        lengths.append(len(offsets.commit_point().metadata))
+
+    assert sorted(lengths, reverse=True) == lengths
+    assert all(length <= 4096 >> refusals for refusals, length in enumerate(lengths))
+    assert 0 == lengths[-1]
+    assert 0 < offsets.unrecorded
 
 
 # ---------------------------------------------------------------------- against a naive model
@@ -433,7 +471,7 @@ class TrackerBesideModel(RuleBasedStateMachine):
             self.told = self.done.total()
 
     def claimed(self, metadata: str) -> set[int]:
-        before = decode(metadata, self.committable, CLUSTER)
+        before = decode(metadata, self.committable, CLUSTER).finished_before
         return set() if before is None else {offset for offset in self.events if offset in before}
 
     @invariant()

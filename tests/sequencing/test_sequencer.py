@@ -266,7 +266,7 @@ def test_dead_letters_by_policy_never_stop_a_partition() -> None:
     bench.fetch(0, *["track"] * 500)
 
     assert 500 == len(bench.actions())
-    assert bench.assignment.halted is None
+    assert bench.assignment.stopped is None
 
 
 # ---------------------------------------------------------------------- 4. failed

@@ -165,14 +165,14 @@ def test_too_many_dead_letters_stop_the_partition() -> None:
     for offset in range(1, 200):
         bench.reject(offset)
 
-    assert bench.assignment.halted is None
+    assert bench.assignment.stopped is None
     assert 199 == len(bench.actions())
 
     bench.reject(200)
 
     assert [] == bench.actions()
-    assert bench.assignment.halted is not None
-    assert "CUSTOMFIT_DEAD_LETTER_RATIO_MAX" in bench.assignment.halted
+    assert bench.assignment.stopped is not None
+    assert "CUSTOMFIT_DEAD_LETTER_RATIO_MAX" in bench.assignment.stopped.reason
     assert not bench.assignment.open
     assert [] == bench.sent()
 
@@ -187,7 +187,7 @@ def test_what_waits_counts_as_good_until_it_is_answered() -> None:
             bench.reject(offset)
 
     assert 250 == len(bench.actions())
-    assert bench.assignment.halted is None
+    assert bench.assignment.stopped is None
 
 
 def test_refusals_stop_the_partition_however_much_waits() -> None:
@@ -197,9 +197,9 @@ def test_refusals_stop_the_partition_however_much_waits() -> None:
         bench.fetch(offset, "track", user=User(f"u{offset}"), known=True)
     bench.sequencer.gate.delivered(0.0)
     refused = 0
-    while bench.sent() and bench.assignment.halted is None:
+    while bench.sent() and bench.assignment.stopped is None:
         bench.answer(NO)
-        refused += bench.assignment.halted is None
+        refused += bench.assignment.stopped is None
 
     assert 500 == refused
 

@@ -62,7 +62,7 @@ class Group:
         """What an operator does with a partition that stopped by itself: allow it, and restart."""
         self._is_fixed = True
         for member in self.members:
-            if member.is_halted and not (member.source.stopping or self._is_zombie(member)):
+            if member.is_stopped and not (member.source.stopping or self._is_zombie(member)):
                 self._stage.exercised["restarts with a higher dead-letter ratio"] += 1
                 self._stop(member)
 

@@ -14,6 +14,7 @@ from consumer.customfit.mapping import request_body
 from consumer.loop.pipeline import Pipeline
 from consumer.ops.reporter import Reporter
 from consumer.ops.snapshot import Phase
+from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
 from consumer.ports.inputs import Fetched, Input, Responded, SchemaFound, Stop, ThreadEnded
 from consumer.sequencing.events import DeadLetterReason
@@ -84,6 +85,7 @@ class SteppedPipeline(Pipeline):
         del now
         if not hasattr(self, "snapshot"):
             super()._publish(float("-inf"))
+        self._showing._is_stale = False
 
     def _send(self) -> None:
         while (delivery := self._sequencer.next_delivery(self._now())) is not None:
@@ -104,7 +106,7 @@ class SimulatedMember:
     def __init__(self, world: World, name: str, stores: Stores, dead_letter_ratio_max: float) -> None:
         self.name = name
         self.alive = True
-        self.is_halted = False
+        self.is_stopped = False
         self.ledger = Ledger(name, dead_letter_ratio_max=dead_letter_ratio_max)
         self.on_end: Callable[[], None] = lambda: None
         self._world = world
@@ -122,13 +124,16 @@ class SimulatedMember:
             settings,
             cast("Inbox", None),
             self._sequencer,
-            self.source,
-            self.states,
-            self._dead_letters,
-            cast("Any", SilentReporter()),
+            Edges(
+                self.source,
+                self.states,
+                self._dead_letters,
+                cast("Any", SilentReporter()),
+                SimulatedRegistry(stage, self.post),
+                cast("Any", SilentReporter()),
+            ),
             cast("Reporter", SilentReporter()),
             KnownSchemas({}, has_registry=True),
-            SimulatedRegistry(stage, self.post),
         )
         self._inbox: list[tuple[Input, Callable[[], None] | None]] = []
         self._turn_at = float("inf")
@@ -189,7 +194,7 @@ class SimulatedMember:
                 self.name, assignment.partition, assignment.offsets.committed_offset
             )
         self._stage.exercised["turns that wait for the lease"] += bool(self._pipeline.waits_for_lease)
-        self.is_halted = any(assignment.halted for assignment in assignments)
+        self.is_stopped = any(assignment.stopped for assignment in assignments)
         self.source.after_turn()
         if any(isinstance(item, ThreadEnded) for item, _ in inbox):
             self._end()

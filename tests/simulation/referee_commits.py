@@ -50,7 +50,7 @@ class CommitJudge:
         self.claimed[partition] = frozenset(entry.offset for entry in claimed)
 
     def _claims(self, partition: Partition, offset: int, metadata: str) -> list[Entry]:
-        finished = decode(metadata, offset, CLUSTER_ID)
+        finished = decode(metadata, offset, CLUSTER_ID).finished_before
         if finished is None:
             return []
         entries = self._log.entries[partition][self._index[partition] :]

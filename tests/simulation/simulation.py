@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 
 import consumer.sequencing.offsets
 from tests.simulation.destination import Destination
@@ -106,13 +105,13 @@ class Simulation:
 
 @contextmanager
 def brokers_that_take(bytes_max: int) -> Iterator[None]:
-    """Brokers whose commits have room for so much metadata (packed): 3,000 is what they have by default."""
-    encode = vars(consumer.sequencing.offsets)["encode"]
-    vars(consumer.sequencing.offsets)["encode"] = partial(encode, bytes_max=bytes_max)
+    """Brokers whose commits have room for so much metadata: 4,096 is what they have by default."""
+    room = vars(consumer.sequencing.offsets)["METADATA_BYTES_MAX"]
+    vars(consumer.sequencing.offsets)["METADATA_BYTES_MAX"] = bytes_max
     try:
         yield
     finally:
-        vars(consumer.sequencing.offsets)["encode"] = encode
+        vars(consumer.sequencing.offsets)["METADATA_BYTES_MAX"] = room
 
 
 def simulate(seed: int, *, tell_all: bool = False) -> Run:

@@ -367,7 +367,7 @@ def what_waits_for_a_schema_is_dropped(_original: Any, self: Intake, assignment:
 
 
 def closed_partitions_are_served(_original: Any, self: Assignment) -> bool:
-    return not (self.dropped or self.halted)
+    return not (self.dropped or self.stopped)
 
 
 FAULTS = [

@@ -1,0 +1,60 @@
+"""Which partitions the client is told to pause, and how many records it may hand over."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from collections.abc import Set as AbstractSet
+from typing import Final, NamedTuple
+
+from consumer.sequencing.buffer import BUFFER_FULL
+from consumer.sequencing.events import Partition
+
+RESUME_SHARE: Final = 1 - BUFFER_FULL
+FETCH_RECORDS_MIN: Final = 500
+STALL_SECONDS_BEFORE_PAUSE: Final = 1.0
+"""A pause throws away what is prefetched (librdkafka), so a short stall is waited out instead."""
+
+
+class Change(NamedTuple):
+    """What to tell the client."""
+
+    pause: set[Partition]
+    resume: set[Partition]
+
+
+class BackPressure:
+    """Knows what is paused. A full buffer pauses everything; a partition that rests is paused alone. Pure."""
+
+    def __init__(self, buffer_events_max: int) -> None:
+        self.held_back = False
+        """All partitions are paused, because the buffer has been full for a while."""
+        self._buffer_events_max = buffer_events_max
+        self._stalled_since: float | None = None
+        self._paused: set[Partition] = set()
+
+    def room(self, records: int, size_bytes: int) -> int:
+        """How many more records the loop takes; 0 rather than a handful, so that batches stay worth their cost."""
+        if size_bytes <= 0:
+            return 0
+        return records if records >= min(FETCH_RECORDS_MIN, self._buffer_events_max // 4) else 0
+
+    def change(self, room: int, assigned: Collection[Partition], resting: AbstractSet[Partition], now: float) -> Change:
+        """What is to be paused or resumed now; it counts as done."""
+        if room <= 0:
+            self._stalled_since = self._stalled_since or now
+            self.held_back = self.held_back or now - self._stalled_since >= STALL_SECONDS_BEFORE_PAUSE
+        elif not self.held_back or room >= RESUME_SHARE * self._buffer_events_max:
+            self._stalled_since = None
+            self.held_back = False
+        wanted = set(assigned) if self.held_back else set(resting)
+        change = Change(wanted - self._paused, self._paused - wanted)
+        self._paused = wanted
+        return change
+
+    def added(self, partitions: Collection[Partition]) -> None:
+        """They were assigned, paused."""
+        self._paused |= set(partitions)
+
+    def gone(self, partitions: Collection[Partition]) -> None:
+        """They are no longer assigned."""
+        self._paused -= set(partitions)

@@ -1,0 +1,147 @@
+"""Commits as the client makes them: one at a time without waiting, or one to wait for before partitions are given up.
+
+Before each the cluster is asked whether the topics are still those that were assigned. A topic deleted and made again
+under its name within a moment looks to the client as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from consumer.kafka.rights import is_denied
+from consumer.kafka.translate import committed_of, speaks_of, to_commit
+from consumer.ports.inputs import Committed, Post, TopicMadeAgain
+
+if TYPE_CHECKING:
+    from consumer.kafka.topic_ids import TopicIds
+    from consumer.sequencing.events import Partition
+    from consumer.sequencing.offsets import CommitPoint
+
+Points = Mapping["Partition", "CommitPoint"]
+
+ANSWER_SECONDS_MAX: Final = 30.0
+"""An answer that has not come by then never will: the next commit says all that this one said, and more."""
+CONFIRM_NOW_SECONDS: Final = 2.0
+TRIES: Final = 3
+TRY_SECONDS: Final = 0.2
+AGAIN: Final = frozenset(
+    {
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+)
+"""Refusals that may pass within the time that a revoke has."""
+
+
+class Commits:
+    """Owned by the thread of the consumer. `problem` is told of refusals, `run` runs something in that thread."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        ids: TopicIds,
+        post: Post,
+        problem: Callable[[KafkaError, str], None],
+        run: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._consumer = consumer
+        self._ids = ids
+        self._post = post
+        self._problem = problem
+        self._run = run
+        self._bound: dict[Partition, str | None] = {}
+        """Assigned partitions, and the id that the topic had then."""
+        self._asked: Points | None = None
+        self._asked_at = 0.0
+
+    def bind(self, topic_ids: Mapping[Partition, str | None]) -> None:
+        """Partitions were assigned while their topic had this id."""
+        self._bound |= topic_ids
+
+    def forget(self, partitions: Collection[Partition]) -> None:
+        """They are no longer assigned."""
+        for partition in partitions:
+            self._bound.pop(partition, None)
+
+    # ------------------------------------------------------------------ without waiting
+
+    def ask(self, points: Points) -> None:
+        """Commit what is still assigned; `Committed` follows in any case."""
+        self._asked, self._asked_at = points, time.monotonic()
+        self._ids.ask({p.topic for p in points}, lambda ids: self._run(partial(self._confirmed, points, ids)))
+
+    def _confirmed(self, points: Points, ids: Mapping[str, str] | None) -> None:
+        if self._asked is not points:
+            return  # given up meanwhile
+        if ids is None:
+            self._answer(Committed(points, [], "the cluster did not say whether the topic is still the same"))
+            return
+        owned = self._of_the_same_topic({p: point for p, point in points.items() if p in self._bound}, ids)
+        if not owned:
+            self._answer(Committed(points, [], None))
+            return
+        try:
+            self._consumer.commit(offsets=to_commit(owned), asynchronous=True)
+        except KafkaException as error:
+            self._answer(Committed(points, [], error.args[0].str()))
+
+    def answered(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """Take the answer. The client may call back for a revoke's own commit as well."""
+        points = self._asked
+        if points is None or not speaks_of(points, partitions):
+            return
+        self._answer(committed_of(points, error, partitions))
+        for problem, topic in [(error, ""), *((p.error, p.topic) for p in partitions)]:
+            if problem is not None and is_denied(problem):
+                self._problem(problem, topic)
+
+    def watch(self) -> None:
+        """Give up a commit whose answer does not come: it would keep all later ones waiting for ever."""
+        if self._asked is not None and time.monotonic() - self._asked_at >= ANSWER_SECONDS_MAX:
+            self._answer(Committed(self._asked, [], f"no answer within {ANSWER_SECONDS_MAX:g} s"))
+
+    def _answer(self, committed: Committed) -> None:
+        self._asked = None
+        self._post(committed)
+
+    # ------------------------------------------------------------------ before partitions are given up
+
+    def make(self, points: Points) -> str | None:
+        """Commit and wait; gives the error, for people. May run inside a callback, so all of it is bounded."""
+        # Without an answer it is made all the same: it carries the id of the topic that it is about.
+        points = self._of_the_same_topic(points, self._ids.within({p.topic for p in points}, CONFIRM_NOW_SECONDS))
+        if not points:
+            return None
+        committed, may_pass = self._try(points)
+        for _ in range(TRIES - 1):
+            if not may_pass:
+                break
+            time.sleep(TRY_SECONDS)
+            committed, may_pass = self._try(points)
+        self._post(committed)
+        return committed.error
+
+    def _try(self, points: Points) -> tuple[Committed, bool]:
+        try:
+            answer = self._consumer.commit(offsets=to_commit(points), asynchronous=False)
+        except KafkaException as error:
+            problem = error.args[0]
+            return Committed(points, [], problem.str()), problem.code() in AGAIN
+        refused = [p.error.code() for p in answer or [] if p.error is not None]
+        return committed_of(points, None, answer or []), any(code in AGAIN for code in refused)
+
+    def _of_the_same_topic(self, points: Points, ids: Mapping[str, str]) -> Points:
+        """Those whose topic still has the id that it had when they were assigned."""
+        bound = {partition: self._bound.get(partition) for partition in points}
+        others = {p for p, topic_id in bound.items() if topic_id is not None and ids.get(p.topic, topic_id) != topic_id}
+        for topic in {partition.topic for partition in others}:
+            self._post(TopicMadeAgain(topic, ids[topic]))
+        return {partition: point for partition, point in points.items() if partition not in others}

@@ -1,0 +1,137 @@
+"""What the cluster says of our topics and logs, asked in a thread of its own, again and again.
+
+Where logs end and begin, how many partitions the topics have, who has no leader, which id a topic has, how long
+records are kept. Nobody waits for an answer: what does not come is missing in what is posted, and asked again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import IsolationLevel, KafkaException
+from confluent_kafka.admin import ConfigResource, OffsetSpec, ResourceType
+
+from consumer.kafka.client import admin_client
+from consumer.kafka.topic_ids import TopicIds
+from consumer.kafka.translate import topic_partitions_of
+from consumer.ports.inbox import run_edge
+from consumer.ports.inputs import LogBounds, Post, Retention, TopicsSeen
+from consumer.sequencing.events import Partition
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+ENDS_SECONDS: Final = 1.0
+ENDS_SECONDS_A_PARTITION: Final = 0.005
+"""A thousand partitions are asked for every 5 s: an answer costs some 30 us a partition, of the interpreter's time."""
+TOPICS_SECONDS: Final = 2.0
+BEGINNINGS_SECONDS: Final = 15.0
+RETENTION_SECONDS: Final = 60.0
+ASK_SECONDS: Final = 5.0
+
+
+class Watch:
+    """Posts `LogBounds`, `TopicsSeen` and `Retention`."""
+
+    def __init__(self, settings: Settings, post: Post) -> None:
+        self.partitions: frozenset[Partition] = frozenset()
+        """Whose logs are looked at; set by the thread that owns the consumer."""
+        self._settings = settings
+        self._post = post
+        self._stop = threading.Event()
+        self._due = dict.fromkeys(("ends", "topics", "beginnings", "retention"), 0.0)
+        self._beginnings: dict[Partition, int] = {}
+        self._leaderless: dict[str, frozenset[int]] = {}
+        self._thread = threading.Thread(
+            target=lambda: run_edge("watch", self._watch, self._post), name="watch", daemon=True
+        )
+
+    def start(self, topics: Collection[str], ids: TopicIds) -> None:
+        """Start the thread. `topics`: those that are read; that of the state is looked at as well."""
+        self._topics = list(topics)
+        self._ids = ids
+        self._admin = admin_client(self._settings)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, without waiting for it."""
+        self._stop.set()
+
+    # ------------------------------------------------------------------ the thread
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            now = time.monotonic()
+            if self._is_due("topics", TOPICS_SECONDS, now):
+                self._look_at_topics()
+            if self._is_due("ends", max(ENDS_SECONDS, ENDS_SECONDS_A_PARTITION * len(self.partitions)), now):
+                self._look_at_logs(now)
+            if self._is_due("retention", RETENTION_SECONDS, now):
+                self._look_at_retention()
+            self._stop.wait(max(min(self._due.values()) - time.monotonic(), 0.05))
+
+    def _is_due(self, what: str, every_seconds: float, now: float) -> bool:
+        if now < self._due[what]:
+            return False
+        self._due[what] = now + every_seconds
+        return True
+
+    def _look_at_topics(self) -> None:
+        try:
+            seen = self._ids.seen([*self._topics, self._settings.state_topic], ASK_SECONDS)
+        except KafkaException:
+            return  # that nothing is heard is seen by whoever listens
+        self._leaderless = {topic: one.leaderless for topic, one in seen.items()}
+        self._post(TopicsSeen(seen))
+
+    def _look_at_logs(self, now: float) -> None:
+        # One without a leader would keep the others' answers waiting.
+        asked = [p for p in self.partitions if p.number not in self._leaderless.get(p.topic, ())]
+        if not asked:
+            return
+        highs = self._offsets(asked, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
+        stable = self._offsets(asked, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+        if self._is_due("beginnings", BEGINNINGS_SECONDS, now):
+            self._beginnings = self._offsets(asked, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
+        if highs:
+            self._post(LogBounds(highs, stable, self._beginnings))
+
+    def _offsets(self, partitions: list[Partition], spec: OffsetSpec, level: IsolationLevel) -> dict[Partition, int]:
+        wanted = dict.fromkeys(topic_partitions_of(partitions), spec)
+        asked = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=ASK_SECONDS)
+        deadline = time.monotonic() + ASK_SECONDS + 1  # our own: an answer may never come (2.16.1)
+        found = {}
+        for where, future in asked.items():
+            try:
+                offset = future.result(max(deadline - time.monotonic(), 0)).offset
+            except (KafkaException, FutureTimeoutError):
+                continue
+            found[Partition(where.topic, where.partition)] = offset
+        return found
+
+    def _look_at_retention(self) -> None:
+        """Where we may see a topic's settings; elsewhere nothing is known of it."""
+        if self._ids.is_off:
+            return  # librdkafka's imitation leaves the question unanswered
+        resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in self._topics]
+        deadline = time.monotonic() + ASK_SECONDS + 1
+        kept: dict[str, float | None] = {}
+        for resource, future in self._admin.describe_configs(resources, request_timeout=ASK_SECONDS).items():
+            try:
+                kept[resource.name] = _retention_seconds(future.result(max(deadline - time.monotonic(), 0)))
+            except (KafkaException, FutureTimeoutError, KeyError, ValueError):
+                continue
+        if kept:
+            self._post(Retention(kept))
+
+
+def _retention_seconds(entries: dict[str, Any]) -> float | None:
+    """None: time does not limit it."""
+    milliseconds = int(entries["retention.ms"].value)
+    if milliseconds < 0 or "delete" not in entries["cleanup.policy"].value:
+        return None
+    return milliseconds / 1000

@@ -1,0 +1,65 @@
+"""What the cluster tells of its topics, and when it was last heard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from consumer.ports.inputs import TopicSeen
+
+if TYPE_CHECKING:
+    from consumer.sequencing.events import Partition
+    from consumer.settings import Settings
+
+
+class Cluster:
+    """Told by the watch (kafka/watch.py)."""
+
+    def __init__(self, settings: Settings, now: float) -> None:
+        self.last_problem: str | None = None
+        """Of the client; it is working on it."""
+        self._heard_at = now
+        self._settings = settings
+        self._topics: dict[str, TopicSeen] = {}
+        self._retention: dict[str, float | None] = {}
+
+    def heard(self, now: float) -> None:
+        """Something came from a broker."""
+        self._heard_at = now
+        self.last_problem = None
+
+    def silent_seconds(self, now: float) -> float:
+        """For how long nothing has come from any broker."""
+        return now - self._heard_at
+
+    def topics_seen(self, topics: Mapping[str, TopicSeen]) -> None:
+        """How the topics are now."""
+        self._topics |= topics
+
+    def retention(self, seconds: Mapping[str, float | None]) -> None:
+        """How long topics keep their records."""
+        self._retention |= seconds
+
+    def retention_seconds(self, topic: str) -> float | None:
+        """None: not limited by time, or not known."""
+        return self._retention.get(topic)
+
+    def is_gone(self, topic: str) -> bool:
+        """Whether the topic does not exist."""
+        seen = self._topics.get(topic)
+        return seen is not None and seen.partitions is None
+
+    def partitions(self) -> dict[str, int | None]:
+        """Of the topics that are read; None: the topic does not exist."""
+        state = self._settings.state_topic
+        return {topic: seen.partitions for topic, seen in self._topics.items() if topic != state}
+
+    def leads(self, partition: Partition) -> bool:
+        """Whether the partition has a leader, as far as is known."""
+        seen = self._topics.get(partition.topic)
+        return seen is None or partition.number not in seen.leaderless
+
+    def leads_state(self, partition: Partition) -> bool:
+        """Whether its partition of the state topic has one."""
+        seen = self._topics.get(self._settings.state_topic)
+        return seen is None or partition.topic != self._settings.kafka_topic or partition.number not in seen.leaderless

@@ -1,0 +1,285 @@
+"""Partitions come and go: granted, assigned, restored, stopped, revoked or lost. The unit of isolation and of health.
+
+A partition is bound to the topic that it was assigned of, by the topic's id. A topic that was deleted and made again
+under its name is another one: committed offsets say nothing of it, so its partitions stop instead of jumping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from consumer.loop.facts import Facts
+from consumer.loop.rests import Rest, Rests
+from consumer.ops.partition_view import PartitionView, Waits
+from consumer.ports.edges import States
+from consumer.ports.inputs import (
+    LogBounds,
+    PartitionFailed,
+    RecordTimes,
+    StartPoint,
+    StateOpened,
+    StateRestoring,
+    TopicSeen,
+)
+from consumer.sequencing import commit_metadata
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import HandBack, Partition
+from consumer.sequencing.lanes import Delivery
+from consumer.sequencing.offsets import OffsetTracker
+from consumer.sequencing.stops import StopCause, Stopped
+
+if TYPE_CHECKING:
+    from consumer.loop.cluster import Cluster
+    from consumer.loop.intake import Intake
+    from consumer.ops.reporter import Reporter
+    from consumer.sequencing.sequencer import Sequencer
+    from consumer.settings import Settings
+
+LEFT_SECONDS: Final = 30.0
+"""For so long it may turn out that a partition went because its topic is gone."""
+UNREACHABLE_SECONDS: Final = 10.0
+
+
+class _FinishedHere(NamedTuple):
+    """Of a partition that went, and may come back."""
+
+    topic_id: str | None
+    committed_offset: int
+    finished: dict[int, int]
+    """Offset → timestamp of what was finished above."""
+
+
+class _Left(NamedTuple):
+    """What was last shown of a partition that went."""
+
+    view: PartitionView
+    at: float
+    is_kept: bool
+    """The cluster was silent then: shown until the group gives partitions again."""
+
+
+class Partitions:
+    """All that are ours, and what is remembered of those that were."""
+
+    def __init__(  # noqa: PLR0917  the pipeline names them once
+        self,
+        settings: Settings,
+        sequencer: Sequencer,
+        states: States,
+        intake: Intake,
+        rests: Rests,
+        reporter: Reporter,
+        cluster: Cluster,
+    ) -> None:
+        self._settings = settings
+        self._sequencer = sequencer
+        self._states = states
+        self._intake = intake
+        self._rests = rests
+        self._reporter = reporter
+        self._cluster = cluster
+        self._facts: dict[Partition, Facts] = {}
+        self._finished_here: dict[Partition, _FinishedHere] = {}
+        self._left: dict[Partition, _Left] = {}
+        self._views: tuple[PartitionView, ...] = ()
+
+    # ------------------------------------------------------------------ they come
+
+    def granted(self, partitions: Sequence[Partition], now: float) -> None:
+        """The group gave us these, or none; where they start is being asked for."""
+        self._left = {partition: left for partition, left in self._left.items() if not left.is_kept}
+        for partition in partitions:
+            self._facts.setdefault(partition, Facts(partition, now))
+
+    def assigned(self, starts: Mapping[Partition, StartPoint], cluster_id: str, now: float) -> None:
+        """Their start is known."""
+        self._reporter.rebalanced("assigned", list(starts))
+        # Replays last: they wait for the states of the source's partitions.
+        for partition, start in sorted(starts.items(), key=lambda item: item[0].topic != self._settings.kafka_topic):
+            written = commit_metadata.decode(start.metadata, start.offset, cluster_id)
+            if not written.is_ours:
+                self._reporter.metadata_ignored(partition)
+            offsets = OffsetTracker(start.offset, written.finished_before, cluster_id, start.topic_id)
+            offsets.finished_here(self._finished_before(partition, start))
+            assignment = self._sequencer.assign(partition, offsets)
+            if partition.topic == self._settings.replay_topic:
+                assignment.of_replays()
+            facts = self._facts.setdefault(partition, Facts(partition, now))
+            facts.assigned(assignment, now)
+            self._rests.assigned(partition)
+            if written.topic_id is not None and start.topic_id not in (None, written.topic_id):
+                self._made_again(assignment)
+            self._states.open(assignment)
+
+    def _finished_before(self, partition: Partition, start: StartPoint) -> dict[int, int]:
+        """What an earlier assignment of this process had finished, if it is of the same topic."""
+        before = self._finished_here.pop(partition, None)
+        if before is None or before.topic_id != start.topic_id or start.offset < before.committed_offset:
+            return {}
+        return before.finished
+
+    def state_opened(self, news: StateOpened) -> None:
+        """A partition's state is ready."""
+        facts = self._facts.get(news.assignment.partition)
+        # A dropped one: this was on its way here when the partition was taken away.
+        if news.assignment.dropped or facts is None:
+            return
+        facts.identified_users = news.users
+        if facts.restoring:  # and not a damaged store that was read again
+            facts.restoring, facts.restore_remaining = False, None
+            self._rests.remove(news.assignment.partition, Rest.RESTORING)
+
+    def state_restoring(self, news: StateRestoring) -> None:
+        """A partition's state is being read."""
+        if (facts := self._facts.get(news.partition)) is not None and facts.restoring:
+            facts.restore_remaining = news.remaining
+
+    def identified_users(self, counts: Mapping[Partition, int]) -> None:
+        """How many users are identified."""
+        for partition, users in counts.items():
+            if (facts := self._facts.get(partition)) is not None:
+                facts.identified_users = users
+
+    # ------------------------------------------------------------------ what the cluster tells
+
+    def bounds(self, bounds: LogBounds, now: float) -> None:
+        """Where logs end and begin."""
+        for partition, end in bounds.highs.items():
+            if (facts := self._facts.get(partition)) is not None:
+                facts.bounds(end, bounds.stable.get(partition), now)
+                facts.beginning = bounds.beginnings.get(partition)
+
+    def record_times(self, news: RecordTimes) -> None:
+        """How old records are that are not in hand."""
+        for partition, (offset, timestamp_ms) in news.times.items():
+            if (facts := self._facts.get(partition)) is not None:
+                facts.record_time(offset, timestamp_ms)
+
+    def topics_seen(self, topics: Mapping[str, TopicSeen]) -> None:
+        """Which topics there are now: stop the partitions of those that are others."""
+        for topic, seen in topics.items():
+            if seen.topic_id is not None:
+                self.topic_is(topic, seen.topic_id)
+
+    def topic_is(self, topic: str, topic_id: str) -> None:
+        """The topic has this id."""
+        for partition, assignment in self._sequencer.assignments.items():
+            if partition.topic == topic and assignment.offsets.topic_id not in (None, topic_id):
+                self._made_again(assignment)
+
+    def _made_again(self, assignment: Assignment) -> None:
+        if assignment.stopped is None:
+            assignment.stopped = Stopped(StopCause.TOPIC_MADE_AGAIN, self._how_to_reset(assignment))
+
+    def _how_to_reset(self, assignment: Assignment) -> str:
+        topic, settings = assignment.partition.topic, self._settings
+        return (
+            f"the topic {topic} was deleted and made again under its name; the committed offset "
+            f"{assignment.offsets.committed_offset} is of the one that is gone. Stop all members, then: "
+            f"kafka-consumer-groups.sh --bootstrap-server {settings.kafka_bootstrap_servers} --group "
+            f"{settings.kafka_group_id} --topic {topic} --reset-offsets --to-earliest --execute"
+        )
+
+    # ------------------------------------------------------------------ they stop
+
+    def failed(self, failure: PartitionFailed) -> None:
+        """It can't be read on; what is in hand of it goes on."""
+        if (facts := self._facts.get(failure.partition)) is not None and facts.stopped is None:
+            facts.stopped = Stopped(failure.cause, f"{failure.reason}; {failure.remedy}")
+            self._rests.add(failure.partition, Rest.STOPPED)
+            self._reporter.partition_failed(failure.partition, failure.reason, failure.remedy)
+
+    def halt(self) -> None:
+        """Let go of what waits in partitions that have stopped by a decision of ours."""
+        for partition, assignment in self._sequencer.assignments.items():
+            if assignment.stopped is not None and not self._rests.has(partition, Rest.STOPPED):
+                self._rests.add(partition, Rest.STOPPED)
+                self._sequencer.empty(assignment)
+                self._intake.forget(assignment)
+                self._reporter.stopped(partition, assignment.stopped)
+
+    # ------------------------------------------------------------------ they go
+
+    def gone(self, partitions: Sequence[Partition], reason: HandBack, now: float) -> None:
+        """They are no longer ours."""
+        self._reporter.rebalanced("lost" if reason is HandBack.LOST else "revoked", partitions)
+        self._remember(partitions, now)
+        for partition in partitions:
+            if (assignment := self._sequencer.assignments.get(partition)) is not None:
+                offsets = assignment.offsets
+                self._finished_here[partition] = _FinishedHere(
+                    offsets.topic_id, offsets.committed_offset, offsets.uncommitted()
+                )
+                self._intake.forget(assignment)
+            self._sequencer.drop(partition, reason)
+            self._states.close(partition)
+            self._rests.gone(partition)
+            self._facts.pop(partition, None)
+
+    def delivered_late(self, delivery: Delivery) -> None:
+        """A request of a partition that went was accepted: if it comes back to us, that is not sent again."""
+        partition = delivery.lane.assignment.partition
+        before = self._finished_here.get(partition)
+        if before is not None and before.topic_id == delivery.lane.assignment.offsets.topic_id:
+            records = [event.record for event in delivery.events if event.record.batch_index is None]
+            before.finished.update((record.offset, record.timestamp_ms) for record in records)
+
+    def _remember(self, partitions: Sequence[Partition], now: float) -> None:
+        is_silent = self._cluster.silent_seconds(now) >= UNREACHABLE_SECONDS
+        last = {view.partition: view for view in self._views if view.is_ours}
+        for partition in partitions:
+            if partition in last:
+                self._left[partition] = _Left(last[partition], now, is_silent)
+
+    # ------------------------------------------------------------------ shown
+
+    def views(self, now: float, wall_ms: int) -> tuple[PartitionView, ...]:
+        """All that are ours; and those that went with the cluster or their topic, as they were shown last."""
+        ours = [
+            facts.view(now, wall_ms, self._waits(facts, now), self._cluster.retention_seconds(partition.topic))
+            for partition, facts in self._facts.items()
+        ]
+        self._views = (*ours, *self._shown_still(now))
+        return self._views
+
+    def wanted_times(self) -> dict[Partition, int]:
+        """Offsets whose records' times are to be read."""
+        wanted = {partition: facts.wants_time_of for partition, facts in self._facts.items()}
+        return {partition: offset for partition, offset in wanted.items() if offset is not None}
+
+    def _waits(self, facts: Facts, now: float) -> Waits:
+        partition = facts.partition
+        record_seconds, commit_seconds = facts.silent_seconds(now)
+        held, retried = facts.counted(now)
+        return Waits(
+            start_seconds=facts.start_seconds(now),
+            has_leader=self._cluster.leads(partition),
+            has_state_leader=self._cluster.leads_state(partition),
+            restoring_seconds=facts.restoring_seconds(now),
+            record_seconds=record_seconds,
+            commit_seconds=commit_seconds,
+            schema=self._rests.has(partition, Rest.SCHEMA),
+            transaction_seconds=facts.transaction_seconds(now),
+            share=self._rests.has(partition, Rest.SHARE),
+            held_events=held,
+            retried_events=retried,
+        )
+
+    def _shown_still(self, now: float) -> list[PartitionView]:
+        self._left = {
+            partition: left
+            for partition, left in self._left.items()
+            if partition not in self._facts
+            and (left.is_kept or self._cluster.is_gone(partition.topic) or now - left.at < LEFT_SECONDS)
+        }
+        return [
+            _no_longer_ours(left.view)
+            for left in self._left.values()
+            if left.is_kept or self._cluster.is_gone(left.view.partition.topic)
+        ]
+
+
+def _no_longer_ours(view: PartitionView) -> PartitionView:
+    return replace(view, is_ours=False)

@@ -1,0 +1,76 @@
+"""Why a partition is not fetched. It is fetched again when the last of its reasons is gone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from enum import StrEnum
+
+from consumer.ports.edges import Source
+from consumer.sequencing.events import Partition
+
+
+class Rest(StrEnum):
+    """Values of the `reason` label of customfit_paused, with those that concern all partitions at once."""
+
+    RESTORING = "restoring"
+    """Its state is not ready yet."""
+    STOPPED = "stopped"
+    """Until somebody acts."""
+    SCHEMA = "schema"
+    """Its next record waits for a schema, or for room."""
+    SHARE = "share"
+    """It has used its share and does not go on."""
+
+
+class Rests:
+    """Tells the source what to fetch."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._reasons: dict[Partition, set[Rest]] = {}
+
+    def assigned(self, partition: Partition) -> None:
+        """It is ours now; the source has it resting already."""
+        self._reasons[partition] = {Rest.RESTORING}
+
+    def gone(self, partition: Partition) -> None:
+        """It is no longer ours."""
+        self._reasons.pop(partition, None)
+
+    def add(self, partition: Partition, reason: Rest) -> None:
+        """Fetch nothing more of it."""
+        if (reasons := self._reasons.get(partition)) is not None:
+            if not reasons:
+                self._source.rest(partition)
+            reasons.add(reason)
+
+    def remove(self, partition: Partition, reason: Rest) -> None:
+        """This no longer keeps it."""
+        reasons = self._reasons.get(partition)
+        if reasons is not None and reason in reasons:
+            reasons.remove(reason)
+            if not reasons:
+                self._source.resume(partition)
+
+    def has(self, partition: Partition, reason: Rest) -> bool:
+        """Whether it rests for this."""
+        return reason in self._reasons.get(partition, ())
+
+    def set_all(self, reason: Rest, partitions: AbstractSet[Partition]) -> None:
+        """Exactly these rest for this reason."""
+        for partition, reasons in self._reasons.items():
+            if (partition in partitions) is not (reason in reasons):
+                change = self.add if partition in partitions else self.remove
+                change(partition, reason)
+
+    def counts(self) -> Counter[str]:
+        """How many partitions rest, for each reason."""
+        counts = Counter(dict.fromkeys(map(str, Rest), 0))
+        counts.update(str(reason) for reasons in self._reasons.values() for reason in reasons)
+        return counts
+
+    def partitions(self) -> Iterable[Partition]:
+        """All that are ours."""
+        return self._reasons.keys()

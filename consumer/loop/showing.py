@@ -1,0 +1,111 @@
+"""Makes the snapshot: what the loop owns, as it is shown."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from consumer.ops.snapshot import Phase, Snapshot
+
+if TYPE_CHECKING:
+    from consumer.loop.cluster import Cluster
+    from consumer.loop.partitions import Partitions
+    from consumer.loop.problems import Problems
+    from consumer.loop.rests import Rests
+    from consumer.sequencing.sequencer import Sequencer
+    from consumer.settings import Settings
+
+PUBLISH_SECONDS: Final = 0.1
+"""A snapshot at most this often: making one costs as much as handling a request."""
+PUBLISH_SECONDS_A_PARTITION: Final = 0.0005
+"""And with a thousand partitions every 0.5 s: each of them costs some 10 us."""
+
+
+class Showing:
+    """The last snapshot, and what goes only into it."""
+
+    def __init__(  # noqa: PLR0917  the pipeline names them once
+        self,
+        settings: Settings,
+        sequencer: Sequencer,
+        partitions: Partitions,
+        rests: Rests,
+        cluster: Cluster,
+        problems: Problems,
+    ) -> None:
+        self.snapshot: Snapshot
+        self._settings = settings
+        self._sequencer = sequencer
+        self._partitions = partitions
+        self._rests = rests
+        self._cluster = cluster
+        self._problems = problems
+        self._delivered_at = 0.0
+        self._committed_at = 0.0
+        self._due = 0.0
+        self._is_stale = False
+
+    def delivered(self) -> None:
+        """A request was accepted now."""
+        self._delivered_at = time.time()
+
+    def committed(self) -> None:
+        """A commit was accepted now."""
+        self._committed_at = time.time()
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time for a new one; if not, it will be asked for soon."""
+        self._is_stale = True
+        return now >= self._due
+
+    def next_due(self, now: float) -> float:
+        """When the next one is due, if something has happened since the last."""
+        return max(self._due, now) if self._is_stale else float("inf")
+
+    def publish(self, now: float, phase: Phase, *, joined: bool) -> None:
+        """Make one."""
+        sequencer, account, gate = self._sequencer, self._sequencer.account, self._sequencer.gate
+        views = self._partitions.views(now, int(time.time() * 1000))
+        self._is_stale = False
+        self._due = now + max(PUBLISH_SECONDS, PUBLISH_SECONDS_A_PARTITION * len(views))
+        opens_at = gate.opens_at(now)
+        self.snapshot = Snapshot(
+            taken_at=now,
+            phase=phase,
+            joined=joined,
+            partitions=views,
+            consumed=dict(account.consumed),
+            finished=dict(account.finished),
+            unfinished=account.unfinished,
+            introductions=account.introductions,
+            holds_cut_short=account.holds_cut_short,
+            held_events=sequencer.holds.events,
+            held_users=sequencer.holds.users,
+            in_flight=sequencer.in_flight,
+            in_flight_limit=gate.window,
+            destination_state=gate.state,
+            destination_reason=gate.reason,
+            destination_closed_seconds=0.0 if opens_at is None else opens_at - now,
+            source_topic=self._settings.kafka_topic,
+            topic_partitions=self._cluster.partitions(),
+            paused=self._paused(),
+            buffer_events=sequencer.buffered.events,
+            buffer_events_limit=self._settings.buffer_events_max,
+            last_delivery_at=self._delivered_at,
+            last_commit_at=self._committed_at,
+            kafka_silent_seconds=self._cluster.silent_seconds(now),
+            kafka_problem=self._cluster.last_problem,
+            dead_letter_problem=self._problems.dead_letters,
+            group_problem=self._problems.group,
+            registry_problem=self._problems.registry,
+            state_problem=self._problems.state,
+            denied=self._problems.denied,
+        )
+
+    def _paused(self) -> dict[str, int]:
+        """How many partitions are not fetched, by the reason; a full buffer and a full budget stop all of them."""
+        buffered, settings = self._sequencer.buffered, self._settings
+        ours = len(list(self._rests.partitions()))
+        is_full = buffered.events >= settings.buffer_events_max or buffered.size_bytes >= settings.buffer_bytes_max
+        everybody = {"buffer": ours if is_full else 0, "commits": ours if self._sequencer.budget.is_tight else 0}
+        return {**self._rests.counts(), **everybody}

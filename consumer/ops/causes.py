@@ -1,0 +1,203 @@
+"""Why it is not well: each cause that readiness knows, found in the snapshot. Pure.
+
+One list for /readyz, /status, the log and the gauge customfit_degraded. Nothing is remembered: what is found is what is
+so now. A partition that has something to do and does not move is always named, whether a cause is known or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from consumer.ops.partition_view import PartitionView
+from consumer.ops.snapshot import Snapshot
+from consumer.sequencing.events import Partition
+from consumer.sequencing.gate import State
+from consumer.sequencing.stops import StopCause
+
+UNMOVED_SECONDS: Final = 15.0
+SILENT_SECONDS: Final = 10.0
+"""Of the cluster, of an open transaction, of a restore, of where a partition starts: longer than a broker's restart."""
+RECORD_SECONDS: Final = 5.0
+
+
+class Cause(StrEnum):
+    """The `cause` label of customfit_degraded."""
+
+    DESTINATION_STOPPED = "destination_stopped"
+    TOPIC_GONE = "topic_gone"
+    TOPIC_MADE_AGAIN = "topic_made_again"
+    PARTITION_STOPPED = "partition_stopped"
+    DESTINATION_UNAVAILABLE = "destination_unavailable"
+    DESTINATION_THROTTLED = "destination_throttled"
+    KAFKA_UNREACHABLE = "kafka_unreachable"
+    ACCESS_DENIED = "access_denied"
+    GROUP_SILENT = "group_silent"
+    LEADER_MISSING = "leader_missing"
+    START_UNKNOWN = "start_unknown"
+    RESTORING = "restoring"
+    STATE_TOPIC = "state_topic"
+    RECORDS_NOT_WRITTEN = "records_not_written"
+    DEAD_LETTERS_NOT_WRITTEN = "dead_letters_not_written"
+    REGISTRY = "registry"
+    TRANSACTION_OPEN = "transaction_open"
+    NO_PROGRESS = "no_progress"
+
+
+MEANINGS: Final[dict[Cause, str]] = {
+    Cause.DESTINATION_STOPPED: "A wrong key or URL; nothing is sent until it is fixed",
+    Cause.TOPIC_GONE: "The source topic does not exist any longer",
+    Cause.TOPIC_MADE_AGAIN: "The source topic was deleted and made again under its name",
+    Cause.PARTITION_STOPPED: "A partition stands still until somebody acts",
+    Cause.DESTINATION_UNAVAILABLE: "The destination does not accept requests",
+    Cause.DESTINATION_THROTTLED: "The destination asks to slow down",
+    Cause.KAFKA_UNREACHABLE: "Nothing was heard of the cluster for 10 s",
+    Cause.ACCESS_DENIED: "The cluster's access lists keep us from a topic or the group",
+    Cause.GROUP_SILENT: "The group accepts no commits, so nothing is sent",
+    Cause.LEADER_MISSING: "A partition of ours, or of its state, has no leader",
+    Cause.START_UNKNOWN: "Nobody says where a partition starts",
+    Cause.RESTORING: "A partition waits until its state is read",
+    Cause.STATE_TOPIC: "The state topic can't be written, read or made larger",
+    Cause.RECORDS_NOT_WRITTEN: "State records or dead letters of a partition are not acknowledged",
+    Cause.DEAD_LETTERS_NOT_WRITTEN: "Dead letters can't be written",
+    Cause.REGISTRY: "A partition waits for a schema that the registry does not give",
+    Cause.TRANSACTION_OPEN: "A producer's open transaction keeps records from being read",
+    Cause.NO_PROGRESS: "A partition has something to do and does not move",
+}
+NOT_READY: Final = frozenset({Cause.DESTINATION_STOPPED, Cause.TOPIC_GONE, Cause.TOPIC_MADE_AGAIN})
+"""With these /readyz answers 503: somebody has to act. With the others a restart would not help, and it answers 200."""
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong now."""
+
+    cause: Cause
+    text: str
+    partition: Partition | None = None
+    """Whom it is about; None: all."""
+
+
+def findings(snapshot: Snapshot) -> list[Finding]:
+    """All that is wrong now, the worst first."""
+    found = [*_of_destination(snapshot), *_of_topics(snapshot), *_of_edges(snapshot)]
+    for view in snapshot.partitions:
+        if view.is_ours:
+            own = list(_of_partition(view, snapshot))
+            found += own or _without_progress(view, snapshot)
+    order = list(Cause)
+    return sorted(found, key=lambda finding: order.index(finding.cause))
+
+
+def _of_destination(snapshot: Snapshot) -> Iterator[Finding]:
+    state, reason = snapshot.destination_state, snapshot.destination_reason
+    until = snapshot.destination_closed_seconds
+    for_now = f"; nothing is sent for another {until:.0f} s" if until >= 1 else ""
+    match state:
+        case State.STOPPED:
+            yield Finding(Cause.DESTINATION_STOPPED, f"the destination is stopped: {reason}{for_now}")
+        case State.UNAVAILABLE:
+            yield Finding(Cause.DESTINATION_UNAVAILABLE, f"the destination is unavailable: {reason}{for_now}")
+        case State.THROTTLED:
+            yield Finding(Cause.DESTINATION_THROTTLED, f"the destination is throttled: {reason}{for_now}")
+        case State.DELIVERING:
+            if for_now:
+                yield Finding(Cause.DESTINATION_UNAVAILABLE, f"the destination is paused: {reason}{for_now}")
+
+
+def _of_topics(snapshot: Snapshot) -> Iterator[Finding]:
+    for topic, partitions in snapshot.topic_partitions.items():
+        if partitions is None and topic == snapshot.source_topic:
+            yield Finding(
+                Cause.TOPIC_GONE,
+                f"the topic {topic} does not exist any longer; make it again, or set CUSTOMFIT_KAFKA_TOPIC and restart",
+            )
+
+
+def _of_edges(snapshot: Snapshot) -> Iterator[Finding]:
+    if snapshot.kafka_silent_seconds >= SILENT_SECONDS:
+        last = f"; last: {snapshot.kafka_problem}" if snapshot.kafka_problem else ""
+        text = f"Kafka: nothing was heard for {snapshot.kafka_silent_seconds:.0f} s{last}"
+        yield Finding(Cause.KAFKA_UNREACHABLE, text)
+    for text in snapshot.denied:
+        yield Finding(Cause.ACCESS_DENIED, text)
+    if snapshot.state_problem:
+        yield Finding(Cause.STATE_TOPIC, f"the state topic: {snapshot.state_problem}")
+    if snapshot.group_problem:
+        yield Finding(Cause.GROUP_SILENT, snapshot.group_problem)
+    if snapshot.dead_letter_problem:
+        text = f"dead letters can't be written: {snapshot.dead_letter_problem}"
+        yield Finding(Cause.DEAD_LETTERS_NOT_WRITTEN, text)
+
+
+def _of_partition(view: PartitionView, snapshot: Snapshot) -> Iterator[Finding]:
+    """What is known to be wrong with this one."""
+    name, waits, partition = view.partition, view.waits, view.partition
+    if view.stopped is not None:
+        made_again = view.stopped.cause is StopCause.TOPIC_MADE_AGAIN
+        cause = Cause.TOPIC_MADE_AGAIN if made_again else Cause.PARTITION_STOPPED
+        yield Finding(cause, f"{name}: {view.stopped.reason}", partition)
+        return
+    if not waits.has_leader:
+        yield Finding(Cause.LEADER_MISSING, f"{name} has no leader; it waits alone until a broker leads it", partition)
+    if not waits.has_state_leader:
+        text = f"{name}: its partition of the state topic has no leader; who is identified can't be recorded"
+        yield Finding(Cause.LEADER_MISSING, text, partition)
+    if waits.start_seconds >= SILENT_SECONDS and waits.has_leader:
+        text = f"{name}: for {waits.start_seconds:.0f} s nobody has said where it starts; it is asked again"
+        yield Finding(Cause.START_UNKNOWN, text, partition)
+    if view.restoring and waits.restoring_seconds >= SILENT_SECONDS:
+        left = "" if view.restore_remaining is None else f", {view.restore_remaining} records to go"
+        yield Finding(Cause.RESTORING, f"{name}: its state is being read{left}", partition)
+    if waits.record_seconds >= RECORD_SECONDS and waits.has_state_leader:
+        text = f"{name}: no state record or dead letter was acknowledged for {waits.record_seconds:.0f} s"
+        yield Finding(Cause.RECORDS_NOT_WRITTEN, text, partition)
+    if waits.schema and snapshot.registry_problem:
+        text = f"the schema registry: {snapshot.registry_problem}; {name} waits for a schema"
+        yield Finding(Cause.REGISTRY, text, partition)
+    if waits.transaction_seconds >= SILENT_SECONDS:
+        text = (
+            f"{name}: an open transaction has kept {view.blocked_by_transaction} offsets from being read for "
+            f"{waits.transaction_seconds:.0f} s; look for its producer with kafka-transactions.sh"
+        )
+        yield Finding(Cause.TRANSACTION_OPEN, text, partition)
+
+
+def _without_progress(view: PartitionView, snapshot: Snapshot) -> list[Finding]:
+    """It has something to do and does not move, whatever the reason; what a hold or one failing user explains apart."""
+    waits = view.waits
+    if view.unmoved_seconds < UNMOVED_SECONDS:
+        return []
+    explained = waits.held_events + waits.retried_events
+    nothing_to_read = view.stable_offset is None or view.position >= view.stable_offset
+    is_delivering = snapshot.destination_state is State.DELIVERING or waits.held_events >= view.unfinished
+    if view.unfinished and explained >= view.unfinished and nothing_to_read and is_delivering:
+        return []
+    text = f"{view.partition}: no progress for {view.unmoved_seconds:.0f} s: {_why(view, snapshot)}"
+    return [Finding(Cause.NO_PROGRESS, text, view.partition)]
+
+
+def _why(view: PartitionView, snapshot: Snapshot) -> str:
+    """The one reason that explains most."""
+    waits = view.waits
+    if snapshot.kafka_silent_seconds >= SILENT_SECONDS:
+        return "Kafka does not answer"
+    if snapshot.destination_state is not State.DELIVERING:
+        return f"the destination is {snapshot.destination_state.value}"
+    if waits.start_seconds:
+        return "where it starts is being asked for"
+    if view.restoring:
+        return "its state is being read"
+    if waits.schema:
+        return "it waits for a schema"
+    if waits.commit_seconds >= RECORD_SECONDS:
+        return f"no commit of it was acknowledged for {waits.commit_seconds:.0f} s"
+    if waits.share:
+        return "it is held to its share, since what it has is not finished"
+    if waits.retried_events:
+        return f"{waits.retried_events} events of users whose requests fail"
+    if waits.held_events:
+        return f"{waits.held_events} events are held for their users' identify"
+    if view.unfinished:
+        return f"{view.unfinished} events in hand"
+    return "there are records to read, and none is fetched"

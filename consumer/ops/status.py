@@ -1,0 +1,77 @@
+"""Snapshot → /status: all of it, for people and scripts. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from consumer.ops.causes import findings
+from consumer.ops.health import readiness
+from consumer.ops.partition_view import PartitionView
+from consumer.ops.snapshot import Snapshot
+from consumer.sequencing.accounting import End
+
+
+def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) -> dict[str, Any]:
+    """As JSON values; no secrets in it."""
+    health = readiness(snapshot)
+    found = findings(snapshot)
+    return {
+        "status": health.status,
+        "reasons": health.reasons,
+        "causes": sorted({finding.cause.value for finding in found}),
+        "destination": {
+            "state": snapshot.destination_state.value,
+            "reason": snapshot.destination_reason,
+            "closed_seconds": round(snapshot.destination_closed_seconds, 1),
+        },
+        "topics": dict(snapshot.topic_partitions),
+        "partitions": [_partition(view, wall_seconds, monotonic_seconds) for view in snapshot.partitions],
+        "events": {
+            "consumed": dict(snapshot.consumed),
+            "unfinished": snapshot.unfinished,
+            "finished": {
+                end.value: {_name(reason): n for (e, reason), n in snapshot.finished.items() if e is end} for end in End
+            },
+            "held": {
+                "events": snapshot.held_events,
+                "users": snapshot.held_users,
+                "cut_short": snapshot.holds_cut_short,
+            },
+            "introductions": snapshot.introductions,
+        },
+        "users_retrying": snapshot.users_retrying,
+        "buffer_events": snapshot.buffer_events,
+        "buffer_events_limit": snapshot.buffer_events_limit,
+        "paused": dict(snapshot.paused),
+        "requests_in_flight": snapshot.in_flight,
+        "requests_in_flight_limit": snapshot.in_flight_limit,
+    }
+
+
+def _partition(view: PartitionView, wall_seconds: float, monotonic_seconds: float) -> dict[str, Any]:
+    headroom = view.retention_headroom_seconds(wall_seconds)
+    return {
+        "topic": view.partition.topic,
+        "partition": view.partition.number,
+        "is_ours": view.is_ours,
+        "committed_offset": view.committed_offset,
+        "position": view.position,
+        "end_offset": view.end_offset,
+        "lag_events": view.lag_events,
+        "lag_seconds": view.lag_seconds(wall_seconds),
+        "unfinished": view.unfinished,
+        "unfinished_seconds": view.unfinished_seconds(monotonic_seconds),
+        "unmoved_seconds": view.unmoved_seconds,
+        "retention_headroom_seconds": None if math.isinf(headroom) else headroom,
+        "restoring": view.restoring,
+        "restore_remaining": view.restore_remaining,
+        "identified_users": view.identified_users,
+        "problem": None if view.stopped is None else view.stopped.reason,
+        "waits": asdict(view.waits),
+    }
+
+
+def _name(reason: Any) -> str:
+    return "ok" if reason is None else str(reason.value)

@@ -1,0 +1,90 @@
+"""What a partition may use of what all share: events not yet accounted for, and the buffer. Pure.
+
+A partition may use all that is free while its commits and records are acknowledged. One that has had none acknowledged
+for SILENT_SECONDS is held to its share and stops there, so that the others go on: a state partition without a leader
+stops one partition, not the member. So a crash sends again at most `uncommitted_events_max` events, and of each
+partition that is held to its share what it had used before that was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import Partition
+from consumer.sequencing.lanes import LaneStatus
+
+SHARE_EVENTS_MIN: Final = 100
+INTAKE_SHARE: Final = 0.75
+"""Of what a crash may send again: above it nothing more is fetched, before sending has to stop."""
+LOOK_SECONDS: Final = 0.25
+
+
+class Budget:
+    """Decides for each partition whether it may send and fetch."""
+
+    def __init__(self, uncommitted_events_max: int, buffer_events_max: int) -> None:
+        self.is_tight = False
+        """So much is not accounted for that nothing more is to be fetched."""
+        self.held_to_share: set[Partition] = set()
+        """Those that fetch nothing more until what they have is acknowledged, or finished."""
+        self._uncommitted_events_max = uncommitted_events_max
+        self._buffer_events_max = buffer_events_max
+        self._is_spent = False
+        self._silent: set[Partition] = set()
+        self._look_at = 0.0
+        self._share = uncommitted_events_max
+
+    def update(self, assignments: Mapping[Partition, Assignment], now: float) -> None:
+        """Add up what is used. Once a turn."""
+        if now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            self._look(assignments, now)
+        used, silent, share = 0, self._silent, self._share
+        for partition, assignment in assignments.items():
+            if assignment.stopped is None:
+                unrecorded = assignment.offsets.unrecorded + assignment.unrecorded
+                used += min(unrecorded, share) if silent and partition in silent else unrecorded
+        self._is_spent = used >= self._uncommitted_events_max
+        self.is_tight = used >= INTAKE_SHARE * self._uncommitted_events_max
+
+    def may_send(self, assignment: Assignment) -> bool:
+        """Whether more of this partition may be sent, which a crash would send again."""
+        if self._silent and assignment.partition in self._silent:
+            return assignment.offsets.unrecorded + assignment.unrecorded < self._share
+        return not self._is_spent
+
+    def _look(self, assignments: Mapping[Partition, Assignment], now: float) -> None:
+        active = [assignment for assignment in assignments.values() if assignment.stopped is None]
+        for assignment in active:
+            assignment.progress.look(assignment, now)
+        self._share = self._share_of(self._uncommitted_events_max, len(active))
+        self._silent = {a.partition for a in active if a.progress.is_silent(now)}
+        buffer_share = self._share_of(self._buffer_events_max, len(active))
+        if len(active) > 1:
+            self.held_to_share = {a.partition for a in active if self._is_over(a, buffer_share, now)}
+        else:
+            self.held_to_share = set()
+
+    def _is_over(self, assignment: Assignment, buffer_share: int, now: float) -> bool:
+        """Whether it holds its share and does not move; once held, until it has let go of half."""
+        part = 0.5 if assignment.partition in self.held_to_share else 1.0
+        if assignment.partition in self._silent:
+            unrecorded = assignment.offsets.unrecorded + assignment.unrecorded
+            if unrecorded >= part * INTAKE_SHARE * self._share:
+                return True
+        in_hand = assignment.offsets.unfinished
+        if in_hand < part * buffer_share or not assignment.progress.is_clogged(now):
+            return False
+        # Those held wait for their identify, which has yet to be fetched: half a full buffer ends their hold.
+        return in_hand - held_events(assignment) >= part * buffer_share
+
+    @staticmethod
+    def _share_of(events_max: int, partitions: int) -> int:
+        return max(events_max // max(partitions, 1), min(SHARE_EVENTS_MIN, events_max))
+
+
+def held_events(assignment: Assignment) -> int:
+    """How many events of a partition wait for their users' identify. Walks its lanes: for one that does not move."""
+    return sum(len(lane.waiting) for lane in assignment.lanes.values() if lane.status is LaneStatus.HELD)

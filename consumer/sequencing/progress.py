@@ -1,0 +1,50 @@
+"""When something of a partition last moved. Pure.
+
+Seen by comparing counts now and then, so that it costs the single event nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from consumer.sequencing.assignment import Assignment
+
+SILENT_SECONDS: Final = 5.0
+"""Acknowledgements that take longer are not late but missing: a broker that is there answers within 0.1 s."""
+
+
+class Progress:
+    """Of one assignment. All times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self.moved_at: float | None = None
+        """When an event was last finished, or the committed offset moved; None before the first look."""
+        self.finished_at = 0.0
+        self.committed_at = 0.0
+        """When a commit last accounted for more, or nothing waited for one."""
+        self.recorded_at = 0.0
+        """When a state record or dead letter was last acknowledged, or none was under way."""
+        self._finished = self._committed_offset = self._recorded = self._acknowledged = -1
+
+    def look(self, assignment: Assignment, now: float) -> None:
+        """Compare with what was seen last."""
+        offsets = assignment.offsets
+        if offsets.finished_count != self._finished or not offsets.unfinished:
+            self.finished_at = now
+        if offsets.finished_count != self._finished or offsets.committed_offset != self._committed_offset:
+            self.moved_at = now
+        if offsets.recorded_count != self._recorded or not offsets.unrecorded:
+            self.committed_at = now
+        if assignment.acknowledged != self._acknowledged or not assignment.unacknowledged:
+            self.recorded_at = now
+        self._finished, self._committed_offset = offsets.finished_count, offsets.committed_offset
+        self._recorded, self._acknowledged = offsets.recorded_count, assignment.acknowledged
+
+    def is_silent(self, now: float) -> bool:
+        """Whether its commits or its records are not acknowledged."""
+        return now - min(self.committed_at, self.recorded_at) >= SILENT_SECONDS
+
+    def is_clogged(self, now: float) -> bool:
+        """Whether it has events in hand and finishes none."""
+        return now - self.finished_at >= SILENT_SECONDS
