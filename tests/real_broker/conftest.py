@@ -10,6 +10,7 @@ import pytest
 from consumer.emulator.server import Emulator, running_emulator
 from tests.real_broker import registry as real_registry
 from tests.real_broker.broker import Broker, missing, required
+from tests.real_broker.leaders import PlacedCluster
 from tests.real_broker.running_service import KEY
 from tests.real_broker.scene import Scene
 
@@ -22,14 +23,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def broker() -> Iterator[Broker]:
-    """A real broker; a test that stops it must leave it running. Skips where it cannot be started."""
+def _brokers_can_start() -> None:
+    """Skips where a real broker cannot be started."""
     if (problem := missing()) is not None:
         reason = f"needs a real Kafka broker: {problem}"
         if required():
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def broker(_brokers_can_start: None) -> Iterator[Broker]:
+    """A real broker; a test that stops it must leave it running."""
     with Broker() as running:
+        yield running
+
+
+@pytest.fixture
+def cluster(_brokers_can_start: None, tmp_path: Path) -> Iterator[PlacedCluster]:
+    """A controller and two brokers of the test's own, one of which may be killed."""
+    with PlacedCluster(tmp_path) as running:
         yield running
 
 

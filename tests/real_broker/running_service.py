@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -22,14 +22,25 @@ KEY = "a-test-key-0123456789"
 PATIENCE_SECONDS = 60.0
 
 
-def wait_until(condition: Callable[[], Any], what: str, patience_seconds: float = PATIENCE_SECONDS) -> Any:
-    """Give the condition's first true value; fails with `what` when there is none in time."""
+def wait_until(
+    condition: Callable[[], Any], what: str | Callable[[], str], patience_seconds: float = PATIENCE_SECONDS
+) -> Any:
+    """Give the condition's first true value; fails with `what` (asked only then) when there is none in time."""
     deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline:
         if value := condition():
             return value
         time.sleep(0.05)
-    raise AssertionError(f"waited {patience_seconds:g} s in vain: {what}")
+    raise AssertionError(f"waited {patience_seconds:g} s in vain: {what if isinstance(what, str) else what()}")
+
+
+class Readiness(NamedTuple):
+    """An answer of /readyz; status code 0: there was none."""
+
+    status_code: int
+    status: str
+    reasons: str
+    """A line each."""
 
 
 class Service:
@@ -129,6 +140,16 @@ class Service:
             for family in text_string_to_metric_families(text)
             for sample in family.samples
         }
+
+    def sample(self, name: str, **labels: str | int) -> float | None:
+        """One sample of /metrics; None where it is not there."""
+        return self.samples().get(name + _labels({label: str(value) for label, value in labels.items()}))
+
+    def readiness(self) -> Readiness:
+        """What /readyz says."""
+        status_code, text = self.get("/readyz")
+        body: dict[str, Any] = json.loads(text) if text else {"status": "", "reasons": []}
+        return Readiness(status_code, body["status"], "\n".join(body["reasons"]))
 
     def total(self, name: str) -> float:
         """Sum of a metric over its labels; -1 where it has no sample (lag that is not known yet)."""

@@ -16,17 +16,16 @@ from tests.real_broker.running_service import Service, wait_until
 from tests.real_broker.topics import Letter, Outside, letters, producing
 
 
-class Scene:
-    """One topic, one group, one destination."""
+class GroupScene:
+    """One topic, one group, one destination, on brokers that somebody else runs."""
 
-    def __init__(self, broker: Broker, topic: str, emulator: Emulator, folder: Path, partitions: int) -> None:
-        broker.create_topic(topic, partitions)
-        self.broker = broker
+    def __init__(self, bootstrap_servers: str, topic: str, emulator: Emulator, folder: Path, partitions: int) -> None:
+        self.bootstrap_servers = bootstrap_servers
         self.topic = topic
         self.emulator = emulator
-        self.outside = Outside(broker.bootstrap_servers, topic, topic, partitions)
-        self.admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
-        self.produce = producing(broker.bootstrap_servers, topic)
+        self.outside = Outside(bootstrap_servers, topic, topic, partitions)
+        self.admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+        self.produce = producing(bootstrap_servers, topic)
         self._folder = folder
         self.properties: dict[str, Any] = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
         self.settings: dict[str, str] = {}
@@ -47,7 +46,7 @@ class Scene:
         """Start a member with a state folder of its own; `properties`: librdkafka's, with _ for a dot."""
         more = {key.replace("_", "."): value for key, value in properties.items()}
         environ = {
-            "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap_servers,
+            "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "CUSTOMFIT_KAFKA_TOPIC": self.topic,
             "CUSTOMFIT_KAFKA_GROUP_ID": self.topic,
             "CUSTOMFIT_KAFKA_PROPERTIES": json.dumps(self.properties | more),
@@ -92,7 +91,7 @@ class Scene:
 
     def letters(self) -> list[Letter]:
         """Every dead letter."""
-        return letters(self.broker.bootstrap_servers, self.dead_letter_topic)
+        return letters(self.bootstrap_servers, self.dead_letter_topic)
 
     def configure(self, kind: ResourceType, name: str, config: Mapping[str, str]) -> None:
         """Change settings of a topic or a group."""
@@ -101,6 +100,15 @@ class Scene:
         ]
         resource = ConfigResource(kind, name, incremental_configs=entries)
         self.admin.incremental_alter_configs([resource])[resource].result(10)
+
+
+class Scene(GroupScene):
+    """The same on one broker, where the topic is made."""
+
+    def __init__(self, broker: Broker, topic: str, emulator: Emulator, folder: Path, partitions: int) -> None:
+        broker.create_topic(topic, partitions)
+        super().__init__(broker.bootstrap_servers, topic, emulator, folder, partitions)
+        self.broker = broker
 
 
 def event(user: str, number: int, **fields: Any) -> tuple[str, bytes]:
