@@ -159,9 +159,13 @@ class Proxies:
     def open(self, port: int, upstream_port: int) -> Proxy:
         """Listen at `port` and pass on to `upstream_port`, which may not be there yet."""
         proxy = Proxy(port, upstream_port)
+        self.add(proxy)
+        return proxy
+
+    def add(self, proxy: Proxy) -> None:
+        """Let a proxy of any kind listen."""
         self._do(proxy.listen())
         self._proxies.append(proxy)
-        return proxy
 
     def change(self, proxy: Proxy, network: Network) -> None:
         """Do this from now on."""

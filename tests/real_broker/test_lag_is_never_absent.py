@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
 from confluent_kafka import Producer, TopicPartition
 
 from consumer.emulator.server import Emulator
@@ -69,6 +70,7 @@ def test_a_starved_partition_has_an_age(scene: Scene) -> None:
         wait_lag_seconds(one, scene, 0, 1000.0)
 
 
+@pytest.mark.long
 def test_a_partition_whose_state_is_being_read_has_an_age(
     cluster: PlacedCluster, topic_name: str, emulator: Emulator, tmp_path: Path
 ) -> None:

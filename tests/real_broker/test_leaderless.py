@@ -59,6 +59,7 @@ def says_that_one_waits(service: Service, scene: GroupScene) -> bool:
     return (code, status, named) == (200, "degraded", [HELD])
 
 
+@pytest.mark.long
 def test_a_source_partition_without_a_leader_waits_alone(cluster: PlacedCluster, scene: GroupScene) -> None:
     """Nothing waits inside the rebalance: the others are read, a second member gets its share, heartbeats go on."""
     create_topics(cluster, scene, source=[KEPT, LOST, KEPT], state=[KEPT] * PARTITIONS)
@@ -92,6 +93,7 @@ def test_a_source_partition_without_a_leader_waits_alone(cluster: PlacedCluster,
         assert 0 == one.stop()
 
 
+@pytest.mark.long
 def test_a_leader_that_goes_while_it_is_read_holds_its_partition_alone(
     cluster: PlacedCluster, scene: GroupScene
 ) -> None:
@@ -118,6 +120,7 @@ def test_a_leader_that_goes_while_it_is_read_holds_its_partition_alone(
         assert 0 == one.stop()
 
 
+@pytest.mark.long
 def test_a_state_partition_without_a_leader_holds_its_own_partition_alone(
     cluster: PlacedCluster, scene: GroupScene
 ) -> None:
