@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
+from consumer.sequencing.dead_letter_headers import holds_one_item
 from consumer.sequencing.events import Record
 
 ValueFormat = Literal["auto", "json", "avro"]
@@ -41,6 +42,8 @@ def wire_format(record: Record, accepted: ValueFormat) -> Encoded | Malformed | 
     value = record.value
     if value is None or accepted == "json":
         return None
+    if record.headers and value[:1] == b"{" and holds_one_item(record.headers):
+        return None  # a dead letter of an item: JSON, also where the batch was Avro and its headers say so
     if record.headers and (schema := _schema_in(record.headers)) is not None:
         return schema if isinstance(schema, Malformed) else Encoded(schema, value)
     first = value[:1]

@@ -125,6 +125,7 @@ class Replay:
         why = {
             "identify": "identifies (--identifies takes them)",
             "value_omitted": "without their value, which was too large",
+            "batch_omitted": "without what their batch said of them, which was too large",
             "gone": "removed by the topic's retention meanwhile",
             "not_taken": "larger than the replay topic takes (its max.message.bytes)",
         }

@@ -19,7 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.dead_letters.selection import DeadLetter, Selection, runs
 from consumer.dead_letters.writer import ABOUT_THE_RECORD
-from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable, producer_config
+from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable, letters_config
 from consumer.kafka.reader import Bounds, TopicReader
 from consumer.kafka.rights import Right, explained
 from consumer.sequencing.dead_letter_headers import dead_letter_receipt, replay_headers, replay_receipt
@@ -83,7 +83,7 @@ class Replayer:
         self._settings = settings
         self._topic = settings.replay_topic
         self._partitions = partitions
-        config = {**producer_config(settings), "transactional.id": settings.replay_topic}
+        config = {**letters_config(settings), "transactional.id": settings.replay_topic}
         try:
             self._producer = Producer(config, logger=logging.getLogger("librdkafka"))
         except KafkaException as error:

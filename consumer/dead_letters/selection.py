@@ -23,6 +23,7 @@ from consumer.avro.known_schemas import Read, Unreadable
 from consumer.avro.wire_format import Encoded, wire_format
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.dead_letter_headers import (
+    BATCH_OMITTED,
     FAILED_AT,
     MESSAGE,
     REASON,
@@ -63,6 +64,8 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     """The event's; of an event that can't be read the record's key, which is the user's where one keys by user."""
     size_bytes: int
     value_omitted: bool
+    batch_omitted: bool
+    """What decides is missing: only the whole batch says how the item ends."""
 
     @property
     def is_identify(self) -> bool:
@@ -96,6 +99,7 @@ def read_dead_letter(record: Record, readers: Mapping[bytes, Read]) -> DeadLette
         user,
         len(record.value or b""),
         VALUE_OMITTED in said,
+        BATCH_OMITTED in said,
     )
 
 
@@ -217,8 +221,8 @@ class Selection:
 
 
 def _at_origin(letter: DeadLetter) -> tuple[str, int, int, int, int]:
-    (topic, number), offset, _, batch_index = letter.receipt.origin
-    return topic, number, offset, batch_index or 0, letter.receipt.replays
+    (topic, number), offset, _, item_index = letter.receipt.origin
+    return topic, number, offset, item_index or 0, letter.receipt.replays
 
 
 def _in_topic(letter: DeadLetter) -> tuple[int, int]:
@@ -228,10 +232,12 @@ def _in_topic(letter: DeadLetter) -> tuple[int, int]:
 def replayable(letters: Iterable[DeadLetter], *, identifies: bool) -> tuple[list[DeadLetter], dict[str, int]]:
     """Those that can be replayed; and how many can't, by why."""
     chosen = []
-    left = {"identify": 0, "value_omitted": 0}
+    left = {"identify": 0, "value_omitted": 0, "batch_omitted": 0}
     for letter in letters:
         if letter.value_omitted:
             left["value_omitted"] += 1
+        elif letter.batch_omitted:
+            left["batch_omitted"] += 1
         elif letter.is_identify and not identifies:
             left["identify"] += 1
         else:

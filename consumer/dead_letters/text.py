@@ -86,11 +86,13 @@ def as_json(letter: DeadLetter, *, replayed: bool) -> dict[str, Any]:
         "type": letter.type,
         "user": letter.user,
         "origin": {"topic": origin.partition.topic, "partition": origin.partition.number, "offset": origin.offset},
+        "item_index": origin.item_index,
         "timestamp_ms": origin.timestamp_ms,
         "status": letter.status or None,
         "detail": letter.detail,
         "size_bytes": letter.size_bytes,
         "value_omitted": letter.value_omitted,
+        "batch_omitted": letter.batch_omitted,
         "replays": letter.receipt.replays,
         "replayed": replayed,
     }

@@ -2,8 +2,6 @@
 
 A dead letter is never dropped: it is tried until it is acknowledged by all in-sync replicas, and until then its offset
 is not committed.
-
-Headers are those of Kafka Connect (strings), so that tools which read its dead letters read ours, and `customfit.*`.
 """
 
 from __future__ import annotations
@@ -12,51 +10,34 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
-from enum import Enum
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Final, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from consumer.kafka.client import is_fatal, producer_config
+from consumer.dead_letters.letter import (
+    NEXT_SHAPE,
+    Shape,
+    first_shape,
+    letter_of,
+    value_bytes,
+)
+from consumer.kafka.client import is_fatal, letters_config
 from consumer.kafka.rights import Right, explained
 from consumer.ports.inbox import run_edge
 from consumer.ports.inputs import DeadLettered, DeadLetterFailed, Post
 from consumer.sequencing.actions import WriteDeadLetter
-from consumer.sequencing.dead_letter_headers import (
-    BATCH_INDEX,
-    FAILED_AT,
-    MESSAGE,
-    OFFSET,
-    PARTITION,
-    REASON,
-    REPLAYS,
-    STATUS,
-    TIMESTAMP,
-    TOPIC,
-    VALUE_OMITTED,
-    carried,
-    origin_of,
-)
-from consumer.sequencing.events import DeadLetterReason, Headers, Record
 
 if TYPE_CHECKING:
+    from consumer.sequencing.events import Partition, Record
     from consumer.settings import Settings
 
 RETRY_SECONDS: Final = 1.0
 POLL_SECONDS: Final = 0.05
-EXCEPTION_CLASSES: Final = {
-    DeadLetterReason.UNDECODABLE: "consumer.Undecodable",
-    DeadLetterReason.INVALID_EVENT: "consumer.InvalidEvent",
-    DeadLetterReason.TOO_LARGE: "consumer.TooLarge",
-    DeadLetterReason.REFUSED: "consumer.Refused",
-    DeadLetterReason.UNIDENTIFIED: "consumer.Unidentified",
-    DeadLetterReason.GAVE_UP: "consumer.GaveUp",
-}
-DETAIL_CHARACTERS_MAX: Final = 500
-RECORD_BYTES_MAX: Final = 100_000_000
-"""A broker closes the connection on a request above socket.request.max.bytes (104,857,600) instead of refusing it, so
-that a larger record would be tried for ever: a compressed batch of 1 MB can hold one."""
+IDLE_SECONDS: Final = 1.0
+ON_ITS_WAY_BYTES_MAX: Final = 16 * 1024 * 1024
+PARTITION_BYTES_MAX: Final = ON_ITS_WAY_BYTES_MAX // 4
+"""How much is given to the client before it is acknowledged; of one partition; and one letter more."""
 ABOUT_THE_RECORD: Final = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -69,57 +50,7 @@ ABOUT_THE_RECORD: Final = frozenset(
 """What the topic will never take, however often it is tried."""
 
 
-class Shape(Enum):
-    """How much of the record goes along: less when the topic refuses it, so that it never blocks its partition."""
-
-    WHOLE = "whole"
-    ALONE = "alone"
-    """Whole, in a batch of its own: the broker refuses a batch as a whole, the small ones beside a large one too."""
-    VALUELESS = "valueless"
-    BARE = "bare"
-    """Only our own headers: where it was, and why it is here."""
-
-
-NEXT_SHAPE: Final = {Shape.WHOLE: Shape.ALONE, Shape.ALONE: Shape.VALUELESS, Shape.VALUELESS: Shape.BARE}
-
 log = logging.getLogger("consumer.dead_letters")
-
-
-def dead_letter_headers(
-    action: WriteDeadLetter, failed_at: float, replay_topic: str, *, with_own: bool = True
-) -> Headers:
-    """The record's own headers, unchanged, and why it is here. Appended: a reader takes the last of a name.
-
-    Of a replayed record: those it had before it was a dead letter, and where it lay at first.
-    """
-    origin = origin_of(action.record, replay_topic)
-    own, replays = carried(action.record, replay_topic)
-    ours = {
-        TOPIC: origin.partition.topic,  # the first: what is behind it is ours
-        PARTITION: str(origin.partition.number),
-        OFFSET: str(origin.offset),
-        "__connect.errors.exception.class.name": EXCEPTION_CLASSES[action.reason],
-        MESSAGE: action.detail[:DETAIL_CHARACTERS_MAX],
-        REASON: action.reason.value,
-        "customfit.attempts": str(action.attempts),
-        FAILED_AT: _iso(failed_at),
-    }
-    if origin.timestamp_ms >= 0:
-        ours[TIMESTAMP] = str(origin.timestamp_ms)
-    if origin.batch_index is not None:
-        ours[BATCH_INDEX] = str(origin.batch_index)
-    if replays:
-        ours[REPLAYS] = str(replays)
-    headers: Headers = [*(own if with_own else []), *((name, text.encode()) for name, text in ours.items())]
-    if action.status is not None:
-        headers.append((STATUS, str(action.status).encode()))
-        headers.append(("customfit.http.body", action.body))
-    return headers
-
-
-def _iso(seconds: float) -> str:
-    moment = time.gmtime(seconds)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', moment)}.{int(seconds % 1 * 1000):03d}Z"
 
 
 class DeadLetters:
@@ -134,13 +65,17 @@ class DeadLetters:
         self._alone: deque[tuple[WriteDeadLetter, Shape]] = deque()
         """What the topic did not take, in the shape that comes next: each goes when nothing else is under way."""
         self._one_is_alone = False
+        self._waiting: dict[Partition, deque[tuple[WriteDeadLetter, Shape]]] = {}
+        """What there is no room for yet."""
+        self._on_its_way_bytes: Counter[Partition] = Counter()
+        """Of letters that the client has and nobody has acknowledged."""
         self._partitions: int | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="dead-letters", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
-        self._producer = Producer(producer_config(self._settings), logger=logging.getLogger("librdkafka"))
+        self._producer = Producer(letters_config(self._settings), logger=logging.getLogger("librdkafka"))
         self._thread.start()
 
     def dead_letter(self, action: WriteDeadLetter) -> None:
@@ -160,35 +95,59 @@ class DeadLetters:
 
     def _work(self) -> None:
         while not self._stopping:
-            is_careful = bool(self._alone) or self._one_is_alone
-            self._producer.poll(POLL_SECONDS if is_careful else 0)
-            if is_careful:
+            if self._alone or self._one_is_alone:
+                self._producer.poll(POLL_SECONDS)
                 self._produce_alone()
                 continue
-            waiting = len(self._producer) > 0
-            try:
-                request = self._requests.get(timeout=POLL_SECONDS if waiting or self._again else 1.0)
-                if request is not None:
-                    self._produce(request, self._first_shape(request.record))
-            except queue.Empty:
-                pass
+            self._producer.poll(POLL_SECONDS if self._waiting else 0)
+            self._take_requests()
             if self._again and time.monotonic() >= self._again_at:
                 again, self._again = self._again, []
                 self._alone += [(action, shape) for action, shape in again if shape is not Shape.WHOLE]
                 for action, shape in again:
                     if shape is Shape.WHOLE:
-                        self._produce(action, shape)
+                        self._wait(action, shape)
+            self._produce_waiting()
         self._producer.purge()
         self._producer.poll(0)
 
+    def _take_requests(self) -> None:
+        """All there are; where there is nothing else to do, wait for the next."""
+        is_busy = len(self._producer) > 0 or bool(self._again)
+        timeout_seconds = 0 if self._waiting else POLL_SECONDS if is_busy else IDLE_SECONDS
+        try:
+            request = self._requests.get(timeout=timeout_seconds) if timeout_seconds else self._requests.get_nowait()
+            while True:
+                if request is not None:
+                    self._wait(request, self._first_shape(request.record))
+                request = self._requests.get_nowait()
+        except queue.Empty:
+            pass
+
+    def _wait(self, action: WriteDeadLetter, shape: Shape) -> None:
+        self._waiting.setdefault(action.record.partition, deque()).append((action, shape))
+
+    def _produce_waiting(self) -> None:
+        """Give the client what it has room for: a partition that nobody acknowledges keeps no other one from writing.
+
+        One letter of each may always be on its way, since one may be larger than all that a partition may have.
+        """
+        for partition, letters in list(self._waiting.items()):
+            while letters and not self._stopping:
+                on_its_way = self._on_its_way_bytes[partition]
+                is_full = self._on_its_way_bytes.total() >= ON_ITS_WAY_BYTES_MAX
+                if on_its_way and (is_full or on_its_way >= PARTITION_BYTES_MAX):
+                    break
+                self._produce(*letters.popleft())
+            if not letters:
+                del self._waiting[partition]
+
     def _first_shape(self, record: Record) -> Shape:
-        around = len(record.key or b"") + sum(len(value or b"") for _, value in record.headers or ())
-        size = around + len(record.value or b"")
-        if size <= RECORD_BYTES_MAX:
-            return Shape.WHOLE
-        detail = f"{self._settings.dead_letter_topic}: {size} bytes are more than a broker takes"
-        self._post(DeadLetterFailed("value_omitted", detail))
-        return Shape.VALUELESS if around <= RECORD_BYTES_MAX else Shape.BARE
+        shape = first_shape(record)
+        if shape is not Shape.WHOLE:
+            size = f"{value_bytes(record)} bytes and what is around them are more than a broker takes"
+            self._post(DeadLetterFailed("value_omitted", f"{self._settings.dead_letter_topic}: {size}"))
+        return shape
 
     def _produce_alone(self) -> None:
         self._one_is_alone = len(self._producer) > 0 and self._one_is_alone
@@ -197,16 +156,14 @@ class DeadLetters:
             self._produce(*self._alone.popleft())
 
     def _produce(self, action: WriteDeadLetter, shape: Shape) -> None:
-        record = action.record
-        origin = origin_of(record, self._settings.replay_topic)
-        headers = dead_letter_headers(
-            action, time.time(), self._settings.replay_topic, with_own=shape is not Shape.BARE
-        )
-        is_whole = shape in (Shape.WHOLE, Shape.ALONE)
-        if not is_whole and record.value is not None:
-            headers.append((VALUE_OMITTED, str(len(record.value)).encode()))
+        """Give it to the client, which keeps a copy; made no sooner, so that what waits costs the record alone."""
+        made = letter_of(action, shape, time.time(), self._settings.replay_topic)
+        partition, size_bytes = action.record.partition, made.size_bytes
 
         def on_delivery(error: KafkaError | None, _message: Message) -> None:
+            self._on_its_way_bytes[partition] -= size_bytes
+            if not self._on_its_way_bytes[partition]:
+                del self._on_its_way_bytes[partition]
             if error is None:
                 self._post(DeadLettered(action))
             else:
@@ -215,14 +172,15 @@ class DeadLetters:
         try:
             self._producer.produce(
                 self._settings.dead_letter_topic,
-                value=record.value if is_whole else None,
-                key=None if shape is Shape.BARE else record.key,
-                partition=origin.partition.number % self._partition_count(),
-                timestamp=0 if shape is Shape.BARE else max(origin.timestamp_ms, 0),
-                headers=cast("list[tuple[str, str | bytes | None]]", headers),
+                value=made.value,
+                key=made.key,
+                partition=made.origin.partition.number % self._partition_count(),
+                timestamp=made.timestamp_ms,
+                headers=cast("list[tuple[str, str | bytes | None]]", made.headers),
                 on_delivery=on_delivery,
             )
-        except BufferError:
+            self._on_its_way_bytes[partition] += size_bytes
+        except BufferError:  # the client has 100,000 of them
             self._later(action, shape)
         except KafkaException as problem:
             self._failed(action, problem.args[0], shape)

@@ -27,6 +27,11 @@ STATISTICS_INTERVAL_MS: Final = 2000
 IDLE_SECONDS: Final = 10.0
 """Two of the broker's heartbeat intervals with group.protocol=consumer: who has a share has heard of it by then."""
 
+QUEUE_KBYTES_MAX: Final = 32_768
+"""What a producer keeps on its way at most; librdkafka's default is 1 GB, and it takes no record larger than that."""
+LETTER_QUEUE_KBYTES_MAX: Final = 131_072
+"""The largest dead letter has 100 MB."""
+
 PASSING_ERRORS: Final = frozenset(
     {
         KafkaError._TIMED_OUT,
@@ -134,7 +139,13 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         "message.max.bytes": 1_000_000_000,
         # A topic's max.message.bytes is for batches: a large one of small records is refused whole. As Java's.
         "batch.size": 16_384,
+        "queue.buffering.max.kbytes": QUEUE_KBYTES_MAX,
     }
+
+
+def letters_config(settings: Settings) -> dict[str, Any]:
+    """For dead letters and their replays. Who writes them bounds what is on its way; the largest alone must fit in."""
+    return {**producer_config(settings), "queue.buffering.max.kbytes": LETTER_QUEUE_KBYTES_MAX}
 
 
 def reader_config(settings: Settings) -> dict[str, Any]:

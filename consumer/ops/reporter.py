@@ -59,7 +59,7 @@ class Reporter:
             topic=record.partition.topic,
             partition=record.partition.number,
             offset=record.offset,
-            item=record.batch_index,
+            item=record.item_index,
             status=action.status,
             body=action.body.decode(errors="replace") if action.body else None,
         )

@@ -12,17 +12,36 @@ import re
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import sub
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import msgspec
 
+from consumer.segment.batch_part import (
+    AUDIENCE,
+    DECIDING_BYTES_MAX,
+    DESTINATION_NAMES,
+    NO_RAW,
+    BatchEnvelope,
+    Personas,
+    Shared,
+    personas_of,
+    shared,
+)
 from consumer.segment.timestamps import segment_timestamp
-from consumer.sequencing.dead_letter_headers import BATCH_INDEX, origin_of
+from consumer.sequencing.dead_letter_headers import (
+    BATCH_OMITTED,
+    ITEM_INDEX,
+    holds_one_item,
+    named_item,
+    omitted,
+    origin_of,
+)
 from consumer.sequencing.events import (
     Batch,
     DeadLetterReason,
     Decoded,
     Event,
+    Item,
     Kind,
     Record,
     Rejected,
@@ -36,11 +55,7 @@ DEPTH_MAX: Final = 100
 """Levels of arrays and objects. CustomFit's SDKs allow 10; Python 3.11 has stack for 900, later ones for more."""
 BATCH_ITEMS_MAX: Final = 2500
 """Segment's own limit. It also bounds what one record of 1 MiB may turn into: 500,000 events of two bytes."""
-DESTINATION_NAMES: Final = ("CustomFit.ai", "customfitai")
-"""What Segment's catalogue calls this destination in the `integrations` object; names there are case sensitive."""
-
-CHOICES: Final = (*DESTINATION_NAMES, "All")
-"""All of that object that is looked at."""
+ITEM_LETTER_BYTES: Final = DECIDING_BYTES_MAX + len(b'{"batch":[],}')
 
 _KINDS: Final = {
     "identify": Kind.IDENTIFY,
@@ -49,7 +64,6 @@ _KINDS: Final = {
     "screen": Kind.SCREEN,
     "delete": Kind.DELETE,
 }
-_NO_RAW: Final = msgspec.Raw(b"")
 
 
 class _Envelope(msgspec.Struct):
@@ -64,33 +78,14 @@ class _Envelope(msgspec.Struct):
     originalTimestamp: Any = None  # noqa: N815
     sentAt: Any = None  # noqa: N815
     receivedAt: Any = None  # noqa: N815
-    properties: msgspec.Raw = _NO_RAW
-    traits: msgspec.Raw = _NO_RAW
-    context: msgspec.Raw = _NO_RAW
+    properties: msgspec.Raw = NO_RAW
+    traits: msgspec.Raw = NO_RAW
+    context: msgspec.Raw = NO_RAW
     integrations: Any = None
-
-
-class _BatchEnvelope(msgspec.Struct):
-    batch: list[msgspec.Raw]
-    type: Any = None
-    sentAt: Any = None  # noqa: N815
-    receivedAt: Any = None  # noqa: N815
-    context: msgspec.Raw = _NO_RAW
-    integrations: Any = None
-
-
-class _Personas(msgspec.Struct):
-    computation_class: Any = None
-    computation_key: Any = None
-
-
-class _Context(msgspec.Struct):
-    personas: _Personas | None = None
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
-_batch_envelope = msgspec.json.Decoder(_BatchEnvelope)
-_context = msgspec.json.Decoder(_Context)
+_batch_envelope = msgspec.json.Decoder(BatchEnvelope)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENGAGE_BOOLEANS: Final = {b'"true"': msgspec.Raw(b"true"), b'"false"': msgspec.Raw(b"false")}
 _EMPTY_ARRAY: Final = re.compile(rb"\[\s*\]")
@@ -115,7 +110,9 @@ def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> D
     value = record.value if text is None else text
     if value is None:
         return Skipped(record, "tombstone", SkipReason.TOMBSTONE)
-    if len(value) > rules.record_bytes_max:
+    # What is put around an item may be some bytes more than what was there: its batch was within the limit.
+    more = ITEM_LETTER_BYTES if len(value) > rules.record_bytes_max and holds_one_item(record.headers) else 0
+    if len(value) > rules.record_bytes_max + more:
         detail = f"{len(value)} bytes; CUSTOMFIT_RECORD_BYTES_MAX is {rules.record_bytes_max}"
         return Rejected(record, "undecodable", DeadLetterReason.TOO_LARGE, detail)
     if value.count(b"{") + value.count(b"[") > DEPTH_MAX and _depth(_brackets(value)) > DEPTH_MAX:
@@ -137,10 +134,10 @@ def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> D
         return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, f"not JSON: {_short(error)}")
     if envelope.type == "batch" and (batch := _batch_of(value)) is not None:
         return _batch(record, batch, rules)
-    return _event(record, envelope, _personas(envelope.context), rules)
+    return _event(record, envelope, personas_of(envelope.context), rules)
 
 
-def _batch_of(value: bytes | msgspec.Raw) -> _BatchEnvelope | None:
+def _batch_of(value: bytes | msgspec.Raw) -> BatchEnvelope | None:
     """The batch that an object is if it has a `batch` and no type of its own but "batch"; else None."""
     try:
         batch = _batch_envelope.decode(value)
@@ -149,43 +146,36 @@ def _batch_of(value: bytes | msgspec.Raw) -> _BatchEnvelope | None:
     return batch if batch.type in (None, "batch") else None
 
 
-def _batch(record: Record, batch: _BatchEnvelope, rules: DecodingRules) -> Decoded | Batch:
+def _batch(record: Record, batch: BatchEnvelope, rules: DecodingRules) -> Decoded | Batch:
     texts = batch.batch
     if not texts:
         return Skipped(record, "unknown", SkipReason.EMPTY_BATCH)
     if len(texts) > BATCH_ITEMS_MAX:
         detail = f"a batch of {len(texts)} events; the limit is {BATCH_ITEMS_MAX}"
         return Rejected(record, "unknown", DeadLetterReason.TOO_LARGE, detail)
-    chosen = [index for name, index in record.headers or () if name == BATCH_INDEX]
-    if not chosen:
-        shared = _shared(batch)
-        return Batch(record, [_item(record, index, text, shared, rules) for index, text in enumerate(texts)])
-    number = chosen[-1] or b""
-    if not number.isdigit() or len(number) > 4 or int(number) >= len(texts):
-        detail = f"its header {BATCH_INDEX} names none of its {len(texts)} events"
+    named = named_item(record.headers)
+    if named is None:
+        of_batch = shared(batch)
+        return Batch(record, [_item(record, index, text, of_batch, rules) for index, text in enumerate(texts)])
+    header, index = named
+    is_alone = header == ITEM_INDEX
+    places = BATCH_ITEMS_MAX if is_alone else len(texts)
+    if not index.isdigit() or len(index) > 4 or int(index) >= places or (is_alone and len(texts) > 1):
+        detail = f"its header {header} names none of its {len(texts)} events"
         return Rejected(record, "unknown", DeadLetterReason.INVALID_EVENT, detail)
-    return Batch(record, [_item(record, int(number), texts[int(number)], _shared(batch), rules)])
+    text = texts[0 if is_alone else int(index)]
+    left_out = omitted(record.headers, BATCH_OMITTED) if is_alone else 0
+    item = _item(record, int(index), text, shared(batch, left_out), rules)
+    if left_out:  # without it an event that was not to be sent might be sent, or with other traits
+        detail = f"item {int(index)} of a batch of which the part that decides is missing ({left_out} bytes)"
+        item = Rejected(item.record, item.type, DeadLetterReason.INVALID_EVENT, detail)
+    return Batch(record, [item])
 
 
-class _Shared(NamedTuple):
-    """What the events of a batch have of it, made once: 2,500 of them times a context of 300 KB took 2 s."""
-
-    sent_at: Any
-    received_at: Any
-    personas: _Personas | None
-    integrations: dict[str, Any] | None
-
-
-def _shared(batch: _BatchEnvelope) -> _Shared:
-    found = batch.integrations
-    integrations = {name: found[name] for name in CHOICES if name in found} if isinstance(found, dict) else None
-    return _Shared(batch.sentAt, batch.receivedAt, _personas(batch.context), integrations)
-
-
-def _item(record: Record, index: int, text: msgspec.Raw, batch: _Shared, rules: DecodingRules) -> Decoded:
+def _item(record: Record, index: int, text: msgspec.Raw, batch: Shared, rules: DecodingRules) -> Decoded:
     """One event of a batch; it has the batch's times, context and integrations where it has none of its own."""
     at = (record.partition, record.offset, record.timestamp_ms, record.key, record.value, record.headers)
-    item = Record(*at, record.fetched_at, record.size_bytes, index, len(bytes(text)))
+    item = Record(*at, record.fetched_at, record.size_bytes, Item(index, text, batch.part), len(memoryview(text)))
     try:
         envelope = _envelope.decode(text)
     except msgspec.DecodeError as error:
@@ -200,10 +190,10 @@ def _item(record: Record, index: int, text: msgspec.Raw, batch: _Shared, rules: 
     if batch.integrations is not None:
         own = envelope.integrations
         envelope.integrations = {**batch.integrations, **own} if isinstance(own, dict) else batch.integrations
-    return _event(item, envelope, _personas(envelope.context) if has_own else batch.personas, rules)
+    return _event(item, envelope, personas_of(envelope.context) if has_own else batch.personas, rules)
 
 
-def _event(record: Record, envelope: _Envelope, personas: _Personas | None, rules: DecodingRules) -> Decoded:
+def _event(record: Record, envelope: _Envelope, personas: Personas | None, rules: DecodingRules) -> Decoded:
     kind = _KINDS.get(envelope.type)
     if kind is None:
         if envelope.type in ("group", "alias"):
@@ -305,7 +295,7 @@ def _content(envelope: _Envelope, kind: Kind) -> tuple[Any, msgspec.Raw]:
     if kind is Kind.IDENTIFY:
         return None, envelope.traits
     if kind is Kind.DELETE:
-        return None, _NO_RAW
+        return None, NO_RAW
     return envelope.name, envelope.properties
 
 
@@ -333,21 +323,10 @@ def _wanted(integrations: object, *, explicit_only: bool) -> bool:
     return explicit_only or integrations.get("All") is not False
 
 
-def _personas(context: msgspec.Raw) -> _Personas | None:
-    """`context.personas`: there on what Engage (audiences, computed traits, journeys) sends."""
-    text = bytes(context)
-    if b'"personas"' not in text:
-        return None
-    try:
-        return _context.decode(text).personas
-    except msgspec.ValidationError:
-        return None
-
-
-def _audience_membership(traits: bytes, personas: _Personas) -> bytes:
+def _audience_membership(traits: bytes, personas: Personas) -> bytes:
     """Journeys send membership as the string "true" or "false": make it the boolean that audiences send."""
     key = personas.computation_key
-    if personas.computation_class != "audience" or not isinstance(key, str):
+    if personas.computation_class != AUDIENCE or not isinstance(key, str):
         return traits
     members = _members.decode(traits)
     value = members.get(key)

@@ -38,6 +38,11 @@ def segment_timestamp(candidates: tuple[object, ...], record_timestamp_ms: int) 
     return _format(_EPOCH + timedelta(milliseconds=min(max(record_timestamp_ms, 0), _RECORD_MS_MAX)))
 
 
+def is_time(candidate: object) -> bool:
+    """Whether it would be taken for the time of an event."""
+    return (_from_text(candidate) if isinstance(candidate, str) else _from_number(candidate)) is not None
+
+
 def _from_text(text: str) -> str | None:
     if len(text) == 24 and _USUAL.fullmatch(text):
         day = text[8:10]

@@ -9,6 +9,9 @@ A dead letter is the record as it was, and behind its own headers a tail of ours
                           which its topic took it, the replay that of the replay: with the old one retention would
                           remove them before they are read, and the lag would be weeks
 
+A dead letter of an item of a batch holds a batch of that item alone, and `customfit.item_index` says which it was.
+Those of earlier versions hold the whole batch, and `customfit.batch_index` says which item is meant; both are read.
+
 When it becomes a dead letter once more, the tail is replaced and speaks of the original record again: a second replay
 sends the same insert_id, and headers do not grow from replay to replay.
 """
@@ -28,9 +31,15 @@ STATUS: Final = "customfit.http.status"
 FAILED_AT: Final = "customfit.failed_at"
 REPLAYS: Final = "customfit.replays"
 TIMESTAMP: Final = "customfit.timestamp"
+ITEM_INDEX: Final = "customfit.item_index"
+"""The value is a batch with one item, which had this place in its batch."""
 BATCH_INDEX: Final = "customfit.batch_index"
-"""Which item of a batch this is about; the others of the record are not."""
+"""The value is a whole batch, of which this item is meant and the others are not. Read, no longer written."""
 VALUE_OMITTED: Final = "customfit.value_omitted"
+BATCH_OMITTED: Final = "customfit.batch_omitted"
+"""What the batch said for the item was larger than a dead letter takes along, and is missing: so many bytes."""
+HEADERS_OMITTED: Final = "customfit.headers_omitted"
+KEY_OMITTED: Final = "customfit.key_omitted"
 
 
 class Origin(NamedTuple):
@@ -39,11 +48,11 @@ class Origin(NamedTuple):
     partition: Partition
     offset: int
     timestamp_ms: int
-    batch_index: int | None = None
+    item_index: int | None = None
 
     def __str__(self) -> str:
         place = f"{self.partition}-{self.offset}"
-        return place if self.batch_index is None else f"{place}-{self.batch_index}"
+        return place if self.item_index is None else f"{place}-{self.item_index}"
 
 
 class Receipt(NamedTuple):
@@ -59,11 +68,11 @@ class Receipt(NamedTuple):
 
 def origin_of(record: Record, replay_topic: str) -> Origin:
     """Where the record came from; only what lies in the replay topic may say so itself."""
-    own = Origin(record.partition, record.offset, record.timestamp_ms, record.batch_index)
+    own = Origin(record.partition, record.offset, record.timestamp_ms, record.item_index)
     if record.partition.topic != replay_topic:
         return own
     said = _origin(tail(record.headers), record.timestamp_ms) or own
-    return said if said.batch_index is not None else said._replace(batch_index=record.batch_index)
+    return said if said.item_index is not None else said._replace(item_index=record.item_index)
 
 
 def dead_letter_receipt(record: Record) -> Receipt | None:
@@ -97,6 +106,28 @@ def carried(record: Record, replay_topic: str) -> tuple[Headers, int]:
     return headers[:start], _whole(tail(headers).get(REPLAYS)) or 0
 
 
+def named_item(headers: Headers | None) -> tuple[str, bytes] | None:
+    """Which item of its batch a record is about: the header's name and value, the last there is of either name.
+
+    Believed in the source topic too: tools that copy dead letters back there are not told to leave headers out.
+    """
+    for name, value in reversed(headers or []):
+        if name in (ITEM_INDEX, BATCH_INDEX):
+            return name, value or b""
+    return None
+
+
+def holds_one_item(headers: Headers | None) -> bool:
+    """Whether the value is JSON of our making: a batch of one item, in whatever format its batch was."""
+    found = named_item(headers)
+    return found is not None and found[0] == ITEM_INDEX
+
+
+def omitted(headers: Headers | None, name: str) -> int:
+    """How many bytes a dead letter says that it left out; 0 where it says nothing."""
+    return _whole(tail(headers).get(name)) or 0
+
+
 def tail(headers: Headers | None) -> dict[str, bytes]:
     """What was added when the record became a dead letter, by name; of a name the last."""
     start = _tail_start(headers or [])
@@ -113,8 +144,8 @@ def _origin(said: dict[str, bytes], timestamp_ms: int) -> Origin | None:
     if not topic or number is None or offset is None:
         return None
     carried_ms = _whole(said.get(TIMESTAMP))
-    batch_index = _whole(said.get(BATCH_INDEX))
-    return Origin(Partition(topic, number), offset, timestamp_ms if carried_ms is None else carried_ms, batch_index)
+    item_index = _whole(said.get(ITEM_INDEX) or said.get(BATCH_INDEX))
+    return Origin(Partition(topic, number), offset, timestamp_ms if carried_ms is None else carried_ms, item_index)
 
 
 def _whole(text: bytes | None) -> int | None:

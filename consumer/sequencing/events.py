@@ -26,6 +26,26 @@ class Partition(NamedTuple):
         return f"{self.topic}-{self.number}"
 
 
+class BatchPart(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What the items of a batch have of it; one object for all of them."""
+
+    items: int
+    """How many there are in the record."""
+    deciding: bytes
+    """The members of the batch that decide what becomes of its items, as JSON without the braces."""
+    omitted_bytes: int = 0
+    """Not 0: the size of `deciding`, which is more than a dead letter takes along and is left out."""
+
+
+class Item(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """One item of a batch record. Its text is a view into the record's: an item costs no copy."""
+
+    index: int
+    """Its place in the batch as it was produced, also where the batch's other items are not here."""
+    text: msgspec.Raw
+    batch: BatchPart
+
+
 class Record(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A Kafka record as it was fetched; kept whole until it is finished, since a dead letter carries it unchanged."""
 
@@ -39,10 +59,15 @@ class Record(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Monotonic seconds."""
     size_bytes: int = 0
     """What the record costs the buffer: key, value and headers."""
-    batch_index: int | None = None
-    """Which item of a batch record this stands for: each item has a copy of the record, with the whole value."""
+    item: Item | None = None
+    """Which item of a batch record this stands for: each item has a copy of the record, and all share one value."""
     text_bytes: int = 0
     """The size of that item, or of the JSON text of a record in another format; 0: the value is the text."""
+
+    @property
+    def item_index(self) -> int | None:
+        """Which item of a batch this is; None where the record is one event."""
+        return None if self.item is None else self.item.index
 
 
 class User(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.dead_letters.writer import dead_letter_headers
+from consumer.dead_letters.letter import Shape, letter_of
 from consumer.ops.metrics import Metrics
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.actions import WriteDeadLetter
@@ -47,7 +47,7 @@ def dead_letter(record: Record, offset: int = 7) -> Record:
     action = WriteDeadLetter(
         Assignment(record.partition, OffsetTracker(0)), record, DeadLetterReason.REFUSED, "HTTP 400", 400
     )
-    headers = dead_letter_headers(action, 1_795_428_100.0, REPLAYS.topic)
+    headers = letter_of(action, Shape.WHOLE, 1_795_428_100.0, REPLAYS.topic).headers
     return Record(LETTERS, offset, TAKEN_MS + offset, record.key, record.value, headers)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.dead_letters.writer import RECORD_BYTES_MAX, DeadLetters, Shape
+from consumer.dead_letters.letter import RECORD_BYTES_MAX, Shape
+from consumer.dead_letters.writer import DeadLetters
 from consumer.ports.inputs import DeadLetterFailed, Input
 from consumer.sequencing.events import Record
 from consumer.settings import load_settings

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from consumer.dead_letters.writer import dead_letter_headers
+from consumer.dead_letters.letter import Shape, letter_of
 from consumer.segment.decoding import BATCH_ITEMS_MAX, DecodingRules, decode
 from consumer.sequencing import commit_metadata
 from consumer.sequencing.accounting import End
@@ -16,11 +16,13 @@ from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import (
     Batch,
+    BatchPart,
     DeadLetterReason,
     Decoded,
     Event,
     HandBack,
     Headers,
+    Item,
     Record,
     Rejected,
     Skipped,
@@ -33,6 +35,7 @@ from tests.sequencing.given_sequencer import NO, OK, U1, U2, Bench
 
 TRACK: Final = {"type": "track", "userId": "u1", "event": "Signed Up"}
 KEY: Final = b"u1"
+TEXT: Final = msgspec.Raw(b"{}")
 
 
 def batch(*items: Any, **more: Any) -> bytes:
@@ -130,14 +133,14 @@ def test_items_without_messageid_are_told_apart() -> None:
     ],
 )
 def test_a_bad_item_ends_alone(item: Any, detail: str) -> None:
-    """Its neighbours are sent; what is kept aside is the whole record, and which item it was."""
+    """Its neighbours are sent; it says which item it was, and shares the record's value with them."""
     first, bad, last = items(batch(TRACK, item, TRACK))
 
     assert isinstance(first, Event)
     assert isinstance(last, Event)
     assert isinstance(bad, Rejected)
     assert (DeadLetterReason.INVALID_EVENT, detail) == (bad.reason, bad.detail)
-    assert 1 == bad.record.batch_index
+    assert 1 == bad.record.item_index
     assert first.record.value is bad.record.value
 
 
@@ -250,7 +253,7 @@ class Batches(Bench):
         whole = self.event(offset, "track").record
         made: list[Decoded] = []
         for index, (kind, user) in enumerate(what):
-            record = msgspec.structs.replace(whole, batch_index=index, text_bytes=10)
+            record = msgspec.structs.replace(whole, item=Item(index, TEXT, BatchPart(len(what), b"")), text_bytes=10)
             if kind == "skip":
                 made.append(Skipped(record, "group", SkipReason.UNSUPPORTED))
             elif kind == "reject":
@@ -336,7 +339,7 @@ def test_a_batch_finished_in_part_is_not_named_in_the_commit() -> None:
 
 
 def test_a_refused_item_is_buried_alone() -> None:
-    """The dead letter is the whole record, and says which item it stands for."""
+    """The dead letter says which item it stands for."""
     bench = Batches()
     bench.fetch_batch(0, ("track", U1), ("track", U1))
     bench.sent()
@@ -348,9 +351,9 @@ def test_a_refused_item_is_buried_alone() -> None:
     bench.actions()
     [burial] = bench.burials
 
-    assert 1 == burial.record.batch_index
-    headers = dead_letter_headers(burial, 0.0, "replays")
-    assert [b"1"] == [text for name, text in headers if name == "customfit.batch_index"]
+    assert 1 == burial.record.item_index
+    made = letter_of(burial, Shape.WHOLE, 0.0, "replays")
+    assert [b"1"] == [text for name, text in made.headers if name == "customfit.item_index"]
 
 
 def test_a_dead_letter_of_a_record_that_is_no_batch_names_no_item() -> None:
@@ -360,7 +363,7 @@ def test_a_dead_letter_of_a_record_that_is_no_batch_names_no_item() -> None:
         Assignment(PARTITION, OffsetTracker(0)), record, DeadLetterReason.UNDECODABLE, "not JSON"
     )
 
-    assert "customfit.batch_index" not in dict(dead_letter_headers(dead_letter, 0.0, "replays"))
+    assert "customfit.item_index" not in dict(letter_of(dead_letter, Shape.WHOLE, 0.0, "replays").headers)
 
 
 # --- a dead letter that is read again
@@ -372,7 +375,7 @@ def test_only_the_item_that_the_header_names_is_read_again() -> None:
     [only] = items(value, headers=[("customfit.batch_index", b"0"), ("x", None), ("customfit.batch_index", b"1")])
 
     assert isinstance(only, Event)
-    assert (User("u2"), "segment-events-3-42-1", 1) == (only.user, only.insert_id, only.record.batch_index)
+    assert (User("u2"), "segment-events-3-42-1", 1) == (only.user, only.insert_id, only.record.item_index)
 
 
 @pytest.mark.parametrize("index", [b"3", b"-1", b"", b"one", b"1.0", b"00000000001", "²".encode(), None])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from consumer.sequencing.actions import Remember
-from consumer.sequencing.events import Event, HandBack, Kind, Outcome, Record, User
+from consumer.sequencing.events import BatchPart, Event, HandBack, Item, Kind, Outcome, Record, User
 from consumer.sequencing.lanes import Delivery, DeliveryKind, LaneStatus
 from tests.sequencing.given_sequencer import ERROR, NO, OK, SLOWER, WRONG_KEY, Bench
 
@@ -81,13 +81,14 @@ class Interleavings(RuleBasedStateMachine):
         """One event of the log, as decoding makes it of its record."""
         user, kind = self.log[number]
         first, end = self.firsts[whole.offset : whole.offset + 2]
-        index = number - first if end - first > 1 else None
-        record = msgspec.structs.replace(whole, batch_index=index, text_bytes=30)
+        items = end - first
+        item = Item(number - first, msgspec.Raw(b"{}"), BatchPart(items, b"")) if items > 1 else None
+        record = msgspec.structs.replace(whole, item=item, text_bytes=30)
         return Event(record, Kind(kind), user, f"m{number}", "2026-11-23 10:00:00.000Z")
 
     def number(self, record: Record) -> int:
         """Which event of the log a record, or an item of it, is."""
-        return self.firsts[record.offset] + (record.batch_index or 0)
+        return self.firsts[record.offset] + (record.item_index or 0)
 
     def unsettled(self) -> range:
         """The numbers of the events that were read and are not committed."""
