@@ -137,7 +137,7 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "a large neighbour costs the value",
-        "consumer/dead_letters/writer.py",
+        "consumer/dead_letters/letter.py",
         "{Shape.WHOLE: Shape.ALONE, ",
         "{Shape.WHOLE: Shape.VALUELESS, ",
         TOO_LARGE,

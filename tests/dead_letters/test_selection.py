@@ -201,8 +201,8 @@ def test_identifies_need_to_be_asked_for() -> None:
     chosen, left = replayable(letters, identifies=False)
     all_chosen, all_left = replayable(letters, identifies=True)
 
-    assert ([0], {"identify": 1, "value_omitted": 1}) == (origins(chosen), left)
-    assert ([0, 1], {"identify": 0, "value_omitted": 1}) == (origins(all_chosen), all_left)
+    assert ([0], {"identify": 1, "value_omitted": 1, "batch_omitted": 0}) == (origins(chosen), left)
+    assert ([0, 1], {"identify": 0, "value_omitted": 1, "batch_omitted": 0}) == (origins(all_chosen), all_left)
 
 
 def test_batches_keep_order_and_limits() -> None:
