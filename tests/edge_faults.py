@@ -136,6 +136,13 @@ FAULTS: Final = (
         TOO_LARGE,
     ),
     EdgeFault(
+        "a dead letter of an item takes its batch along",
+        "consumer/dead_letters/letter.py",
+        "    if item is None:\n        return record.value\n",
+        "    if item is None or item.batch.items > 1:\n        return record.value\n",
+        "tests/real_broker/test_item_letters.py::test_a_batch_whose_items_are_invalid_costs_what_it_has",
+    ),
+    EdgeFault(
         "a large neighbour costs the value",
         "consumer/dead_letters/letter.py",
         "{Shape.WHOLE: Shape.ALONE, ",

@@ -197,6 +197,7 @@ class Sender:
         self._last_error = ""
         config = {
             **producer_config(target.settings),
+            "queue.buffering.max.kbytes": 2 * LINE_BYTES_MAX // 1024,  # or the longest line would wait for ever
             "partitioner": "murmur2_random",  # as Java: a user's events meet those of other producers
             "error_cb": self._note,
         }

@@ -339,6 +339,62 @@ def test_filters_choose_and_identifies_need_to_be_asked_for(
     assert 2 == len(arrived(emulator, "ann"))
 
 
+def test_items_of_batches_are_replayed_alone(
+    tmp_path: Path, settings: dict[str, str], broker: Broker, emulator: Emulator, produce: Callable[..., Sent]
+) -> None:
+    """From letters of one item, and from those of earlier versions, which hold the whole batch: each once, as it was.
+
+    The batch's `integrations` forbid what does not name this destination itself; its sentAt is the time of all.
+    """
+    topic = settings["CUSTOMFIT_KAFKA_TOPIC"]
+    sent = {"integrations": {"CustomFit.ai": True}}
+    items = [identify("ann") | sent, track("ann", 1) | sent, {"type": "track", "userId": "ann"} | sent, track("ann", 2)]
+    batch = json.dumps({"batch": items, "sentAt": "2026-01-03T00:00:00Z", "integrations": {"All": False}})
+    emulator.faults.change({"refuse_names": ["Poison"]})
+    (number, offset) = produce(batch, key="ann")[batch]
+    with Service(tmp_path, settings).wait_ready() as service:
+        dead_lettered(service, 2)
+        [refused, invalid] = sorted(listed(settings), key=lambda letter: letter["reason"], reverse=True)
+        shown = json.loads(run(settings, "dlq", "show", f"{refused['partition']}:{refused['offset']}", "--json"))
+        write_whole_batch_letter(broker, topic, number, batch, item_index=1)
+        earlier = [letter for letter in listed(settings) if letter["origin"]["offset"] == 77]
+        emulator.faults.change({"refuse_names": []})
+        first = replay(settings)
+        wait_until(lambda: len(arrived(emulator, "ann")) == 3, "the replays")
+        dead_lettered(service, 3)
+        second = replay(settings, "--dry-run")
+        assert 0 == service.stop()
+
+    assert [("refused", "track", "ann", 1)] == [seen_as(refused)]
+    assert [("refused", "track", "ann", 1)] == [seen_as(letter) for letter in earlier]
+    assert ("invalid_event", 2) == (invalid["reason"], invalid["item_index"])
+    assert [items[1]] == json.loads(shown["value"])["batch"]
+    assert {"refused": 2, "invalid_event": 1} == first["replayed"]
+    assert {"invalid_event": 1} == second["to_be_replayed"]
+    assert {"identify-ann", f"{topic}-{number}-{offset}-1", f"{topic}-{number}-77-1"} == set(arrived(emulator, "ann"))
+    assert [(2, 1)] == [(letter["item_index"], letter["replays"]) for letter in listed(settings)]
+
+
+def seen_as(letter: dict[str, Any]) -> tuple[Any, ...]:
+    """What `dlq list` says of the event itself."""
+    return letter["reason"], letter["type"], letter["user"], letter["item_index"]
+
+
+def write_whole_batch_letter(broker: Broker, topic: str, number: int, batch: str, *, item_index: int) -> None:
+    """A dead letter of an item as earlier versions wrote it, of the record at offset 77."""
+    headers: list[tuple[str, str | bytes | None]] = [
+        ("__connect.errors.topic", topic),
+        ("__connect.errors.partition", str(number)),
+        ("__connect.errors.offset", "77"),
+        ("customfit.reason", "refused"),
+        ("customfit.timestamp", "1795428000456"),
+        ("customfit.batch_index", str(item_index)),
+    ]
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+    producer.produce(f"{topic}.customfit-dlq", batch, "ann", partition=number, headers=headers)
+    assert producer.flush(30) == 0
+
+
 def test_a_dead_letter_without_its_value_stays(
     tmp_path: Path, settings: dict[str, str], broker: Broker, produce: Callable[..., Sent]
 ) -> None:
