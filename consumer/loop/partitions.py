@@ -223,7 +223,7 @@ class Partitions:
         partition = delivery.lane.assignment.partition
         before = self._finished_here.get(partition)
         if before is not None and before.topic_id == delivery.lane.assignment.offsets.topic_id:
-            records = [event.record for event in delivery.events if event.record.batch_index is None]
+            records = [event.record for event in delivery.events if event.record.item_index is None]
             before.finished.update((record.offset, record.timestamp_ms) for record in records)
 
     def _remember(self, partitions: Sequence[Partition], now: float) -> None:
