@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 LEFT_SECONDS: Final = 30.0
 """For so long it may turn out that a partition went because its topic is gone."""
-UNREACHABLE_SECONDS: Final = 10.0
 
 
 class _FinishedHere(NamedTuple):
@@ -57,7 +56,7 @@ class _Left(NamedTuple):
     view: PartitionView
     at: float
     is_kept: bool
-    """The cluster was silent then: shown until the group gives partitions again."""
+    """It was lost, as when the cluster goes away: shown until the group gives partitions again."""
 
 
 class Partitions:
@@ -83,6 +82,8 @@ class Partitions:
         self._facts: dict[Partition, Facts] = {}
         self._finished_here: dict[Partition, _FinishedHere] = {}
         self._left: dict[Partition, _Left] = {}
+        self._topic_ids: dict[str, str] = {}
+        """As they were when this process first read the topics."""
         self._views: tuple[PartitionView, ...] = ()
 
     # ------------------------------------------------------------------ they come
@@ -109,9 +110,19 @@ class Partitions:
             facts = self._facts.setdefault(partition, Facts(partition, now))
             facts.assigned(assignment, now)
             self._rests.assigned(partition)
-            if written.topic_id is not None and start.topic_id not in (None, written.topic_id):
+            if self._is_another_topic(partition.topic, start.topic_id, written.topic_id):
                 self._made_again(assignment)
             self._states.open(assignment)
+
+    def _is_another_topic(self, topic: str, topic_id: str | None, written_id: str | None) -> bool:
+        """Than the one that the commit is of, or that this process has read before.
+
+        The broker forgets the commits of a topic that is deleted, sooner or later.
+        """
+        if topic_id is None:
+            return False
+        read_before = self._topic_ids.setdefault(topic, topic_id)
+        return topic_id != read_before or topic_id != (written_id or topic_id)
 
     def _finished_before(self, partition: Partition, start: StartPoint) -> dict[int, int]:
         """What an earlier assignment of this process had finished, if it is of the same topic."""
@@ -205,7 +216,7 @@ class Partitions:
     def gone(self, partitions: Sequence[Partition], reason: HandBack, now: float) -> None:
         """They are no longer ours."""
         self._reporter.rebalanced("lost" if reason is HandBack.LOST else "revoked", partitions)
-        self._remember(partitions, now)
+        self._remember(partitions, now, is_kept=reason is HandBack.LOST)
         for partition in partitions:
             if (assignment := self._sequencer.assignments.get(partition)) is not None:
                 offsets = assignment.offsets
@@ -226,12 +237,11 @@ class Partitions:
             records = [event.record for event in delivery.events if event.record.item_index is None]
             before.finished.update((record.offset, record.timestamp_ms) for record in records)
 
-    def _remember(self, partitions: Sequence[Partition], now: float) -> None:
-        is_silent = self._cluster.silent_seconds(now) >= UNREACHABLE_SECONDS
+    def _remember(self, partitions: Sequence[Partition], now: float, *, is_kept: bool) -> None:
         last = {view.partition: view for view in self._views if view.is_ours}
         for partition in partitions:
             if partition in last:
-                self._left[partition] = _Left(last[partition], now, is_silent)
+                self._left[partition] = _Left(last[partition], now, is_kept)
 
     # ------------------------------------------------------------------ shown
 
