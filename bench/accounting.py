@@ -20,7 +20,9 @@ from consumer.sequencing.events import Delivered, Event, Partition, Record
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.offsets import OffsetTracker
-from consumer.sequencing.sequencer import Sequencer, SequencingRules
+from consumer.sequencing.rules import SequencingRules
+from consumer.sequencing.sequencer import Sequencer
+from consumer.settings import load_settings
 
 PARTITIONS = 6
 IN_FLIGHT = 64
@@ -67,7 +69,11 @@ def _microseconds(started: float, events: int) -> float:
 
 def _drive(events: list[Event]) -> list[Delivery]:
     """All events through the core as the pipeline would take them, each request answered after those before it."""
-    sequencer = Sequencer(SequencingRules(), Gate(IN_FLIGHT, lambda _attempt: 1.0), lambda _attempt: 1.0)
+    sequencer = Sequencer(
+        load_settings({}, api_key_required=False).fill(SequencingRules),
+        Gate(IN_FLIGHT, lambda _attempt: 1.0),
+        lambda _attempt: 1.0,
+    )
     for number in range(PARTITIONS):
         partition = Partition("events", number)
         sequencer.assign(partition, OffsetTracker(0))

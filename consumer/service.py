@@ -21,6 +21,7 @@ from consumer.avro.known_schemas import KnownSchemas
 from consumer.avro.reader import single_object_readers
 from consumer.customfit.key_rotation import RotatingEngine
 from consumer.dead_letters.writer import DeadLetters
+from consumer.exit_codes import EXIT_BROKEN_RULE, EXIT_ERROR, EXIT_OK, EXIT_UNAVAILABLE, EXIT_UNDRAINED
 from consumer.kafka.client import KafkaUnavailable
 from consumer.kafka.peek import Peek
 from consumer.kafka.schema_registry import SchemaRegistry
@@ -36,18 +37,13 @@ from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
 from consumer.ports.inputs import Stop
 from consumer.sequencing.gate import Gate
-from consumer.sequencing.sequencer import Sequencer, SequencingRules
+from consumer.sequencing.rules import SequencingRules
+from consumer.sequencing.sequencer import Sequencer
 from consumer.state.thread import UserStates
 from consumer.state.topic import StateTopic, prepare_state_topic
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
-
-EXIT_OK: Final = 0
-EXIT_ERROR: Final = 1
-EXIT_UNAVAILABLE: Final = 69
-EXIT_BROKEN_RULE: Final = 70
-EXIT_UNDRAINED: Final = 75
 
 BACKOFF_SECONDS_FIRST: Final = 0.5
 BACKOFF_SECONDS_MAX: Final = 30.0
@@ -68,7 +64,7 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     engine = RotatingEngine(settings, reload)
     inbox = Inbox()
     gate = Gate(settings.in_flight_max, backoff_seconds, settings.lease.request_timeout_seconds)
-    sequencer = Sequencer(_sequencing_rules(settings), gate, backoff_seconds)
+    sequencer = Sequencer(settings.fill(SequencingRules), gate, backoff_seconds)
     source = Source(settings, inbox.post)
     states = UserStates(settings, inbox.post)
     dead_letters = DeadLetters(settings, inbox.post)
@@ -116,23 +112,6 @@ def _tune_interpreter() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     sys.setswitchinterval(0.0005)
-
-
-def _sequencing_rules(settings: Settings) -> SequencingRules:
-    return SequencingRules(
-        batch_events_max=settings.batch_events_max,
-        batch_bytes_max=settings.batch_bytes_max,
-        buffer_events_max=settings.buffer_events_max,
-        buffer_bytes_max=settings.buffer_bytes_max,
-        hold_seconds=settings.hold_seconds,
-        held_events_max=settings.buffer_events_max // 2,
-        known_users_max=settings.known_users_max,
-        unidentified=settings.unidentified,
-        give_up_seconds=settings.give_up_seconds,
-        uncommitted_events_max=settings.uncommitted_events_max,
-        dead_letter_ratio_max=settings.dead_letter_ratio_max,
-        lease_seconds=settings.lease.seconds,
-    )
 
 
 def _what(settings: Settings) -> tuple[str, str, str]:

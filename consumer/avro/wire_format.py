@@ -8,12 +8,12 @@ None of them can be taken for JSON, so each record says by itself what it is.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
+from consumer.choices import ValueFormat
 from consumer.sequencing.dead_letter_headers import holds_one_item
 from consumer.sequencing.events import Record
 
-ValueFormat = Literal["auto", "json", "avro"]
 SchemaRef = int | str | bytes
 """A schema's id or GUID in the registry, or the fingerprint of one that came with this program."""
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from consumer.cli.exits import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE, fail, leave, settings_or_exit
+from consumer.cli.exits import fail, leave, settings_or_exit
+from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 
 if TYPE_CHECKING:
     from consumer.customfit.answers import Answer

@@ -13,10 +13,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from consumer.cli.exits import EXIT_ERROR, fail
+from consumer.cli.exits import fail
 from consumer.demo.demo import Demo, DemoFailed, Script
 from consumer.demo.demo import Progress as Point
 from consumer.demo.proof import Proof
+from consumer.exit_codes import EXIT_ERROR
 
 
 def demo(

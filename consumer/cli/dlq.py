@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.exits import EXIT_ERROR, fail, settings_or_exit
+from consumer.cli.exits import fail, settings_or_exit
 from consumer.cli.reading import bounds_or_exit, survey_all, work
+from consumer.exit_codes import EXIT_ERROR
 
 if TYPE_CHECKING:
     from consumer.dead_letters.selection import Filters

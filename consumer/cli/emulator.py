@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from consumer.cli.exits import EXIT_ERROR, fail
+from consumer.cli.exits import fail
+from consumer.exit_codes import EXIT_ERROR
+from consumer.foreign_text import printable
 
 if TYPE_CHECKING:
     from consumer.emulator.contract import Call
@@ -149,7 +151,7 @@ class Console:
 
     def refused(self, status: int, reason: str, path: str) -> None:
         """Show a refusal."""
-        self._problem(f"refused with {status}: {printable(reason)} ({printable(path)})")
+        self._problem(f"refused with {status}: {_short(reason)} ({_short(path)})")
 
     def say(self, line: str) -> None:
         """Print, at once; a reader that is gone does not stop the server."""
@@ -173,23 +175,17 @@ class Console:
 
 def lines(call: Call) -> list[str]:
     """A call as somebody new to it reads it, one line for each event: `track u1 "Order Completed"`."""
-    who = printable(call.user_id) + (" (anonymous)" if call.anonymous else "")
+    who = _short(call.user_id) + (" (anonymous)" if call.anonymous else "")
     if call.identify is not None:
         traits = call.properties[0]
         if traits is None:
             return [f"identify {who} (introduced: nothing known but the id)"]
-        return [f"identify {who} {printable(bytes(traits).decode(errors='replace'))}"]
+        return [f"identify {who} {_short(bytes(traits).decode(errors='replace'))}"]
     return [
-        f"{kind} {who}" + ("" if name is None else f' "{printable(name)}"')
+        f"{kind} {who}" + ("" if name is None else f' "{_short(name)}"')
         for kind, name in zip(call.kinds, call.names, strict=True)
     ]
 
 
-def printable(text: str) -> str:
-    """The text cut short, and without anything that a terminal would obey."""
-    cut = text if len(text) <= TEXT_CHARACTERS_MAX else text[:TEXT_CHARACTERS_MAX] + "..."
-    return cut if cut.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in cut)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+def _short(text: str) -> str:
+    return printable(text, TEXT_CHARACTERS_MAX)

@@ -7,16 +7,12 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import typer
 
+from consumer.exit_codes import EXIT_SETTINGS
 from consumer.settings import Settings, SettingsError, load_settings
-
-EXIT_ERROR: Final = 1
-EXIT_UNAVAILABLE: Final = 69
-EXIT_BROKEN_RULE: Final = 70
-EXIT_SETTINGS: Final = 78
 
 
 def fail(message: str, code: int) -> NoReturn:

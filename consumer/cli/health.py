@@ -10,7 +10,8 @@ from typing import Annotated, Final
 
 import typer
 
-from consumer.cli.exits import EXIT_ERROR, fail, settings_or_exit
+from consumer.cli.exits import fail, settings_or_exit
+from consumer.exit_codes import EXIT_ERROR
 
 TIMEOUT_SECONDS: Final = 3.0
 ANSWER_BYTES_MAX: Final = 4096

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from consumer.cli.exits import EXIT_UNAVAILABLE, fail, settings_or_exit
+from consumer.cli.exits import fail, settings_or_exit
 from consumer.cli.reading import work
+from consumer.exit_codes import EXIT_UNAVAILABLE
 
 
 def lag(

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, Literal, Name
 import msgspec
 import typer
 
-from consumer.cli.exits import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE, fail, settings_or_exit
+from consumer.cli.exits import fail, settings_or_exit
+from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Message

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from consumer.cli.exits import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE, fail, quiet_kafka_client
+from consumer.cli.exits import fail, quiet_kafka_client
 from consumer.cli.produce import Interrupts
+from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 
 if TYPE_CHECKING:
     from consumer.dead_letters.selection import Filters, Selection

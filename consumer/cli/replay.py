@@ -6,8 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from consumer.cli.exits import EXIT_ERROR, fail
+from consumer.cli.exits import fail
 from consumer.cli.reading import progress, survey_all
+from consumer.exit_codes import EXIT_ERROR
 
 if TYPE_CHECKING:
     from consumer.cli.produce import Interrupts

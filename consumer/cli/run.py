@@ -12,15 +12,8 @@ from typing import Annotated
 
 import typer
 
-from consumer.cli.exits import (
-    EXIT_BROKEN_RULE,
-    EXIT_ERROR,
-    EXIT_SETTINGS,
-    EXIT_UNAVAILABLE,
-    fail,
-    leave,
-    settings_or_exit,
-)
+from consumer.cli.exits import fail, leave, settings_or_exit
+from consumer.exit_codes import EXIT_BROKEN_RULE, EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 
 
 def run(

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.exits import EXIT_ERROR, fail, settings_or_exit
+from consumer.cli.exits import fail, settings_or_exit
 from consumer.cli.reading import bounds_or_exit, progress, work
+from consumer.exit_codes import EXIT_ERROR
+from consumer.foreign_text import printable
 
 if TYPE_CHECKING:
     from consumer.sequencing.events import User
@@ -43,7 +45,7 @@ def user(
 
 
 def _look_up(settings: Settings, user: User, *, as_json: bool) -> None:
-    from consumer.dead_letters.text import iso, printable
+    from consumer.dead_letters.text import iso
     from consumer.state.lookup import look_up
 
     with work(settings) as (reader, interrupts):

@@ -7,14 +7,13 @@ SDKs send. No public source shows which of them the server prefers, so it is a s
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
+from consumer.choices import ApiDialect
 from consumer.sequencing.events import Event, Kind
 from consumer.sequencing.lanes import Delivery, DeliveryKind
-
-Dialect = Literal["destination", "sdk"]
 
 _EVENT_TYPES: Final = {
     Kind.IDENTIFY: "identify",
@@ -54,7 +53,7 @@ class _Body(msgspec.Struct):
 _encode = msgspec.json.Encoder().encode
 
 
-def request_body(delivery: Delivery, dialect: Dialect) -> bytes:
+def request_body(delivery: Delivery, dialect: ApiDialect) -> bytes:
     """The JSON text of one request: one user, their events in the order of the log."""
     user = _User(delivery.user.id, anonymous=delivery.user.anonymous)
     match delivery.kind:
@@ -72,14 +71,14 @@ def request_body(delivery: Delivery, dialect: Dialect) -> bytes:
             return _encode(_Body(user, _identify(event, f"introduction-{event.insert_id}", dialect)))
 
 
-def test_identify(user_id: str, now: datetime, dialect: Dialect) -> bytes:
+def test_identify(user_id: str, now: datetime, dialect: ApiDialect) -> bytes:
     """An identify that `check --send-test-event` makes up: a named test user, no traits."""
     timestamp = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03d}Z"
     identify = _Identify(_EVENT_TYPES[Kind.IDENTIFY], f"check-{now.timestamp():.0f}", timestamp)
     return _encode(_Body(_User(user_id), [] if dialect == "sdk" else [identify]))
 
 
-def _identify(event: Event, insert_id: str, dialect: Dialect) -> list[_Identify]:
+def _identify(event: Event, insert_id: str, dialect: ApiDialect) -> list[_Identify]:
     if dialect == "sdk":
         return []
     return [_Identify(_EVENT_TYPES[Kind.IDENTIFY], insert_id, event.timestamp)]

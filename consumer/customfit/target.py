@@ -24,6 +24,7 @@ from urllib.parse import SplitResult, quote, quote_plus, unquote, urlsplit
 
 from consumer import __version__
 from consumer.customfit.answers import Answer, Answered, NoAnswer, NoAnswerKind
+from consumer.foreign_text import printable
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -90,8 +91,7 @@ class Target:
         detail = ": ".join(dict.fromkeys(text for text in texts if text))
         for spelling in self.key_spellings:
             detail = detail.replace(spelling, "***")
-        printable = "".join(character if character.isprintable() else "�" for character in detail)
-        return NoAnswer(kind, printable[:DETAIL_CHARACTERS_MAX])
+        return NoAnswer(kind, printable(detail, DETAIL_CHARACTERS_MAX))
 
     def timed_out(self, *, connecting: bool) -> NoAnswer:
         """The same words for all engines."""

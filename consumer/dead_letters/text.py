@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from consumer.dead_letters.selection import DeadLetter
+from consumer.foreign_text import printable, printable_bytes
 from consumer.sequencing.dead_letter_headers import dead_letter_receipt
 from consumer.sequencing.events import Record
 
@@ -37,18 +38,6 @@ def iso(milliseconds: int) -> str:
         return f"{datetime.fromtimestamp(milliseconds // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
     except (ValueError, OverflowError, OSError):
         return str(milliseconds)
-
-
-def printable(text: str, characters_max: int | None = None) -> str:
-    """The text on one line, with nothing in it that a terminal could obey."""
-    if characters_max is not None and len(text) > characters_max:
-        text = f"{text[: characters_max - 1]}…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
-
-
-def printable_bytes(value: bytes) -> str:
-    """The same for bytes; those that are no UTF-8 as two hexadecimal digits behind a backslash and an x."""
-    return printable(value.decode(errors="backslashreplace"))
 
 
 def table(letters: Sequence[DeadLetter], replayed: Iterable[DeadLetter]) -> list[str]:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consumer.avro.known_schemas import KnownSchemas, Unreadable
-from consumer.avro.wire_format import Malformed, SchemaRef, ValueFormat, wire_format
+from consumer.avro.wire_format import Malformed, SchemaRef, wire_format
+from consumer.choices import ValueFormat
 from consumer.loop.rests import Rest, Rests
 from consumer.ports.edges import SchemaSource, States
 from consumer.ports.inputs import SchemaFound, SchemaMissing

@@ -103,9 +103,6 @@ class Pipeline:
         self._sequencer = sequencer
         self._edges = edges
         self._reporter = reporter
-        rules = DecodingRules(
-            settings.anonymous, settings.integrations, settings.record_bytes_max, settings.replay_topic
-        )
         self._rests = Rests(edges.source)
         self._intake = Intake(
             sequencer,
@@ -114,7 +111,7 @@ class Pipeline:
             schemas,
             edges.registry,
             reporter,
-            rules,
+            settings.fill(DecodingRules),
             settings.value_format,
             settings.buffer_events_max,
         )

@@ -15,7 +15,8 @@ from typing import Final, NamedTuple, TextIO
 
 import msgspec
 
-from consumer.settings import LogFormat, LogLevel
+from consumer.choices import LogFormat, LogLevel
+from consumer.foreign_text import cut, printable
 
 LIBRDKAFKA_LOGGER: Final = "librdkafka"  # for confluent_kafka's `logger=`
 VALUE_CHARACTERS_MAX: Final = 500
@@ -69,12 +70,12 @@ class TextFormatter(logging.Formatter):
         level = f"{record.levelname:<7}"
         if self._colour and record.levelno in _COLOURS:
             level = f"\x1b[{_COLOURS[record.levelno]}m{level}\x1b[0m"
-        line = f"{_timestamp(record)} {level}  {_escaped(_cut(record.getMessage(), MESSAGE_CHARACTERS_MAX))}"
+        line = f"{_timestamp(record)} {level}  {printable(record.getMessage(), MESSAGE_CHARACTERS_MAX)}"
         values = " ".join(f"{name}={_quoted(_as_text(value))}" for name, value in _fields_of(record).items())
         if values:
             line += f"  {values}"
         for below in _traceback(self, record).splitlines():
-            line += f"\n    {_escaped(below)}"
+            line += f"\n    {printable(below)}"
         return line
 
 
@@ -86,7 +87,7 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, object] = {
             "ts": _timestamp(record),
             "level": record.levelname.lower(),
-            "event": _encodable(_cut(record.getMessage(), MESSAGE_CHARACTERS_MAX)),
+            "event": _encodable(cut(record.getMessage(), MESSAGE_CHARACTERS_MAX)),
         }
         for name, value in _fields_of(record).items():
             line[name] = value if isinstance(value, (bool, int, float)) else _encodable(_as_text(value))
@@ -178,28 +179,14 @@ def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 
 def _as_text(value: object) -> str:
-    return _cut(value if isinstance(value, str) else str(value), VALUE_CHARACTERS_MAX)
-
-
-def _cut(text: str, characters_max: int) -> str:
-    return text if len(text) <= characters_max else text[:characters_max] + "…"
+    return cut(value if isinstance(value, str) else str(value), VALUE_CHARACTERS_MAX)
 
 
 def _quoted(text: str) -> str:
     if text and text.isprintable() and not any(character in ' "=\\' for character in text):
         return text
     text = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{_escaped(text)}"'
-
-
-def _escaped(text: str) -> str:
-    """Newlines, escape sequences and invisible characters (also those that turn text around) in Python's escapes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
+    return f'"{printable(text)}"'
 
 
 def _encodable(text: str) -> str:

@@ -12,10 +12,11 @@ import re
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import sub
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
+from consumer.choices import Anonymous, Integrations
 from consumer.segment.batch_part import (
     AUDIENCE,
     DECIDING_BYTES_MAX,
@@ -98,8 +99,8 @@ _TOO_DEEP: Final = b"[" * (DEPTH_MAX + 1)
 class DecodingRules:
     """The settings that decide whether an event is for us."""
 
-    anonymous: Literal["skip", "forward"] = "skip"
-    integrations: Literal["respect", "explicit", "ignore"] = "respect"
+    anonymous: Anonymous = "skip"
+    integrations: Integrations = "respect"
     record_bytes_max: int = 1_048_576
     replay_topic: str = ""
     """Its records have the insert_id and the time of the record they were at first."""

@@ -7,9 +7,8 @@ all in gate.py, what an answer means in outcomes.py, how records end in endings.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, assert_never
+from typing import assert_never
 
 from consumer.sequencing.accounting import Account
 from consumer.sequencing.actions import Action, WriteDeadLetter
@@ -35,29 +34,11 @@ from consumer.sequencing.giving_up import GivingUp
 from consumer.sequencing.holds import Holds
 from consumer.sequencing.known_users import Pool
 from consumer.sequencing.lanes import Delivery, Lane, LaneStatus, Step
-from consumer.sequencing.lease import NO_LEASE
 from consumer.sequencing.offsets import OffsetTracker
 from consumer.sequencing.outcomes import Outcomes
 from consumer.sequencing.ready import ReadyLanes
+from consumer.sequencing.rules import SequencingRules
 from consumer.sequencing.timers import Timers
-
-
-@dataclass(frozen=True, slots=True)
-class SequencingRules:
-    """The settings the rule depends on."""
-
-    batch_events_max: int = 100
-    batch_bytes_max: int = 450_000
-    buffer_events_max: int = 20_000
-    buffer_bytes_max: int = 134_217_728
-    hold_seconds: float = 0.0
-    held_events_max: int = 10_000
-    known_users_max: int = 1_000_000
-    unidentified: Literal["introduce", "dead-letter"] = "introduce"
-    give_up_seconds: float = 900.0
-    uncommitted_events_max: int = 10_000
-    dead_letter_ratio_max: float = 0.5
-    lease_seconds: float = NO_LEASE.seconds
 
 
 class Sequencer:

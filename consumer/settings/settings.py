@@ -1,31 +1,41 @@
 """Every setting, declared once: the fields of `Settings` carry their own default, limits and help.
 
 Sources, first one wins: environment variables `CUSTOMFIT_*`, the same names in lower case without the prefix in a
-TOML file, the default. `load_settings` reports all that is wrong at once. Nothing here imports Kafka or HTTP: the
-container's health check loads it every few seconds.
+TOML file, the default (loading.py). Nothing here imports Kafka or HTTP: the container's health check loads it every
+few seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, NamedTuple, get_origin, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
+from consumer.choices import (
+    Anonymous,
+    ApiAuth,
+    ApiDialect,
+    HttpEngine,
+    Integrations,
+    KafkaStart,
+    LogFormat,
+    LogLevel,
+    Unidentified,
+    ValueFormat,
+)
 from consumer.sequencing.lease import STATE_WRITE_SECONDS, Lease, lease_of
-from consumer.settings.conflicts import conflicts, warnings
 from consumer.settings.kafka_properties import librdkafka_properties, session_seconds
 from consumer.settings.secret import KafkaProperties, Secret, without_query
-from consumer.settings.sources import Given, gather, variable
+from consumer.settings.sources import variable
 from consumer.settings.values import (
     TOPIC_LIMITS,
     Derived,
+    OneOf,
     Rule,
-    Wrong,
     brokers,
-    choice,
     decimal,
     folder,
     host,
@@ -39,29 +49,7 @@ from consumer.settings.values import (
     whole,
 )
 
-__all__ = [
-    "KafkaProperties",
-    "LogFormat",
-    "LogLevel",
-    "Secret",
-    "SettingDoc",
-    "Settings",
-    "SettingsError",
-    "load_settings",
-    "settings_table",
-    "variable",
-]
-
-ApiAuth = Literal["bearer", "query"]
-ApiDialect = Literal["destination", "sdk"]
-HttpEngine = Literal["auto", "pyreqwest", "httpx"]
-KafkaStart = Literal["earliest", "latest"]
-Unidentified = Literal["introduce", "dead-letter"]
-Anonymous = Literal["skip", "forward"]
-Integrations = Literal["respect", "explicit", "ignore"]
-ValueFormat = Literal["auto", "json", "avro"]
-LogLevel = Literal["debug", "info", "warning", "error"]
-LogFormat = Literal["text", "json"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -76,12 +64,10 @@ class Settings:
     api_url: Annotated[
         str, Rule(url, "https://api.customfit.ai/v1/cfe", "an http:// or https:// URL", "Where events are posted.")
     ]
-    api_auth: Annotated[
-        ApiAuth, choice("bearer", "query", text="How the key is sent: `Authorization: Bearer KEY`, or `?cfenc=KEY`.")
-    ]
+    api_auth: Annotated[ApiAuth, OneOf("How the key is sent: `Authorization: Bearer KEY`, or `?cfenc=KEY`.")]
     api_dialect: Annotated[
         ApiDialect,
-        choice("destination", "sdk", text="Event shape: that of Segment's destination, or of CustomFit's SDKs."),
+        OneOf("Event shape: that of Segment's destination, or of CustomFit's SDKs."),
     ]
     api_ca_file: Annotated[
         Path | None, Rule(readable_file, None, "a readable file", "Certificates (PEM) of an own authority to trust.")
@@ -98,13 +84,7 @@ class Settings:
     ]
     http_engine: Annotated[
         HttpEngine,
-        choice(
-            "auto",
-            "httptools",
-            "pyreqwest",
-            "httpx",
-            text="HTTP client; `auto`: httptools, with a proxy pyreqwest, if installed (extra `fast`), else httpx.",
-        ),
+        OneOf("HTTP client; `auto`: httptools, with a proxy pyreqwest, if installed (extra `fast`), else httpx."),
     ]
     # Kafka
     kafka_bootstrap_servers: Annotated[
@@ -116,7 +96,7 @@ class Settings:
     ]
     kafka_start: Annotated[
         KafkaStart,
-        choice("earliest", "latest", text="Where a group without any commit starts; partitions added later: earliest."),
+        OneOf("Where a group without any commit starts; partitions added later: earliest."),
     ]
     kafka_properties: Annotated[
         KafkaProperties,
@@ -159,9 +139,7 @@ class Settings:
         ),
     ]
     # What a record is
-    value_format: Annotated[
-        ValueFormat, choice("auto", "json", "avro", text="Format of the records; `auto`: each says by itself.")
-    ]
+    value_format: Annotated[ValueFormat, OneOf("Format of the records; `auto`: each says by itself.")]
     schema_registry_url: Annotated[
         str | None,
         Rule(registry_url, None, "an http:// or https:// URL", "Schema registry, with Confluent's API, for Avro."),
@@ -180,14 +158,12 @@ class Settings:
     ]
     unidentified: Annotated[
         Unidentified,
-        choice("introduce", "dead-letter", text="After the hold: send an identify with the userId alone, or park."),
+        OneOf("After the hold: send an identify with the userId alone, or park."),
     ]
-    anonymous: Annotated[
-        Anonymous, choice("skip", "forward", text="Events with only an anonymousId: skip, or send as anonymous.")
-    ]
+    anonymous: Annotated[Anonymous, OneOf("Events with only an anonymousId: skip, or send as anonymous.")]
     integrations: Annotated[
         Integrations,
-        choice("respect", "explicit", "ignore", text="Segment's `integrations`: obey, obey an explicit false, ignore."),
+        OneOf("Segment's `integrations`: obey, obey an explicit false, ignore."),
     ]
     # Requests
     in_flight_max: Annotated[int, whole(256, 1, 4096, "requests", "Requests at once.")]
@@ -234,8 +210,8 @@ class Settings:
         str, Rule(host, "0.0.0.0", "a host name or address", "Where metrics and health are served.")  # noqa: S104
     ]
     http_port: Annotated[int, whole(9464, 0, 65_535, "", "Port of metrics and health; 0 takes a free one.")]
-    log_level: Annotated[LogLevel, choice("info", "debug", "warning", "error", text="The least level that is logged.")]
-    log_format: Annotated[LogFormat, choice("text", "json", text="Lines to read, or one JSON object a line.")]
+    log_level: Annotated[LogLevel, OneOf("The least level that is logged.")]
+    log_format: Annotated[LogFormat, OneOf("Lines to read, or one JSON object a line.")]
 
     warnings: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), compare=False)
@@ -244,6 +220,21 @@ class Settings:
         """The setting's variable and where its value came from, for a message: `CUSTOMFIT_X (environment)`."""
         assert setting in RULES, setting
         return self.origins.get(setting, variable(setting))
+
+    def fill(self, kind: type[T]) -> T:
+        """Make a dataclass of this kind, each of its fields from the setting of its name."""
+        assert is_dataclass(kind), kind
+        return kind(**{wanted.name: getattr(self, wanted.name) for wanted in fields(kind)})
+
+    @property
+    def held_events_max(self) -> int:
+        """How many events may wait for their user's identify: half the buffer, so that the others still flow."""
+        return self.buffer_events_max // 2
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long a partition may be worked on without a word from the group."""
+        return self.lease.seconds
 
     @property
     def lease(self) -> Lease:
@@ -263,81 +254,16 @@ class Settings:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.describe().items())})"
 
 
+def _rule(hint: Any) -> Rule:
+    declared: Rule | OneOf = hint.__metadata__[0]
+    return declared.rule(hint.__origin__) if isinstance(declared, OneOf) else declared
+
+
 RULES: Final[Mapping[str, Rule]] = {
-    name: hint.__metadata__[0]
+    name: _rule(hint)
     for name, hint in get_type_hints(Settings, include_extras=True).items()
     if get_origin(hint) is Annotated
 }
-
-
-class SettingsError(Exception):
-    """Settings that can't be used: exit 78 after showing `problems`, one line each."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__(problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(self.problems)
-
-
-class SettingDoc(NamedTuple):
-    """One row of the README's table."""
-
-    variable: str
-    default: str
-    limits: str
-    help: str
-
-
-def load_settings(
-    environ: Mapping[str, str], config_file: Path | None = None, *, api_key_required: bool = True
-) -> Settings:
-    """Settings from the environment, a TOML file and defaults; raises SettingsError with every problem found."""
-    found = gather(environ, config_file, tuple(RULES), tuple(name for name, rule in RULES.items() if rule.in_file))
-    problems, values, origins = found.problems, dict[str, Any](), dict[str, str]()
-    for name, rule in RULES.items():
-        if name in found.failed:
-            continue
-        given = found.given.get(name) or _default(name, rule, values)
-        if given is None:
-            continue  # what it follows from is wrong
-        origins[name] = given.origin
-        try:
-            values[name] = None if given.value is None else rule.parse(given.value)
-        except Wrong as wrong:
-            problems += [f"{given.origin}: {problem}" for problem in wrong.args]
-    if values.get("api_key", True) is None:
-        values["api_key"] = Secret("")
-        if api_key_required:
-            problems.append(
-                f"{variable('api_key')} (not set): the app's server key is needed; "
-                f"set it, or name a file that holds it in {variable('api_key_file')}"
-            )
-    problems += conflicts(values, origins)
-    if problems:
-        raise SettingsError(problems)
-    return Settings(**values, warnings=tuple(warnings(values, origins)), origins=MappingProxyType(origins))
-
-
-def settings_table() -> list[SettingDoc]:
-    """Every environment variable with its default, limits and help."""
-    rows = []
-    for name, rule in RULES.items():
-        default = rule.derived.text if rule.derived else rule.default or ""
-        rows.append(SettingDoc(variable(name), default, rule.limits, rule.help))
-        if rule.in_file:
-            rows.append(SettingDoc(variable(f"{name}_file"), "", "a file", f"A file that holds `{variable(name)}`."))
-    return rows
-
-
-def _default(name: str, rule: Rule, values: Mapping[str, Any]) -> Given | None:
-    if rule.derived is None:
-        return Given(rule.default, f"{variable(name)} (default)")
-    base = rule.derived.base
-    if base not in values:
-        return None
-    return Given(rule.derived.derive(values[base]), f"{variable(name)} (default, from {variable(base)})")
 
 
 def _describe(value: object) -> object:

@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 from urllib.parse import parse_qsl, urlsplit
 
+from consumer.foreign_text import printable
 from consumer.settings.secret import Secret
 
 API_KEY_CHARACTERS_MIN: Final = 8
@@ -87,19 +88,25 @@ def decimal(default: str, low: float, high: float, unit: str, text: str, *, low_
     return Rule(parse, default, limits, text, low=low, high=high, low_excluded=low_excluded)
 
 
-def choice(*options: str, text: str) -> Rule:
-    """One of a few words, in any case; the first is the default."""
-    limits = ", ".join(options)
+class OneOf(NamedTuple):
+    """The help of a setting that is one of a few words: which, its type says."""
 
-    def parse(given: object) -> str:
-        word = plain(given).lower()
-        if word in options:
-            return word
-        # The value isn't repeated: a key pasted into the wrong variable would be shown.
-        near = nearest(word, options, cutoff=0.6)
-        raise Wrong(f"not one of {limits}; " + (f"did you mean {near}?" if near else "use one of these"))
+    help: str
 
-    return Rule(parse, options[0], limits, text)
+    def rule(self, type_: object) -> Rule:
+        """One of the words of this Literal type, in any case; the first is the default."""
+        options: tuple[str, ...] = get_args(type_)
+        limits = ", ".join(options)
+
+        def parse(given: object) -> str:
+            word = plain(given).lower()
+            if word in options:
+                return word
+            # The value isn't repeated: a key pasted into the wrong variable would be shown.
+            near = nearest(word, options, cutoff=0.6)
+            raise Wrong(f"not one of {limits}; " + (f"did you mean {near}?" if near else "use one of these"))
+
+        return Rule(parse, options[0], limits, self.help)
 
 
 def topic_name(given: object) -> str:
@@ -231,7 +238,7 @@ def plain(given: object) -> str:
 
 def shown(text: str, characters_max: int = 60) -> str:
     """Foreign text for a message: quoted, on one line, cut."""
-    return repr(text if len(text) <= characters_max else text[:characters_max] + "…")
+    return f"'{printable(text, characters_max)}'"
 
 
 def shown_path(path: Path) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from consumer.customfit.mapping import Dialect
+from consumer.choices import ApiDialect
 from consumer.customfit.mapping import (
     test_identify as identify_of_a_test_user,  # its own name would be collected as a test
 )
@@ -198,7 +198,7 @@ def test_introduction(golden: Golden) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["destination", "sdk"])
-def test_a_batch_is_its_events_in_order(dialect: Dialect) -> None:
+def test_a_batch_is_its_events_in_order(dialect: ApiDialect) -> None:
     """Several events of a user make one request with the user once and each event as it would stand alone."""
     titles = ["track", "page", "page without name", "screen", "screen without name", "track without properties"]
     events = [event(EVENTS[title].record) for title in titles]
@@ -300,7 +300,7 @@ def test_event_timestamp(times: bytes, event_timestamp: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["destination", "sdk"])
-def test_identify_of_the_test_user(dialect: Dialect) -> None:
+def test_identify_of_the_test_user(dialect: ApiDialect) -> None:
     """What `check --send-test-event` makes up keeps the contract: an identify without properties, its time in UTC."""
     now = datetime(2026, 11, 24, 1, 30, 0, 123_456, tzinfo=timezone(timedelta(hours=2)))
     sent = identify_of_a_test_user("test-user", now, dialect)

@@ -9,7 +9,7 @@ from consumer.avro.known_schemas import Unreadable
 from consumer.avro.reader import avro_reader, single_object_readers
 from consumer.avro.schema_safety import UnusableSchema
 from consumer.avro.wire_format import Encoded, wire_format
-from consumer.customfit.mapping import Dialect
+from consumer.choices import ApiDialect
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.events import Batch, Decoded, Event, Kind, Record, Rejected, Skipped
 from consumer.sequencing.lanes import DeliveryKind
@@ -18,7 +18,7 @@ from tests.segment.given_events import body, record
 SCHEMA: Final = b"schema "
 """An input that begins with this is a line with an Avro schema, and a payload written with it."""
 RULES: Final = (DecodingRules(), DecodingRules(anonymous="forward", integrations="ignore"))
-DIALECTS: Final[tuple[Dialect, ...]] = ("destination", "sdk")
+DIALECTS: Final[tuple[ApiDialect, ...]] = ("destination", "sdk")
 
 _readers = single_object_readers()
 

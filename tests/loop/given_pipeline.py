@@ -7,7 +7,8 @@ from typing import Any
 from consumer.avro.known_schemas import KnownSchemas
 from consumer.ports.edges import Edges
 from consumer.sequencing.gate import Gate
-from consumer.sequencing.sequencer import Sequencer, SequencingRules
+from consumer.sequencing.sequencer import Sequencer
+from tests.sequencing.given_rules import rules
 from tests.settings.given_settings import load
 from tests.simulation.member import SilentReporter, SteppedPipeline
 
@@ -15,7 +16,7 @@ from tests.simulation.member import SilentReporter, SteppedPipeline
 def pipeline_with(*, source: Any = None, destination: Any = None) -> SteppedPipeline:
     """A loop whose time is 0, with this source and this destination."""
     edge: Any = SilentReporter()
-    sequencer = Sequencer(SequencingRules(), Gate(100, lambda _n: 1.0, 10.0), lambda _n: 1.0)
+    sequencer = Sequencer(rules(), Gate(100, lambda _n: 1.0, 10.0), lambda _n: 1.0)
     schemas = KnownSchemas({}, has_registry=False)
     edges = Edges(source or edge, edge, edge, destination or edge, edge, edge)
     return SteppedPipeline(lambda: 0.0, load(), edge, sequencer, edges, edge, schemas)

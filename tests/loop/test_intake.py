@@ -15,8 +15,9 @@ from consumer.segment.decoding import DecodingRules
 from consumer.sequencing.events import Event, HandBack, Headers, Partition, Record, User
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.offsets import OffsetTracker
-from consumer.sequencing.sequencer import Sequencer, SequencingRules
+from consumer.sequencing.sequencer import Sequencer
 from tests.segment.given_events import segment
+from tests.sequencing.given_rules import rules
 
 P0: Final = Partition("segment", 0)
 P1: Final = Partition("segment", 1)
@@ -45,12 +46,12 @@ def unreadable(payload: bytes) -> bytes:
 class Way:
     """The intake between made-up edges: what it asks of them, and what has come through."""
 
-    def __init__(self, value_format: Any = "auto", *, buffer_events_max: int = 1000, **rules: Any) -> None:
+    def __init__(self, value_format: Any = "auto", *, buffer_events_max: int = 1000, **changes: Any) -> None:
         self.asked: list[object] = []
         self.told: list[str] = []
         self.looked_up: list[Mapping[Partition, Mapping[User, bool]]] = []
         self.rejections: list[str] = []
-        self.sequencer = Sequencer(SequencingRules(**rules), Gate(100, lambda _n: 1.0), lambda _n: 1.0)
+        self.sequencer = Sequencer(rules(**changes), Gate(100, lambda _n: 1.0), lambda _n: 1.0)
         edges = cast("Any", self)
         rests = Rests(edges)
         self.intake = Intake(

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.choices import LogLevel
 from consumer.ops.logs import (
     LIBRDKAFKA_LOGGER,
     JsonFormatter,
@@ -24,7 +25,7 @@ from consumer.ops.logs import (
     fields,
     setup_logging,
 )
-from consumer.settings import LogLevel, Secret
+from consumer.settings import Secret
 
 MOMENT = datetime(2026, 11, 24, 3, 42, 29, 123_456, tzinfo=UTC).timestamp()
 
@@ -128,11 +129,11 @@ def test_text_is_one_printable_line(message: str, value: str) -> None:
 
 
 def test_values_are_cut() -> None:
-    """A value ends after 500 characters in both formats, a message after 2000."""
-    assert text("m", value="v" * 501).endswith("=" + "v" * 500 + "…")
+    """A value has at most 500 characters in both formats, a message 2000."""
+    assert text("m", value="v" * 501).endswith("=" + "v" * 499 + "…")
     assert text("m", value="v" * 500).endswith("=" + "v" * 500)
-    assert "v" * 500 + "…" == as_json("m", value="v" * 501)["value"]
-    assert text("m" * 2001).endswith("m" * 2000 + "…")
+    assert "v" * 499 + "…" == as_json("m", value="v" * 501)["value"]
+    assert text("m" * 2001).endswith("m" * 1999 + "…")
 
 
 def test_traceback_in_text() -> None:

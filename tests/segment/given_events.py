@@ -9,7 +9,8 @@ from typing import Any, Final
 import fastavro
 
 from consumer.avro.reader import event_schema, fingerprint
-from consumer.customfit.mapping import Dialect, request_body
+from consumer.choices import ApiDialect
+from consumer.customfit.mapping import request_body
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Batch, Decoded, Event, Kind, Partition, Record, Skipped
@@ -61,7 +62,7 @@ def end(value: bytes | None, rules: DecodingRules | None = None) -> str:
     return f"{'skipped' if isinstance(made, Skipped) else 'dead letter'}: {made.reason.value}"
 
 
-def body(*events: Event, dialect: Dialect = "destination", kind: DeliveryKind | None = None) -> bytes:
+def body(*events: Event, dialect: ApiDialect = "destination", kind: DeliveryKind | None = None) -> bytes:
     """The request with these events of one user: what their type asks for, or an introduction."""
     if kind is None:
         kind = DeliveryKind.IDENTIFY if events[0].kind is Kind.IDENTIFY else DeliveryKind.EVENTS

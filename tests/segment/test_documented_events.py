@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from consumer.customfit.mapping import Dialect
+from consumer.choices import ApiDialect
 from consumer.emulator.contract import read_call
 from consumer.segment.decoding import DecodingRules
 from tests.segment.given_events import body, end, event
@@ -70,7 +70,7 @@ def test_there_are_events_of_every_type() -> None:
 
 
 @pytest.mark.parametrize("dialect", ["destination", "sdk"])
-def test_requests(dialect: Dialect) -> None:
+def test_requests(dialect: ApiDialect) -> None:
     """Each that can be sent becomes a request that keeps the contract and says what the event says."""
     for sample in documented():
         if sample["type"] not in SENT_AS or specified(sample, FORWARD_ALL) != "sent":
@@ -94,7 +94,7 @@ def test_requests(dialect: Dialect) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["destination", "sdk"])
-def test_batches(dialect: Dialect) -> None:
+def test_batches(dialect: ApiDialect) -> None:
     """All tracks, pages and screens of one user make one request that keeps the contract, in order."""
     rules = FORWARD_ALL
     samples = [sample for sample in documented() if sample["type"] in ("track", "page", "screen")]

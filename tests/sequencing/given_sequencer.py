@@ -27,7 +27,8 @@ from consumer.sequencing.events import (
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.offsets import OffsetTracker
-from consumer.sequencing.sequencer import Sequencer, SequencingRules
+from consumer.sequencing.sequencer import Sequencer
+from tests.sequencing.given_rules import rules
 
 P0: Final = Partition("segment", 0)
 U1: Final = User("u1")
@@ -43,11 +44,11 @@ EVENT_BYTES: Final = 100
 class Bench:
     """One sequencer with one partition; a failed request waits 1, 2, 4 ... seconds."""
 
-    def __init__(self, *, in_flight_max: int = 100, **rules: Any) -> None:
+    def __init__(self, *, in_flight_max: int = 100, **changes: Any) -> None:
         def backoff(attempt: int) -> float:
             return 2.0**attempt
 
-        self.sequencer = Sequencer(SequencingRules(**rules), Gate(in_flight_max, backoff), backoff)
+        self.sequencer = Sequencer(rules(**changes), Gate(in_flight_max, backoff), backoff)
         self.assignment: Assignment
         self.unanswered: list[Delivery] = []
         self.burials: list[WriteDeadLetter] = []

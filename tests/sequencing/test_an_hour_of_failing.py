@@ -12,7 +12,8 @@ from consumer.sequencing.events import Delivered, Event, Kind, Record, Skipped, 
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.offsets import CommitPoint, OffsetTracker
-from consumer.sequencing.sequencer import Sequencer, SequencingRules
+from consumer.sequencing.sequencer import Sequencer
+from tests.sequencing.given_rules import rules
 from tests.sequencing.given_sequencer import P0
 
 CLUSTER: Final = "cluster"
@@ -41,7 +42,7 @@ class Process:
         self.sent: list[Event] = []
         self._commits = CommitSchedule(1.0, 10_000)
         self._sequencer = Sequencer(
-            SequencingRules(give_up_seconds=7 * 24 * HOUR_SECONDS), Gate(256, lambda _: 5.0), lambda _: 5.0
+            rules(give_up_seconds=7 * 24 * HOUR_SECONDS), Gate(256, lambda _: 5.0), lambda _: 5.0
         )
         before = commit_metadata.decode(start.metadata, start.offset, CLUSTER).finished_before
         self._assignment: Assignment = self._sequencer.assign(P0, OffsetTracker(start.offset, before, CLUSTER))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -208,10 +209,11 @@ def test_only_plain_numbers(name: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [(name, rule.limits.split(", ")) for name, rule in RULES.items() if rule.parse.__qualname__.startswith("choice")],
+    [(name, get_args(type_)) for name, type_ in get_type_hints(Settings).items() if get_origin(type_) is Literal],
 )
-def test_choices(name: str, options: list[str]) -> None:
-    """Each word of a choice is accepted in any case; another one is refused without being repeated."""
+def test_choices(name: str, options: tuple[str, ...]) -> None:
+    """Each word of its type is accepted in any case, the first is the default; another is refused, not repeated."""
+    assert options[0] == getattr(load(), name)
     for option in options:
         assert option == getattr(load(**{name: option.upper()}), name)
     assert f"{variable(name)} (environment): not one of {', '.join(options)}; use one of these" == problem(

@@ -20,7 +20,8 @@ from consumer.ports.inputs import Fetched, Input, Responded, SchemaFound, Stop, 
 from consumer.sequencing.events import DeadLetterReason
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.lanes import Delivery
-from consumer.sequencing.sequencer import Sequencer, SequencingRules
+from consumer.sequencing.rules import SequencingRules
+from consumer.sequencing.sequencer import Sequencer
 from consumer.settings import KafkaProperties, Settings, load_settings
 from tests.simulation.dead_letters import SimulatedDeadLetters
 from tests.simulation.destination import Destination
@@ -118,7 +119,7 @@ class SimulatedMember:
         )
         self._dead_letters = SimulatedDeadLetters(stage, world.options, world.referee.dead_letters, self.post)
         self._gate = Gate(settings.in_flight_max, self._backoff, settings.lease.request_timeout_seconds)
-        self._sequencer = Sequencer(_rules(settings), self._gate, self._backoff)
+        self._sequencer = Sequencer(settings.fill(SequencingRules), self._gate, self._backoff)
         self._pipeline = SteppedPipeline(
             lambda: stage.now,
             settings,
@@ -328,13 +329,3 @@ def _settings(options: Options, dead_letter_ratio_max: float) -> Settings:
         "kafka_properties": KafkaProperties({"session.timeout.ms": f"{options.session_seconds * 1000:.0f}"}),
     }
     return dataclasses.replace(_default_settings(), **drawn)
-
-
-def _rules(settings: Settings) -> SequencingRules:
-    """As service.py makes them: by name, and half the buffer may be held."""
-    names = {field.name for field in dataclasses.fields(SequencingRules)} - {"held_events_max", "lease_seconds"}
-    return SequencingRules(
-        held_events_max=settings.buffer_events_max // 2,
-        lease_seconds=settings.lease.seconds,
-        **{name: getattr(settings, name) for name in names},
-    )

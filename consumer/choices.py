@@ -1,0 +1,19 @@
+"""The words that a setting may have, once: settings check against them, and what obeys them is typed by them. Pure.
+
+The first of each is the default.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+ApiAuth = Literal["bearer", "query"]
+ApiDialect = Literal["destination", "sdk"]
+HttpEngine = Literal["auto", "httptools", "pyreqwest", "httpx"]
+KafkaStart = Literal["earliest", "latest"]
+Unidentified = Literal["introduce", "dead-letter"]
+Anonymous = Literal["skip", "forward"]
+Integrations = Literal["respect", "explicit", "ignore"]
+ValueFormat = Literal["auto", "json", "avro"]
+LogLevel = Literal["info", "debug", "warning", "error"]
+LogFormat = Literal["text", "json"]

@@ -1,0 +1,17 @@
+"""How the process ends, for whoever starts it: sysexits.h's numbers, where it has one. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXIT_OK: Final = 0
+EXIT_ERROR: Final = 1
+"""Anything that no other code says. 2 is typer's: a command was called wrongly."""
+EXIT_UNAVAILABLE: Final = 69
+"""Something that is needed can't be reached."""
+EXIT_BROKEN_RULE: Final = 70
+"""A rule of our own was broken: a bug."""
+EXIT_UNDRAINED: Final = 75
+"""Stopped with something unfinished, which is sent again after the next start."""
+EXIT_SETTINGS: Final = 78
+"""The settings can't be used."""

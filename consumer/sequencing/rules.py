@@ -1,0 +1,25 @@
+"""The settings that the sequencer depends on, by the names that they have there. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from consumer.choices import Unidentified
+
+
+@dataclass(frozen=True, slots=True)
+class SequencingRules:
+    """`Settings.fill` takes each field from the setting of its name, or the property that follows from settings."""
+
+    batch_events_max: int
+    batch_bytes_max: int
+    buffer_events_max: int
+    buffer_bytes_max: int
+    hold_seconds: float
+    held_events_max: int
+    known_users_max: int
+    unidentified: Unidentified
+    give_up_seconds: float
+    uncommitted_events_max: int
+    dead_letter_ratio_max: float
+    lease_seconds: float
