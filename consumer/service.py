@@ -11,11 +11,8 @@ import random
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
 
 from consumer.avro.known_schemas import KnownSchemas
 from consumer.avro.reader import single_object_readers
@@ -28,11 +25,10 @@ from consumer.kafka.schema_registry import SchemaRegistry
 from consumer.kafka.source import Source
 from consumer.kafka.topics import prepare
 from consumer.loop.pipeline import Pipeline
-from consumer.ops.health import Health, liveness, readiness
 from consumer.ops.metrics import Metrics
+from consumer.ops.pages import routes
 from consumer.ops.reporter import Reporter
-from consumer.ops.server import HttpServer, Page
-from consumer.ops.status import status
+from consumer.ops.server import HttpServer
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
 from consumer.ports.inputs import Stop
@@ -75,7 +71,8 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     peek = Peek(settings, inbox.post)
     edges = Edges(source, states, dead_letters, engine, registry, peek)
     pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, schemas)
-    server = HttpServer(settings.http_host, settings.http_port, _routes(pipeline, source, metrics))
+    pages = routes(lambda: pipeline.snapshot, lambda: source.polled_at, metrics)
+    server = HttpServer(settings.http_host, settings.http_port, pages)
     server.start()
     try:
         stopping = _stop_on_signals(lambda: inbox.post_here(Stop()))
@@ -198,38 +195,3 @@ def _exit_code(pipeline: Pipeline) -> int:
         log.warning("stopped with requests in flight or uncommitted: they are sent again after the next start")
         return EXIT_UNDRAINED
     return EXIT_OK
-
-
-def _routes(pipeline: Pipeline, source: Source, metrics: Metrics) -> dict[str, Callable[[str], Page]]:
-    def metrics_page(accept: str) -> Page:
-        content_type, body = metrics.page(accept)
-        return Page(200, content_type, body)
-
-    def live(_accept: str) -> Page:
-        return _health_page(liveness(pipeline.snapshot, source.polled_at, time.monotonic()))
-
-    def ready(_accept: str) -> Page:
-        return _health_page(readiness(pipeline.snapshot))
-
-    def show(_accept: str) -> Page:
-        return _json(200, status(pipeline.snapshot, time.time(), time.monotonic()))
-
-    def index(_accept: str) -> Page:
-        links = "".join(
-            f'<li><a href="{path}">{path}</a></li>' for path in ("/metrics", "/livez", "/readyz", "/status")
-        )
-        return Page(
-            200,
-            "text/html; charset=utf-8",
-            f"<!doctype html><title>customfit-consumer</title><ul>{links}</ul>".encode(),
-        )
-
-    return {"/metrics": metrics_page, "/livez": live, "/readyz": ready, "/status": show, "/": index}
-
-
-def _health_page(health: Health) -> Page:
-    return _json(200 if health.ok else 503, {"status": health.status, "reasons": health.reasons})
-
-
-def _json(code: int, value: object) -> Page:
-    return Page(code, "application/json", msgspec.json.format(msgspec.json.encode(value)) + b"\n")
