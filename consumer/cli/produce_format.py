@@ -15,7 +15,7 @@ from consumer.avro.schemas import schema_text, single_object_header
 from consumer.kafka.schema_registry import register_schema
 
 if TYPE_CHECKING:
-    from consumer.cli.produce import Format
+    from consumer.cli.formatted import Format
     from consumer.settings import Settings
 
 Encode = Callable[[bytes], bytes | None]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from consumer.cli.exits import fail, quiet_kafka_client
-from consumer.cli.produce import Interrupts
+from consumer.cli.interrupts import Interrupts
 from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 
 if TYPE_CHECKING:

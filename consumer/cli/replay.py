@@ -11,7 +11,7 @@ from consumer.cli.reading import progress, survey_all
 from consumer.exit_codes import EXIT_ERROR
 
 if TYPE_CHECKING:
-    from consumer.cli.produce import Interrupts
+    from consumer.cli.interrupts import Interrupts
     from consumer.dead_letters.selection import DeadLetter, Filters
     from consumer.kafka.reader import TopicReader
     from consumer.settings import Settings

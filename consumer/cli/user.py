@@ -68,7 +68,7 @@ def _look_up(settings: Settings, user: User, *, as_json: bool) -> None:
 
 
 def _forget(settings: Settings, user: User, *, as_json: bool) -> None:
-    from consumer.cli.produce import Sender, target_of
+    from consumer.cli.sender import Sender, target_of
 
     event = {
         "type": "delete",

@@ -19,7 +19,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.dead_letters.selection import DeadLetter, Selection, runs
 from consumer.dead_letters.writer import ABOUT_THE_RECORD
-from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable, letters_config
+from consumer.kafka.client import KafkaUnavailable, letters_config, misconfigured
+from consumer.kafka.patience import patiently
 from consumer.kafka.reader import Bounds, TopicReader
 from consumer.kafka.rights import Right, explained
 from consumer.sequencing.dead_letter_headers import dead_letter_receipt, replay_headers, replay_receipt
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 WRITE_SECONDS_MAX: Final = 60.0
 RETRY_SECONDS: Final = 0.5
+SETTLE_SECONDS_MIN: Final = 1.0
 FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 
 Advance = Callable[[int], None]
@@ -87,8 +89,7 @@ class Replayer:
         try:
             self._producer = Producer(config, logger=logging.getLogger("librdkafka"))
         except KafkaException as error:
-            said = f"{settings.origin('kafka_properties')}: librdkafka refuses it: {error.args[0].str()}"
-            raise KafkaMisconfigured(said) from None
+            raise misconfigured(settings, error) from None
 
     def open(self) -> None:
         """Fence off an earlier one, and end its transaction."""
@@ -126,12 +127,12 @@ class Replayer:
             for letter, record in replays:
                 self._produce(letter, record, refused)
             self._producer.flush(WRITE_SECONDS_MAX)
-            self._patiently(self._producer.commit_transaction, deadline)
+            self._settle(self._producer.commit_transaction, deadline)
         except (KafkaException, SystemError) as problem:
             error = _error_of(problem)
             self._raise_if_over(error)
             try:
-                self._patiently(self._producer.abort_transaction, deadline)
+                self._settle(self._producer.abort_transaction, deadline)
             except KafkaException as worse:
                 self._raise_if_over(worse.args[0])
                 self._unavailable(worse.args[0])
@@ -160,15 +161,13 @@ class Replayer:
             else:
                 return
 
-    def _patiently(self, ask: Callable[[float], None], deadline: float) -> None:
-        """Ask again while the client says that it may: only so the outcome of a commit is known."""
-        while True:
-            try:
-                ask(max(deadline - time.monotonic(), 1.0))
-                return
-            except KafkaException as problem:
-                if not problem.args[0].retriable() or time.monotonic() >= deadline:
-                    raise
+    def _settle(self, ask: Callable[[float], None], deadline: float) -> None:
+        """Commit or abort, again while the client says that it may: only so the outcome is known."""
+        patiently(
+            lambda seconds: ask(max(seconds, SETTLE_SECONDS_MIN)),
+            deadline - time.monotonic(),
+            lambda problem: isinstance(problem, KafkaException) and bool(problem.args[0].retriable()),
+        )
 
     def _raise_if_over(self, error: KafkaError) -> None:
         if error.code() in FENCED:

@@ -222,9 +222,12 @@ def admin_client(settings: Settings, on_error: Callable[[KafkaError], object] | 
     try:
         return AdminClient(config, logger=logging.getLogger("librdkafka"))
     except KafkaException as error:
-        raise KafkaMisconfigured(
-            f"{settings.origin('kafka_properties')}: librdkafka refuses it: {error_text(error)}"
-        ) from None
+        raise misconfigured(settings, error) from None
+
+
+def misconfigured(settings: Settings, error: KafkaException) -> KafkaMisconfigured:
+    """What to raise when librdkafka makes no client of these properties."""
+    return KafkaMisconfigured(f"{settings.origin('kafka_properties')}: librdkafka refuses it: {error_text(error)}")
 
 
 def librdkafka_version() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
@@ -14,11 +13,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from consumer.kafka.client import (
     PASSING_ERRORS,
     REQUEST_SECONDS,
-    KafkaMisconfigured,
     KafkaUnavailable,
     headers_of,
+    misconfigured,
     reader_config,
 )
+from consumer.kafka.patience import patiently
 from consumer.kafka.rights import Right, explained
 from consumer.sequencing.events import Partition, Record
 
@@ -52,8 +52,7 @@ class TopicReader:
             config = {**reader_config(settings), "fetch.wait.max.ms": FETCH_WAIT_MS}
             self._consumer = Consumer(config, logger=logging.getLogger("librdkafka"))
         except KafkaException as error:
-            said = f"{settings.origin('kafka_properties')}: librdkafka refuses it: {error.args[0].str()}"
-            raise KafkaMisconfigured(said) from None
+            raise misconfigured(settings, error) from None
 
     def __enter__(self) -> Self:
         """Give it."""
@@ -65,17 +64,21 @@ class TopicReader:
 
     def partitions(self, topic: str) -> int:
         """How many there are; 0 where there is no such topic, or this user may not see it."""
-        deadline = time.monotonic() + self._settings.startup_timeout_seconds
-        while True:
-            seconds = min(max(deadline - time.monotonic(), 0.1), METADATA_SECONDS)
-            try:
-                known = self._consumer.list_topics(timeout=seconds).topics.get(topic)
-            except KafkaException as error:
-                self._check()
-                if time.monotonic() >= deadline:
-                    self._unavailable("the brokers", error)
-            else:
-                return 0 if known is None or known.error is not None else len(known.partitions)
+
+        def may_go_on(_error: object) -> bool:
+            self._check()
+            return True
+
+        try:
+            topics = patiently(
+                lambda seconds: self._consumer.list_topics(timeout=min(seconds, METADATA_SECONDS)).topics,
+                self._settings.startup_timeout_seconds,
+                may_go_on,
+            )
+        except KafkaException as error:
+            self._unavailable("the brokers", error)
+        known = topics.get(topic)
+        return 0 if known is None or known.error is not None else len(known.partitions)
 
     def bounds(self, topic: str) -> dict[int, Bounds]:
         """Where each partition begins, and where what is committed of it ends."""

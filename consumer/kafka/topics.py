@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from consumer.kafka.client import (
     consumer_config,
     error_text,
 )
+from consumer.kafka.patience import patiently
 from consumer.kafka.rights import Right, explained, group_right, is_denied, missing_on_topic, refusal
 
 if TYPE_CHECKING:
@@ -156,19 +156,21 @@ def _outside_the_group(settings: Settings) -> Iterator[Consumer]:
 
 def _committed(consumer: Consumer, settings: Settings, partitions: int) -> dict[int, int]:
     where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
-    deadline = time.monotonic() + settings.startup_timeout_seconds
-    known = None
-    while known is None:
-        try:
-            known = consumer.committed(where, timeout=max(deadline - time.monotonic(), RETRY_SECONDS))
-        except KafkaException as problem:
-            # While it looks for the coordinator it only times out; that it was denied is a message (librdkafka 2.16).
-            message = consumer.poll(0)
-            if message is not None and (error := message.error()) is not None and is_denied(error):
-                raise KafkaException(error) from None
-            if problem.args[0].code() not in PASSING_ERRORS or time.monotonic() >= deadline:
-                raise
-            time.sleep(RETRY_SECONDS)  # of a new cluster's first group the coordinator may be on its way
+
+    def may_go_on(problem: Exception) -> bool:
+        """Of a new cluster's first group the coordinator may be on its way."""
+        # While it looks for the coordinator it only times out; that it was denied is a message (librdkafka 2.16).
+        message = consumer.poll(0)
+        if message is not None and (error := message.error()) is not None and is_denied(error):
+            raise KafkaException(error) from None
+        return isinstance(problem, KafkaException) and problem.args[0].code() in PASSING_ERRORS
+
+    known = patiently(
+        lambda seconds: consumer.committed(where, timeout=seconds),
+        settings.startup_timeout_seconds,
+        may_go_on,
+        pause_seconds=RETRY_SECONDS,
+    )
     for partition in known:
         if partition.error is not None:
             raise KafkaException(partition.error)

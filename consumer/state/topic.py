@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from consumer.kafka.client import REQUEST_SECONDS, KafkaUnavailable, admin_client, error_text, producer_config
+from consumer.kafka.patience import patiently
 from consumer.kafka.rights import MOCK_CLUSTER
 from consumer.kafka.topics import create_topic, demand, replicas_of
 from consumer.state.growth import grow, growth_problem
@@ -86,17 +87,17 @@ def _topic_id(admin: AdminClient, name: str, cluster_id: str) -> str:
     """What tells the topic from an earlier one of the same name. Raises KafkaUnavailable."""
     if cluster_id.startswith(MOCK_CLUSTER):
         return ""
-    deadline = time.monotonic() + REQUEST_SECONDS
-    while True:
-        try:
-            asked = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_SECONDS)
-            return f" ({asked[name].result(2 * REQUEST_SECONDS).topic_id})"
-        except (KafkaException, FutureTimeoutError) as error:
-            if time.monotonic() >= deadline:
-                raise KafkaUnavailable(
-                    f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) can't be described: {error_text(error)}"
-                ) from None
-        time.sleep(POLL_SECONDS)  # the broker that answers may not have heard of a new topic yet
+
+    def ask(_seconds: float) -> str:
+        asked = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_SECONDS)
+        return f" ({asked[name].result(2 * REQUEST_SECONDS).topic_id})"
+
+    try:  # the broker that answers may not have heard of a new topic yet
+        return patiently(ask, REQUEST_SECONDS, pause_seconds=POLL_SECONDS)
+    except (KafkaException, FutureTimeoutError) as error:
+        raise KafkaUnavailable(
+            f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) can't be described: {error_text(error)}"
+        ) from None
 
 
 def _checked_config(admin: AdminClient, name: str, cluster_id: str) -> float:

@@ -19,8 +19,9 @@ from typer.testing import CliRunner, Result
 
 from consumer.avro.reader import single_object_readers
 from consumer.avro.schemas import schema_text
-from consumer.cli import produce as module
-from consumer.cli.produce import key, lines, produce
+from consumer.cli import lines as module
+from consumer.cli.lines import key, lines
+from consumer.cli.produce import produce
 from consumer.cli.produce_format import encoder
 from consumer.demo.samples import GARBAGE
 from consumer.kafka import client as kafka_client

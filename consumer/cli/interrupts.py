@@ -1,0 +1,59 @@
+"""Ctrl-C and SIGTERM in a command that speaks to Kafka."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+
+class Interrupts:
+    """Ctrl-C and SIGTERM as KeyboardInterrupt, but not out of librdkafka's calls.
+
+    There confluent-kafka 2.16 loses it: the call ends with "returned NULL without setting an exception".
+    """
+
+    def __init__(self) -> None:
+        self._came = False
+        self._put_off = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Take the two signals."""
+        self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Give them back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Only note a signal that comes now."""
+        self._put_off = True
+        try:
+            yield
+        finally:
+            self._put_off = False
+
+    @contextmanager
+    def let_through(self) -> Iterator[None]:
+        """Within `put_off`: raise KeyboardInterrupt at once again, and now if one has come."""
+        self._put_off = False
+        try:
+            self.check()
+            yield
+        finally:
+            self._put_off = True
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if a signal has come."""
+        if self._came:
+            raise KeyboardInterrupt
+
+    def _handle(self, _number: int, _frame: object) -> None:
+        self._came = True
+        if not self._put_off:
+            raise KeyboardInterrupt

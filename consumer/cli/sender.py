@@ -1,0 +1,175 @@
+"""Sending records to a topic, from a command: what was acknowledged, what was not taken, and why."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from consumer.cli.exits import fail
+from consumer.cli.interrupts import Interrupts
+from consumer.cli.lines import LINE_BYTES_MAX, KeyedValue
+from consumer.exit_codes import EXIT_SETTINGS, EXIT_UNAVAILABLE
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, Message
+
+    from consumer.settings import Settings
+
+INTERRUPTED_FLUSH_SECONDS: Final = 5.0
+METADATA_SECONDS: Final = 5.0  # so long Ctrl-C waits while no broker answers
+POLL_EVERY: Final = 256
+REASONS_MAX: Final = 5
+
+
+class TopicToFill(NamedTuple):
+    """Where to, and what the user would change if it is wrong."""
+
+    settings: Settings
+    servers_named: str
+    topic_named: str
+
+
+def target_of(settings: Settings, topic: str | None, bootstrap_servers: str | None) -> TopicToFill:
+    """The settings, with the command's own options over them."""
+    servers_named, topic_named = settings.origin("kafka_bootstrap_servers"), settings.origin("kafka_topic")
+    if topic is not None:
+        settings, topic_named = replace(settings, kafka_topic=topic), "--topic"
+    if bootstrap_servers is not None:
+        settings, servers_named = replace(settings, kafka_bootstrap_servers=bootstrap_servers), "--bootstrap-servers"
+    return TopicToFill(settings, servers_named, topic_named)
+
+
+class Sender:
+    """A producer that counts what was acknowledged by all in-sync replicas, and what was not taken."""
+
+    def __init__(self, target: TopicToFill) -> None:
+        from confluent_kafka import KafkaException, Producer
+
+        from consumer.kafka.client import misconfigured, producer_config
+
+        self.acknowledged = 0
+        self.failed = 0
+        self.last: tuple[int, int] | None = None
+        """Partition and offset of what was acknowledged last."""
+        self.reasons: Counter[str] = Counter()
+        self.interrupts = Interrupts()
+        self._target = target
+        self._last_error = ""
+        config = {
+            **producer_config(target.settings),
+            "queue.buffering.max.kbytes": 2 * LINE_BYTES_MAX // 1024,  # or the longest line would wait for ever
+            "partitioner": "murmur2_random",  # as Java: a user's events meet those of other producers
+            "error_cb": self._note,
+        }
+        try:
+            self._producer = Producer(config, logger=_silent_logger())
+        except KafkaException as error:
+            fail(str(misconfigured(target.settings, error)), EXIT_SETTINGS)
+
+    def check_topic(self) -> None:
+        """Wait for a broker, and look for the topic; exit code 69 without them."""
+        from confluent_kafka import KafkaException
+
+        from consumer.kafka.patience import patiently
+
+        settings, servers_named, topic_named = self._target
+        servers = settings.kafka_bootstrap_servers
+
+        def may_go_on(_error: object) -> bool:
+            self._poll(0.1)  # brings the reason to _note
+            return True
+
+        try:
+            topics = patiently(
+                lambda seconds: self._producer.list_topics(timeout=min(seconds, METADATA_SECONDS)).topics,
+                settings.startup_timeout_seconds,
+                may_go_on,
+            )
+        except KafkaException as error:
+            reason = self._last_error or error.args[0].str()
+            fail(
+                f"no Kafka broker answered at {servers} within {settings.startup_timeout_seconds:g} s "
+                f"(CUSTOMFIT_STARTUP_TIMEOUT_SECONDS): {reason}; is {servers_named} right, and is it running?",
+                EXIT_UNAVAILABLE,
+            )
+        topic = topics.get(settings.kafka_topic)
+        if topic is None or topic.error is not None:
+            fail(
+                f"there is no topic {settings.kafka_topic!r} at {servers}, or this user may not see it; is "
+                f"{topic_named} right? If so, create it, for example with: "
+                f"kafka-topics.sh --bootstrap-server {servers} --create --topic {settings.kafka_topic} --partitions 6",
+                EXIT_UNAVAILABLE,
+            )
+
+    def send(self, records: Iterable[KeyedValue], rate: float, advance: Callable[[int], None]) -> bool:
+        """Send all and wait for all; `advance` is told how many are done. True: the user interrupted it."""
+        started = time.monotonic()
+        try:
+            for number, (record_key, value) in enumerate(records):
+                if rate:
+                    self._wait_until(started + number / rate)
+                self._produce(record_key, value)
+                if rate or number % POLL_EVERY == 0:
+                    self._poll(0)
+                    advance(self.acknowledged + self.failed)
+            while len(self._producer):  # ends: librdkafka gives up a message after message.timeout.ms
+                self._poll(0.1)
+                advance(self.acknowledged + self.failed)
+        except KeyboardInterrupt:
+            with self.interrupts.put_off():
+                self._producer.flush(INTERRUPTED_FLUSH_SECONDS)
+            return True
+        return False
+
+    def _wait_until(self, moment: float) -> None:
+        while (seconds := moment - time.monotonic()) > 0:
+            self._poll(min(seconds, 0.1))
+
+    def _poll(self, seconds: float) -> None:
+        with self.interrupts.put_off():
+            self._producer.poll(seconds)
+        self.interrupts.check()
+
+    def _produce(self, record_key: bytes | None, value: bytes) -> None:
+        from confluent_kafka import KafkaException
+
+        topic = self._target.settings.kafka_topic
+        while True:
+            try:
+                self._producer.produce(topic, value=value, key=record_key, on_delivery=self._delivered)
+                return
+            except BufferError:  # 100,000 messages wait
+                self._poll(0.1)
+            except KafkaException as error:
+                self._count_failed(error.args[0])
+                return
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self.acknowledged += 1
+            self.last = (message.partition() or 0, message.offset() or 0)
+        else:
+            self._count_failed(error)
+
+    def _count_failed(self, error: KafkaError) -> None:
+        self.failed += 1
+        reason = error.str()
+        if reason in self.reasons or len(self.reasons) < REASONS_MAX:
+            self.reasons[reason] += 1
+
+    def _note(self, error: KafkaError) -> None:
+        # "All brokers are down" follows every other reason and says less.
+        if error.name() != "_ALL_BROKERS_DOWN":
+            self._last_error = error.str()
+
+
+def _silent_logger() -> logging.Logger:
+    """What librdkafka logs says the same as our message, many times over."""
+    logger = logging.getLogger("consumer.produce")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
