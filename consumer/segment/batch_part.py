@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from consumer.segment.engage import AUDIENCE, Personas, personas_in
 from consumer.segment.timestamps import is_time
 from consumer.sequencing.events import BatchPart
 
@@ -27,7 +28,6 @@ DESTINATION_NAMES: Final = ("CustomFit.ai", "customfitai")
 """What Segment's catalogue calls this destination in the `integrations` object; names there are case sensitive."""
 CHOICES: Final = (*DESTINATION_NAMES, "All")
 """All of that object that is looked at."""
-AUDIENCE: Final = "audience"
 NO_RAW: Final = msgspec.Raw(b"")
 
 
@@ -41,20 +41,6 @@ class BatchEnvelope(msgspec.Struct):
     receivedAt: Any = None  # noqa: N815
     context: msgspec.Raw = NO_RAW
     integrations: Any = None
-
-
-class Personas(msgspec.Struct):
-    """`context.personas`: there on what Engage (audiences, computed traits, journeys) sends."""
-
-    computation_class: Any = None
-    computation_key: Any = None
-
-
-class _Context(msgspec.Struct):
-    personas: Personas | None = None
-
-
-_context = msgspec.json.Decoder(_Context)
 
 
 class Shared(NamedTuple):
@@ -71,23 +57,12 @@ def shared(batch: BatchEnvelope, omitted_bytes: int = 0) -> Shared:
     """What its events have of it. `omitted_bytes`: what an earlier dead letter has left out of it."""
     found = batch.integrations
     integrations = {name: found[name] for name in CHOICES if name in found} if isinstance(found, dict) else None
-    personas = personas_of(batch.context)
+    personas = personas_in(batch.context)
     deciding = _deciding(batch, personas, integrations)
     if len(deciding) > DECIDING_BYTES_MAX:
         deciding, omitted_bytes = b"", len(deciding)
     part = BatchPart(len(batch.batch), deciding, omitted_bytes)
     return Shared(batch.sentAt, batch.receivedAt, personas, integrations, part)
-
-
-def personas_of(context: msgspec.Raw) -> Personas | None:
-    """Engage's part of a context; None where there is none."""
-    text = bytes(context)
-    if b'"personas"' not in text:
-        return None
-    try:
-        return _context.decode(text).personas
-    except msgspec.ValidationError:
-        return None
 
 
 def _deciding(batch: BatchEnvelope, personas: Personas | None, integrations: dict[str, Any] | None) -> bytes:

@@ -10,24 +10,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import accumulate
-from operator import sub
 from typing import Any, Final
 
 import msgspec
 
 from consumer.choices import Anonymous, Integrations
-from consumer.segment.batch_part import (
-    AUDIENCE,
-    DECIDING_BYTES_MAX,
-    DESTINATION_NAMES,
-    NO_RAW,
-    BatchEnvelope,
-    Personas,
-    Shared,
-    personas_of,
-    shared,
-)
+from consumer.segment.batch_part import DECIDING_BYTES_MAX, DESTINATION_NAMES, NO_RAW, BatchEnvelope, Shared, shared
+from consumer.segment.depth import DEPTH_MAX, brackets, depth
+from consumer.segment.engage import Personas, audience_membership, personas_in
 from consumer.segment.timestamps import segment_timestamp
 from consumer.sequencing.dead_letter_headers import (
     BATCH_OMITTED,
@@ -52,8 +42,6 @@ from consumer.sequencing.events import (
 )
 
 USER_ID_BYTES_MAX: Final = 512
-DEPTH_MAX: Final = 100
-"""Levels of arrays and objects. CustomFit's SDKs allow 10; Python 3.11 has stack for 900, later ones for more."""
 BATCH_ITEMS_MAX: Final = 2500
 """Segment's own limit. It also bounds what one record of 1 MiB may turn into: 500,000 events of two bytes."""
 ITEM_LETTER_BYTES: Final = DECIDING_BYTES_MAX + len(b'{"batch":[],}')
@@ -87,12 +75,7 @@ class _Envelope(msgspec.Struct):
 
 _envelope = msgspec.json.Decoder(_Envelope)
 _batch_envelope = msgspec.json.Decoder(BatchEnvelope)
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ENGAGE_BOOLEANS: Final = {b'"true"': msgspec.Raw(b"true"), b'"false"': msgspec.Raw(b"false")}
 _EMPTY_ARRAY: Final = re.compile(rb"\[\s*\]")
-_ALL_BUT_MARKS: Final = bytes(set(range(256)) - set(b'[]{}"'))
-_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
-_TOO_DEEP: Final = b"[" * (DEPTH_MAX + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +99,7 @@ def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> D
     if len(value) > rules.record_bytes_max + more:
         detail = f"{len(value)} bytes; CUSTOMFIT_RECORD_BYTES_MAX is {rules.record_bytes_max}"
         return Rejected(record, "undecodable", DeadLetterReason.TOO_LARGE, detail)
-    if value.count(b"{") + value.count(b"[") > DEPTH_MAX and _depth(_brackets(value)) > DEPTH_MAX:
+    if value.count(b"{") + value.count(b"[") > DEPTH_MAX and depth(brackets(value)) > DEPTH_MAX:
         detail = f"nested deeper than {DEPTH_MAX} levels"
         return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, detail)
     try:
@@ -135,7 +118,7 @@ def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> D
         return Rejected(record, "undecodable", DeadLetterReason.UNDECODABLE, f"not JSON: {_short(error)}")
     if envelope.type == "batch" and (batch := _batch_of(value)) is not None:
         return _batch(record, batch, rules)
-    return _event(record, envelope, personas_of(envelope.context), rules)
+    return _event(record, envelope, personas_in(envelope.context), rules)
 
 
 def _batch_of(value: bytes | msgspec.Raw) -> BatchEnvelope | None:
@@ -191,7 +174,7 @@ def _item(record: Record, index: int, text: msgspec.Raw, batch: Shared, rules: D
     if batch.integrations is not None:
         own = envelope.integrations
         envelope.integrations = {**batch.integrations, **own} if isinstance(own, dict) else batch.integrations
-    return _event(item, envelope, personas_of(envelope.context) if has_own else batch.personas, rules)
+    return _event(item, envelope, personas_in(envelope.context) if has_own else batch.personas, rules)
 
 
 def _event(record: Record, envelope: _Envelope, personas: Personas | None, rules: DecodingRules) -> Decoded:
@@ -223,7 +206,7 @@ def _event(record: Record, envelope: _Envelope, personas: Personas | None, rules
     if payload is _NOT_AN_OBJECT:
         return _invalid(record, kind, f"`{'traits' if kind is Kind.IDENTIFY else 'properties'}` is not an object")
     if kind is Kind.IDENTIFY and payload is not None and personas is not None:
-        payload = _audience_membership(payload, personas)
+        payload = audience_membership(payload, personas)
     insert_id, timestamp_ms = _identity(record, envelope, rules)
     return Event(
         record,
@@ -246,26 +229,6 @@ def _identity(record: Record, envelope: _Envelope, rules: DecodingRules) -> tupl
         return message_id, record.timestamp_ms
     origin = origin_of(record, rules.replay_topic)
     return message_id or str(origin), origin.timestamp_ms
-
-
-def _brackets(value: bytes) -> bytes:
-    """The brackets that are no text, all made square. 1 MiB takes 2 to 12 ms, the most where it is all quotes."""
-    if b"\\" in value:
-        value = value.replace(b"\\\\", b"").replace(b'\\"', b"")
-    marks = value.translate(_ONE_KIND, _ALL_BUT_MARKS).replace(b'""', b"")  # most texts have no bracket
-    return b"".join(marks.split(b'"')[::2])
-
-
-def _depth(brackets: bytes) -> int:
-    """Levels, exact up to DEPTH_MAX where each bracket has its other; else so many or more. A loop took 75 ms a MiB."""
-    if _TOO_DEEP in brackets:
-        return len(brackets)
-    levels = 0
-    while len(outer := brackets.replace(b"[]", b"")) < 0.9 * len(brackets):  # the innermost, while they are many
-        brackets, levels = outer, levels + 1
-    opened = accumulate(map(len, brackets.replace(b"]", b" ").split()))
-    closed = accumulate(map(len, brackets.replace(b"[", b" ").split()), initial=0)
-    return levels + max(map(sub, opened, closed), default=0)
 
 
 def _invalid(record: Record, kind: Kind, detail: str) -> Rejected:
@@ -322,20 +285,6 @@ def _wanted(integrations: object, *, explicit_only: bool) -> bool:
         if choice is not None:
             return choice is not False
     return explicit_only or integrations.get("All") is not False
-
-
-def _audience_membership(traits: bytes, personas: Personas) -> bytes:
-    """Journeys send membership as the string "true" or "false": make it the boolean that audiences send."""
-    key = personas.computation_key
-    if personas.computation_class != AUDIENCE or not isinstance(key, str):
-        return traits
-    members = _members.decode(traits)
-    value = members.get(key)
-    boolean = _ENGAGE_BOOLEANS.get(bytes(value)) if value is not None else None
-    if boolean is None:
-        return traits
-    members[key] = boolean
-    return msgspec.json.encode(members)
 
 
 def _short(error: Exception) -> str:

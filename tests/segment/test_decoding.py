@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.segment.decoding import DEPTH_MAX, DecodingRules, _brackets, _depth
+from consumer.segment.decoding import DecodingRules
+from consumer.segment.depth import DEPTH_MAX, brackets, depth
 from consumer.sequencing.events import EVENT_TYPES, Kind, Rejected, Skipped, User
 from tests.segment.given_events import RECORD_TIME, decoded, end, event, segment
 
@@ -353,13 +354,13 @@ nestings = st.recursive(
 @given(nestings)
 def test_the_depth_of_what_nests(text: str) -> None:
     """Counted level by level or in runs, it is that of a plain count."""
-    assert plain_depth(text) == _depth(_brackets(text.encode()))
+    assert plain_depth(text) == depth(brackets(text.encode()))
 
 
 @given(st.text("[]", max_size=60))
 def test_the_depth_of_what_does_not_close(text: str) -> None:
     """No less than it is: what is let through must not be deeper than it seems. JSON it is not, whatever the count."""
-    assert plain_depth(text) <= _depth(_brackets(text.encode()))
+    assert plain_depth(text) <= depth(brackets(text.encode()))
 
 
 @given(
@@ -370,7 +371,7 @@ def test_the_depth_of_what_does_not_close(text: str) -> None:
 )
 def test_the_depth_is_that_of_the_value_whatever_its_texts_are_made_of(value: Any) -> None:
     """Brackets, quotes and backslashes in text, in any order, are no levels and hide none."""
-    assert levels_of(value) == _depth(_brackets(json.dumps(value).encode()))
+    assert levels_of(value) == depth(brackets(json.dumps(value).encode()))
 
 
 def levels_of(value: Any) -> int:

@@ -1,0 +1,50 @@
+"""What Segment's Engage sends beside ordinary events: audiences, computed traits, journeys. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+AUDIENCE: Final = "audience"
+
+
+class Personas(msgspec.Struct):
+    """`context.personas`, as far as it matters here."""
+
+    computation_class: Any = None
+    computation_key: Any = None
+
+
+class _Context(msgspec.Struct):
+    personas: Personas | None = None
+
+
+_context = msgspec.json.Decoder(_Context)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENGAGE_BOOLEANS: Final = {b'"true"': msgspec.Raw(b"true"), b'"false"': msgspec.Raw(b"false")}
+
+
+def personas_in(context: msgspec.Raw) -> Personas | None:
+    """`context.personas`: there on what Engage (audiences, computed traits, journeys) sends."""
+    text = bytes(context)
+    if b'"personas"' not in text:
+        return None
+    try:
+        return _context.decode(text).personas
+    except msgspec.ValidationError:
+        return None
+
+
+def audience_membership(traits: bytes, personas: Personas) -> bytes:
+    """Journeys send membership as the string "true" or "false": make it the boolean that audiences send."""
+    key = personas.computation_key
+    if personas.computation_class != AUDIENCE or not isinstance(key, str):
+        return traits
+    members = _members.decode(traits)
+    value = members.get(key)
+    boolean = _ENGAGE_BOOLEANS.get(bytes(value)) if value is not None else None
+    if boolean is None:
+        return traits
+    members[key] = boolean
+    return msgspec.json.encode(members)
