@@ -9,7 +9,7 @@ SECONDS ?= 60
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long check audit simulate fuzz chaos bench rolling kafka lock clean
+.PHONY: help venv demo test test-long check docs audit simulate fuzz chaos bench rolling kafka lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -38,6 +38,9 @@ check: venv ## lint, format, types, what may import what
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+docs: venv ## docs/settings.md, metrics.md and commands.md, made from the code
+	@$(BIN)/python -m tests.docs
 
 audit: venv ## known flaws of what the image is made of (REQUIRE_AUDIT=1: a service must be asked, too)
 	@$(BIN)/python -m tests.audit

@@ -1,14 +1,17 @@
-"""How the process ends, for whoever starts it: sysexits.h's numbers, where it has one. Pure."""
+"""How the process ends, for whoever starts it; the numbers are those of sysexits.h, where it has one. Pure."""
 
 from __future__ import annotations
 
 from typing import Final
 
 EXIT_OK: Final = 0
+"""Done."""
 EXIT_ERROR: Final = 1
-"""Anything that no other code says. 2 is typer's: a command was called wrongly."""
+"""Anything that no other code says."""
+EXIT_USAGE: Final = 2
+"""The command was called wrongly."""
 EXIT_UNAVAILABLE: Final = 69
-"""Something that is needed can't be reached."""
+"""Something that is needed can't be reached: Kafka, a topic, a right."""
 EXIT_BROKEN_RULE: Final = 70
 """A rule of our own was broken: a bug."""
 EXIT_UNDRAINED: Final = 75

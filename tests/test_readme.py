@@ -1,4 +1,4 @@
-"""The README says what the code does: its tables are compared with the settings, the metrics and the commands."""
+"""The README says what the code does. The long tables are made from the code: test_docs.py."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from confluent_kafka import Consumer, Producer
 
 from consumer.cli import COMMANDS
 from consumer.kafka.client import consumer_config, producer_config
-from consumer.ops import metrics_table
 from consumer.sequencing.events import DeadLetterReason
-from consumer.settings import load_settings, settings_table
+from consumer.settings import load_settings
 from tests.real_broker.secured import Authority
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -25,23 +24,6 @@ def rows(section: str) -> list[list[str]]:
     assert table is not None
     lines = [line for line in table[1].splitlines() if line.startswith("|")][2:]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-
-
-def test_the_settings_table_is_the_code_s() -> None:
-    """Each setting with its default, limits and meaning, in the order of the code."""
-    expected = [
-        [f"`{row.variable}`", f"`{row.default}`" if row.default else "", row.limits, row.help]
-        for row in settings_table()
-    ]
-
-    assert expected == rows("settings")
-
-
-def test_the_metrics_table_is_the_code_s() -> None:
-    """Each metric with its kind, labels and meaning, in the order of the code."""
-    expected = [[f"`{row.name}`", row.kind, ", ".join(row.labels), row.help] for row in metrics_table.rows()]
-
-    assert expected == rows("metrics")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -1,0 +1,195 @@
+"""`make docs`: the pages of settings, metrics and commands, from what declares them; test_docs.py finds stale ones."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+import typer
+from typer.models import ArgumentInfo, OptionInfo
+
+from consumer import exit_codes
+from consumer.cli import COMMANDS
+from consumer.ops import metrics_table
+from consumer.ops.metrics_table import COUNTERS, FROM_SNAPSHOT, LabelValues, Now
+from consumer.settings import settings_table
+from tests.ops.given_snapshot import snapshot
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+MADE: Final = "<!-- Made by `make docs` from the code: what is written here by hand is lost. -->\n"
+
+
+def settings_page() -> str:
+    """docs/settings.md."""
+    rows = [
+        (f"`{row.variable}`", f"`{row.default}`" if row.default else "", row.limits, row.help)
+        for row in settings_table()
+    ]
+    return f"""# Settings
+{MADE}
+Environment variables; the same names in lower case without `CUSTOMFIT_` are keys of a TOML file (`--config FILE`; the
+environment wins). An unknown name is an error. Only the API key is required. Where a setting is one of a few words, the
+first is the default.
+
+{_table(("variable", "default", "limits", "meaning"), rows)}"""
+
+
+def metrics_page() -> str:
+    """docs/metrics.md."""
+    rows = [(f"`{row.name}`", row.kind, ", ".join(row.labels), row.help) for row in metrics_table.rows()]
+    values = [(f"`{name}`", ", ".join(labels), text) for name, labels, text in _label_values()]
+    return f"""# Metrics
+{MADE}
+`/metrics` on `CUSTOMFIT_HTTP_PORT`, for Prometheus; the process's own (`process_*`, `python_gc_*`) stand beside them.
+What is read from the state of the loop is read from one snapshot, so it agrees: `consumed = finished + unfinished` at
+every scrape. Every counter starts at 0 for each of its label values; no user id, event name, URL or error text is ever
+a label. A partition's series are there while the partition is this member's.
+
+{_table(("name", "kind", "labels", "meaning"), rows)}
+## Label values
+The lists are closed.
+
+{_table(("name", "labels", "values"), values)}"""
+
+
+def commands_page() -> str:
+    """docs/commands.md."""
+    codes = _table(("code", "meaning"), [(str(code), text) for code, text in _exit_codes()])
+    sections = "".join(f"\n{_command(command)}" for command in _commands())
+    return f"""# Commands
+{MADE}
+`customfit-consumer COMMAND`; `python -m consumer` is the same. Progress bars and colours are on terminals only.
+
+## Exit codes
+{codes}{sections}"""
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "docs/settings.md": settings_page,
+    "docs/metrics.md": metrics_page,
+    "docs/commands.md": commands_page,
+}
+
+
+# --- metrics
+
+
+def _label_values() -> Iterator[tuple[str, LabelValues, str]]:
+    """Of each metric whose label values are known before anything has happened."""
+    of_partitions = {"topic", "partition"}
+    for metric in FROM_SNAPSHOT:
+        if metric.labels and not of_partitions & set(metric.labels):
+            found = [values for values, _ in metric.read(snapshot(), Now(0.0, 0.0))]
+            shown = f"{metric.name}_total" if metric.kind == "counter" else metric.name
+            yield shown, metric.labels, _grouped(found)
+    for counted in COUNTERS:
+        yield f"{counted.name}_total", counted.labels, _grouped(counted.values)
+
+
+def _grouped(found: Iterable[LabelValues]) -> str:
+    """One label: its values. Two: for each value of the first those of the second."""
+    groups: dict[str, list[str]] = {}
+    for first, *others in found:
+        groups.setdefault(first, []).extend(others)
+    return "; ".join(f"{first}: {', '.join(others)}" for first, others in groups.items() if others) or ", ".join(groups)
+
+
+# --- commands
+
+
+class _Command(NamedTuple):
+    """A command and the function behind it."""
+
+    name: str
+    function: Callable[..., object]
+
+
+def _commands() -> Iterator[_Command]:
+    for name in COMMANDS:
+        command = getattr(import_module(f"consumer.cli.{name}"), name)
+        if not isinstance(command, typer.Typer):
+            yield _Command(name, command)
+            continue
+        for registered in command.registered_commands:
+            assert registered.callback is not None
+            yield _Command(f"{name} {registered.name or registered.callback.__name__}", registered.callback)
+
+
+def _command(command: _Command) -> str:
+    hints = get_type_hints(command.function, include_extras=True)
+    arguments, options = [], []
+    for parameter in inspect.signature(command.function).parameters.values():
+        type_, info = get_args(hints[parameter.name])
+        row = (_default(parameter.default), info.help or "")
+        if isinstance(info, ArgumentInfo):
+            arguments.append((f"`{info.metavar or parameter.name.upper()}`", *row))
+        else:
+            options.append((_option(parameter.name, type_, info), *row))
+    usage = " ".join([command.name, *(name.strip("`") for name, *_ in arguments)])
+    table = _table(("option", "default", "meaning"), [*arguments, *options]) if arguments or options else ""
+    return f"## `{usage}`\n{inspect.getdoc(command.function)}\n\n{table}"
+
+
+def _option(name: str, type_: Any, info: OptionInfo) -> str:
+    """`--rate NUMBER`: its name, and what is to be given."""
+    # In an Annotated, typer takes the first name for a default and sorts that out later.
+    names = [given for given in (info.default, *(info.param_decls or ())) if isinstance(given, str)]
+    shown = ", ".join(names or [f"--{name.replace('_', '-')}"])
+    kind = type_ if get_origin(type_) is Literal else next(iter(get_args(type_)), type_)
+    if kind is bool:
+        return f"`{shown}`"
+    if get_origin(kind) is Literal:
+        return f"`{shown}` {', '.join(get_args(kind))}"
+    given = info.metavar or {int: "N", float: "NUMBER", Path: "FILE"}.get(kind, "TEXT")
+    return f"`{shown} {given}`{_range(info)}"
+
+
+def _range(info: OptionInfo) -> str:
+    match info.min, info.max:
+        case None, None:
+            return ""
+        case low, None:
+            return f" at least {low:g}"
+        case None, high:
+            return f" at most {high:g}"
+        case low, high:
+            return f" {low:g} to {high:.15g}"
+
+
+def _default(default: object) -> str:
+    return "" if default is None or default is False or default is inspect.Parameter.empty else f"`{default}`"
+
+
+def _exit_codes() -> Iterator[tuple[int, str]]:
+    """Each code with the sentence below it."""
+    body = ast.parse(inspect.getsource(exit_codes)).body
+    for assigned, below in pairwise(body):
+        if isinstance(assigned, ast.AnnAssign) and isinstance(assigned.value, ast.Constant):
+            assert isinstance(below, ast.Expr), f"a code without a sentence: {ast.unparse(assigned)}"
+            assert isinstance(below.value, ast.Constant)
+            yield int(str(assigned.value.value)), " ".join(str(below.value.value).split())
+
+
+# --- Markdown
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = [head, ["---"] * len(head), *escaped]
+    return "".join(f"| {' | '.join(line)} |\n".replace("|  |", "| |") for line in lines)
+
+
+def main() -> None:
+    """Write them all."""
+    for name, page in PAGES.items():
+        (ROOT / name).write_text(page(), encoding="utf-8")
+        print(name)
+
+
+if __name__ == "__main__":
+    main()
