@@ -73,7 +73,7 @@ def test_a_source_partition_without_a_leader_waits_alone(cluster: PlacedCluster,
             20,
         )
         wait_until(lambda: says_that_one_waits(one, scene), lambda: f"that partition says so; {one.readiness()}")
-        with scene.member("two") as two:
+        with scene.member("two").wait_ready() as two:
             wait_until(
                 lambda: partitions_of(one) and partitions_of(two) and len(partitions_of(one) + partitions_of(two)) == 3,
                 lambda: f"a share for each: {partitions_of(one)}, {partitions_of(two)}",
