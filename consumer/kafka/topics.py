@@ -8,12 +8,11 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicMetadata
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicMetadata
 
 from consumer.kafka.client import (
     PASSING_ERRORS,
-    REQUEST_SECONDS,
     KafkaUnavailable,
     MissingRight,
     admin_client,
@@ -70,7 +69,7 @@ def prepare(settings: Settings) -> Prepared:
     _create_dead_letter_topic(admin, settings, topics)
     demand(admin, settings, "dead_letter_topic", "Write")
     if settings.kafka_start == "latest":
-        _start_new_group_at_end(settings, partitions)
+        _start_new_group_at_end(admin, settings, partitions)
     try:
         create_replay_topic(settings, topics)
         demand(admin, settings, "replay_topic", "Read")
@@ -258,7 +257,8 @@ def _create_topic(
         return False
     source = ConfigResource(ResourceType.TOPIC, settings.kafka_topic)
     try:
-        entries = _wait(admin.describe_configs([source])[source])
+        seconds = settings.startup_timeout_seconds
+        entries: Any = admin.describe_configs([source], request_timeout=seconds)[source].result(seconds + 1)
         record_bytes_max = int(entries["max.message.bytes"].value)
     except (KafkaException, FutureTimeoutError, KeyError, ValueError):
         record_bytes_max = 1_048_588  # Kafka's default
@@ -282,7 +282,9 @@ def create_topic(
     Raises TopicNotCreated.
     """
     try:
-        _wait(admin.create_topics([topic])[topic.topic])
+        seconds = settings.startup_timeout_seconds
+        created = admin.create_topics([topic], request_timeout=seconds, operation_timeout=seconds)
+        created[topic.topic].result(seconds + 1)
     except (KafkaException, FutureTimeoutError) as error:
         if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return False
@@ -299,7 +301,7 @@ def _not_created(settings: Settings, what: str, topic: str, *operations: str) ->
     return f"{what} does not exist, or is hidden from this user: {refusal(settings, *rights)}"
 
 
-def _start_new_group_at_end(settings: Settings, partitions: int) -> None:
+def _start_new_group_at_end(admin: AdminClient, settings: Settings, partitions: int) -> None:
     """CUSTOMFIT_KAFKA_START=latest: commit the end of every partition, once, for a group that has no commit at all.
 
     Committed before anybody joins, so that a crash before the first event does not skip what came in between, and
@@ -309,12 +311,7 @@ def _start_new_group_at_end(settings: Settings, partitions: int) -> None:
         with _outside_the_group(settings) as consumer:
             if _committed(consumer, settings, partitions):
                 return
-            at_end = []
-            for number in range(partitions):
-                where = TopicPartition(settings.kafka_topic, number)
-                _, end = consumer.get_watermark_offsets(where, timeout=REQUEST_SECONDS)
-                at_end.append(TopicPartition(settings.kafka_topic, number, end))
-            consumer.commit(offsets=at_end, asynchronous=False)
+            consumer.commit(offsets=_ends(admin, settings, partitions), asynchronous=False)
     except KafkaException as error:
         if error.args[0].code() in (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP):
             return  # another member is there already and did this
@@ -325,5 +322,27 @@ def _start_new_group_at_end(settings: Settings, partitions: int) -> None:
     log.info("group %s is new: it starts at the end of %s", settings.kafka_group_id, settings.kafka_topic)
 
 
-def _wait(future: Any) -> Any:
-    return future.result(REQUEST_SECONDS)
+def _ends(admin: AdminClient, settings: Settings, partitions: int) -> list[TopicPartition]:
+    """Where all the logs end, asked for at once; a partition that was made a moment ago may have no leader yet."""
+    where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
+
+    def ask(seconds: float) -> list[TopicPartition]:
+        asked = admin.list_offsets(
+            {partition: OffsetSpec.latest() for partition in where},
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=seconds,
+        )
+        deadline = time.monotonic() + seconds + 1  # our own: an answer may never come (2.16.1)
+        return [
+            TopicPartition(at.topic, at.partition, asked[at].result(max(deadline - time.monotonic(), 0)).offset)
+            for at in where
+        ]
+
+    try:
+        return patiently(ask, settings.startup_timeout_seconds, _may_pass, pause_seconds=RETRY_SECONDS)
+    except FutureTimeoutError:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
+
+
+def _may_pass(error: KafkaException | FutureTimeoutError) -> bool:
+    return isinstance(error, FutureTimeoutError) or error.args[0].code() in PASSING_ERRORS
