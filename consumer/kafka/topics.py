@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicMetadata
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicMetadata
 
 from consumer.kafka.client import (
-    PASSING_ERRORS,
     KafkaUnavailable,
     MissingRight,
     admin_client,
-    consumer_config,
     error_text,
 )
-from consumer.kafka.patience import patiently
+from consumer.kafka.group_start import committed_offsets, outside_the_group, start_new_group_at_end
 from consumer.kafka.rights import Right, explained, group_right, is_denied, missing_on_topic, refusal
 
 if TYPE_CHECKING:
@@ -69,7 +66,7 @@ def prepare(settings: Settings) -> Prepared:
     _create_dead_letter_topic(admin, settings, topics)
     demand(admin, settings, "dead_letter_topic", "Write")
     if settings.kafka_start == "latest":
-        _start_new_group_at_end(admin, settings, partitions)
+        start_new_group_at_end(admin, settings, partitions)
     try:
         create_replay_topic(settings, topics)
         demand(admin, settings, "replay_topic", "Read")
@@ -131,49 +128,12 @@ def inspect(settings: Settings) -> Inspection:
         if getattr(settings, setting) in seen:  # else `run` creates it
             demand(admin, settings, setting, *operations)
     try:
-        with _outside_the_group(settings) as consumer:
-            known = _committed(consumer, settings, partitions)
+        with outside_the_group(settings) as consumer:
+            known = committed_offsets(consumer, settings, partitions)
     except KafkaException as error:
         said = explained(settings, error.args[0], group_right(settings))
         raise KafkaUnavailable(f"group {settings.kafka_group_id!r} (CUSTOMFIT_KAFKA_GROUP_ID): {said}") from None
     return Inspection(partitions, len(dead_letters.partitions) if dead_letters else 0, known)
-
-
-@contextmanager
-def _outside_the_group(settings: Settings) -> Iterator[Consumer]:
-    """A consumer that knows the group and never joins it.
-
-    Not AdminClient.list_consumer_group_offsets: with librdkafka 2.16 that ends the process (SIGSEGV) while the group's
-    coordinator is moving or not there yet.
-    """
-    consumer = Consumer(consumer_config(settings), logger=logging.getLogger("librdkafka"))
-    try:
-        yield consumer
-    finally:
-        consumer.close()
-
-
-def _committed(consumer: Consumer, settings: Settings, partitions: int) -> dict[int, int]:
-    where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
-
-    def may_go_on(problem: Exception) -> bool:
-        """Of a new cluster's first group the coordinator may be on its way."""
-        # While it looks for the coordinator it only times out; that it was denied is a message (librdkafka 2.16).
-        message = consumer.poll(0)
-        if message is not None and (error := message.error()) is not None and is_denied(error):
-            raise KafkaException(error) from None
-        return isinstance(problem, KafkaException) and problem.args[0].code() in PASSING_ERRORS
-
-    known = patiently(
-        lambda seconds: consumer.committed(where, timeout=seconds),
-        settings.startup_timeout_seconds,
-        may_go_on,
-        pause_seconds=RETRY_SECONDS,
-    )
-    for partition in known:
-        if partition.error is not None:
-            raise KafkaException(partition.error)
-    return {partition.partition: partition.offset for partition in known if partition.offset >= 0}
 
 
 def _partition_count(admin: AdminClient, settings: Settings, topics: Topics) -> int:
@@ -299,50 +259,3 @@ def _not_created(settings: Settings, what: str, topic: str, *operations: str) ->
     """The cluster lets us neither see nor make it, and does not say which of the two it is about."""
     rights = [Right(operation, "topic", topic) for operation in operations]
     return f"{what} does not exist, or is hidden from this user: {refusal(settings, *rights)}"
-
-
-def _start_new_group_at_end(admin: AdminClient, settings: Settings, partitions: int) -> None:
-    """CUSTOMFIT_KAFKA_START=latest: commit the end of every partition, once, for a group that has no commit at all.
-
-    Committed before anybody joins, so that a crash before the first event does not skip what came in between, and
-    partitions added later are read from their beginning.
-    """
-    try:
-        with _outside_the_group(settings) as consumer:
-            if _committed(consumer, settings, partitions):
-                return
-            consumer.commit(offsets=_ends(admin, settings, partitions), asynchronous=False)
-    except KafkaException as error:
-        if error.args[0].code() in (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP):
-            return  # another member is there already and did this
-        group_id = settings.kafka_group_id
-        said = explained(settings, error.args[0], group_right(settings))
-        message = f"could not set the start of group {group_id!r} (CUSTOMFIT_KAFKA_START=latest): {said}"
-        raise KafkaUnavailable(message) from None
-    log.info("group %s is new: it starts at the end of %s", settings.kafka_group_id, settings.kafka_topic)
-
-
-def _ends(admin: AdminClient, settings: Settings, partitions: int) -> list[TopicPartition]:
-    """Where all the logs end, asked for at once; a partition that was made a moment ago may have no leader yet."""
-    where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
-
-    def ask(seconds: float) -> list[TopicPartition]:
-        asked = admin.list_offsets(
-            {partition: OffsetSpec.latest() for partition in where},
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=seconds,
-        )
-        deadline = time.monotonic() + seconds + 1  # our own: an answer may never come (2.16.1)
-        return [
-            TopicPartition(at.topic, at.partition, asked[at].result(max(deadline - time.monotonic(), 0)).offset)
-            for at in where
-        ]
-
-    try:
-        return patiently(ask, settings.startup_timeout_seconds, _may_pass, pause_seconds=RETRY_SECONDS)
-    except FutureTimeoutError:
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
-
-
-def _may_pass(error: KafkaException | FutureTimeoutError) -> bool:
-    return isinstance(error, FutureTimeoutError) or error.args[0].code() in PASSING_ERRORS

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.kafka.client import is_in_group
-from consumer.kafka.topics import _committed
+from consumer.kafka.group_start import committed_offsets
 from tests.settings.given_settings import load
 
 KEY = {"CUSTOMFIT_API_KEY": "a-key-for-starting"}
@@ -126,7 +126,7 @@ def test_a_coordinator_that_is_on_its_way_is_waited_for() -> None:
     """The first group of a new cluster is told that it asks the wrong broker; that is no reason not to start."""
     moving = cast("Consumer", MovingCoordinator(2))
 
-    assert {0: 7, 1: 7} == _committed(moving, load(), 2)
+    assert {0: 7, 1: 7} == committed_offsets(moving, load(), 2)
 
 
 @pytest.mark.parametrize("code", [KafkaError.NOT_COORDINATOR, KafkaError.GROUP_AUTHORIZATION_FAILED])
@@ -135,7 +135,7 @@ def test_a_coordinator_is_not_waited_for_without_end(code: int) -> None:
     moving = cast("Consumer", MovingCoordinator(10**6, code))
 
     with pytest.raises(KafkaException):
-        _committed(moving, load(startup_timeout_seconds="1"), 2)
+        committed_offsets(moving, load(startup_timeout_seconds="1"), 2)
 
 
 @pytest.mark.parametrize(

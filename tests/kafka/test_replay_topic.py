@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.kafka import topics as kafka_topics
 from consumer.kafka.client import KafkaUnavailable
 from consumer.kafka.reader import Bounds, TopicReader
 from consumer.kafka.topics import TopicNotCreated, create_replay_topic, prepare
@@ -20,15 +19,15 @@ TOPIC = "events"
 
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Settings]:
+def settings() -> Callable[[], Settings]:
     """Those for a mock cluster with source and dead-letter topic, which can't create topics on request."""
-    monkeypatch.setattr(kafka_topics, "REQUEST_SECONDS", 2.0)  # so long it says nothing to what it does not know
     cluster = mock_cluster()
     for topic in (TOPIC, f"{TOPIC}.customfit-dlq"):
         cluster.keeper.list_topics(topic, timeout=10)  # asking for it makes it
 
     def make() -> Settings:
-        return load(kafka_bootstrap_servers=cluster.servers, kafka_topic=TOPIC)
+        # So long the cluster says nothing to what it does not know.
+        return load(kafka_bootstrap_servers=cluster.servers, kafka_topic=TOPIC, startup_timeout_seconds="2")
 
     return make
 
