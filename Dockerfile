@@ -1,11 +1,11 @@
 FROM python:3.12-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-COPY requirements-build.lock requirements-image.lock ./
+COPY locks/build.lock locks/image.lock locks/
 # Every byte that is installed is named by its hash, the build tool's too. The environment gets no pip of its own.
-RUN pip install --require-hashes -r requirements-build.lock \
+RUN pip install --require-hashes -r locks/build.lock \
  && python -m venv --without-pip /opt/customfit \
- && pip --python /opt/customfit/bin/python install --require-hashes -r requirements-image.lock
+ && pip --python /opt/customfit/bin/python install --require-hashes -r locks/image.lock
 COPY . .
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && pip --python /opt/customfit/bin/python install --no-deps /dist/*.whl

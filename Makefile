@@ -14,13 +14,13 @@ BIN := .venv/bin
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
-venv: .venv/.installed ## .venv with everything in requirements.lock, and this project
+venv: .venv/.installed ## .venv with everything in locks/dev.lock, and this project
 
-.venv/.installed: requirements.lock pyproject.toml
+.venv/.installed: locks/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	@echo "Installing into .venv"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r locks/dev.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -49,7 +49,7 @@ simulate: venv ## one simulated world, e.g. make simulate SEED=7, or many: make 
 	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds 0-$$(($(SEEDS) - 1)) --jobs $(JOBS) --all-kinds,--seed $(SEED))
 
 fuzz: venv ## bytes that reach new code, against the decoding: make fuzz SECONDS=600
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r locks/fuzz.lock
 	@$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
 
 chaos: venv kafka ## everything fails on a real broker, as the seed says: make chaos SEED=7 MINUTES=2
@@ -65,12 +65,12 @@ kafka: venv ## fetch a real Kafka broker and a schema registry for the tests int
 	@$(BIN)/python -m tests.real_broker.broker
 	@$(BIN)/python -m tests.real_broker.registry
 
-lock: ## renew the lock files (needs uv)
-	$(COMPILE) --group build -o requirements-build.lock
-	$(COMPILE) --group audit -o requirements-audit.lock
-	$(COMPILE) --group fuzz -o requirements-fuzz.lock
-	$(COMPILE) pyproject.toml --extra fast -o requirements-image.lock
-	$(COMPILE) pyproject.toml --extra fast --group dev -o requirements.lock
+lock: ## renew what locks/ holds (needs uv)
+	$(COMPILE) --group build -o locks/build.lock
+	$(COMPILE) --group audit -o locks/audit.lock
+	$(COMPILE) --group fuzz -o locks/fuzz.lock
+	$(COMPILE) pyproject.toml -o locks/image.lock
+	$(COMPILE) pyproject.toml --group dev -o locks/dev.lock
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 clean: ## remove all that make made

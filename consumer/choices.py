@@ -9,7 +9,7 @@ from typing import Literal
 
 ApiAuth = Literal["bearer", "query"]
 ApiDialect = Literal["destination", "sdk"]
-HttpEngine = Literal["auto", "httptools", "pyreqwest", "httpx"]
+HttpEngine = Literal["httptools", "httpx"]
 KafkaStart = Literal["earliest", "latest"]
 Unidentified = Literal["introduce", "dead-letter"]
 Anonymous = Literal["skip", "forward"]

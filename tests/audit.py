@@ -20,8 +20,8 @@ from typing import Any, Final, NamedTuple
 from packaging.specifiers import SpecifierSet
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-AUDITED: Final = "requirements-image.lock"
-TOOL: Final = "requirements-audit.lock"
+AUDITED: Final = "locks/image.lock"
+TOOL: Final = "locks/audit.lock"
 FOLDER: Final = ROOT / ".audit"
 KEPT: Final = ROOT / "tests" / "advisories.toml"
 SERVICES: Final = {"its own service": [], "OSV": ["--vulnerability-service=osv"]}
@@ -88,7 +88,7 @@ def flaws_among(packages: Mapping[str, str], advisories: list[dict[str, Any]]) -
 
 def install() -> None:
     """The tool in an environment of its own, by its lock file. Raises NoAdvisories."""
-    copy = FOLDER / TOOL
+    copy = FOLDER / Path(TOOL).name
     wanted = (ROOT / TOOL).read_bytes()
     if copy.exists() and copy.read_bytes() == wanted:
         return

@@ -236,15 +236,22 @@ FAULTS: Final = (
     ),
     # destination.py and its engines
     EdgeFault(
-        "a redirect is followed",
-        "consumer/customfit/engine_pyreqwest.py",
-        ".follow_redirects(False)",
-        ".follow_redirects(True)",
-        "tests/customfit/engines/test_http_answers.py::test_every_status_is_an_answer",
+        "a proxy that refuses is taken for a tunnel",
+        "consumer/customfit/tunnel.py",
+        'elif match[1].startswith(b"2"):',
+        "elif True:",
+        "tests/customfit/engines/test_proxies.py::test_a_refused_tunnel_says_what_the_proxy_answered",
+    ),
+    EdgeFault(
+        "the name behind the proxy is not verified",
+        "consumer/customfit/tunnel.py",
+        "server_hostname=peer.host)",
+        'server_hostname="127.0.0.1")',
+        "tests/customfit/engines/test_proxies.py::test_the_name_behind_the_proxy_is_verified",
     ),
     EdgeFault(
         "a second answer to one request is taken",
-        "consumer/customfit/engine_httptools.py",
+        "consumer/customfit/connection.py",
         "            self._is_kept = False\n            raise _SecondAnswer",
         "            pass",
         "tests/customfit/engines/test_httptools.py::test_an_answer_that_nobody_asked_for_ends_the_connection[answer_twice]",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from consumer.cli.exits import fail, leave, settings_or_exit
+from consumer.cli.exits import fail, settings_or_exit
 from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def check(
             print(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
     failed = [finding for finding in findings if not finding.ok]
     if failed:
-        leave(EXIT_UNAVAILABLE if failed[0].what.startswith(("Kafka", "schema")) else EXIT_ERROR)
-    leave(0)
+        raise typer.Exit(EXIT_UNAVAILABLE if failed[0].what.startswith(("Kafka", "schema")) else EXIT_ERROR)
 
 
 def _kafka_findings(settings: Settings) -> list[Finding]:
@@ -108,7 +107,7 @@ async def _destination_findings(settings: Settings) -> list[Finding]:
     from dataclasses import replace
 
     from consumer.customfit.answers import Answered
-    from consumer.customfit.target import EngineUnavailable
+    from consumer.customfit.engine import EngineUnavailable
     from consumer.sequencing.events import Delivered
 
     try:
@@ -135,7 +134,7 @@ async def _try(settings: Settings) -> tuple[Answer, object]:
 
     from consumer.customfit.answers import judge
     from consumer.customfit.mapping import test_identify
-    from consumer.customfit.target import open_engine
+    from consumer.customfit.opening import open_engine
 
     engine = open_engine(settings)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,18 +18,6 @@ def fail(message: str, code: int) -> NoReturn:
     """Say why and end."""
     print(f"customfit-consumer: {message}", file=sys.stderr)
     raise typer.Exit(code)
-
-
-def leave(code: int) -> NoReturn:
-    """End the process without taking Python apart.
-
-    pyreqwest 0.15 keeps a thread that ends the process with SIGABRT when it meets the interpreter being finalized (seen
-    in 3 of 16 runs of `check`); everything of ours is closed by now.
-    """
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def quiet_kafka_client() -> None:

@@ -1,4 +1,4 @@
-"""The engine that is always there: httpx 0.28.
+"""The plain engine: httpx 0.28, an order of magnitude slower than the other.
 
 One httpx pool for all requests takes time quadratic in their number, and a cancelled request leaves a dead slot in it.
 So each connection is a transport of its own, which is thrown away after anything but a complete exchange. Transports
@@ -22,10 +22,11 @@ from typing import Any, Final, Protocol
 import httpx
 
 from consumer.customfit.answers import Answer
-from consumer.customfit.target import ANSWER_BYTES_MAX, IDLE_SECONDS_MAX, EngineUnavailable, Target
+from consumer.customfit.engine import ANSWER_BYTES_MAX, CLOSED, IDLE_SECONDS_MAX, EngineUnavailable
+from consumer.customfit.target import Target
+from consumer.customfit.tls import tls_context
 
 CAUSES_MAX: Final = 5
-CLOSED: Final = "the client is closed"
 LIMITS: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS_MAX)
 SOCKET_OPTIONS: Final = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]  # asyncio sets TCP_NODELAY by itself
 
@@ -40,7 +41,8 @@ class HttpxEngine:
             logging.getLogger(logger).setLevel(logging.WARNING)
         _settle_sniffio()
         self._target = target
-        self._tls = tls_context(target)  # one for all: loading the certificates takes tens of ms
+        # One for all: loading the certificates takes tens of ms.
+        self._tls = tls_context(target.ca_certificates) if target.needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
             self._url = httpx.URL(target.url)
             self._proxy = _proxy(target.proxy, self._tls) if target.proxy else None
@@ -167,20 +169,6 @@ def _settle_sniffio() -> None:
     """
     if importlib.util.find_spec("sniffio") is None:
         sys.modules["sniffio"] = None  # type: ignore[assignment]  # the documented way, unknown to the stubs
-
-
-def tls_context(target: Target) -> ssl.SSLContext:
-    """What the destination's certificate must come from. Raises EngineUnavailable."""
-    if not any(url.startswith("https:") for url in (target.url, target.proxy or "")):
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # is not used, and trusts nobody
-    try:
-        context = httpx.create_ssl_context()
-    except OSError as error:  # ssl.SSLError is one
-        raise EngineUnavailable(f"SSL_CERT_FILE or SSL_CERT_DIR: cannot load certificates: {error}") from error
-    context.load_default_certs()  # the machine's own, in addition to the list that comes with httpx
-    if target.ca_certificates:
-        context.load_verify_locations(cadata=b"".join(target.ca_certificates))
-    return context
 
 
 def _proxy(url: str, tls: ssl.SSLContext) -> httpx.Proxy:

@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Final
 
 from consumer.customfit.answers import Answer
-from consumer.customfit.target import Engine, EngineUnavailable, open_engine
+from consumer.customfit.engine import Engine, EngineUnavailable
+from consumer.customfit.opening import open_engine
 from consumer.settings import Settings, SettingsError
 
 LOOK_SECONDS: Final = 3.0

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NamedTuple, get_args
 from urllib.parse import parse_qsl, urlsplit
 
+from consumer.choices import HttpEngine
 from consumer.foreign_text import printable
 from consumer.settings.secret import Secret
 
@@ -107,6 +108,24 @@ class OneOf(NamedTuple):
             raise Wrong(f"not one of {limits}; " + (f"did you mean {near}?" if near else "use one of these"))
 
         return Rule(parse, options[0], limits, self.help)
+
+
+def engine_choice(text: str) -> Rule:
+    """The HTTP engine. `auto` chose among several once; there is one to choose now."""
+    rule = OneOf(text).rule(HttpEngine)
+
+    def parse(given: object) -> object:
+        match plain(given).lower():
+            case "auto":
+                return "httptools"
+            case "pyreqwest":
+                raise Wrong(
+                    "the engine pyreqwest is gone: httptools goes through proxies too, for a quarter of the CPU time;"
+                    " remove the setting"
+                )
+        return rule.parse(given)
+
+    return replace(rule, parse=parse)
 
 
 def topic_name(given: object) -> str:

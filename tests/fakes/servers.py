@@ -168,6 +168,24 @@ def endless(head: bytes, piece: bytes) -> Behaviour:
     return behave
 
 
+async def tunnelling(connection: Connection) -> None:
+    """Be a proxy: connect to where CONNECT says, and pass on what comes from either side."""
+    request = await connection.request()
+    host, port = request.line.split()[1].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    await connection.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        finally:
+            sink.close()
+
+    await asyncio.gather(pump(connection.reader, writer), pump(reader, connection.writer))
+
+
 def closed_port() -> int:
     """A port on 127.0.0.1 on which nothing listens."""
     with socket.socket() as listener:

@@ -346,5 +346,5 @@ def test_health_loads_nothing_heavy() -> None:
     code = "import sys, consumer.cli.health; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
 
-    heavy = {"confluent_kafka", "fastavro", "httpx", "prometheus_client", "pyreqwest", "asyncio"}
+    heavy = {"confluent_kafka", "fastavro", "httpx", "prometheus_client", "httptools", "asyncio"}
     assert heavy & set(done.stdout.split()) == set()

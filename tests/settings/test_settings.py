@@ -42,7 +42,7 @@ def test_defaults() -> None:
         "api_dialect": "destination",
         "api_ca_file": None,
         "destination_name": "https://api.customfit.ai/v1/cfe",
-        "http_engine": "auto",
+        "http_engine": "httptools",
         "kafka_bootstrap_servers": "localhost:9092",
         "kafka_topic": "segment-events",
         "kafka_group_id": "customfit-consumer",

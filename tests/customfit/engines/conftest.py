@@ -6,16 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from consumer.customfit.target import EngineUnavailable, open_engine
-from tests.customfit.engines.given_engine import Open, opening, settings_for
+from tests.customfit.engines.given_engine import Open, opening
 from tests.fakes.servers import TlsFiles, make_tls
 
 
-@pytest.fixture(params=["httptools", "pyreqwest", "httpx"])
+@pytest.fixture(params=["httptools", "httpx"])
 def engine_name(request: pytest.FixtureRequest) -> str:
-    """Each engine that is installed."""
-    if request.param != "httpx":
-        pytest.importorskip(request.param)
+    """Each engine."""
     return str(request.param)
 
 
@@ -33,12 +30,3 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
     if files is None:
         pytest.skip("no openssl command")
     return files
-
-
-@pytest.fixture
-def takes_proxies(engine_name: str) -> None:
-    """Leaves out the engine that connects directly only."""
-    if engine_name == "httptools":
-        with pytest.raises(EngineUnavailable, match=r"CUSTOMFIT_HTTP_ENGINE=httptools .* NO_PROXY"):
-            open_engine(settings_for("http://a/", http_engine=engine_name), {"HTTP_PROXY": "http://p:1"})
-        pytest.skip("connects directly, and says so")

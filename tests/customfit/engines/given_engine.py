@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from consumer.customfit.target import Engine, open_engine
+from consumer.customfit.engine import Engine
+from consumer.customfit.opening import open_engine
 from consumer.settings import Settings, load_settings
 
 KEY = "server+key/with=odd&characters"

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from consumer.customfit.answers import Answer, Answered, NoAnswer
-from consumer.customfit.engine_httptools import RECEIVED_BYTES_MAX, HttptoolsEngine
-from consumer.customfit.target import Engine, open_engine
+from consumer.customfit.connection import RECEIVED_BYTES_MAX
+from consumer.customfit.engine import Engine
+from consumer.customfit.engine_httptools import HttptoolsEngine
+from consumer.customfit.opening import open_engine
 from consumer.settings import load_settings
 from tests.customfit.engines import (
     test_connections,
@@ -24,8 +26,6 @@ from tests.customfit.engines import (
 )
 from tests.customfit.engines.given_engine import Open, opening
 from tests.fakes.servers import Behaviour, Connection, RawServer, answering, make_tls, sending
-
-pytest.importorskip("httptools")
 
 BODY = b"{}"
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -276,7 +276,7 @@ def contract() -> list[Callable[[Open], Coroutine[Any, Any, None]]]:
         test
         for module in (test_requests, test_http_answers, test_no_answer, test_connections, test_tls_and_proxies)
         for name, test in vars(module).items()
-        if name.startswith("test_") and list(inspect.signature(test).parameters) == ["open_"] and "proxy" not in name
+        if name.startswith("test_") and list(inspect.signature(test).parameters) == ["open_"]
     ]
 
 

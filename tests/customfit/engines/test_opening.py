@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
 
 import pytest
 
-from consumer.customfit.target import EngineUnavailable, open_engine
+from consumer.customfit.engine import EngineUnavailable
+from consumer.customfit.opening import open_engine
+from consumer.settings import load_settings
 from tests.customfit.engines.given_engine import BODY, ENCODED_KEY, KEY, Open, settings_for
 from tests.fakes.servers import RawServer, answering
 
@@ -29,39 +30,18 @@ def test_a_proxy_that_no_engine_can_use_is_refused(engine_name: str, environ: di
 
 
 @pytest.mark.parametrize(
-    ("installed", "environ", "name"),
-    [
-        (("httptools", "pyreqwest"), {}, "httptools"),
-        (("httptools", "pyreqwest"), {"HTTP_PROXY": "http://p:1"}, "pyreqwest"),
-        (("httptools",), {"HTTP_PROXY": "http://p:1"}, "httpx"),
-        (("pyreqwest",), {}, "pyreqwest"),
-        ((), {}, "httpx"),
-    ],
+    ("asked", "opened"),
+    [({}, "httptools"), ({"CUSTOMFIT_HTTP_ENGINE": "auto"}, "httptools"), ({"CUSTOMFIT_HTTP_ENGINE": "HTTPX"}, "httpx")],
 )
-async def test_auto_takes_the_fastest_that_can_do_it(
-    monkeypatch: pytest.MonkeyPatch, installed: tuple[str, ...], environ: dict[str, str], name: str
+@pytest.mark.parametrize("proxy", [{}, {"HTTPS_PROXY": "http://p:1"}])
+async def test_the_engine_that_is_asked_for_is_opened(
+    asked: dict[str, str], opened: str, proxy: dict[str, str]
 ) -> None:
-    """Httptools connects directly only; without the extra `fast` there is httpx."""
-    for module in ("httptools", "pyreqwest"):
-        if module in installed:
-            pytest.importorskip(module)
-        else:
-            monkeypatch.setitem(sys.modules, module, None)
-            monkeypatch.setitem(sys.modules, f"{module}.client", None)
-    engine = open_engine(settings_for("http://a/"), environ)
+    """With a proxy, too; `auto` is what the default was called when there were several to choose from."""
+    engine = open_engine(load_settings({"CUSTOMFIT_API_KEY": KEY} | asked), proxy)
     await engine.close()
 
-    assert name == engine.name
-
-
-@pytest.mark.parametrize("name", ["httptools", "pyreqwest"])
-def test_an_engine_that_is_asked_for_must_be_installed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """The message says how to install it."""
-    monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.setitem(sys.modules, f"{name}.client", None)
-
-    with pytest.raises(EngineUnavailable, match=rf"CUSTOMFIT_HTTP_ENGINE={name}: .*customfit-consumer\[fast\]"):
-        open_engine(settings_for("http://a/", http_engine=name), {})
+    assert opened == engine.name
 
 
 @pytest.mark.parametrize("auth", ["bearer", "query"])

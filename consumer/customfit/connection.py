@@ -1,0 +1,192 @@
+"""One HTTP/1.1 connection: asyncio's transports and httptools 0.9 (llhttp, Node's parser). One request at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final, Protocol, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from consumer.customfit.answers import Answer
+from consumer.customfit.engine import ANSWER_BYTES_MAX
+from consumer.customfit.target import Target
+
+HEAD_BYTES_MAX: Final = 64 * 1024
+RECEIVED_BYTES_MAX: Final = HEAD_BYTES_MAX + 2 * ANSWER_BYTES_MAX
+"""Of one answer, whatever it is: a body in chunks may have more that is no body (trailers) than body."""
+INFORMATIONAL: Final = range(100, 200)
+CUT_SHORT: Final = "the connection ended before the answer was complete"
+
+
+class Pool(Protocol):
+    """Who has the connections, and knows when their requests are out of time."""
+
+    target: Target
+    head: bytes
+    """Of each request, up to the number of `Content-Length`."""
+    busy: set[Connection]
+
+    def watch(self, ends_at: float) -> None:
+        """Have a busy connection ended then."""
+
+    def keep(self, connection: Connection) -> None:
+        """Have it ready for the next request."""
+
+    def forget(self, connection: Connection) -> None:
+        """It has ended while it was idle."""
+
+
+class _SecondAnswer(Exception):
+    """Ends the parsing."""
+
+
+class Connection(asyncio.Protocol):
+    """One request at a time. What the parser calls is named by httptools."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, pool: Pool) -> None:
+        self.idle_since = 0.0
+        self.ends_at = 0.0
+        """Of the request under way, in the loop's time."""
+        self._pool = pool
+        self._parser = self._new_parser()
+        self._answer: asyncio.Future[Answer] | None = None
+
+    def send(self, body: bytes, answer: asyncio.Future[Answer], ends_at: float) -> None:
+        """Send a request. The connection has none under way."""
+        self._answer = answer
+        self._received_bytes = 0
+        self._retry_after: bytes | None = None
+        self._beginning = b""
+        self._status = 0
+        self._has_head = self._is_framed = self._is_whole = self._is_kept = False
+        self.ends_at = ends_at
+        self._pool.busy.add(self)
+        self._pool.watch(ends_at)
+        if self.transport.is_closing():  # it broke between the handshake and now
+            self.fail(CUT_SHORT)
+        else:
+            self.transport.write(b"%b%d\r\n\r\n%b" % (self._pool.head, len(body), body))
+
+    def fail(self, *messages: str) -> None:
+        """End it, and the request under way if there is one."""
+        self._end(self._pool.target.no_answer("protocol_error", messages))
+
+    def out_of_time(self) -> None:
+        """End the request under way: its time is over."""
+        self._end(self._pool.target.timed_out(connecting=False))
+
+    # ------------------------------------------------------------------ called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open, TLS included."""
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; what the parser found then decides."""
+        if self._answer is None:  # nobody asked
+            self.transport.abort()
+            return
+        self._received_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self.fail("the answer changes the protocol")
+            return
+        except HttpParserError as error:
+            if not self._is_whole:
+                self.fail(f"not HTTP: {error}")
+                return
+            self._is_kept = False
+        if self._is_whole:
+            self._complete(reusable=self._is_kept)
+        elif self._has_head and (len(self._beginning) >= ANSWER_BYTES_MAX or self._received_bytes > RECEIVED_BYTES_MAX):
+            self._complete(reusable=False)
+        elif not self._has_head and self._received_bytes > HEAD_BYTES_MAX:
+            self.fail(f"the head of the answer has more than {HEAD_BYTES_MAX} bytes")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended, on whichever side."""
+        if self._answer is None:
+            self._pool.forget(self)
+        elif exc is None and self._has_head and not self._is_framed:  # the end of the connection is the body's
+            self._complete(reusable=False)
+        else:
+            self.fail(*causes(exc), CUT_SHORT)
+
+    # ------------------------------------------------------------------ called by the parser
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep the few that matter."""
+        match name.lower():
+            case b"retry-after":
+                self._retry_after = value
+            case b"content-length":
+                self._is_framed = True
+            case b"transfer-encoding":  # another last coding than chunks is ended by closing (RFC 9112, 6.3)
+                self._is_framed = value.lower().rstrip().endswith(b"chunked")
+
+    def on_message_begin(self) -> None:
+        """Refuse a second answer to one request: it would be taken for the answer to the next."""
+        if self._is_whole:
+            self._is_kept = False
+            raise _SecondAnswer
+
+    def on_headers_complete(self) -> None:
+        """Note the status; the body comes now, if there is one."""
+        self._status = self._parser.get_status_code()
+        self._has_head = self._status not in INFORMATIONAL
+
+    def on_body(self, body: bytes) -> None:
+        """Keep the beginning."""
+        if len(self._beginning) < ANSWER_BYTES_MAX:
+            self._beginning += body
+
+    def on_message_complete(self) -> None:
+        """It is whole, unless it was 100 Continue or such: then the answer comes after it."""
+        self._is_whole, self._is_kept = self._has_head, self._parser.should_keep_alive()
+        if not self._has_head:
+            self._retry_after, self._is_framed = None, False
+
+    # ------------------------------------------------------------------ the end of a request
+
+    def _complete(self, *, reusable: bool) -> None:
+        target = self._pool.target
+        retry_after = self._retry_after.decode("ascii", "replace") if self._retry_after is not None else None
+        answer = target.answered(self._status, retry_after, self._beginning)
+        # An answer may come before all of its request is written; whether the rest is ever read is anybody's guess.
+        if reusable and not self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            self._release(answer)
+            self._pool.keep(self)
+        else:
+            self._end(answer)
+
+    def _end(self, answer: Answer) -> None:
+        self.transport.abort()
+        self._release(answer)
+
+    def _release(self, answer: Answer) -> None:
+        future, self._answer = self._answer, None
+        self._pool.busy.discard(self)
+        if future is not None:
+            settle(future, answer)
+
+    def _new_parser(self) -> HttpResponseParser:
+        parser = HttpResponseParser(self)
+        # With both a length and chunks the chunks count (RFC 9112, 6.3): an answer must not be lost by a strange proxy.
+        parser.set_dangerous_leniencies(lenient_chunked_length=True)
+        return parser
+
+
+def settle(future: asyncio.Future[Answer], answer: Answer) -> None:
+    """Give the answer to whoever still waits for it."""
+    if not future.done():
+        future.set_result(answer)
+
+
+def causes(error: BaseException | None) -> Iterator[str]:
+    """What an error says, where there is one."""
+    if error is not None:
+        yield str(error) or type(error).__name__

@@ -1,0 +1,77 @@
+"""Opens a TCP connection to a name: its addresses are tried in their order, the next one while the last is silent."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+NEXT_ADDRESS_SECONDS: Final = 0.25
+"""An address that has not answered for so long gets company by the next one of the same name (RFC 8305)."""
+
+
+class Peer(NamedTuple):
+    """Who is at the other end of a TCP connection."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    """Whom to trust there; None: it is spoken to without TLS."""
+
+
+def peer_of(url: str, tls: ssl.SSLContext | None) -> Peer:
+    """The server of a URL; of `tls` it needs to know only with https. Raises ValueError."""
+    parts = urlsplit(url)
+    is_tls = parts.scheme == "https"
+    return Peer(parts.hostname or "", parts.port or (443 if is_tls else 80), tls if is_tls else None)
+
+
+class Connected(Protocol):
+    """A protocol of asyncio that keeps its transport."""
+
+    transport: asyncio.Transport
+
+
+C = TypeVar("C", bound=Connected)
+
+
+async def dial(peer: Peer, protocol: Callable[[], C]) -> C:
+    """A connection to the first address that gives one, TLS included. Raises what the last one to fail has raised."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM)
+    addresses = deque(dict.fromkeys(str(where[0]) for *_, where in found))
+    attempts: set[asyncio.Task[C]] = set()
+    error: BaseException = OSError("the name has no address")
+    try:
+        while addresses or attempts:
+            if addresses:
+                attempts.add(loop.create_task(_connect(addresses.popleft(), peer, protocol)))
+            wait_seconds = NEXT_ADDRESS_SECONDS if addresses else None
+            done, _ = await asyncio.wait(attempts, timeout=wait_seconds, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in done:
+                attempts.discard(attempt)
+                if (problem := attempt.exception()) is None:
+                    return attempt.result()
+                error = problem
+        raise error
+    finally:
+        for attempt in attempts:
+            attempt.cancel()
+            attempt.add_done_callback(_close_late)
+
+
+async def _connect(address: str, peer: Peer, protocol: Callable[[], C]) -> C:
+    _, connected = await asyncio.get_running_loop().create_connection(
+        protocol, address, peer.port, ssl=peer.tls, server_hostname=peer.host if peer.tls is not None else None
+    )
+    return connected
+
+
+def _close_late(attempt: asyncio.Task[C]) -> None:
+    """Close what has connected all the same: another one was faster, or it was too late."""
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().transport.abort()
