@@ -23,9 +23,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "java": _first(r'version "([^"]+)"', _output("java", "-version")),
         "go": _first(r"go version go(\S+)", _output("go", "version")),
-        "packages": {
-            name: version(name) for name in ("confluent-kafka", "httpx", "msgspec", "httptools", "uvloop")
-        },
+        "packages": {name: version(name) for name in ("confluent-kafka", "httpx", "msgspec", "httptools", "uvloop")},
         "commit": _output("git", "rev-parse", "--short", "HEAD").strip(),
         "changed_since_commit": bool(_output("git", "status", "--porcelain", "--", "consumer").strip()),
         "load_average": os.getloadavg()[0],

@@ -13,8 +13,8 @@ from collections import deque
 from typing import Any
 
 import uvloop
-from pyreqwest.client import Client, ClientBuilder
-from quixstreams import Application  # type: ignore[import-not-found, unused-ignore]  # not in this project's own
+from pyreqwest.client import Client, ClientBuilder  # type: ignore[import-not-found, unused-ignore]  # not in this project's own
+from quixstreams import Application  # type: ignore[import-not-found, unused-ignore]
 from quixstreams.sinks.base import BaseSink  # type: ignore[import-not-found, unused-ignore]
 
 from bench.segment_to_customfit import request

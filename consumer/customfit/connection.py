@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from consumer.customfit.answers import Answer
+from consumer.customfit.dialling import Dialled
 from consumer.customfit.engine import ANSWER_BYTES_MAX
 from consumer.customfit.target import Target
 
@@ -41,10 +42,8 @@ class _SecondAnswer(Exception):
     """Ends the parsing."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(Dialled):
     """One request at a time. What the parser calls is named by httptools."""
-
-    transport: asyncio.Transport
 
     def __init__(self, pool: Pool) -> None:
         self.idle_since = 0.0
@@ -62,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._beginning = b""
         self._status = 0
         self._has_head = self._is_framed = self._is_whole = self._is_kept = False
+        self._says_kept = not self._pool.target.is_forwarded
         self.ends_at = ends_at
         self._pool.busy.add(self)
         self._pool.watch(ends_at)
@@ -79,10 +79,6 @@ class Connection(asyncio.Protocol):
         self._end(self._pool.target.timed_out(connecting=False))
 
     # ------------------------------------------------------------------ called by the transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is open, TLS included."""
-        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Read on; what the parser found then decides."""
@@ -125,6 +121,8 @@ class Connection(asyncio.Protocol):
                 self._retry_after = value
             case b"content-length":
                 self._is_framed = True
+            case b"connection" | b"proxy-connection":
+                self._says_kept = self._says_kept or b"keep-alive" in value.lower()
             case b"transfer-encoding":  # another last coding than chunks is ended by closing (RFC 9112, 6.3)
                 self._is_framed = value.lower().rstrip().endswith(b"chunked")
 
@@ -146,7 +144,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """It is whole, unless it was 100 Continue or such: then the answer comes after it."""
-        self._is_whole, self._is_kept = self._has_head, self._parser.should_keep_alive()
+        self._is_whole = self._has_head
+        self._is_kept = self._says_kept and self._parser.should_keep_alive()
         if not self._has_head:
             self._retry_after, self._is_framed = None, False
 

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 NEXT_ADDRESS_SECONDS: Final = 0.25
@@ -30,21 +30,25 @@ def peer_of(url: str, tls: ssl.SSLContext | None) -> Peer:
     return Peer(parts.hostname or "", parts.port or (443 if is_tls else 80), tls if is_tls else None)
 
 
-class Connected(Protocol):
-    """A protocol of asyncio that keeps its transport."""
+class Dialled(asyncio.Protocol):
+    """A protocol that keeps its transport."""
 
     transport: asyncio.Transport
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open, TLS included."""
+        self.transport = cast("asyncio.Transport", transport)
 
-C = TypeVar("C", bound=Connected)
+
+D = TypeVar("D", bound=Dialled)
 
 
-async def dial(peer: Peer, protocol: Callable[[], C]) -> C:
+async def dial(peer: Peer, protocol: Callable[[], D]) -> D:
     """A connection to the first address that gives one, TLS included. Raises what the last one to fail has raised."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM)
     addresses = deque(dict.fromkeys(str(where[0]) for *_, where in found))
-    attempts: set[asyncio.Task[C]] = set()
+    attempts: set[asyncio.Task[D]] = set()
     error: BaseException = OSError("the name has no address")
     try:
         while addresses or attempts:
@@ -64,14 +68,14 @@ async def dial(peer: Peer, protocol: Callable[[], C]) -> C:
             attempt.add_done_callback(_close_late)
 
 
-async def _connect(address: str, peer: Peer, protocol: Callable[[], C]) -> C:
+async def _connect(address: str, peer: Peer, protocol: Callable[[], D]) -> D:
     _, connected = await asyncio.get_running_loop().create_connection(
         protocol, address, peer.port, ssl=peer.tls, server_hostname=peer.host if peer.tls is not None else None
     )
     return connected
 
 
-def _close_late(attempt: asyncio.Task[C]) -> None:
+def _close_late(attempt: asyncio.Task[D]) -> None:
     """Close what has connected all the same: another one was faster, or it was too late."""
     if not attempt.cancelled() and attempt.exception() is None:
         attempt.result().transport.abort()

@@ -143,7 +143,7 @@ def _head(target: Target) -> bytes:
     # By hand: `geturl` makes four slashes of two at the beginning of a path (Python 3.12.4 and later).
     asked = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
     headers = [f"{name}: {value}" for name, value in target.headers.items()]
-    if target.proxy and parts.scheme == "http":
+    if target.proxy and target.is_forwarded:
         asked = f"http://{host}{asked}"
         headers += proxy_headers(target.proxy)
     return "\r\n".join([f"POST {asked} HTTP/1.1", f"Host: {host}", *headers, "Content-Length: "]).encode()

@@ -69,7 +69,7 @@ class HttpxEngine:
         try:
             async with deadline:
                 status, retry_after, beginning = await connection.exchange(self._request(body))
-            reusable = len(beginning) < ANSWER_BYTES_MAX and not self._closed
+            reusable = not target.is_forwarded and len(beginning) < ANSWER_BYTES_MAX and not self._closed
             return target.answered(status, retry_after, beginning)
         except httpx.ConnectTimeout:
             return target.timed_out(connecting=True)

@@ -47,6 +47,14 @@ class Target:
         """Whether it, or the proxy on the way to it, is asked over TLS."""
         return any(url.startswith("https:") for url in (self.url, self.proxy or ""))
 
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether a proxy is sent each request, and not asked for a tunnel.
+
+        Some (tinyproxy) close after each answer without saying so. Such a connection would be used once more.
+        """
+        return self.proxy is not None and self.url.startswith("http:")
+
     def answered(self, status: int, retry_after: str | None, body: bytes) -> Answered:
         """The answer as the rest of the program may see it."""
         for spelling in self.key_spellings:

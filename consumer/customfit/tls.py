@@ -1,4 +1,4 @@
-"""Whom an engine trusts: the machine's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR, and an own authority."""
+"""Whom an engine trusts: the machine's certificates (or those of SSL_CERT_FILE, SSL_CERT_DIR), and an own authority."""
 
 from __future__ import annotations
 

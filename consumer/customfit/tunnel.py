@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
-from consumer.customfit.dialling import Peer
+from consumer.customfit.dialling import Dialled, Peer
 
 TUNNEL_HEAD_BYTES_MAX: Final = 16 * 1024
 SILENT: Final = "the proxy closed the connection instead of answering CONNECT"
@@ -14,7 +14,7 @@ ENDED: Final = "the proxy closed the tunnel that it had opened"
 _HEAD_ENDS: Final = b"\r\n\r\n"
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: ([^\r\n]*))?")
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P", bound=Dialled)
 
 
 class ProxyRefused(OSError):
@@ -28,10 +28,8 @@ def connect_request(peer: Peer, headers: tuple[str, ...]) -> bytes:
     return "\r\n".join([f"CONNECT {authority} HTTP/1.1", f"Host: {authority}", *headers, "", ""]).encode()
 
 
-class Tunnel(asyncio.Protocol):
+class Tunnel(Dialled):
     """A connection to a proxy that is asked for a tunnel. Then `enter` gives it to another protocol."""
-
-    transport: asyncio.Transport
 
     def __init__(self, request: bytes) -> None:
         self._request = request
@@ -45,26 +43,29 @@ class Tunnel(asyncio.Protocol):
 
         Raises OSError, and then, as when it is cancelled, the connection is closed.
         """
-        assert peer.tls is not None, "what needs no TLS needs no tunnel"
-        loop = asyncio.get_running_loop()
-        self._opened = loop.create_future()
         try:
-            self.transport.write(self._request)
-            problem = SILENT if self.transport.is_closing() else await self._opened
-            if problem or self.transport.is_closing():  # closing since this very turn: TLS would wait in vain
-                raise ProxyRefused(problem or ENDED)
-            inner = await loop.start_tls(self.transport, protocol, peer.tls, server_hostname=peer.host)
-            if inner is None:
-                raise ProxyRefused(ENDED)
+            await self._open()
+            inner = await self._start_tls(peer, protocol)
         except BaseException:
             self.transport.abort()
             raise
         protocol.connection_made(inner)
         return protocol
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is open, TLS with the proxy included."""
-        self.transport = cast("asyncio.Transport", transport)
+    async def _open(self) -> None:
+        self._opened = asyncio.get_running_loop().create_future()
+        self.transport.write(self._request)
+        problem = SILENT if self.transport.is_closing() else await self._opened
+        if problem or self.transport.is_closing():  # closing since this very turn: TLS would wait in vain
+            raise ProxyRefused(problem or ENDED)
+
+    async def _start_tls(self, peer: Peer, protocol: P) -> asyncio.Transport:
+        assert peer.tls is not None, "what needs no TLS needs no tunnel"
+        loop = asyncio.get_running_loop()
+        transport = await loop.start_tls(self.transport, protocol, peer.tls, server_hostname=peer.host)
+        if transport is None:
+            raise ProxyRefused(ENDED)
+        return transport
 
     def data_received(self, data: bytes) -> None:
         """Read the answer to CONNECT. A server that speaks TLS says nothing before it is spoken to."""

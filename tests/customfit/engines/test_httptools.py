@@ -21,8 +21,9 @@ from tests.customfit.engines import (
     test_connections,
     test_http_answers,
     test_no_answer,
+    test_proxies,
     test_requests,
-    test_tls_and_proxies,
+    test_tls,
 )
 from tests.customfit.engines.given_engine import Open, opening
 from tests.fakes.servers import Behaviour, Connection, RawServer, answering, make_tls, sending
@@ -274,7 +275,7 @@ def contract() -> list[Callable[[Open], Coroutine[Any, Any, None]]]:
     """What is demanded of each engine and needs no other fixture."""
     return [
         test
-        for module in (test_requests, test_http_answers, test_no_answer, test_connections, test_tls_and_proxies)
+        for module in (test_requests, test_http_answers, test_no_answer, test_connections, test_proxies, test_tls)
         for name, test in vars(module).items()
         if name.startswith("test_") and list(inspect.signature(test).parameters) == ["open_"]
     ]

@@ -31,7 +31,11 @@ def test_a_proxy_that_no_engine_can_use_is_refused(engine_name: str, environ: di
 
 @pytest.mark.parametrize(
     ("asked", "opened"),
-    [({}, "httptools"), ({"CUSTOMFIT_HTTP_ENGINE": "auto"}, "httptools"), ({"CUSTOMFIT_HTTP_ENGINE": "HTTPX"}, "httpx")],
+    [
+        ({}, "httptools"),
+        ({"CUSTOMFIT_HTTP_ENGINE": "auto"}, "httptools"),
+        ({"CUSTOMFIT_HTTP_ENGINE": "httpx"}, "httpx"),
+    ],
 )
 @pytest.mark.parametrize("proxy", [{}, {"HTTPS_PROXY": "http://p:1"}])
 async def test_the_engine_that_is_asked_for_is_opened(
