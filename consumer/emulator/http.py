@@ -1,4 +1,4 @@
-"""HTTP/1.1 for the emulator: one asyncio protocol over the small, strict parser of emulator_request.py.
+"""HTTP/1.1 for the emulator: one asyncio protocol over the strict parser of request.py.
 
 Not a web framework: the emulator is inside the wheel, where a framework would be a dependency of everybody who only
 runs the consumer; and it must never be what a measurement of the consumer measures, without uvloop either.
@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections import deque
 from enum import Enum
 from http import HTTPStatus
 from typing import Final, Protocol, cast
 
-import msgspec
-
-from consumer.emulator.request import HEAD_BYTES_MAX, BadRequestError, Chunks, Head, TooLargeError, parse_head
+from consumer.emulator.request import Head, Refusal, Request, RequestParser
 
 BODY_BYTES_MAX: Final = 2 * 1024 * 1024  # the largest record that is read, 1 MiB, and as much again for escapes
 CONNECTIONS_MAX: Final = 10_000
@@ -25,13 +24,6 @@ LINGER_SECONDS: Final = 5.0
 RECEIVE_BYTES: Final = 16 * 1024
 """A buffer of its own for each connection: a plain Protocol is given 256 KiB of fresh memory for each read, which was
 two thirds of the CPU time of a request."""
-
-
-class Request(msgspec.Struct, frozen=True, gc=False):
-    """A whole request."""
-
-    head: Head
-    body: bytes
 
 
 class Reply:
@@ -93,14 +85,12 @@ class HttpConnection(asyncio.BufferedProtocol):
     def __init__(self, app: App, connections: set[HttpConnection], body_bytes_max: int = BODY_BYTES_MAX) -> None:
         self._app = app
         self._connections = connections
-        self._body_bytes_max = body_bytes_max
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._received = memoryview(bytearray(RECEIVE_BYTES))
-        self._buffer = bytearray()
-        self._head: Head | None = None
-        self._chunks: Chunks | None = None
-        self._answering = False  # the next request waits in the buffer
+        self._parser = RequestParser(body_bytes_max)
+        self._waiting: deque[Request | Refusal] = deque()
+        self._answering = False  # the next request waits
         self._hanging = False  # for ever
         self._writable = True
         self._reading = True
@@ -120,7 +110,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._connections.discard(self)
         self._transport = None
         self._ended = True
-        self._buffer.clear()
+        self._waiting.clear()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to receive into."""
@@ -130,7 +120,7 @@ class HttpConnection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Take bytes in and answer the requests that are whole."""
         if not self._ended:
-            self._buffer += self._received[:nbytes]
+            self._waiting += self._parser.feed(self._received[:nbytes])
             self._advance()
 
     def eof_received(self) -> bool:
@@ -159,60 +149,21 @@ class HttpConnection(asyncio.BufferedProtocol):
         transport.abort()
 
     def _advance(self) -> None:
-        try:
-            while self._buffer and not self._answering and self._writable and not self._ended:
-                request = self._take_request()
-                if request is None:
-                    break
+        while self._waiting and not self._answering and self._writable and not self._ended:
+            request = self._waiting.popleft()
+            if isinstance(request, Refusal):
+                self._refuse_and_end(self._app.unreadable(request.status, request.reason))
+            else:
                 self._handle(request)
-        except BadRequestError as error:
-            self._refuse_and_end(self._app.unreadable(error.status, str(error)))
-        except TooLargeError:
-            self._refuse_and_end(self._app.unreadable(413, f"more than {self._body_bytes_max} bytes"))
-        if self._transport is None:
+        transport = self._transport
+        if transport is None:
             return
+        if not self._ended and not self._waiting and self._parser.expects_continue():
+            transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self._half_closed and not self._answering and not self._ended:
             self._ended = True
-            self._transport.close()
-        if self._buffer or not self._reading:
-            self._limit_reading(self._transport)
-
-    def _take_request(self) -> Request | None:
-        head = self._head
-        if head is None:
-            head = self._head = self._take_head()
-            if head is None:
-                return None
-        body = self._chunks.take(self._buffer) if self._chunks is not None else self._take(head.content_length)
-        if body is None:
-            return None
-        self._head = self._chunks = None
-        return Request(head, body)
-
-    def _take(self, length: int) -> bytes | None:
-        buffer = self._buffer
-        if len(buffer) < length:
-            return None
-        taken = bytes(buffer[:length])
-        del buffer[:length]
-        return taken
-
-    def _take_head(self) -> Head | None:
-        buffer = self._buffer
-        end = buffer.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX)
-        if end < 0:
-            if len(buffer) >= HEAD_BYTES_MAX:
-                raise BadRequestError(431, f"more than {HEAD_BYTES_MAX} bytes of headers")
-            return None
-        head = parse_head(bytes(buffer[:end]))
-        del buffer[: end + 4]
-        if head.content_length > self._body_bytes_max:
-            raise TooLargeError
-        if head.content_length < 0:
-            self._chunks = Chunks(self._body_bytes_max)
-        if head.expects_continue and not buffer and self._transport is not None:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return head
+            transport.close()
+        self._limit_reading(transport)
 
     def _handle(self, request: Request) -> None:
         delay_seconds = self._app.delay_seconds(request)
@@ -250,7 +201,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         transport = self._transport
         assert transport is not None
         self._ended = True
-        self._buffer.clear()
+        self._waiting.clear()
         transport.write(closing(reply.wire))
         if self._half_closed:
             transport.close()
@@ -259,10 +210,8 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._loop.call_later(LINGER_SECONDS, transport.abort)
 
     def _limit_reading(self, transport: asyncio.Transport) -> None:
-        # Only a client that pipelines can fill the buffer beyond the request that is waited for.
-        full = len(self._buffer) >= HEAD_BYTES_MAX + self._body_bytes_max
-        waits = self._answering or not self._writable
-        reading = self._ended or not (full and waits)
+        # Only a client that pipelines has requests that wait: of one piece, at most.
+        reading = self._ended or not self._waiting
         if reading is not self._reading:
             self._reading = reading
             (transport.resume_reading if reading else transport.pause_reading)()

@@ -1,4 +1,4 @@
-"""Bytes → HTTP/1.1 requests, strictly. Pure.
+"""Bytes → HTTP/1.1 requests, with httptools' parser (llhttp), and stricter where that guesses.
 
 Strict, because the emulator stands in for a server behind a proxy that is strict: what is ambiguous (two lengths, a
 bare line feed, a folded header) is refused, not guessed.
@@ -6,25 +6,18 @@ bare line feed, a folded header) is refused, not guessed.
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import parse_qs
+
+import msgspec
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 HEAD_BYTES_MAX: Final = 16 * 1024  # Node.js and h11 allow as much
 CHUNK_LINE_BYTES_MAX: Final = 256
-
-
-class BadRequestError(Exception):
-    """Not HTTP as it is read here; the connection can't be used any further."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
-class TooLargeError(Exception):
-    """A body above the limit; nothing of it is kept."""
+"""For the size of a chunk and what is said behind it; all in all, so much for each chunk."""
+READ_ONCE: Final = frozenset(
+    {b"host", b"content-length", b"transfer-encoding", b"authorization", b"connection", b"expect"}
+)
 
 
 class Head(NamedTuple):
@@ -37,63 +30,174 @@ class Head(NamedTuple):
     """The API key, from `Authorization: Bearer KEY`, else from `?cfenc=KEY`."""
     keep_alive: bool
     expects_continue: bool
-    content_length: int
-    """-1: chunked."""
 
 
-_REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,20}) ([\x21-\x7e]+) HTTP/1\.([01])")
-_HEADER: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
-_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
-_LENGTH: Final = re.compile(rb"[0-9]{1,12}")
-_READ_ONCE: Final = frozenset(
-    {b"host", b"content-length", b"transfer-encoding", b"authorization", b"connection", b"expect"}
-)
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """A whole request."""
+
+    head: Head
+    body: bytes
 
 
-@lru_cache(maxsize=4096)
-def parse_head(head: bytes) -> Head:
-    """Read a request line and headers, without the empty line; raises BadRequestError.
+class Refusal(Exception):
+    """Not a request as it is read here; the connection can't be used any further."""
 
-    Cached: a client repeats its head word for word but for the length, and parsing is most of the work of a request.
-    """
-    lines = head.split(b"\r\n")
-    match = _REQUEST_LINE.fullmatch(lines[0])
-    if match is None:
-        raise BadRequestError(400, "not an HTTP/1.1 request line")
-    headers: dict[bytes, bytes] = {}
-    for line in lines[1:]:
-        field = _HEADER.fullmatch(line)
-        if field is None:
-            raise BadRequestError(400, "not a header")
-        name = field[1].lower()
-        if name in _READ_ONCE:
-            if name in headers:
-                raise BadRequestError(400, f"{name.decode()} stands twice")
-            headers[name] = field[2].strip(b" \t")
-    version_1_1 = match[3] == b"1"
-    if version_1_1 and b"host" not in headers:
-        raise BadRequestError(400, "no host header")
-    path, query = _target(match[2].decode("ascii"))
-    connection = {option.strip() for option in headers.get(b"connection", b"").lower().split(b",")}
-    return Head(
-        match[1].decode("ascii"),
-        path,
-        query,
-        _key(headers.get(b"authorization"), query),
-        keep_alive=version_1_1 and b"close" not in connection,
-        expects_continue=headers.get(b"expect", b"").lower() == b"100-continue",
-        content_length=_content_length(headers),
-    )
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
 
 
-def _target(target: str) -> tuple[str, str]:
-    if not target.startswith("/"):  # the whole URL, as clients write it that think this is a proxy
-        scheme, separator, rest = target.partition("://")
-        if not separator or scheme not in ("http", "https"):
-            raise BadRequestError(400, "not a path")
-        target = "/" + rest.partition("/")[2]
-    path, _, query = target.partition("?")
-    return path, query
+class RequestParser:
+    """The requests of one connection, as their bytes come. What httptools calls is named by it."""
+
+    def __init__(self, body_bytes_max: int) -> None:
+        self._body_bytes_max = body_bytes_max
+        self._parser = HttpRequestParser(self)
+        self._found: list[Request] = []
+        self._refusal: Refusal | None = None
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._head: Head | None = None
+        self._head_bytes = 0
+        """In pieces that are nothing but head."""
+        self._fields_bytes = 0
+        """Of whole headers or, behind a body in chunks, trailers."""
+        self._body = bytearray()
+        self._chunks = 0
+        self._overhead_bytes = 0
+        """What has come since the head, and is no body."""
+        self._number = 0
+        self._is_open = False
+        """A request has begun and is not whole."""
+
+    def feed(self, data: bytes | memoryview) -> list[Request | Refusal]:
+        """What these bytes complete. A refusal is the last: nothing is read any more."""
+        if self._refusal is not None:
+            return []
+        try:
+            while data:
+                data = self._feed(data)
+        except HttpParserError as error:
+            if self._refusal is None and isinstance(error, HttpParserCallbackError):
+                raise  # a fault in here
+            self._refusal = self._refusal or Refusal(400, f"not HTTP/1.1: {error}")
+        found, self._found = self._found, []
+        return [*found, self._refusal] if self._refusal is not None else [*found]
+
+    def expects_continue(self) -> bool:
+        """Whether the client waits for a word of ours before it sends the body."""
+        is_waiting = self._is_open and not self._overhead_bytes and not self._body
+        return is_waiting and self._head is not None and self._head.expects_continue
+
+    def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Parse; gives what is left. Of a request that began in these bytes it is not counted what is no body."""
+        number = self._number if self._is_open else -1
+        had_head, had_body_bytes = self._head is not None, len(self._body)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:  # another protocol is wished for, and not spoken here
+            self._parser = HttpRequestParser(self)
+            return data[int(upgrade.args[0]) :]
+        if self._is_open and number == self._number:
+            if self._head is None:
+                self._head_bytes += len(data)
+                if self._head_bytes > HEAD_BYTES_MAX:
+                    self._refuse_fields()
+            elif had_head:
+                self._overhead_bytes += len(data) - (len(self._body) - had_body_bytes)
+                if self._overhead_bytes > HEAD_BYTES_MAX + CHUNK_LINE_BYTES_MAX * self._chunks:
+                    self._refuse(400, "too much about a chunk that is no body")
+        return b""
+
+    # ------------------------------------------------------------------ called by the parser
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._url, self._headers, self._head, self._body = b"", {}, None, bytearray()
+        self._head_bytes = self._fields_bytes = self._chunks = self._overhead_bytes = 0
+        self._number += 1
+        self._is_open = True
+
+    def on_url(self, part: bytes) -> None:
+        """Its target, in one piece or several."""
+        self._url += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or behind a body in chunks a trailer, which nobody here asks for."""
+        self._fields_bytes += len(name) + len(value) + 4
+        if self._fields_bytes > HEAD_BYTES_MAX:
+            self._refuse_fields()
+        if self._head is not None:
+            return
+        name = name.lower()
+        if name in READ_ONCE:
+            if name in self._headers:
+                self._refuse(400, f"{name.decode()} stands twice")
+            self._headers[name] = value.strip(b" \t")
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        version = self._parser.get_http_version()
+        if version not in {"1.0", "1.1"}:
+            self._refuse(400, "not an HTTP/1.1 request line")
+        if version == "1.1" and b"host" not in self._headers:
+            self._refuse(400, "no host header")
+        if self._headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            self._refuse(501, "a transfer-encoding other than chunked")
+        if int(self._headers.get(b"content-length", b"0")) > self._body_bytes_max:
+            self._refuse_body()
+        path, query = self._target()
+        self._head = Head(
+            self._parser.get_method().decode("ascii"),
+            path,
+            query,
+            _key(self._headers.get(b"authorization"), query),
+            keep_alive=version == "1.1" and self._parser.should_keep_alive(),
+            expects_continue=self._headers.get(b"expect", b"").lower() == b"100-continue",
+        )
+        self._fields_bytes = 0
+
+    def on_chunk_header(self) -> None:
+        """The size of a chunk was read."""
+        self._chunks += 1
+
+    def on_body(self, part: bytes) -> None:
+        """Some of the body."""
+        if len(self._body) + len(part) > self._body_bytes_max:
+            self._refuse_body()
+        self._body += part
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        assert self._head is not None, "a head comes first"
+        self._found.append(Request(self._head, bytes(self._body)))
+        self._is_open = False
+
+    # ------------------------------------------------------------------ what is refused
+
+    def _refuse_fields(self) -> None:
+        self._refuse(431, f"more than {HEAD_BYTES_MAX} bytes of {'headers' if self._head is None else 'trailers'}")
+
+    def _refuse_body(self) -> None:
+        self._refuse(413, f"more than {self._body_bytes_max} bytes")
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Ends the parsing: the parser stops at an exception."""
+        self._refusal = self._refusal or Refusal(status, reason)
+        raise HttpParserError(reason)
+
+    def _target(self) -> tuple[str, str]:
+        target = self._url.decode("latin-1")
+        if not target.isascii():
+            self._refuse(400, "not an HTTP/1.1 request line")
+        if not target.startswith("/"):  # the whole URL, as clients write it that think this is a proxy
+            scheme, separator, rest = target.partition("://")
+            if not separator or scheme not in ("http", "https"):
+                self._refuse(400, "not a path")
+            target = "/" + rest.partition("/")[2]
+        path, _, query = target.partition("?")
+        return path, query
 
 
 def _key(authorization: bytes | None, query: str) -> str | None:
@@ -107,75 +211,3 @@ def _key(authorization: bytes | None, query: str) -> str | None:
         return parse_qs(query, max_num_fields=100).get("cfenc", [None])[0]
     except ValueError:
         return None
-
-
-def _content_length(headers: dict[bytes, bytes]) -> int:
-    coding, length = headers.get(b"transfer-encoding"), headers.get(b"content-length")
-    if coding is not None:
-        if length is not None:
-            raise BadRequestError(400, "both content-length and transfer-encoding")
-        if coding.lower() != b"chunked":
-            raise BadRequestError(501, "a transfer-encoding other than chunked")
-        return -1
-    if length is None:
-        return 0
-    if not _LENGTH.fullmatch(length):
-        raise BadRequestError(400, "not a content-length")
-    return int(length)
-
-
-class Chunks:
-    """A chunked body, taken from the buffer as it comes."""
-
-    def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
-        self._body = bytearray()
-        self._left = 0
-        self._part: Literal["size", "data", "end of data", "trailers"] = "size"
-        self._trailers_bytes = 0
-
-    def take(self, buffer: bytearray) -> bytes | None:
-        """The whole body, or None while it is not there."""
-        while True:
-            if self._part == "data":
-                taken = buffer[: self._left]
-                del buffer[: self._left]
-                self._body += taken
-                self._left -= len(taken)
-                if self._left:
-                    return None
-                self._part = "end of data"
-            line = self._line(buffer)
-            if line is None:
-                return None
-            if self._part == "end of data":
-                if line:
-                    raise BadRequestError(400, "a chunk is longer than its size says")
-                self._part = "size"
-            elif self._part == "size":
-                self._size(line)
-            elif not line:
-                return bytes(self._body)
-
-    def _line(self, buffer: bytearray) -> bytes | None:
-        end = buffer.find(b"\r\n", 0, CHUNK_LINE_BYTES_MAX)
-        if end < 0:
-            if len(buffer) >= CHUNK_LINE_BYTES_MAX:
-                raise BadRequestError(400, "a chunk's size or trailer is too long")
-            return None
-        line = bytes(buffer[:end])
-        del buffer[: end + 2]
-        if self._part == "trailers":
-            self._trailers_bytes += len(line)
-            if self._trailers_bytes > HEAD_BYTES_MAX:
-                raise BadRequestError(431, f"more than {HEAD_BYTES_MAX} bytes of trailers")
-        return line
-
-    def _size(self, line: bytes) -> None:
-        match = _CHUNK_SIZE.fullmatch(line)
-        if match is None:
-            raise BadRequestError(400, "not the size of a chunk")
-        self._left = int(match[1], 16)
-        if len(self._body) + self._left > self._bytes_max:
-            raise TooLargeError
-        self._part = "data" if self._left else "trailers"

@@ -26,8 +26,9 @@ import msgspec
 
 from consumer.emulator.contract import Call, ContractError, read_call
 from consumer.emulator.faults import Faults, FaultsError, Throttle
-from consumer.emulator.http import BODY_BYTES_MAX, HttpConnection, Reply, Request, Silence
+from consumer.emulator.http import BODY_BYTES_MAX, HttpConnection, Reply, Silence
 from consumer.emulator.ledger import Ledger
+from consumer.emulator.request import Request
 
 EVENTS_PATH: Final = "/v1/cfe"
 KEY_LENGTH_MIN: Final = 8  # Segment's setting for the key is validated by ^.{8,}$

@@ -19,8 +19,9 @@ import msgspec
 
 from consumer.emulator.contract import read_call
 from consumer.emulator.faults import Faults
-from consumer.emulator.http import Reply, Request, Silence
+from consumer.emulator.http import Reply, Silence
 from consumer.emulator.ledger import Ledger
+from consumer.emulator.request import Request
 from consumer.emulator.server import Emulator
 from tests.chaos.records import REFUSED_NAME, digest
 
