@@ -50,6 +50,7 @@ class Connection(Dialled):
         self.ends_at = 0.0
         """Of the request under way, in the loop's time."""
         self._pool = pool
+        self._is_forwarded = pool.target.is_forwarded
         self._parser = self._new_parser()
         self._answer: asyncio.Future[Answer] | None = None
 
@@ -61,7 +62,7 @@ class Connection(Dialled):
         self._beginning = b""
         self._status = 0
         self._has_head = self._is_framed = self._is_whole = self._is_kept = False
-        self._says_kept = not self._pool.target.is_forwarded
+        self._says_kept = not self._is_forwarded
         self.ends_at = ends_at
         self._pool.busy.add(self)
         self._pool.watch(ends_at)

@@ -1,4 +1,4 @@
-"""How the emulator is told to fail, and who its requests come too fast for."""
+"""The faults that the emulator can be told to show, and its limit of requests per second."""
 
 from __future__ import annotations
 

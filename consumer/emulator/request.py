@@ -56,6 +56,7 @@ class RequestParser:
         self._parser = HttpRequestParser(self)
         self._found: list[Request] = []
         self._refusal: Refusal | None = None
+        self._is_over = False
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._head: Head | None = None
@@ -73,15 +74,17 @@ class RequestParser:
 
     def feed(self, data: bytes | memoryview) -> list[Request | Refusal]:
         """What these bytes complete. A refusal is the last: nothing is read any more."""
-        if self._refusal is not None:
+        if self._is_over:
             return []
         try:
             while data:
                 data = self._feed(data)
         except HttpParserError as error:
-            if self._refusal is None and isinstance(error, HttpParserCallbackError):
-                raise  # a fault in here
-            self._refusal = self._refusal or Refusal(400, f"not HTTP/1.1: {error}")
+            self._is_over = True
+            if self._refusal is None:
+                if isinstance(error, HttpParserCallbackError):
+                    raise  # a fault in here
+                self._refusal = Refusal(400, f"not HTTP/1.1: {error}")
         found, self._found = self._found, []
         return [*found, self._refusal] if self._refusal is not None else [*found]
 
