@@ -49,7 +49,7 @@ def run(
 
 
 def _leave(code: int) -> NoReturn:
-    """End a process whose threads are still at work: taking Python apart under them ends in SIGSEGV."""
+    """End a process whose threads are still at work: taking Python apart under them can end in SIGSEGV (seen)."""
     logging.shutdown()
     os._exit(code)
 

@@ -33,7 +33,7 @@ CRASH: Final = """
 import consumer.loop.pipeline
 def crash(self):
     key = self._settings.api_key
-    raise RuntimeError(f"a fault with {self._settings!r} and {key!r} and {self._destination._engine!r}")
+    raise RuntimeError(f"a fault with {self._settings!r} and {key!r} and {self._edges.destination._engine!r}")
 consumer.loop.pipeline.Pipeline._send = crash
 from consumer.cli import main
 main()
