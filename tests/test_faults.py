@@ -31,7 +31,7 @@ def test_every_test_that_is_named_exists() -> None:
 
 def test_every_fault_of_the_chaos_harness_is_named() -> None:
     """And no other."""
-    named = set(re.findall(r"`((?:member|state|broker|topic|kafka|http|api)\.\w+)`", TEXT))
+    named = set(re.findall(r"`((?:member|state|broker|topic|kafka|http|api|user)\.\w+)`", TEXT))
 
     assert {fault.value for fault in Fault} == named
 

@@ -12,16 +12,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from tests.chaos.evidence import Accepted, Commits, Dead, Evidence, Produced
+from tests.chaos.evidence import INTRODUCTION, Accepted, Commits, Dead, Evidence, Produced
+from tests.chaos.lives import life_of_offset, on
 from tests.chaos.records import DEAD
 
 Place = tuple[int, int]
 """Partition and offset."""
 GAP_SECONDS: Final = 1.0
 """Without a sample for longer, the brokers were away."""
-SESSION_SECONDS: Final = 6.0
-AFTER_KAFKA_SECONDS: Final = SESSION_SECONDS + 6.0
-"""So long after a network between it and the brokers is fixed a member may still lose its partitions."""
+AFTER_SESSION_SECONDS: Final = 6.0
+"""So long, and a session, after a network between it and the brokers is fixed a member may lose its partitions."""
 REBALANCE_SECONDS: Final = 3.0
 """From when the last one is there or given up until everybody knows what is theirs: one heartbeat interval."""
 AFTER_HTTP_SECONDS: Final = 0.5
@@ -47,6 +47,7 @@ class Book:
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
+        self.session_seconds: float = evidence.options.get("session_seconds", 6.0)
         self.records: dict[Place, Produced] = {(r.partition, r.offset): r for r in evidence.produced}
         self.by_insert_id: dict[str, Produced] = {record.insert_id: record for record in evidence.produced}
         self.deliveries: dict[str, list[Accepted]] = defaultdict(list)
@@ -58,28 +59,53 @@ class Book:
         self.dead: dict[Place, list[Dead]] = defaultdict(list)
         for letter in evidence.dead:
             self.dead[(letter.partition, letter.offset)].append(letter)
-        self.committed: dict[int, int] = {}
+        self.committed: dict[Place, int] = {}
+        """Partition and life → what was committed last."""
         for commits in evidence.commits:
-            self.committed |= {partition: offset for partition, (offset, _) in commits.points.items()}
+            for partition, (offset, _) in commits.points.items():
+                self.committed[partition, life_of_offset(offset)] = offset
+        self.refused_alone = {
+            request.insert_ids[0].removeprefix(INTRODUCTION)
+            for request in evidence.alone
+            if request.status == 400 and len(request.insert_ids) == 1
+        }
+        """Events that were refused for good, since their user failed with 400 just then."""
         self.recorded_at = dict(_recorded(evidence.commits))
         """Place → when a sample first showed a commit that says it is finished."""
-        self.unclean = sorted(_unclean(evidence))
+        self.unclean = sorted(_unclean(evidence, self.session_seconds))
         """When members may have lost what they had finished and not committed."""
         self.unanswered = sorted(_unanswered(evidence))
         """When answers of the destination may not have reached members."""
-        self.held_up = sorted(_held_up(evidence))
+        self.held_up = sorted(_held_up(evidence, self.session_seconds))
         """When a rebalance may have waited for somebody, so that nobody's commits were answered."""
         self._owners_at = [owners.answered_at for owners in evidence.owners]
-        self._committed_at = _commit_times(evidence.commits)
+        self.committed_at = _commit_times(evidence.commits)
+        """Partition → when samples first showed another commit of it."""
 
     def ended_at(self, record: Produced) -> float:
         """When it needed nothing more: an answered delivery, or a dead letter; infinity for never."""
         if record.what in ("skipped", "delete"):
             return -math.inf
         times = [request.accepted_at for request in self.deliveries.get(record.insert_id, ()) if request.answered]
+        letters = [letter.failed_at for letter in self.dead.get((record.partition, record.offset), ())]
         if record.what in DEAD:
-            times = [letter.failed_at for letter in self.dead.get((record.partition, record.offset), ())]
+            times = letters
+        elif record.insert_id in self.refused_alone:
+            times += letters
         return min(times, default=math.inf)
+
+    def is_committed(self, record: Produced) -> bool:
+        """Whether it is below the last offset that was committed, in its topic's life."""
+        life = life_of_offset(record.offset)
+        return record.offset < self.committed.get((record.partition, life), on(0, life))
+
+    def is_gone(self, record: Produced) -> bool:
+        """Whether it went with a topic that was deleted, before the group had committed it."""
+        return life_of_offset(record.offset) < len(self.evidence.later_lives) and not self.is_committed(record)
+
+    def is_refused_alone(self, record: Produced) -> bool:
+        """Whether it became a dead letter since everything of its user was refused just then."""
+        return record.insert_id in self.refused_alone and (record.partition, record.offset) in self.dead
 
     def owner(self, partition: int, at: float) -> str | None:
         """Who had the partition then, where the samples before and after agree; None where that is not known."""
@@ -107,7 +133,7 @@ class Book:
 
     def commits_around(self, partition: int, at: float) -> tuple[float, float]:
         """The changes of what is committed of the partition before and after a moment; infinite where there is none."""
-        times = self._committed_at.get(partition, [])
+        times = self.committed_at.get(partition, [])
         index = bisect.bisect_right(times, at)
         return times[index - 1] if index else -math.inf, times[index] if index < len(times) else math.inf
 
@@ -125,6 +151,7 @@ def _recorded(samples: list[Commits]) -> Iterator[tuple[Place, float]]:
     for commits in samples:
         for partition, (offset, metadata) in commits.points.items():
             known = above[partition]
+            below[partition] = max(below[partition], on(0, life_of_offset(offset)))
             for number in range(below[partition], offset):
                 if number not in known:
                     yield (partition, number), commits.answered_at
@@ -171,7 +198,12 @@ def claimed(offset: int, metadata: str) -> Iterator[int]:
             at, length, shift, finished = at + length, 0, 0, not finished
 
 
-def _unclean(evidence: Evidence) -> Iterator[Interval]:
+def _next_of_life(evidence: Evidence, what: str, life: int) -> float:
+    return next((h.at for h in evidence.history if h.what == what and h.fields["life"] == life), math.inf)
+
+
+def _unclean(evidence: Evidence, session_seconds: float) -> Iterator[Interval]:
+    lasting_seconds = session_seconds + AFTER_SESSION_SECONDS
     asked: dict[str, float] = {}
     for at, what, fields in evidence.history:
         member = fields.get("member", "")
@@ -181,15 +213,18 @@ def _unclean(evidence: Evidence) -> Iterator[Interval]:
             case "term":
                 asked[member] = at
             case "stop":
-                yield Interval(at, _next(evidence, at, "cont", member) + AFTER_KAFKA_SECONDS, member, "stop")
+                yield Interval(at, _next(evidence, at, "cont", member) + lasting_seconds, member, "stop")
             case "froze":
-                yield Interval(at - fields["seconds"], at + AFTER_KAFKA_SECONDS, "", "machine")
+                yield Interval(at - fields["seconds"], at + lasting_seconds, "", "machine")
+            case "deleting":
+                ends = _next_of_life(evidence, "reset", fields["life"])
+                yield Interval(at, ends + lasting_seconds, "", "topic.again")
             case "exit" if fields["code"] != 0:
                 yield Interval(asked.get(member, at - 1.0), at + 1.0, member, f"exit {fields['code']}")
-    yield from _faults(evidence, ("kafka", "broker"), AFTER_KAFKA_SECONDS)
+    yield from _faults(evidence, ("kafka", "broker"), lasting_seconds)
 
 
-def _held_up(evidence: Evidence) -> Iterator[Interval]:
+def _held_up(evidence: Evidence, session_seconds: float) -> Iterator[Interval]:
     """A rebalance of the classic protocol waits for each member until its session is over.
 
     Meanwhile the commits of all others wait behind their JoinGroup requests (a broker answers the requests of a
@@ -197,7 +232,7 @@ def _held_up(evidence: Evidence) -> Iterator[Interval]:
     """
     if evidence.options.get("protocol", "classic") != "classic":
         return
-    lasting_seconds = SESSION_SECONDS + REBALANCE_SECONDS
+    lasting_seconds = session_seconds + REBALANCE_SECONDS
     for at, what, fields in evidence.history:
         died = what == "exit" and fields["code"] not in (0, 69, 75)
         if what in ("kill", "stop") or died:

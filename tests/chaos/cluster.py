@@ -12,13 +12,14 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from tests.chaos.processes import start, stop
 from tests.real_broker import broker
 
 START_SECONDS_MAX: Final = 90.0
+TOPIC_SECONDS_MAX: Final = 10.0
 _REPLICATED: Final = ("default", "offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
 
 
@@ -80,7 +81,12 @@ class Node:
 class Cluster:
     """The brokers of a run."""
 
-    def __init__(self, folder: Path, nodes: int, members: int) -> None:
+    def __init__(
+        self, folder: Path, nodes: int, members: int, *, replicas: int | None = None, session_seconds: float = 6.0
+    ) -> None:
+        """`replicas`: of topics, those that Kafka keeps for itself are on every node."""
+        self._replicas = replicas or nodes
+        self._session_seconds = session_seconds
         ports = iter(broker.free_ports(nodes * (2 + 2 * members)))
         self.nodes: list[Node] = []
         for number in range(1, nodes + 1):
@@ -115,9 +121,37 @@ class Cluster:
 
     def create_topic(self, name: str, partitions: int) -> None:
         """Create a topic and return when it can be used."""
-        topic = NewTopic(name, num_partitions=partitions, replication_factor=len(self.nodes))
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=self._replicas)
         self.admin.create_topics([topic])[name].result()
         self.wait_until_serving()
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic, if it is there; raises KafkaException."""
+        try:
+            self.admin.delete_topics([name], request_timeout=5.0)[name].result(10)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+
+    def make_again(self, name: str, partitions: int) -> None:
+        """Create a topic that was deleted, as soon as may be; raises KafkaException."""
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=self._replicas)
+        deadline = time.monotonic() + TOPIC_SECONDS_MAX
+        while True:
+            try:
+                self.admin.create_topics([topic], request_timeout=5.0)[name].result(10)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+            if self.partitions(name) == partitions and time.monotonic() > deadline - TOPIC_SECONDS_MAX / 2:
+                return  # an answer was lost: it was created
+
+    def topic_id(self, name: str) -> str:
+        """As Kafka writes it; raises KafkaException."""
+        futures = self.admin.describe_topics(TopicCollection([name]), request_timeout=5.0)
+        return str(futures[name].result(10).topic_id)
 
     def grow(self, name: str, partitions: int) -> Future[None]:
         """Give a topic more partitions; does not wait."""
@@ -158,13 +192,14 @@ class Cluster:
             **broker.PROPERTIES,
             **factors,
             **in_sync,
-            "min.insync.replicas": min(replicas, 2),
+            "default.replication.factor": self._replicas,
+            "min.insync.replicas": min(self._replicas, 2),
             "node.id": node.number,
             "controller.quorum.voters": ",".join(f"{n.number}@127.0.0.1:{n.ports.controller}" for n in self.nodes),
             "listeners": ",".join([f"PLAINTEXT://127.0.0.1:{clients}", f"CONTROLLER://127.0.0.1:{controller}", *at]),
             "advertised.listeners": ",".join([f"PLAINTEXT://127.0.0.1:{clients}", *advertised]),
             "listener.security.protocol.map": ",".join(f"{n}:PLAINTEXT" for n in ("PLAINTEXT", "CONTROLLER", *names)),
-            "group.consumer.session.timeout.ms": 6_000,
+            "group.consumer.session.timeout.ms": int(self._session_seconds * 1000),
             "group.consumer.heartbeat.interval.ms": 1_000,
             "log.dirs": node._folder / "data",
         }

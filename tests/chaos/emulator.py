@@ -1,7 +1,9 @@
-"""The emulator in a process of its own, with one more file: who sent each accepted request, when, and with what in it.
+"""The emulator in a process of its own, that knows who sends, and can let single users fail.
 
-[sequence, sender, arrived_at, [checksum of the traits or properties of each event]]; written before the answer.
-The sender is the first part of the path that a member posts to.
+Lines of senders.jsonl, one for each accepted request: [sequence, sender, arrived_at, [checksum of the traits or
+properties of each event]]; written before the answer. The sender is the first part of the path that a member posts to.
+Lines of alone.jsonl, one for each request that failed because of its user: [at, sender, user, status, [insert ids]].
+`POST /users` with {user: status} says who fails with what from now on.
 """
 
 from __future__ import annotations
@@ -13,17 +15,19 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from consumer.emulator.contract import read_call
+from consumer.emulator.contract import ContractError, read_call
 from consumer.emulator.faults import Faults
 from consumer.emulator.http import Reply, Silence
 from consumer.emulator.ledger import Ledger
 from consumer.emulator.request import Request
 from consumer.emulator.server import Emulator
 from tests.chaos.records import REFUSED_NAME, digest
+
+RETRY_AFTER: Final = {429: b"Retry-After: 2\r\n", 503: b"Retry-After: 60\r\n"}
 
 
 class AttributingEmulator(Emulator):
@@ -32,7 +36,15 @@ class AttributingEmulator(Emulator):
     def __init__(self, senders: Path, **options: Any) -> None:
         super().__init__(**options)
         self._senders = senders.open("a", encoding="utf-8")
+        self._alone = senders.with_name("alone.jsonl").open("a", encoding="utf-8")
+        self._failing: dict[str, int] = {}
+        """User → status."""
         self._arrived_at: dict[int, float] = {}
+        self._routes["/users"] = {"POST": self._post_users}
+
+    def _post_users(self, request: Request) -> Reply:
+        self._failing = msgspec.json.decode(request.body, type=dict[str, int])
+        return Reply(200, b"{}")
 
     def delay_seconds(self, request: Request) -> float:
         """Called once for each request, as soon as all of it is here."""
@@ -42,6 +54,8 @@ class AttributingEmulator(Emulator):
     def answer(self, request: Request, *, connected: bool) -> Reply | Silence:
         """Decide, and write down who asked."""
         arrived_at = self._arrived_at.pop(id(request))
+        if self._failing and (failure := self._fails_alone(request)) is not None:
+            return failure
         before = self.ledger.sequence
         reply = super().answer(request, connected=connected)
         if self.ledger.sequence > before:
@@ -51,6 +65,21 @@ class AttributingEmulator(Emulator):
             self._senders.write(f"{json.dumps(line)}\n")
             self._senders.flush()
         return reply
+
+    def _fails_alone(self, request: Request) -> Reply | None:
+        try:
+            call = read_call(request.body)
+        except ContractError:
+            return None
+        status = self._failing.get(call.user_id)
+        if status is None:
+            return None
+        sender = request.head.path.split("/")[1]
+        line = [round(time.time(), 3), sender, call.user_id, status, call.insert_ids]
+        self._alone.write(f"{json.dumps(line)}\n")
+        self._alone.flush()
+        self.ledger.refuse(status)
+        return Reply(status, b'{"status":"error","reason":"this user fails on purpose"}', RETRY_AFTER.get(status, b""))
 
 
 async def _serve(server: Emulator, port: int) -> None:

@@ -1,7 +1,8 @@
 """What a run leaves behind, read back: the verifier knows nothing else.
 
-journal.jsonl (producer.py), ledger.jsonl (the emulator's), senders.jsonl (emulator.py), commits.jsonl and owners.jsonl
-(sampler.py), history.jsonl (run.py), and what lies in both topics at the end: topic.jsonl, dead-letters.jsonl.
+journal.jsonl (producer.py), ledger.jsonl (the emulator's), senders.jsonl, alone.jsonl (emulator.py), commits.jsonl,
+owners.jsonl, health.jsonl (sampler.py), history.jsonl (run.py), what lies in both topics at the end: topic.jsonl,
+dead-letters.jsonl, and what lay in a topic that was deleted and made again: topic-1.jsonl.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import calendar
 import json
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from tests.chaos.records import HEADER, What
+from tests.chaos.lives import Life, insert_id, later_lives, life_at, life_of_number, on, spelled_alike
+from tests.chaos.records import HEADER, TOPIC, What
 
 READ_SECONDS_MAX: Final = 60.0
 INTRODUCTION: Final = "introduction-"
@@ -39,6 +41,8 @@ class Produced(NamedTuple):
     digest: int
     checksum: int
     """Of the value."""
+    produced_at: float = 0.0
+    """Its timestamp."""
 
 
 class Acknowledged(NamedTuple):
@@ -103,6 +107,29 @@ class Owners(NamedTuple):
     asked_at: float
     answered_at: float
     members: dict[int, str]
+    present: frozenset[str] = frozenset()
+    """All members of the group, with partitions or without."""
+
+
+class Alone(NamedTuple):
+    """A request that failed because of its user, while others were served."""
+
+    at: float
+    sender: str
+    user: str
+    status: int
+    insert_ids: tuple[str, ...]
+
+
+class Health(NamedTuple):
+    """What a member said of itself."""
+
+    at: float
+    member: str
+    word: str
+    reasons: tuple[str, ...]
+    retrying: float | None
+    """customfit_users_retrying, where there is such a metric."""
 
 
 class Happened(NamedTuple):
@@ -126,27 +153,67 @@ class Evidence:
     owners: list[Owners]
     history: list[Happened]
     options: dict[str, Any] = field(default_factory=dict)
+    alone: list[Alone] = field(default_factory=list)
+    health: list[Health] = field(default_factory=list)
+    later_lives: list[Life] = field(default_factory=list)
+    """Of the source topic; see lives.py."""
 
 
 def load(folder: Path) -> Evidence:
     """Read a run's folder."""
     senders = {line[0]: line[1:] for line in _lines(folder / "senders.jsonl")}
+    history = [Happened(line.pop("at"), line.pop("what"), line) for line in _lines(folder / "history.jsonl")]
+    later = later_lives(history)
+    topics = [*(folder / f"topic-{number}.jsonl" for number in range(1, len(later) + 1)), folder / "topic.jsonl"]
     return Evidence(
-        produced=[Produced(*line) for line in _lines(folder / "topic.jsonl")],
-        acknowledged=[Acknowledged(*line) for line in _lines(folder / "journal.jsonl")],
+        produced=[_produced(line, life, later) for life, topic in enumerate(topics) for line in _lines(topic)],
+        acknowledged=[_acknowledged(*line) for line in _lines(folder / "journal.jsonl")],
         accepted=[_accepted(line, senders.get(line["sequence"])) for line in _lines(folder / "ledger.jsonl")],
-        dead=[Dead(*line) for line in _lines(folder / "dead-letters.jsonl")],
+        dead=[_dead(Dead(*line)) for line in _lines(folder / "dead-letters.jsonl")],
         commits=[
-            Commits(asked, answered, {int(p): (offset, text) for p, (offset, text) in points.items()})
+            Commits(asked, answered, {int(p): (on(offset, life), text) for p, (offset, text) in points.items()})
             for asked, answered, points in _lines(folder / "commits.jsonl")
+            if (life := life_at(later, asked, answered)) is not None
         ],
         owners=[
-            Owners(asked, answered, {int(partition): name for partition, name in members.items()})
-            for asked, answered, members in _lines(folder / "owners.jsonl")
+            Owners(asked, answered, {int(partition): name for partition, name in members.items()}, frozenset(present))
+            for asked, answered, members, present in _lines(folder / "owners.jsonl")
         ],
-        history=[Happened(line.pop("at"), line.pop("what"), line) for line in _lines(folder / "history.jsonl")],
+        history=history,
         options=json.loads((folder / "options.json").read_text()),
+        alone=[Alone(*line)._replace(insert_ids=tuple(line[4])) for line in _lines(folder / "alone.jsonl")],
+        health=list(_health(history, _lines(folder / "health.jsonl"))),
+        later_lives=later,
     )
+
+
+def _produced(line: list[Any], life: int, later: list[Life]) -> Produced:
+    number, partition, offset, what, user, message_id, digest, checksum, produced_at = line
+    known_as = message_id or insert_id(TOPIC, partition, offset, life, later)
+    return Produced(
+        number, partition, on(offset, life), what, user, spelled_alike(known_as), digest, checksum, produced_at
+    )
+
+
+def _acknowledged(number: int, partition: int, offset: int, checksum: int) -> Acknowledged:
+    return Acknowledged(number, partition, on(offset, life_of_number(number)), checksum)
+
+
+def _health(history: list[Happened], lines: Iterable[list[Any]]) -> Iterator[Health]:
+    """By the names of the processes that a slot had then."""
+    starts: dict[str, list[tuple[float, str]]] = {}
+    for at, what, fields in history:
+        if what == "start":
+            starts.setdefault(fields["member"].partition(".")[0], []).append((at, fields["member"]))
+    for at, slot, word, reasons, retrying in lines:
+        names = [name for started_at, name in starts.get(slot, ()) if started_at <= at]
+        if names:
+            yield Health(at, names[-1], word, tuple(reasons), retrying)
+
+
+def _dead(letter: Dead) -> Dead:
+    number = json.loads(letter.header)[0] if letter.header else 0
+    return letter._replace(offset=on(letter.offset, life_of_number(number)))
 
 
 def _accepted(line: dict[str, Any], sent: list[Any] | None) -> Accepted:
@@ -158,7 +225,7 @@ def _accepted(line: dict[str, Any], sent: list[Any] | None) -> Accepted:
         line["user_id"],
         sender,
         line["identify"] is not None,
-        tuple(line["insert_ids"]),
+        tuple(map(spelled_alike, line["insert_ids"])),
         tuple(digests) if digests is not None else (),
         line["answered"],
     )
@@ -181,9 +248,9 @@ def write_topic(bootstrap_servers: str, topic: str, path: Path) -> None:
         for message in _messages(bootstrap_servers, topic):
             number, what, user, message_id, digest = json.loads(_headers(message)[HEADER])
             partition, offset = message.partition(), message.offset()
-            insert_id = message_id or f"{topic}-{partition}-{offset}"
             checksum = zlib.crc32(message.value() or b"")
-            line = [number, partition, offset, what, user, insert_id, digest, checksum]
+            produced_at = message.timestamp()[1] / 1000
+            line = [number, partition, offset, what, user, message_id, digest, checksum, produced_at]
             file.write(f"{json.dumps(line)}\n")
 
 

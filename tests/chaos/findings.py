@@ -31,6 +31,10 @@ class Column(Enum):
     """The lag did not go to 0 after all was fixed; or records were neither finished nor committed."""
     DIED = "died"
     """A member ended by itself, hung when told to stop, or ended in another way than it should."""
+    LEFT = "left behind"
+    """A member that ended cleanly is still in the group: partitions wait for its session's end, or all members do."""
+    HEALTH = "health"
+    """A member says that it is ready and is not, or the other way round; see health.py."""
     KAFKA = "kafka"
     """An acknowledged record is not in the topic: that would be the broker's or the harness's fault."""
 

@@ -42,11 +42,17 @@ class Presence(Enum):
 class Member:
     """One slot. `name` is that of the present process, `m0.1`: slot 0, first process."""
 
-    def __init__(self, slot: int, folder: Path, code: Path, environ: Mapping[str, str], tell: Tell) -> None:
+    def __init__(  # noqa: PLR0917  the stage names them once
+        self, slot: int, folder: Path, code: Path, port: int, environ: Mapping[str, str], tell: Tell
+    ) -> None:
         self.slot = slot
+        self.port = port
+        """Of its own HTTP server."""
         self.presence = Presence.ABSENT
         self.wanted = False
         """Start it as soon as it is absent."""
+        self.held = False
+        """An operator holds it: it is not started, whoever wants it."""
         self.file_bytes_max = 0
         self._folder = folder
         self._code = code
@@ -75,7 +81,7 @@ class Member:
             "CUSTOMFIT_API_URL": f"{self._environ['CUSTOMFIT_API_URL']}/{self.name}/v1/cfe",
             "CUSTOMFIT_STATE_DIR": str(self.state),
             "CUSTOMFIT_HTTP_HOST": "127.0.0.1",
-            "CUSTOMFIT_HTTP_PORT": "0",
+            "CUSTOMFIT_HTTP_PORT": str(self.port),
             "CUSTOMFIT_KAFKA_PROPERTIES": json.dumps({**properties, "client.id": self.name}),
             "PYTHONPATH": str(self._code),
         }
@@ -131,7 +137,7 @@ class Member:
             elif self.presence is Presence.LEAVING and time.monotonic() - self._left_at > STOP_SECONDS_MAX:
                 self._tell("hang", member=self.name, seconds=STOP_SECONDS_MAX)
                 self.kill()
-        if self.presence is Presence.ABSENT and self.wanted:
+        if self.presence is Presence.ABSENT and self.wanted and not self.held:
             self.start()
 
     # ------------------------------------------------------------------ its state, while nobody uses it

@@ -31,7 +31,7 @@ def order(book: Book) -> Iterator[Finding]:
     """Each user's events arrive for the first time in the order of the log, but that an identify may overtake."""
     lines: dict[str, _Line] = defaultdict(_Line)
     for record in book.evidence.produced:
-        if record.what in DELIVERED:
+        if record.what in DELIVERED and (record.insert_id in book.deliveries or not _went_otherwise(book, record)):
             lines[record.user].undone[record.offset] = record
         elif record.what == "delete":
             lines[record.user].deletes.append(record.offset)
@@ -43,6 +43,11 @@ def order(book: Book) -> Iterator[Finding]:
         if not request.is_introduction:
             yield from _in_order(book, request, line, is_tainted=request.sender.partition(".")[0] in tainted)
         line.sender = request.sender
+
+
+def _went_otherwise(book: Book, record: Produced) -> bool:
+    """It became a dead letter since its user failed, or went with its topic: nothing waits for it."""
+    return book.is_refused_alone(record) or book.is_gone(record)
 
 
 def _in_order(book: Book, request: Accepted, line: _Line, *, is_tainted: bool) -> Iterator[Finding]:
@@ -90,7 +95,7 @@ def identified_first(book: Book) -> Iterator[Finding]:
     """Before each track an identify of its user was accepted, and answered; after a delete, again."""
     deletes: dict[str, list[int]] = defaultdict(list)
     for record in book.evidence.produced:
-        if record.what == "delete":
+        if record.what == "delete" and not book.is_gone(record):
             deletes[record.user].append(record.offset)
     identified: dict[str, int] = {}
     """User → highest offset whose identify, or introduction, was accepted and answered."""

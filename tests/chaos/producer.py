@@ -67,6 +67,7 @@ def main() -> int:
     parser.add_argument("--users", type=int, required=True)
     parser.add_argument("--rate", type=float, required=True, help="Records a second.")
     parser.add_argument("--journal", type=Path, required=True)
+    parser.add_argument("--first", type=int, default=0, help="Records have numbers above this one.")
     parser.add_argument("--partitions", type=int, required=True)
     parser.add_argument("--grown", type=Path, required=True, help="A file that says how many there are by now.")
     options = parser.parse_args()
@@ -74,7 +75,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.append(True))
     producer = _producer(options.bootstrap)
-    generator = Generator(options.seed, options.users, options.partitions)
+    generator = Generator(options.seed, options.users, options.partitions, options.first)
     journal = Journal(options.journal)
     started, produced = time.monotonic(), 0
     while not stopped:

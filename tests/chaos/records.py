@@ -12,6 +12,7 @@ DELIVERED: Final = frozenset({"identify", "track", "page", "screen"})
 """Must be delivered. `refused`: the emulator refuses it, `rejected`: it is no event; both must be dead letters."""
 DEAD: Final = frozenset({"refused", "rejected"})
 
+TOPIC: Final = "segment-events"
 REFUSED_NAME: Final = "Refuse Me"
 HEADER: Final = "chaos"
 NO_DIGEST: Final = 0
@@ -55,14 +56,15 @@ def digest(text: bytes | None) -> int:
 class Generator:
     """An endless stream of records; the same seed gives the same stream, as long as the topic does not grow."""
 
-    def __init__(self, seed: int, users: int, partitions: int) -> None:
+    def __init__(self, seed: int, users: int, partitions: int, first: int = 0) -> None:
+        """`first`: the number before that of the first record."""
         self.partitions = partitions
         """May be raised: then some of the events are those of new users, in the new partitions."""
         self._partitions_first = partitions
         self._seed = seed
-        self._random = random.Random(f"records {seed}")
+        self._random = random.Random(f"records {seed} {first}" if first else f"records {seed}")
         self._users = users
-        self._number = 0
+        self._number = first
 
     def next(self) -> Made:
         """One record."""

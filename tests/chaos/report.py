@@ -44,9 +44,10 @@ def _heading() -> list[str]:
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
-    """A Markdown table; the causes of duplicates follow."""
+    """A Markdown table; the causes of duplicates follow, and what was asked of health."""
     rows = [_heading(), ["---"] * len(_heading()), *map(_cells, verdicts)]
     causes = [f"duplicates by cause: {verdict.causes}" for verdict in verdicts if verdict.causes]
+    causes += [f"asked for their health: {verdict.health}" for verdict in verdicts if verdict.health]
     return "\n".join(["| " + " | ".join(row) + " |" for row in rows] + causes)
 
 

@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from tests.chaos import evidence
+from tests.chaos.health import WINDOW_SECONDS
 from tests.chaos.members import Presence
 from tests.chaos.processes import stop
+from tests.chaos.records import TOPIC
 from tests.chaos.report import append_row, table
 from tests.chaos.sampler import Offsets
 from tests.chaos.schedule import Fault, schedule
-from tests.chaos.stage import GROUP, TOPIC, Stage
+from tests.chaos.stage import GROUP, Stage
 from tests.chaos.verifier import verify
 from tests.real_broker import broker
 
@@ -34,7 +36,11 @@ TICK_SECONDS: Final = 0.02
 PROGRESS_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 4.0
 """After the mending events go on for so long, so that the fixed system is seen at work."""
+READY_SECONDS: Final = 3.0
+"""So long members are asked whether they are ready, when everything has flowed long enough that they must be."""
 LEAVE_SECONDS: Final = 70.0
+AGAIN_SECONDS_MAX: Final = 240.0
+"""For an operator who is still at work on a topic that was made again when the faults are over."""
 FREEZE_SECONDS: Final = 3.0
 """A step that took longer: the whole machine stood still, as virtual ones sometimes do."""
 
@@ -45,8 +51,10 @@ class Run:
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self._options = options
         self._folder = folder
+        # A long absence of one broker of several, where each partition is on one; else nobody could work meanwhile.
+        without = frozenset() if options.replicas < options.brokers else frozenset({Fault.BROKER_AWAY})
         self._episodes = schedule(
-            options.seed, options.minutes * 60, options.members, options.brokers, frozenset(options.faults)
+            options.seed, options.minutes * 60, options.members, options.brokers, frozenset(options.faults) - without
         )
         self._shown_at = self._stepped_at = time.monotonic()
 
@@ -64,18 +72,19 @@ class Run:
             stage = self._stage = Stage(self._options, self._folder, stack)
             self._offsets = Offsets(stage.cluster.bootstrap_servers, GROUP, TOPIC)
             stack.callback(self._offsets.close)
-            producer = stage.start_producer()
-            stack.callback(stop, producer, 1.0)
-            for member in stage.members:
+            stage.start_producer()
+            stack.callback(lambda: stop(stage.producer, 1.0))
+            for member in stage.members[: self._options.members]:
                 member.wanted = True
             self._stepped_at = time.monotonic()
             self._faults()
             self._mend()
             self._follow(SETTLE_SECONDS)
-            code = stop(producer, 70.0)
+            code = stop(stage.producer, 70.0)
             self._stepped_at = time.monotonic()
             stage.tell("producer", code=code)
             self._wait_for_no_lag()
+            self._follow(WINDOW_SECONDS + READY_SECONDS)
             self._leave()
             evidence.write_topic(stage.cluster.bootstrap_servers, TOPIC, self._folder / "topic.jsonl")
             evidence.write_dead_letters(
@@ -100,10 +109,13 @@ class Run:
 
     def _mend(self) -> None:
         stage = self._stage
+        passed = 0.0
+        while stage.is_being_made_again and passed < AGAIN_SECONDS_MAX:
+            passed += min(self._step(), FREEZE_SECONDS)
         stage.tell("fixed")
         if self._options.mode == "liveness":
             self._follow(2 * SETTLE_SECONDS)
-            victim = stage.members[self._options.seed % len(stage.members)]
+            victim = stage.members[self._options.seed % self._options.members]
             while victim.presence is not Presence.RUNNING:
                 self._step()
             victim.pause()
@@ -156,6 +168,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=1.0, help="Of faults; the mending comes on top.")
     parser.add_argument("--mode", choices=["safety", "liveness"], default="safety")
     parser.add_argument("--brokers", type=int, choices=[1, 3], default=1)
+    parser.add_argument("--replicas", type=int, help="Of each partition; as many as brokers. 1: leaders go missing.")
+    parser.add_argument("--session-seconds", type=float, default=6.0, help="45: the client's own, nothing is set.")
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--partitions", type=int, default=6)
     parser.add_argument("--users", type=int, default=150)
@@ -168,7 +182,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--code", type=Path, default=Path(__file__).parents[2], help="Where the package consumer is.")
     parser.add_argument("--report", type=Path, help="Append the row to this Markdown file.")
     parser.add_argument("--keep", action="store_true", help="Keep the evidence of a good run too.")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.replicas = options.replicas or options.brokers
+    return options
 
 
 def _faults(text: str) -> list[Fault]:

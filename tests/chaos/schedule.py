@@ -17,6 +17,8 @@ class Fault(Enum):
     """SIGTERM, started again as soon as it has ended."""
     MEMBER_LEAVE = "member.leave"
     """SIGTERM, back after a long while."""
+    MEMBER_VISIT = "member.visit"
+    """One more member joins, and leaves by SIGTERM before it has been given anything, or just then."""
     MEMBER_STOP = "member.stop"
     """SIGSTOP, then SIGCONT; longer than the session timeout, or not."""
     STATE_CORRUPT = "state.corrupt"
@@ -29,8 +31,12 @@ class Fault(Enum):
     """SIGTERM, no file may grow beyond some KB, started again."""
     BROKER_KILL = "broker.kill"
     BROKER_TERM = "broker.term"
+    BROKER_AWAY = "broker.away"
+    """kill -9, back after a long while: with one replica of each partition, what it leads has no leader meanwhile."""
     TOPIC_GROW = "topic.grow"
     """The source gets one more partition, for good."""
+    TOPIC_AGAIN = "topic.again"
+    """The source is deleted and made again; then done what members say: all stopped, offsets reset, all started."""
     KAFKA_CUT = "kafka.cut"
     KAFKA_RESET = "kafka.reset"
     KAFKA_STALL = "kafka.stall"
@@ -55,10 +61,18 @@ class Fault(Enum):
     API_SLOW = "api.slow"
     """Answers later than requests may take, some of them."""
     API_AWAY = "api.away"
+    USER_401 = "user.401"
+    USER_403 = "user.403"
+    USER_404 = "user.404"
+    USER_400 = "user.400"
+    USER_429 = "user.429"
+    USER_500 = "user.500"
+    USER_503 = "user.503"
+    """With Retry-After: 60. One user gets this for everything, all others are served."""
 
     @property
     def place(self) -> str:
-        """member, state, broker, topic, kafka, http or api."""
+        """member, state, broker, topic, kafka, http, api or user."""
         return self.value.partition(".")[0]
 
 
@@ -66,7 +80,7 @@ EVERYBODY: Final = -1
 
 
 class Episode(NamedTuple):
-    """A fault, from when to when (seconds since the start), and to whom: a member, a broker, or everybody."""
+    """A fault, from when to when (seconds since the start), and to whom: a member, broker or user, or everybody."""
 
     begins: float
     ends: float
@@ -94,7 +108,7 @@ class Track(NamedTuple):
 QUIET_SECONDS: Final = 8.0
 """At the start, so that everybody has joined once."""
 
-_MEMBER: Final = {
+_MEMBER: Final[dict[Fault, float]] = {
     Fault.MEMBER_KILL: 5.0,
     Fault.MEMBER_TERM: 3.0,
     Fault.MEMBER_LEAVE: 1.5,
@@ -104,8 +118,13 @@ _MEMBER: Final = {
     Fault.STATE_UNUSABLE: 1.0,
     Fault.STATE_FULL: 1.0,
 }
-_KAFKA: Final = {f: 1.0 for f in Fault if f.place in ("kafka", "broker")}
-_HTTP: Final = {f: 1.0 for f in Fault if f.place in ("http", "api")}
+_KAFKA: Final[dict[Fault, float]] = {
+    f: 1.0 for f in Fault if f.place in ("kafka", "broker") and f is not Fault.BROKER_AWAY
+}
+_HTTP: Final[dict[Fault, float]] = {f: 1.0 for f in Fault if f.place in ("http", "api")}
+_USER: Final[dict[Fault, float]] = {f: 1.0 for f in Fault if f.place == "user"}
+USERS_FAILING: Final = range(2, 20)
+"""Any of these: they have events all the time, and are not so many of them that healing takes long."""
 
 
 def schedule(seed: int, seconds: float, members: int, nodes: int, allowed: frozenset[Fault]) -> list[Episode]:
@@ -115,6 +134,10 @@ def schedule(seed: int, seconds: float, members: int, nodes: int, allowed: froze
         Track(_KAFKA, None, 16.0, 1.0, 12.0),
         Track(_HTTP, None, 10.0, 1.0, 8.0),
         Track({Fault.TOPIC_GROW: 1.0}, EVERYBODY, 90.0, 1.0, 2.0),
+        Track({Fault.TOPIC_AGAIN: 1.0}, EVERYBODY, 120.0, 1.0, 2.0),
+        Track({Fault.MEMBER_VISIT: 1.0}, members, 15.0, 1.5, 5.0),
+        Track(_USER, None, 15.0, 10.0, 50.0),
+        Track({Fault.BROKER_AWAY: 1.0}, None, 30.0, 25.0, 45.0),
     ]
     episodes: list[Episode] = []
     for number, track in enumerate(tracks):
@@ -134,6 +157,8 @@ def _episodes(rng: random.Random, track: Track, seconds: float, members: int, no
         if target is None:
             whoever = [EVERYBODY, *range(members)]
             target = rng.randrange(nodes) if fault.place == "broker" else rng.choice(whoever)
+        if fault.place == "user":
+            target = rng.choice(USERS_FAILING)
         if fault.place == "api":
             target = EVERYBODY
         if now + lasting > seconds:

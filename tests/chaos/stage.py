@@ -15,15 +15,18 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.request import urlopen
 
+from tests.chaos.again import MadeAgain
 from tests.chaos.cluster import Cluster
 from tests.chaos.members import FULL_FILE_BYTES, Member, member_environ
 from tests.chaos.processes import start, stop
 from tests.chaos.proxy import Network, Proxies, Proxy
+from tests.chaos.records import TOPIC
 from tests.chaos.schedule import EVERYBODY, Episode, Fault
 from tests.real_broker import broker
 
-TOPIC: Final = "segment-events"
 GROUP: Final = "chaos"
+SESSION_SECONDS_DEFAULT: Final = 45.0
+"""The client's own: nothing is set then."""
 
 API_FAULTS: Final[dict[Fault, dict[str, Any]]] = {
     Fault.API_THROTTLE: {"throttle_requests_per_second": 20.0},
@@ -44,17 +47,29 @@ class Stage:
         self._options = options
         self._folder = folder
         self._history = stack.enter_context((folder / "history.jsonl").open("a", encoding="utf-8"))
-        self.cluster = Cluster(folder, options.brokers, options.members)
+        slots = options.members + 1  # the last one is a visitor's
+        self.cluster = Cluster(
+            folder,
+            options.brokers,
+            slots,
+            replicas=options.replicas,
+            session_seconds=options.session_seconds,
+        )
         self._random = random.Random(f"stage {options.seed}")
         self._nodes_wanted = set(range(options.brokers))
-        self._partitions = self._partitions_wanted = options.partitions
+        self.partitions = self._partitions_wanted = options.partitions
         self._growing: Future[None] | None = None
+        self._again: MadeAgain | None = None
+        self._lives = 1
+        """Of the source topic."""
+        self._failing: dict[int, int] = {}
+        """Number of a user → status that everything of theirs is answered with."""
         stack.callback(self.cluster.stop)
         self.cluster.start()
         self.cluster.create_topic(TOPIC, options.partitions)
         self._proxies = stack.enter_context(Proxies())
         self._open_proxies()
-        self.members = [self._member(slot) for slot in range(options.members)]
+        self.members = [self._member(slot) for slot in range(slots)]
         stack.callback(self._kill_members)
         self._emulator = self._start_emulator()
         stack.callback(stop, self._emulator, 5.0)
@@ -64,15 +79,20 @@ class Stage:
     def _open_proxies(self) -> None:
         self._kafka: list[list[Proxy]] = [
             [self._proxies.open(node.ports.proxies[slot], node.ports.members[slot]) for node in self.cluster.nodes]
-            for slot in range(self._options.members)
+            for slot in range(self._options.members + 1)
         ]
-        self._emulator_port, *http = broker.free_ports(1 + self._options.members)  # now that the others listen
-        self._http = [self._proxies.open(port, self._emulator_port) for port in http]
+        slots = len(self._kafka)
+        self._emulator_port, *ports = broker.free_ports(1 + 2 * slots)  # now that the others listen
+        self._http = [self._proxies.open(port, self._emulator_port) for port in ports[:slots]]
+        self._ports = ports[slots:]
+        """Of the members' own HTTP servers."""
 
     def _member(self, slot: int) -> Member:
-        properties: dict[str, Any] = {"session.timeout.ms": 6_000, "topic.metadata.refresh.interval.ms": 3_000}
+        properties: dict[str, Any] = {"topic.metadata.refresh.interval.ms": 3_000}
         if self._options.protocol == "consumer":
-            properties = {"group.protocol": "consumer", "topic.metadata.refresh.interval.ms": 3_000}
+            properties["group.protocol"] = "consumer"
+        elif self._options.session_seconds != SESSION_SECONDS_DEFAULT:
+            properties["session.timeout.ms"] = int(self._options.session_seconds * 1000)
         environ = member_environ(
             {
                 "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": self.cluster.member_bootstrap_servers(slot),
@@ -83,7 +103,7 @@ class Stage:
                 **dict(setting.split("=", 1) for setting in self._options.set),
             }
         )
-        return Member(slot, self._folder, self._options.code.resolve(), environ, self.tell)
+        return Member(slot, self._folder, self._options.code.resolve(), self._ports[slot], environ, self.tell)
 
     def _start_emulator(self) -> subprocess.Popen[bytes]:
         process = self._start(
@@ -104,10 +124,11 @@ class Stage:
                 return process
         raise TimeoutError("the emulator did not start")
 
-    def start_producer(self) -> subprocess.Popen[bytes]:
-        """The producer, without a proxy in between."""
-        return self._start(
+    def start_producer(self, first: int = 0) -> None:
+        """The producer, without a proxy in between; its records have numbers above `first`."""
+        self.producer = self._start(
             "producer",
+            first=first,
             bootstrap=self.cluster.bootstrap_servers,
             topic=TOPIC,
             seed=self._options.seed,
@@ -125,6 +146,7 @@ class Stage:
             group=GROUP,
             topic=TOPIC,
             folder=self._folder,
+            ports=",".join(map(str, self._ports)),
         )
 
     def stop_sampler(self) -> None:
@@ -164,22 +186,31 @@ class Stage:
                 self._begin_member(fault, self.members[target])
             case "broker":
                 self._nodes_wanted.discard(target)
-                self.cluster.nodes[target].signal(signal.SIGKILL if fault is Fault.BROKER_KILL else signal.SIGTERM)
-            case "topic":
+                self.cluster.nodes[target].signal(signal.SIGTERM if fault is Fault.BROKER_TERM else signal.SIGKILL)
+            case "topic" if fault is Fault.TOPIC_GROW:
                 self._partitions_wanted += 1
+            case "topic":
+                if self._again is None:
+                    self._lives += 1
+                    self._again = MadeAgain(self, TOPIC, GROUP, self._lives, self._folder)
             case "api":
                 self.control(API_FAULTS[fault])
+            case "user":
+                self._failing[target] = int(fault.value.partition(".")[2])
+                self._let_fail()
             case _:
                 self._change(fault, target, Network(fault.value.partition(".")[2]))
 
     def _begin_member(self, fault: Fault, member: Member) -> None:
-        member.wanted = fault in (Fault.MEMBER_TERM, Fault.STATE_UNUSABLE, Fault.STATE_FULL)
+        member.wanted = fault in (Fault.MEMBER_TERM, Fault.STATE_UNUSABLE, Fault.STATE_FULL, Fault.MEMBER_VISIT)
         match fault:
             case Fault.MEMBER_STOP:
                 member.wanted = True
                 member.pause()
             case Fault.MEMBER_TERM | Fault.MEMBER_LEAVE:
                 member.leave()
+            case Fault.MEMBER_VISIT:
+                member.look()
             case _:
                 member.kill()
         match fault:
@@ -196,6 +227,9 @@ class Stage:
         """Mend it."""
         fault, target = episode.fault, episode.target
         match fault.place:
+            case "member" if fault is Fault.MEMBER_VISIT:
+                self.members[target].wanted = False
+                self.members[target].leave()
             case "member" | "state":
                 member = self.members[target]
                 member.wanted = True
@@ -208,12 +242,19 @@ class Stage:
                 self._nodes_wanted.add(target)
             case "topic":
                 pass
+            case "user":
+                self._failing.pop(target, None)
+                self._let_fail()
             case "api":
                 off = {"latency_jitter_seconds": self._options.latency}
                 self.control({name: off.get(name, type(value)()) for name, value in API_FAULTS[fault].items()})
             case _:
                 self._change(fault, target, Network.PASS)
         self.tell("end", fault=fault.value, target=target)
+
+    def _let_fail(self) -> None:
+        users = {f"user-{number}": status for number, status in self._failing.items()}
+        self._ask("/users", json.dumps(users).encode())
 
     def _change(self, fault: Fault, target: int, network: Network) -> None:
         for slot in range(len(self.members)):
@@ -233,20 +274,29 @@ class Stage:
             if not node.running:
                 self.tell("broker start", broker=number)
                 node.start()
+        if self._again is not None:
+            self._again.step()
+            if self._again.done:
+                self._again = None
+        else:
+            self._grow()
 
-        self._grow()
+    @property
+    def is_being_made_again(self) -> bool:
+        """Whether the operator is still at work."""
+        return self._again is not None
 
     def _grow(self) -> None:
         """Add partitions, as soon as the brokers take the order; the producer reads of it in a file."""
-        if self._growing is None and self._partitions < self._partitions_wanted:
-            self._growing = self.cluster.grow(TOPIC, self._partitions + 1)
+        if self._growing is None and self.partitions < self._partitions_wanted:
+            self._growing = self.cluster.grow(TOPIC, self.partitions + 1)
         elif self._growing is not None and self._growing.done():
-            if self._growing.exception() is None or self.cluster.partitions(TOPIC) > self._partitions:
-                self._partitions += 1
+            if self._growing.exception() is None or self.cluster.partitions(TOPIC) > self.partitions:
+                self.partitions += 1
                 half_written = self._folder / "partitions.new"
-                half_written.write_text(str(self._partitions))
+                half_written.write_text(str(self.partitions))
                 half_written.rename(self._folder / "partitions")
-                self.tell("partitions", count=self._partitions)
+                self.tell("partitions", count=self.partitions)
             self._growing = None
 
     def _kill_members(self) -> None:

@@ -9,100 +9,11 @@ from typing import Any
 import pytest
 
 from tests.chaos.book import claimed
-from tests.chaos.evidence import Accepted, Acknowledged, Commits, Dead, Evidence, Happened, Owners, Produced
-from tests.chaos.findings import Column
+from tests.chaos.evidence import Acknowledged
 from tests.chaos.records import Generator, What
 from tests.chaos.report import table
 from tests.chaos.schedule import Fault, schedule
-from tests.chaos.verifier import Verdict, verify
-
-TICK_SECONDS = 0.2
-OPTIONS = {"seed": 1, "minutes": 1.0, "mode": "safety", "protocol": "classic", "brokers": 1, "members": 2}
-
-
-class Story:
-    """A made-up run in one partition: every step takes a moment, and at each moment the owner is sampled."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-        self.owner = "m0.1"
-        self.evidence = Evidence([], [], [], [], [], [], [], dict(OPTIONS))
-        self.happen("start", member="m0.1")
-        self.happen("start", member="m1.1")
-
-    def pass_time(self, seconds: float = TICK_SECONDS) -> None:
-        """Let time go by."""
-        while seconds > 0:
-            self.evidence.owners.append(Owners(self.now, self.now, {0: self.owner} if self.owner else {}))
-            self.now += TICK_SECONDS
-            seconds -= TICK_SECONDS
-
-    def produce(self, what: What, user: str = "ann") -> Produced:
-        """One record more in the topic, acknowledged."""
-        offset = len(self.evidence.produced)
-        record = Produced(offset + 1, 0, offset, what, user, f"id-{offset}", 7, 70 + offset)
-        self.evidence.produced.append(record)
-        self.evidence.acknowledged.append(Acknowledged(record.number, 0, offset, record.checksum))
-        return record
-
-    def accept(self, *records: Produced, sender: str = "m0.1", answered: bool = True, **changes: Any) -> None:
-        """The emulator accepts one request with these events."""
-        self.pass_time()
-        request = Accepted(
-            sequence=len(self.evidence.accepted) + 1,
-            arrived_at=self.now,
-            accepted_at=self.now,
-            user=records[0].user,
-            sender=sender,
-            is_identify=records[0].what == "identify",
-            insert_ids=tuple(record.insert_id for record in records),
-            digests=tuple(record.digest for record in records),
-            answered=answered,
-        )
-        self.evidence.accepted.append(request._replace(**changes))
-        self.pass_time()
-
-    def introduce(self, record: Produced, *, sender: str = "m0.1", answered: bool = True) -> None:
-        """The emulator accepts an identify that the consumer made for this event."""
-        ids = (f"introduction-{record.insert_id}",)
-        self.accept(record, sender=sender, answered=answered, is_identify=True, insert_ids=ids, digests=(0,))
-
-    def dead_letter(self, record: Produced, reason: str, **changes: Any) -> None:
-        """A dead letter is written."""
-        self.pass_time()
-        letter = Dead(0, record.offset, reason, self.now, record.checksum, f"[{record.number}, ...]")
-        self.evidence.dead.append(letter._replace(**changes))
-
-    def commit(self, offset: int, metadata: str = "") -> None:
-        """A sample shows this commit."""
-        self.pass_time()
-        self.evidence.commits.append(Commits(self.now, self.now, {0: (offset, metadata)}))
-
-    def move(self, owner: str) -> None:
-        """The partition goes to another member, at once."""
-        self.pass_time()
-        self.owner = owner
-        self.pass_time()
-
-    def happen(self, what: str, **fields: Any) -> None:
-        """A line of the history."""
-        self.evidence.history.append(Happened(self.now, what, fields))
-
-    def fault(self, fault: Fault, target: int, seconds: float) -> None:
-        """A fault, and its end."""
-        self.happen("begin", fault=fault.value, target=target)
-        self.pass_time(seconds)
-        self.happen("end", fault=fault.value, target=target)
-
-    def verdict(self) -> Verdict:
-        """What the verifier says."""
-        self.pass_time()
-        return verify(self.evidence)
-
-    def wrong(self) -> dict[str, int]:
-        """The columns that are not 0."""
-        verdict = self.verdict()
-        return {column.value: verdict.count(column) for column in Column if verdict.count(column)}
+from tests.chaos.story import Story
 
 
 @pytest.fixture
@@ -588,6 +499,86 @@ def test_a_member_that_starts_without_kafka_may_end_with_69(story: Story) -> Non
     story.happen("exit", member="m0.1", code=69, asked=False)
 
     assert {} == story.wrong()
+
+
+def test_a_member_that_ended_cleanly_and_is_still_in_the_group_is_found(story: Story) -> None:
+    """Its session's time-out is waited for by everybody, with partitions of its own or without."""
+    story.idle = frozenset({"m1.1"})
+    story.happen("term", member="m1.1")
+    story.pass_time(1)
+    story.happen("exit", member="m1.1", code=0, asked=True)
+    story.pass_time(6)
+
+    assert {"left behind": 1} == story.wrong()
+
+
+def test_a_member_whose_last_words_did_not_get_through_may_stay_in_the_group(story: Story) -> None:
+    """Nor one that was killed: neither can say good-bye."""
+    story.idle = frozenset({"m1.1"})
+    story.happen("begin", fault=Fault.KAFKA_CUT.value, target=1)
+    story.happen("term", member="m1.1")
+    story.pass_time(1)
+    story.happen("exit", member="m1.1", code=0, asked=True)
+    story.pass_time(1)
+    story.happen("end", fault=Fault.KAFKA_CUT.value, target=1)
+    story.pass_time(5)
+
+    assert {} == story.wrong()
+
+
+def test_what_is_refused_since_its_user_fails_is_a_dead_letter_by_right(story: Story) -> None:
+    """And what comes behind it overtakes nothing; without such a refusal it would be lost, and wrongly dead."""
+    identify, one, two = story.produce("identify"), story.produce("track"), story.produce("track")
+    story.accept(identify)
+    story.fail(one, two, status=400)
+    story.fail(one, status=400)
+    story.dead_letter(one, "refused")
+    story.accept(two)
+    story.commit(3)
+
+    assert {} == story.wrong()
+
+    story.evidence.alone.clear()
+
+    assert {"lost": 1, "wrong dead letter": 1, "reorder": 1, "commit ahead": 1} == story.wrong()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+def test_what_fails_with_its_user_for_a_while_is_no_dead_letter(story: Story, status: int) -> None:
+    """It is to be sent again."""
+    identify = story.produce("identify")
+    story.fail(identify, status=status)
+    story.dead_letter(identify, "refused")
+    story.commit(1)
+
+    assert {"lost": 1, "wrong dead letter": 1, "commit ahead": 1} == story.wrong()
+
+
+def test_what_went_with_a_deleted_topic_is_nobodys_fault_and_all_of_the_new_one_must_come(story: Story) -> None:
+    """What was committed of the old one must have come, too; offsets begin again."""
+    first, _gone = story.produce("identify"), story.produce("track")
+    story.accept(first)
+    story.commit(1)
+    story.make_again()
+    new = story.produce("track")
+    story.accept(new)
+    story.commit(1)
+
+    assert {} == story.wrong()
+
+    story.commit(2)
+    story.produce("track")
+
+    assert {"lost": 1, "commit ahead": 1} == story.wrong()
+
+
+def test_what_was_committed_and_not_delivered_of_a_deleted_topic_is_lost(story: Story) -> None:
+    """As of any other."""
+    story.produce("identify")
+    story.commit(1)
+    story.make_again()
+
+    assert {"lost": 1, "commit ahead": 1} == story.wrong()
 
 
 def test_stuck_and_hanging_are_found(story: Story) -> None:

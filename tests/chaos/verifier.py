@@ -18,12 +18,15 @@ from tests.chaos.book import Book
 from tests.chaos.duplicates import Zombie, bound, sent_again, zombies
 from tests.chaos.evidence import INTRODUCTION, Evidence, Produced, load
 from tests.chaos.findings import Column, Finding, named, sent
+from tests.chaos.health import Oracle
 from tests.chaos.order import identified_first, order
 from tests.chaos.records import DELIVERED
 
 SHOWN_PER_COLUMN: Final = 5
 CLOCK_SECONDS: Final = 0.05
 """Times of the same machine, rounded to a millisecond, written by three processes."""
+LEAVING_SECONDS: Final = 2.0
+"""So long after a member's end the group may not have heard of it."""
 REASONS: Final = {"rejected": frozenset({"undecodable", "invalid_event"}), "refused": frozenset({"refused"})}
 
 
@@ -48,6 +51,8 @@ class Verdict:
     causes: dict[str, int]
     zombies: int
     zombies_late: int
+    health: dict[str, int]
+    """How often members were asked while something of theirs stood still, or while everything had flowed."""
     findings: list[Finding]
 
     @property
@@ -71,6 +76,7 @@ class Verdict:
 def verify(evidence: Evidence) -> Verdict:
     """Judge a run."""
     book = Book(evidence)
+    oracle = Oracle(book)
     again = sent_again(book)
     zombie_sends: list[Zombie] = list(zombies(book))
     findings = [
@@ -83,6 +89,8 @@ def verify(evidence: Evidence) -> Verdict:
         *_commits(book),
         *(Finding(Column.DUPLICATE, str(one)) for one in again if one.cause is None),
         *_history(evidence),
+        *_left_behind(book),
+        *oracle.findings(),
     ]
     duplicates_max = bound(book)
     if len(again) > duplicates_max:
@@ -104,6 +112,7 @@ def verify(evidence: Evidence) -> Verdict:
         causes=dict(Counter(one.cause or "?" for one in again)),
         zombies=len(zombie_sends),
         zombies_late=sum(zombie.is_late for zombie in zombie_sends),
+        health=dict(+oracle.counts),
         findings=findings,
     )
 
@@ -118,14 +127,15 @@ def _journal(book: Book) -> Iterator[Finding]:
 def _ends(book: Book) -> Iterator[Finding]:
     for record in book.evidence.produced:
         place = (record.partition, record.offset)
-        is_committed = record.offset < book.committed.get(record.partition, 0)
+        is_committed = book.is_committed(record)
         if record.what in REASONS:
             is_there = any(letter.reason in REASONS[record.what] for letter in book.dead.get(place, ()))
         else:
-            is_there = record.what not in DELIVERED or record.insert_id in book.deliveries
+            is_refused = book.is_refused_alone(record)
+            is_there = record.what not in DELIVERED or record.insert_id in book.deliveries or is_refused
         if is_committed and not is_there:
             yield Finding(Column.LOST, named(record))
-        elif not is_committed:
+        elif not is_committed and not book.is_gone(record):
             yield Finding(Column.STUCK, f"not committed: {named(record)}{'' if is_there else ', not ended either'}")
 
 
@@ -153,10 +163,16 @@ def _dead_letters(book: Book) -> Iterator[Finding]:
     for place, letters in book.dead.items():
         record = book.records.get(place)
         for letter in letters:
-            if record is None or letter.reason not in REASONS.get(record.what, ()):
+            if record is None or letter.reason not in _reasons(book, record):
                 yield Finding(Column.DEAD_LETTER, f"{letter} of {record}")
             elif letter.checksum != record.checksum or not letter.header.startswith(f"[{record.number},"):
                 yield Finding(Column.DEAD_LETTER, f"{letter} is altered: {record}")
+
+
+def _reasons(book: Book, record: Produced) -> frozenset[str]:
+    """Why the record may be a dead letter."""
+    is_refused = record.what in DELIVERED and record.insert_id in book.refused_alone
+    return frozenset({"refused"}) if is_refused else REASONS.get(record.what, frozenset())
 
 
 # ---------------------------------------------------------------------- commits
@@ -181,7 +197,7 @@ def _commits(book: Book) -> Iterator[Finding]:
 def _unrecorded_max(book: Book) -> int:
     changes = []
     for place, record in book.records.items():
-        if record.what in DELIVERED:
+        if record.what in DELIVERED and not book.is_gone(record):
             changes += [(book.ended_at(record), 1), (book.recorded_at.get(place, float("inf")), -1)]
     most = now = 0
     for _, change in sorted(changes):
@@ -222,6 +238,25 @@ def _history(evidence: Evidence) -> Iterator[Finding]:
                 evidence, fields, started[fields["member"]], at, is_fixed=asked.get(fields["member"], is_fixed)
             ):
                 yield Finding(Column.DIED, f"{fields['member']} ended with exit code {fields['code']} at {at:.3f}")
+
+
+def _left_behind(book: Book) -> Iterator[Finding]:
+    """Members that were told to stop, did so as they should, and are in the group all the same."""
+    asked_at: dict[str, float] = {}
+    for at, what, fields in book.evidence.history:
+        if what == "term":
+            asked_at[fields["member"]] = at
+        elif what == "exit" and fields["code"] == 0 and fields["asked"]:
+            member = fields["member"]
+            last = max((s.asked_at for s in book.evidence.owners if member in s.present), default=0.0)
+            if last > at + LEAVING_SECONDS and not _could_not_leave(book, member, asked_at[member], at):
+                yield Finding(Column.LEFT, f"{member} ended at {at:.3f} and was in the group until {last:.3f}")
+
+
+def _could_not_leave(book: Book, member: str, asked_at: float, ended_at: float) -> bool:
+    """Its last words may not have come to the broker."""
+    kafka = (i for i in book.unclean if i.what.startswith(("kafka.", "broker.", "machine")))
+    return any(i.concerns(member) and i.begins <= ended_at + LEAVING_SECONDS and asked_at <= i.ends for i in kafka)
 
 
 def _may_exit(evidence: Evidence, fields: dict[str, Any], start: float, at: float, *, is_fixed: bool) -> bool:
