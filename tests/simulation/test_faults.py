@@ -312,10 +312,10 @@ def a_hold_ends_at_once(original: Any, self: Sequencer, lane: Lane, now: float) 
 
 
 def a_lost_hold_is_kept(original: Any, self: Sequencer, partition: Partition, reason: HandBack) -> None:
-    held, lanes = self.holds.events, dict(self.holds._lanes)
+    held = self.holds.events
     original(self, partition, reason)
-    self.holds.events = held
-    self.holds._lanes = lanes
+    # No more than may be held, or the search for holds to cut short would have no end.
+    self.holds.events = max(self.holds.events, min(held, self.holds._events_max))
 
 
 def an_introduction_buries_the_last(original: Any, self: Outcomes, delivery: Delivery, *args: Any) -> None:
