@@ -58,7 +58,7 @@ FAULTS: Final = (
     EdgeFault(
         "what was fetched is committed when it is handed back",
         "consumer/kafka/source.py",
-        "        error = self._commit_and_wait(points)\n        if error is not None and leaving:",
+        "        error = self._commits.make(points)\n        if error is not None and leaving:",
         "        positions = self._consumer.position(topic_partitions_of(partitions))\n"
         "        self._consumer.commit(offsets=[p for p in positions if p.offset > 0], asynchronous=False)\n"
         "        error = None\n        if error is not None and leaving:",
@@ -74,15 +74,15 @@ FAULTS: Final = (
     EdgeFault(
         "partitions that were lost are committed",
         "consumer/kafka/source.py",
-        "            self._forget(lost)\n            self._post(Lost(sorted(lost)))",
-        "            self._give_up(lost, shutdown=False)",
+        "            self._forget(ours)\n            self._post(Lost(sorted(ours)))",
+        "            self._give_up(ours, shutdown=False)",
         "tests/real_broker/test_process_faults.py::test_a_member_that_was_frozen_comes_back_to_nothing",
     ),
     EdgeFault(
         "the commit's metadata is not read",
-        "consumer/kafka/source.py",
-        "StartPoint(offset, known.metadata)",
-        "StartPoint(offset, None)",
+        "consumer/kafka/starts.py",
+        "= known.offset, known.metadata",
+        "= known.offset, None",
         GONE + "[kill_and_start_again]",
     ),
     EdgeFault(
@@ -187,9 +187,9 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "the state of an earlier tenure resumes a partition",
-        "consumer/loop/pipeline.py",
-        "if not assignment.dropped and (notes :=",
-        "if (notes :=",
+        "consumer/loop/partitions.py",
+        "if news.assignment.dropped or facts is None:",
+        "if facts is None:",
         "tests/loop/test_state_news.py::test_the_state_of_an_earlier_tenure_resumes_nothing",
     ),
     EdgeFault(
@@ -324,7 +324,7 @@ FAULTS: Final = (
     EdgeFault(
         "a refused key is not told",
         "consumer/loop/pipeline.py",
-        "                self._destination.misdirected(status)\n",
+        "                self._edges.destination.misdirected(status)\n",
         "",
         "tests/loop/test_pipeline_answers.py::test_the_destination_is_told_of_what_blames_key_or_url",
     ),

@@ -26,7 +26,7 @@ consumer/kafka/source.py:404: NameError
 def in_source(new: str) -> EdgeFault:
     """A fault that was right when it was written."""
     return EdgeFault(
-        "rotted", SOURCE, "error = self._commit_and_wait(points)\n        if error", f"{new}\n        if error", ""
+        "rotted", SOURCE, "error = self._commits.make(points)\n        if error", f"{new}\n        if error", ""
     )
 
 
@@ -39,11 +39,11 @@ def in_times(new: str) -> EdgeFault:
     ("new", "code"),
     [
         ("error = self._consumer.position(_topic_partitions(partitions))", "F821"),
-        ("error = self._commit_and_wait_long(points)", "attr-defined"),
-        ("error = self._commit_and_wait(points, points)", "call-arg"),
-        ("error = self._commit_and_wait(dict[Partition, CommitPoint]())", "TC004"),
-        ("print(error)\n        error = self._commit_and_wait(points)", "used-before-def"),
-        ("error = self._commit_and_wait(points", "syntax"),
+        ("error = self._commits.make_long(points)", "attr-defined"),
+        ("error = self._commits.make(points, points)", "call-arg"),
+        ("error = self._commits.make(dict[Partition, CommitPoint]())", "TC004"),
+        ("print(error)\n        error = self._commits.make(points)", "used-before-def"),
+        ("error = self._commits.make(points", "syntax"),
     ],
     ids=["name", "attribute", "arguments", "a name for the type checker alone", "too early", "syntax"],
 )
@@ -57,7 +57,7 @@ def test_a_fault_that_does_not_fit_the_code_is_found_before_it_is_run(new: str, 
 
 def test_a_fault_that_fits_is_not_called_rotten() -> None:
     """It may leave things without use, or say what is never true."""
-    assert {} == rotten([in_source("error = None if 1 > 2 else self._commit_and_wait(points)")])
+    assert {} == rotten([in_source("error = None if 1 > 2 else self._commits.make(points)")])
 
 
 def test_a_fault_that_fails_by_an_error_of_its_own_is_rotten_and_not_caught() -> None:
