@@ -101,8 +101,8 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "each start begins at the end",
-        "consumer/kafka/topics.py",
-        "            if _committed(consumer, settings, partitions):\n                return\n",
+        "consumer/kafka/group_start.py",
+        "            if committed_offsets(consumer, settings, partitions):\n                return\n",
         "",
         f"{SERVICE}::test_a_new_group_may_start_at_the_end",
     ),
