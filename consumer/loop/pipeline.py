@@ -385,4 +385,5 @@ class Pipeline:
 
     def _publish(self, now: float) -> None:
         self._showing.publish(now, self._phase, joined=self._joined)
+        self._reporter.shown(self.snapshot)
         self._edges.peek.wanted = self._partitions.wanted_times()

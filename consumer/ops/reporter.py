@@ -12,9 +12,12 @@ from typing import Final
 
 from consumer.customfit.answers import Result
 from consumer.kafka.client import KafkaUnavailable
+from consumer.ops.announcer import Announcer
+from consumer.ops.causes import findings
 from consumer.ops.logs import RepeatLimiter, fields
 from consumer.ops.metrics import Metrics
 from consumer.ops.metrics_table import COMMITS, REBALANCES
+from consumer.ops.snapshot import Phase, Snapshot
 from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.events import DeadLetterReason, Misdirected, Partition, Refused, Rejected, Unavailable
 from consumer.sequencing.gate import Gate, State
@@ -35,6 +38,8 @@ class Reporter:
         self._dead_letter_topic = dead_letter_topic
         self._limiter = RepeatLimiter(LINES_MAX, LINES_SECONDS)
         self._once_limiter = RepeatLimiter(1, LINES_SECONDS)
+        self._announcer = Announcer()
+        self._looked_at = float("-inf")
 
     # ------------------------------------------------------------------ events
 
@@ -202,6 +207,12 @@ class Reporter:
             log.critical("%s", failure)
         else:
             log.critical("the %s part of the program failed", name, exc_info=failure)
+
+    def shown(self, snapshot: Snapshot) -> None:
+        """Say what the snapshot finds wrong, when it begins and when it is over; looked at once a second."""
+        if snapshot.taken_at - self._looked_at >= 1.0 and snapshot.phase is Phase.RUNNING:
+            self._looked_at = snapshot.taken_at
+            self._announcer.look(findings(snapshot))
 
     def catch_up(self) -> None:
         """Say how many lines were left out of kinds that have gone quiet."""

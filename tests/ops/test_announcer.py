@@ -1,0 +1,43 @@
+"""The log says once what is wrong, and once that it is over."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumer.ops.announcer import LINES_MAX, Announcer
+from consumer.ops.causes import Cause, Finding
+from consumer.sequencing.events import Partition
+
+
+def leaderless(number: int, text: str = "has no leader") -> Finding:
+    """What is found of a partition without a leader."""
+    partition = Partition("t", number)
+    return Finding(Cause.LEADER_MISSING, f"{partition} {text}", partition)
+
+
+def test_what_lasts_is_said_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Also when its text changes meanwhile, as seconds do."""
+    announcer = Announcer()
+    with caplog.at_level("INFO", "consumer"):
+        for found in ([leaderless(1)], [leaderless(1, "has none for 5 s")], [leaderless(1), leaderless(2)], []):
+            announcer.look(found)
+
+    said = [record.getMessage() for record in caplog.records]
+    assert ["t-1 has no leader", "t-2 has no leader", "over: t-1 has no leader", "over: t-2 has no leader"] == said
+
+
+def test_a_thousand_partitions_are_a_few_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """How many more there are is said."""
+    with caplog.at_level("INFO", "consumer"):
+        Announcer().look([leaderless(number) for number in range(1000)])
+
+    assert LINES_MAX + 1 == len(caplog.records)
+    assert f"and {1000 - LINES_MAX} more partitions like these" == caplog.records[-1].getMessage()
+
+
+def test_what_an_edge_says_itself_is_not_said_twice(caplog: pytest.LogCaptureFixture) -> None:
+    """The destination's state has lines of its own."""
+    with caplog.at_level("INFO", "consumer"):
+        Announcer().look([Finding(Cause.DESTINATION_STOPPED, "the destination is stopped")])
+
+    assert [] == caplog.records
