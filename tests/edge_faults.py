@@ -338,9 +338,8 @@ FAULTS: Final = (
     EdgeFault(
         "a user is identified before the 2xx",
         "consumer/sequencing/sequencer.py",
-        "            return lane.next_delivery(self._rules.batch_events_max, self._rules.batch_bytes_max)",
-        "            delivery = lane.next_delivery(self._rules.batch_events_max, self._rules.batch_bytes_max)\n"
-        "            lane.identified = True\n            return delivery",
+        "            delivery.sent_at = now\n",
+        "            delivery.sent_at = now\n            lane.identified = True\n",
         "tests/sequencing/test_sequencer.py::test_a_refused_identify_leaves_the_user_unidentified",
     ),
     EdgeFault(

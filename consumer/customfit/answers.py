@@ -62,8 +62,7 @@ def judge(answer: Answer, now: datetime) -> Outcome:
             if 200 <= status < 300:
                 return Delivered()
             if status in RETRIED or (status >= 500 and status != 501) or status < 200:
-                waits = status in (429, 503)
-                after = retry_after_seconds(answer.retry_after, now) if waits else None
+                after = retry_after_seconds(answer.retry_after, now) if 400 <= status < 600 else None
                 return Unavailable(cause=str(status), retry_after_seconds=after, throttled=status == 429)
             if status in MISDIRECTED or 300 <= status < 400:
                 return Misdirected(status)

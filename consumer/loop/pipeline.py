@@ -70,6 +70,7 @@ from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLette
 from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.drains import Drains
 from consumer.sequencing.events import Delivered, HandBack, Misdirected, Refused, Unavailable
+from consumer.sequencing.gate import State
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.sequencer import Sequencer
 
@@ -127,6 +128,8 @@ class Pipeline:
         )
         self._drains = Drains(settings.drain_seconds)
         self._uncommitted_stop = False
+        self._destination_state = sequencer.gate.state
+        """As it was last reported."""
         self._writes: list[Remember | Forget] = []
         self._write_at = 0.0
         self._deliveries: dict[Delivery, asyncio.Future[Answer]] = {}
@@ -157,6 +160,7 @@ class Pipeline:
         for item in inputs:
             self._accept(item, now)
         self._sequencer.tick(now)
+        self._watch_destination()
         self._send()
         self._act(self._sequencer.take_actions(), now)
         self._partitions.halt()
@@ -305,7 +309,6 @@ class Pipeline:
         del self._deliveries[delivery]
         outcome = judge(response.answer, datetime.now(UTC))
         gate = self._sequencer.gate
-        state = gate.state
         self._reporter.responded(result_of(response.answer), response.seconds)
         if isinstance(outcome, Delivered):
             gate.measured(now, response.seconds, len(delivery.events), self._sequencer.in_flight)
@@ -321,7 +324,8 @@ class Pipeline:
             case Misdirected(status):
                 self._reporter.not_delivered(outcome)
                 self._edges.destination.misdirected(status)
-        self._reporter.destination_changed(state, gate)
+                if gate.state is not State.STOPPED:
+                    self._reporter.misdirected_alone(status, delivery)
 
     def _thread_ended(self, name: str, failure: BaseException | None) -> None:
         if failure is not None:
@@ -368,6 +372,12 @@ class Pipeline:
             writes, self._writes = self._writes, []
             self._write_at = now + WRITE_SECONDS
             self._edges.states.write(writes)
+
+    def _watch_destination(self) -> None:
+        gate = self._sequencer.gate
+        if gate.state is not self._destination_state:
+            before, self._destination_state = self._destination_state, gate.state
+            self._reporter.destination_changed(before, gate)
 
     def _grant(self) -> None:
         """Let the source hand over as much as the buffer takes."""

@@ -91,6 +91,17 @@ class Reporter:
             case Refused():
                 pass  # counted and said when it is clear which event it was
 
+    def misdirected_alone(self, status: int, delivery: Delivery) -> None:
+        """One user's request got what a wrong key gets, and it is not known to be the key."""
+        record = delivery.events[0].record
+        self._say_once(
+            "misdirected",
+            f"the destination answered {status} to one user's request; that user waits and is tried again",
+            topic=record.partition.topic,
+            partition=record.partition.number,
+            offset=record.offset,
+        )
+
     def destination_changed(self, before: State, gate: Gate) -> None:
         """Say when the destination as a whole stops or works again."""
         if gate.state is before:
@@ -219,10 +230,10 @@ class Reporter:
         for kind, lines in self._limiter.due(time.monotonic()):
             log.warning("%s: %d more like this were not shown", kind, lines)
 
-    def _say_once(self, kind: str, text: str) -> None:
+    def _say_once(self, kind: str, text: str, **values: object) -> None:
         """One line in ten seconds of what fails many times a second until it works again."""
         if self._once_limiter.allow(kind, time.monotonic()) is not None:
-            log.warning("%s", text)
+            log.warning("%s", text, extra=fields(**values))
 
     def _say(self, level: int, kind: str, text: str, **values: object) -> None:
         suppressed = self._limiter.allow(kind, time.monotonic())

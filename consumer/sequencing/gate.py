@@ -1,11 +1,14 @@
 """Whether a request may start now: what is known of the destination as a whole. Pure.
 
     delivering   the normal state; up to `in_flight_max` requests at once, or what it can make use of (window.py)
-    throttled    it answered 429: the window is halved and grows again with every success; Retry-After pauses all of it
+    throttled    it answered 429 within the last 10 s: fewer requests at once (window.py); Retry-After pauses all of it
     unavailable  nothing succeeds: one real request at a time probes, by another user each time; one success reopens
-    stopped      a wrong key or URL, or three different users refused before anything was ever accepted: probes only
+    stopped      a wrong key or URL (misdirections.py), or three different users refused before anything was ever
+                 accepted: probes only
 
-An outage is everybody failing. So the failures of one user, however many, never close the gate for the others.
+An outage is everybody failing. So the failures of one user, however many, never close the gate for the others: their
+Retry-After is kept by their lane, and holds for all only in an outage, or on a 429. Whenever the gate is closed, its
+state is another one than delivering, `reason` says why, and `opens_at` until when.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from enum import Enum
 from typing import Final
 
 from consumer.sequencing.events import Misdirected, Unavailable, User
+from consumer.sequencing.misdirections import Misdirections
 from consumer.sequencing.window import Window
 
 PROBE_SECONDS_MAX: Final = 5.0
@@ -23,6 +27,8 @@ OUTAGE_FAILURES: Final = 5
 OUTAGE_USERS: Final = 3
 """An outage: this many failures of this many users with no success between them."""
 REFUSED_USERS_MAX: Final = 3
+THROTTLED_SECONDS: Final = 10.0
+"""So long after the last 429 it counts as throttled."""
 
 
 class State(Enum):
@@ -43,25 +49,37 @@ class Gate:
         self.state = State.DELIVERING
         self.reason = ""
         self.last_delivered_at: float | None = None
+        self.last_accepted_sent_at = float("-inf")
+        """When the latest of the requests that were accepted was sent."""
         self._backoff = backoff
         self._window = Window(in_flight_max, request_timeout_seconds)
-        self._opens_at = 0.0
+        self._probe_at = 0.0
+        self._paused_until = 0.0
+        """What a 429 has asked for: no success shortens it."""
+        self._throttled_until = 0.0
         self._probes = 0
         self._failures = 0
         self._failed_users: set[User] = set()
         self._refused_users: set[User] = set()
+        self._misdirections = Misdirections()
 
     def may_start(self, now: float, in_flight: int) -> bool:
         """Whether one more request may be sent."""
-        if now < self._opens_at:
+        if now < self._probe_at or now < self._paused_until:
             return False
         if self.probing:
             return in_flight == 0
         return in_flight < self._window.size
 
     def opens_at(self, now: float) -> float | None:
-        """When `may_start` changes by itself; None when it does not wait for time."""
-        return self._opens_at if self._opens_at > now else None
+        """Until when it is closed, or the next probe waits; None when it does not wait for time."""
+        opens_at = max(self._probe_at, self._paused_until)
+        return opens_at if opens_at > now else None
+
+    def tick(self, now: float) -> None:
+        """End the state `throttled` when its time is over."""
+        if self.state is State.THROTTLED and now >= self._throttled_until and self.opens_at(now) is None:
+            self._become(State.DELIVERING)
 
     @property
     def everybody_fails(self) -> bool:
@@ -82,20 +100,15 @@ class Gate:
         """How long a request took that was accepted, and how many were in flight with it."""
         self._window.measured(now, seconds, events, in_flight)
 
-    def delivered(self, now: float) -> None:
-        """One success is enough: the destination works."""
+    def delivered(self, now: float, sent_at: float) -> None:
+        """One success is enough: the destination works. Only a request sent before a 401 says nothing of the key."""
         self.last_delivered_at = now
-        self._failures = self._probes = 0
-        self._failed_users.clear()
+        self.last_accepted_sent_at = max(self.last_accepted_sent_at, sent_at)
         self._refused_users.clear()
         self._window.succeeded()
-        state = State.THROTTLED if self._window.is_throttled else State.DELIVERING
-        if self.state is not state:
-            if self.state is not State.THROTTLED:
-                self._opens_at = 0.0
-            self._become(state, "it answered 429" if self._window.is_throttled else "")
+        self._works(now, sent_at)
 
-    def refused(self, user: User, status: int, now: float) -> bool:
+    def refused(self, user: User, status: int, now: float, sent_at: float) -> bool:
         """A permanent refusal; False when it looks like our fault, so that the event must be kept."""
         if self.last_delivered_at is None:
             self._refused_users.add(user)
@@ -106,40 +119,61 @@ class Gate:
                 )
                 self._stop(reason, now)
                 return False
-        if self.state in (State.STOPPED, State.UNAVAILABLE):
-            # It judges events again, so the key and the URL are right and it is up.
-            self._opens_at = 0.0
-            self._become(State.DELIVERING)
-        self._failures = self._probes = 0
-        self._failed_users.clear()
+        self._works(now, sent_at)  # it judges events
         return True
 
     def failed(self, user: User, outcome: Unavailable, now: float) -> None:
         """A request that may succeed later."""
         self._failures += 1
-        if len(self._failed_users) < OUTAGE_USERS:
-            self._failed_users.add(user)
+        self._note_failed(user)
+        self._misdirections.interrupted()
         if outcome.throttled:
-            self._throttle(now)
+            self._throttle(outcome.retry_after_seconds or 0.0, now)
         elif outcome.timed_out:
             self._window.timed_out(now)
-        if outcome.retry_after_seconds is not None:
-            self._opens_at = max(self._opens_at, now + outcome.retry_after_seconds)
-        if self.state is State.STOPPED:
-            self._next_probe(now)
-        elif self._failures >= OUTAGE_FAILURES and not outcome.throttled:
+        if self.state is not State.STOPPED and self._failures >= OUTAGE_FAILURES and not outcome.throttled:
             self._become(State.UNAVAILABLE, outcome.cause)
-            if self.probing:
-                self._next_probe(now)
+        if self.probing:
+            if outcome.retry_after_seconds is not None:
+                self._probe_at = max(self._probe_at, now + outcome.retry_after_seconds)
+            self._next_probe(now)
 
-    def misdirected(self, outcome: Misdirected, now: float) -> None:
-        """A wrong key or URL: no event is to blame, all of them wait."""
-        self._stop(f"it answered {outcome.status}; {_remedy(outcome.status)}", now)
+    def misdirected(self, user: User, outcome: Misdirected, now: float, *, others_wait: bool) -> None:
+        """401, 403, 404 ...: a wrong key or URL, and no event is to blame; or one payload, and nobody else is to wait.
 
-    def _throttle(self, now: float) -> None:
+        `others_wait`: some other lane has something to send, or is waiting for an answer.
+        """
+        self._note_failed(user)
+        if self._misdirections.note(user, now, others_wait=others_wait) or self.state is State.STOPPED:
+            self._stop(f"it answered {outcome.status}; {_remedy(outcome.status)}", now)
+        elif self.probing:
+            self._next_probe(now)
+
+    def _note_failed(self, user: User) -> None:
+        if len(self._failed_users) < OUTAGE_USERS:
+            self._failed_users.add(user)
+
+    def _throttle(self, retry_after_seconds: float, now: float) -> None:
         self._window.throttled(now)
+        self._throttled_until = now + THROTTLED_SECONDS
+        self._paused_until = max(self._paused_until, now + retry_after_seconds)
         if self.state in (State.DELIVERING, State.UNAVAILABLE):
             self._become(State.THROTTLED, "it answered 429")
+
+    def _works(self, now: float, sent_at: float) -> None:
+        """It is up, and unless the request was sent before a 401, the key and the URL are right."""
+        self._failures = 0
+        self._failed_users.clear()
+        if not self._misdirections.accepted(sent_at) and self.state is State.STOPPED:
+            return
+        self._probes = 0
+        self._probe_at = 0.0
+        if self.state not in (State.UNAVAILABLE, State.STOPPED):
+            return
+        if now < max(self._throttled_until, self._paused_until):
+            self._become(State.THROTTLED, "it answered 429")
+        else:
+            self._become(State.DELIVERING)
 
     def _stop(self, reason: str, now: float) -> None:
         self._become(State.STOPPED, reason)
@@ -147,8 +181,8 @@ class Gate:
 
     def _next_probe(self, now: float) -> None:
         # Requests that were in flight when it closed all report; only what comes after the wait counts as a probe.
-        if now >= self._opens_at:
-            self._opens_at = now + min(self._backoff(self._probes), PROBE_SECONDS_MAX)
+        if now >= self._probe_at:
+            self._probe_at = now + min(self._backoff(self._probes), PROBE_SECONDS_MAX)
             self._probes += 1
 
     def _become(self, state: State, reason: str = "") -> None:

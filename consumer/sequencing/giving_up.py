@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from consumer.sequencing.events import Unavailable
+from consumer.sequencing.events import Misdirected, Unavailable
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.lanes import Delivery
 
@@ -25,23 +25,28 @@ class GivingUp:
         self._gate = gate
         self._nobody_else_can_try = nobody_else_can_try
 
-    def is_due(self, delivery: Delivery, outcome: Unavailable, now: float) -> bool:
+    def is_due(self, delivery: Delivery, outcome: Unavailable | Misdirected, now: float) -> bool:
         """Count a failure; whether it was the last."""
-        alone_seconds = self._failed_alone_seconds(delivery, now)
-        delivery.failing_seconds += alone_seconds * THROTTLED_COUNTS if outcome.throttled else alone_seconds
+        is_throttled = isinstance(outcome, Unavailable) and outcome.throttled
+        alone_seconds = self._failed_alone_seconds(delivery, outcome, now)
+        delivery.failing_seconds += alone_seconds * THROTTLED_COUNTS if is_throttled else alone_seconds
         delivery.failed_at = now
+        if delivery.first_failed_at is None:
+            delivery.first_failed_at = now
         return alone_seconds > 0.0 and delivery.failing_seconds >= self._give_up_seconds
 
-    def _failed_alone_seconds(self, delivery: Delivery, now: float) -> float:
-        """Seconds since its last failure, if another request succeeded since then; 0 in an outage.
+    def _failed_alone_seconds(self, delivery: Delivery, outcome: Unavailable | Misdirected, now: float) -> float:
+        """Seconds since its last failure, if a request that was sent since then has succeeded; 0 in an outage.
 
         When the buffer is full of what waits behind one or two failing users, nobody else can succeed: then a part of
-        their time counts too, or it would stay so for ever.
+        their time counts too, or it would stay so for ever. Not after a 401 or the like: it may be the key.
         """
-        failed_at, delivered_at = delivery.failed_at, self._gate.last_delivered_at
+        failed_at = delivery.failed_at
         if failed_at is None:
             return 0.0
         seconds = min(now - failed_at, FAILING_STEP_SECONDS_MAX)
-        if delivered_at is not None and delivered_at > failed_at:
+        if self._gate.last_accepted_sent_at > failed_at:
             return seconds
-        return seconds * CRAMPED_COUNTS if self._nobody_else_can_try() and not self._gate.everybody_fails else 0.0
+        if isinstance(outcome, Misdirected) or self._gate.everybody_fails or not self._nobody_else_can_try():
+            return 0.0
+        return seconds * CRAMPED_COUNTS

@@ -49,9 +49,17 @@ class Delivery:
     kind: DeliveryKind
     events: list[Event]
     attempts: int = 0
+    sent_at: float = 0.0
+    """When the last attempt was."""
+    not_before: float = 0.0
+    """What the destination has asked for with Retry-After."""
     failed_at: float | None = None
+    """When the last attempt failed in a way that may pass."""
+    first_failed_at: float | None = None
     failing_seconds: float = 0.0
     """How long it has failed while others succeeded."""
+    last_answer: str = ""
+    """What came of the last attempt that failed, for people."""
 
     @property
     def user(self) -> User:
@@ -61,11 +69,18 @@ class Delivery:
     def halves(self) -> tuple[Delivery, Delivery]:
         """Left and right half; each keeps how long it has been failing."""
         middle = len(self.events) // 2
-        left, right = (
-            Delivery(self.lane, self.kind, part, failing_seconds=self.failing_seconds)
-            for part in (self.events[:middle], self.events[middle:])
+        return self._part(self.events[:middle]), self._part(self.events[middle:])
+
+    def _part(self, events: list[Event]) -> Delivery:
+        return Delivery(
+            self.lane,
+            self.kind,
+            events,
+            not_before=self.not_before,
+            first_failed_at=self.first_failed_at,
+            failing_seconds=self.failing_seconds,
+            last_answer=self.last_answer,
         )
-        return left, right
 
 
 class LaneStatus(Enum):

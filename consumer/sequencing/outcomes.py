@@ -5,6 +5,7 @@ What it says of the destination as a whole is the gate's affair, and the gate is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 from consumer.sequencing.endings import Endings
@@ -17,28 +18,29 @@ from consumer.sequencing.lanes import Delivery, DeliveryKind
 class Outcomes:
     """Ends the events of a request, or puts it back on its lane."""
 
-    def __init__(self, gate: Gate, endings: Endings, giving_up: GivingUp) -> None:
+    def __init__(self, gate: Gate, endings: Endings, giving_up: GivingUp, others_wait: Callable[[], bool]) -> None:
+        """`others_wait`: whether any lane has a request in flight, or one to send."""
         self._gate = gate
         self._endings = endings
         self._giving_up = giving_up
+        self._others_wait = others_wait
 
     def judge(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
         """A request was answered, or will not be."""
         lane = delivery.lane
         match outcome:
             case Delivered():
-                self._gate.delivered(now)
+                self._gate.delivered(now, delivery.sent_at)
                 if not lane.assignment.dropped:
                     self._delivered(delivery)
             case Refused(status, body):
-                if not self._gate.refused(lane.user, status, now):
+                if not self._gate.refused(lane.user, status, now, delivery.sent_at):
                     lane.put_back(delivery)
                 elif not lane.put_back_halves(delivery):
                     detail = f"the destination answered {status}"
                     self._dead_letter(delivery, DeadLetterReason.REFUSED, detail, status, body)
             case Misdirected():
-                self._gate.misdirected(outcome, now)
-                lane.put_back(delivery)
+                self._misdirected(delivery, outcome, now)
             case Unavailable():
                 self._unavailable(delivery, outcome, now)
             case _:
@@ -53,14 +55,26 @@ class Outcomes:
             return
         self._endings.delivered(lane, delivery.events)
 
+    def _misdirected(self, delivery: Delivery, outcome: Misdirected, now: float) -> None:
+        is_given_up = self._giving_up.is_due(delivery, outcome, now)
+        delivery.last_answer = str(outcome.status)
+        self._gate.misdirected(delivery.user, outcome, now, others_wait=self._others_wait())
+        self._put_back_or_give_up(delivery, outcome.status, is_given_up=is_given_up)
+
     def _unavailable(self, delivery: Delivery, outcome: Unavailable, now: float) -> None:
         is_given_up = self._giving_up.is_due(delivery, outcome, now)
+        delivery.last_answer = outcome.cause
+        if outcome.retry_after_seconds is not None and not outcome.throttled:
+            delivery.not_before = now + outcome.retry_after_seconds
         self._gate.failed(delivery.user, outcome, now)
+        self._put_back_or_give_up(delivery, None, is_given_up=is_given_up)
+
+    def _put_back_or_give_up(self, delivery: Delivery, status: int | None, *, is_given_up: bool) -> None:
         if not is_given_up:
             delivery.lane.put_back(delivery)
         elif not delivery.lane.put_back_halves(delivery):
-            detail = f"failing for {delivery.failing_seconds:.0f} s while other users succeed: {outcome.cause}"
-            self._dead_letter(delivery, DeadLetterReason.GAVE_UP, detail)
+            detail = f"failing for {delivery.failing_seconds:.0f} s while other users succeed: {delivery.last_answer}"
+            self._dead_letter(delivery, DeadLetterReason.GAVE_UP, detail, status)
 
     def _dead_letter(
         self, delivery: Delivery, reason: DeadLetterReason, detail: str, status: int | None = None, body: bytes = b""

@@ -53,7 +53,7 @@ class Sequencer:
         self._backoff = backoff
         self._endings = Endings(rules.dead_letter_ratio_max)
         giving_up = GivingUp(rules.give_up_seconds, gate, lambda: self._nobody_else_can_try)
-        self._outcomes = Outcomes(gate, self._endings, giving_up)
+        self._outcomes = Outcomes(gate, self._endings, giving_up, self._others_wait)
         self._known = Pool(rules.known_users_max)
         self._ready = ReadyLanes()
         self._stalled: list[Lane] = []
@@ -208,8 +208,19 @@ class Sequencer:
             lane.status = LaneStatus.IN_FLIGHT
             self.in_flight += 1
             lane.assignment.in_flight += 1
-            return lane.next_delivery(self._rules.batch_events_max, self._rules.batch_bytes_max)
+            delivery = lane.next_delivery(self._rules.batch_events_max, self._rules.batch_bytes_max)
+            delivery.sent_at = now
+            return delivery
         return None
+
+    def _others_wait(self) -> bool:
+        """Whether a request is in flight, or a lane has one to send; a lane that waits for its time has none now."""
+        if self.in_flight:
+            return True
+        ready = self._ready
+        while (lane := ready.first()) is not None and not (lane.status is LaneStatus.READY and lane.assignment.open):
+            ready.pop()
+        return lane is not None
 
     def take_actions(self) -> list[Action]:
         """What the edges have to do now."""
@@ -218,6 +229,7 @@ class Sequencer:
 
     def tick(self, now: float) -> None:
         """Wake the lanes whose hold or backoff is over, and those that waited for a commit."""
+        self.gate.tick(now)
         self.budget.update(self.assignments, now)
         stalled, self._stalled = self._stalled, []
         for lane in stalled:
@@ -282,13 +294,14 @@ class Sequencer:
         if not lane.again:
             self._make_ready(lane)
             return
-        delivery = lane.again[-1]
-        if delivery.failed_at is None or self.gate.probing:
+        delivery, is_probing = lane.again[-1], self.gate.probing
+        if (delivery.failed_at is None or is_probing) and now >= delivery.not_before:
             # The gate spaces the probes; another user's event has the next one.
-            self._make_ready(lane, last=self.gate.probing)
+            self._make_ready(lane, last=is_probing)
             return
         lane.status = LaneStatus.BACKOFF
-        self._timers.set(lane, now + self._backoff(delivery.attempts - 1))
+        backoff_seconds = 0.0 if is_probing else self._backoff(delivery.attempts - 1)
+        self._timers.set(lane, max(now + backoff_seconds, delivery.not_before))
 
     def _make_ready(self, lane: Lane, *, last: bool = False) -> None:
         lane.status = LaneStatus.READY

@@ -108,11 +108,13 @@ def test_no_answer(kind: NoAnswerKind) -> None:
 
 
 def test_who_may_ask_to_wait() -> None:
-    """Retry-After counts on 429 and 503 only."""
+    """Retry-After counts on whatever is tried again: of a 429 for everybody, of the others for one user."""
     outcomes = {status: judged(status, "7") for status in range(100, 1000)}
     waits = {status: outcome for status, outcome in outcomes.items() if getattr(outcome, "retry_after_seconds", None)}
 
-    assert {429: Unavailable("429", 7.0, throttled=True), 503: Unavailable("503", 7.0)} == waits
+    assert {408, 423, 425, 429, *range(500, 600)} - {501} == waits.keys()
+    assert Unavailable("429", 7.0, throttled=True) == waits[429]
+    assert Unavailable("503", 7.0) == waits[503]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class Bench:
 
     def __init__(self, *, in_flight_max: int = 100, **changes: Any) -> None:
         def backoff(attempt: int) -> float:
-            return 2.0**attempt
+            return 2.0 ** min(attempt, 60)
 
         self.sequencer = Sequencer(rules(**changes), Gate(in_flight_max, backoff), backoff)
         self.assignment: Assignment

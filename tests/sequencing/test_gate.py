@@ -63,7 +63,7 @@ def test_a_success_between_failures_starts_the_count_again() -> None:
     opened = gate()
     for user in (A, B, C, A):
         opened.failed(user, ERROR, 0.0)
-    opened.delivered(0.0)
+    opened.delivered(0.0, 0.0)
     opened.failed(B, ERROR, 0.0)
 
     assert State.DELIVERING is opened.state
@@ -74,28 +74,61 @@ def test_a_refusal_between_failures_starts_the_count_again() -> None:
     opened = gate()
     for user in (A, B, C, A):
         opened.failed(user, ERROR, 0.0)
-    opened.refused(B, 400, 0.0)
+    opened.refused(B, 400, 0.0, 0.0)
     opened.failed(B, ERROR, 0.0)
 
     assert State.DELIVERING is opened.state
 
 
-def test_a_503_with_retry_after_pauses_all() -> None:
-    """Retry-After counts for the whole destination, whatever its state."""
+def test_a_503_with_retry_after_of_one_user_pauses_nobody_else() -> None:
+    """It is that lane's affair (test_one_user_fails.py), however often it comes."""
     opened = gate()
-    opened.failed(A, Unavailable("503", retry_after_seconds=30.0), 10.0)
+    for _ in range(100):
+        opened.failed(A, Unavailable("503", retry_after_seconds=30.0), 10.0)
 
-    assert (False, True) == (opened.may_start(39.9, 0), opened.may_start(40.0, 0))
-    assert (40.0, None) == (opened.opens_at(10.0), opened.opens_at(40.0))
+    assert opened.may_start(10.0, 7)
+    assert opened.opens_at(10.0) is None
+
+
+def test_a_503_with_retry_after_of_everybody_pauses_all() -> None:
+    """Then it is the destination's, and the gate says why it is closed and until when."""
+    closed = gate()
+    for user in (A, B, C, A, B):
+        closed.failed(user, Unavailable("503", retry_after_seconds=30.0), 10.0)
+
+    assert (False, True) == (closed.may_start(39.9, 0), closed.may_start(40.0, 0))
+    assert (40.0, None) == (closed.opens_at(10.0), closed.opens_at(40.0))
+    assert (State.UNAVAILABLE, "503") == (closed.state, closed.reason)
+
+    closed.delivered(11.0, 9.0)
+
+    assert closed.may_start(11.0, 7)
+
+
+def test_a_429_with_retry_after_pauses_all() -> None:
+    """It is what the destination asks of this client, whoever's request it was."""
+    throttled = gate()
+    throttled.failed(A, Unavailable("429", retry_after_seconds=30.0, throttled=True), 0.0)
+
+    assert (False, True) == (throttled.may_start(29.9, 0), throttled.may_start(30.0, 0))
+    assert (State.THROTTLED, "it answered 429", 30.0) == (throttled.state, throttled.reason, throttled.opens_at(0.0))
+
+    throttled.tick(29.9)
+
+    assert State.THROTTLED is throttled.state
+
+    throttled.tick(30.0)
+
+    assert State.DELIVERING is throttled.state
 
 
 def test_a_shorter_retry_after_does_not_cut_a_longer_one() -> None:
     """The longest wait that was asked for holds."""
-    opened = gate()
-    opened.failed(A, Unavailable("503", retry_after_seconds=30.0), 0.0)
-    opened.failed(B, Unavailable("503", retry_after_seconds=5.0), 0.0)
+    throttled = gate()
+    throttled.failed(A, Unavailable("429", retry_after_seconds=30.0, throttled=True), 0.0)
+    throttled.failed(B, Unavailable("429", retry_after_seconds=5.0, throttled=True), 0.0)
 
-    assert 30.0 == opened.opens_at(0.0)
+    assert 30.0 == throttled.opens_at(0.0)
 
 
 # ---------------------------------------------------------------------- unavailable
@@ -138,7 +171,7 @@ def test_what_was_in_flight_when_it_closed_is_no_probe() -> None:
 def test_one_success_reopens() -> None:
     """And the next outage starts with short waits again."""
     reopened = unavailable()
-    reopened.delivered(0.5)
+    reopened.delivered(0.5, 0.5)
 
     assert (State.DELIVERING, "") == (reopened.state, reopened.reason)
     assert reopened.may_start(0.5, 7)
@@ -154,7 +187,7 @@ def test_a_refusal_reopens_too() -> None:
     """It judges events again."""
     reopened = unavailable()
 
-    assert reopened.refused(A, 400, 1.0)
+    assert reopened.refused(A, 400, 1.0, 1.0)
     assert State.DELIVERING is reopened.state
     assert reopened.may_start(1.0, 7)
 
@@ -168,9 +201,9 @@ def test_a_429_in_an_outage_makes_it_throttled() -> None:
 
 
 def test_an_outage_may_turn_out_to_be_a_wrong_key() -> None:
-    """401 stops, whatever was before."""
+    """401 of three users stops, whatever was before."""
     closed = unavailable()
-    closed.misdirected(Misdirected(401), 1.0)
+    misdirected(closed, A, B, C, now=1.0)
 
     assert State.STOPPED is closed.state
 
@@ -205,7 +238,7 @@ def test_time_outs_halve_the_window_and_are_no_throttling() -> None:
     """The destination has not asked for less, so it is delivering, with as much as it can manage (test_window.py)."""
     slow = gate()
     slow.failed(A, Unavailable("timeout", timed_out=True), 0.0)
-    slow.delivered(0.1)
+    slow.delivered(0.1, 0.1)
 
     assert (State.DELIVERING, 4) == (slow.state, slow.window)
     assert (True, False) == (slow.may_start(0.1, 3), slow.may_start(0.1, 4))
@@ -220,27 +253,35 @@ def test_429_is_never_an_outage() -> None:
     assert State.THROTTLED is throttled.state
 
 
-def test_the_window_grows_with_every_success() -> None:
-    """By one for every window of successes; at its full size the destination delivers again."""
+def test_throttled_ends_ten_seconds_after_the_last_429() -> None:
+    """Whether anything is sent meanwhile or not, and whatever the window is by then."""
+    throttled = gate()
+    for now in (0.0, 5.0):
+        throttled.failed(A, Unavailable("429", throttled=True), now)
+    states = []
+    for now in (5.1, 14.9, 15.0):
+        throttled.tick(now)
+        states.append(throttled.state)
+
+    assert [State.THROTTLED, State.THROTTLED, State.DELIVERING] == states
+    assert "" == throttled.reason
+
+
+def test_a_success_does_not_end_throttled() -> None:
+    """Below the limit all succeed, for the moment."""
     throttled = gate(in_flight_max=4)
     throttled.failed(A, Unavailable("429", throttled=True), 0.0)
+    for _ in range(100):
+        throttled.delivered(1.0, 0.5)
 
-    assert 2 == throttled.window
-
-    windows = []
-    while throttled.state is State.THROTTLED:
-        throttled.delivered(1.0)
-        windows.append(throttled.window)
-
-    assert [2, 2, 3, 3, 3, 4] == windows
-    assert State.DELIVERING is throttled.state
+    assert State.THROTTLED is throttled.state
 
 
 def test_a_success_does_not_shorten_what_a_429_asked_for() -> None:
     """Those in flight may still succeed; Retry-After holds."""
     throttled = gate()
     throttled.failed(A, Unavailable("429", retry_after_seconds=10.0, throttled=True), 0.0)
-    throttled.delivered(0.5)
+    throttled.delivered(0.5, 0.5)
 
     assert not throttled.may_start(9.9, 0)
     assert throttled.may_start(10.0, 0)
@@ -255,7 +296,7 @@ def test_errors_while_throttled_are_an_outage_all_the_same() -> None:
 
     assert State.UNAVAILABLE is closed.state
 
-    closed.delivered(2.0)
+    closed.delivered(2.0, 2.0)
 
     assert (State.THROTTLED, 4) == (closed.state, closed.window)
     assert closed.may_start(2.0, 3)
@@ -264,14 +305,27 @@ def test_errors_while_throttled_are_an_outage_all_the_same() -> None:
 # ---------------------------------------------------------------------- stopped
 
 
+def misdirected(stopped: Gate, *users: User, now: float = 0.0, others_wait: bool = True, status: int = 401) -> None:
+    """Requests of these users were answered so."""
+    for user in users:
+        stopped.misdirected(user, Misdirected(status), now, others_wait=others_wait)
+
+
+def stopped_at(now: float) -> Gate:
+    """A gate that three users have found out to be stopped; the first probe may start a second later."""
+    made = gate()
+    misdirected(made, A, B, C, now=now)
+    return made
+
+
 @pytest.mark.parametrize(
     ("status", "setting"),
     [(401, "CUSTOMFIT_API_KEY"), (403, "CUSTOMFIT_API_AUTH"), (402, "plan"), (404, "CUSTOMFIT_API_URL"), (302, "URL")],
 )
 def test_a_wrong_key_or_url_stops_and_says_what_to_look_at(status: int, setting: str) -> None:
-    """One answer is enough: no event is to blame."""
+    """Three users are enough: no event is to blame."""
     stopped = gate()
-    stopped.misdirected(Misdirected(status), 10.0)
+    misdirected(stopped, A, B, C, now=10.0, status=status)
 
     assert State.STOPPED is stopped.state
     assert str(status) in stopped.reason
@@ -279,10 +333,55 @@ def test_a_wrong_key_or_url_stops_and_says_what_to_look_at(status: int, setting:
     assert (False, True, False) == (stopped.may_start(10.9, 0), stopped.may_start(11.0, 0), stopped.may_start(11.0, 1))
 
 
+def test_a_403_of_one_or_two_users_stops_nobody_else() -> None:
+    """A firewall's rule may dislike what they send; others go on."""
+    opened = gate()
+    misdirected(opened, *[A, B] * 50, status=403)
+
+    assert State.DELIVERING is opened.state
+    assert opened.may_start(0.0, 7)
+
+
+def test_a_success_of_a_request_sent_after_the_first_403_shows_that_the_key_is_right() -> None:
+    """One sent before shows nothing: the key may have been revoked since."""
+    opened, stopped = gate(), gate()
+    for made, sent_at in ((opened, 1.0), (stopped, 0.9)):
+        misdirected(made, A, B, now=1.0)
+        made.delivered(1.5, sent_at)
+        misdirected(made, C, now=2.0)
+
+    assert (State.DELIVERING, State.STOPPED) == (opened.state, stopped.state)
+
+
+def test_two_403_in_a_row_stop_when_nobody_else_has_anything_to_send() -> None:
+    """There is nobody who could show that the key is right."""
+    stopped = gate()
+    misdirected(stopped, A, others_wait=False)
+
+    assert State.DELIVERING is stopped.state
+
+    misdirected(stopped, A, others_wait=False)
+
+    assert State.STOPPED is stopped.state
+
+
+def test_another_answer_between_two_403_says_that_they_are_not_in_a_row() -> None:
+    """A success, or an error; and while others wait for their answers it is not known."""
+    opened = gate()
+    misdirected(opened, A, others_wait=False)
+    opened.failed(B, ERROR, 0.0)
+    misdirected(opened, A, others_wait=False)
+    opened.delivered(1.0, 0.5)
+    misdirected(opened, A, now=1.0, others_wait=False)
+    misdirected(opened, A, now=2.0, others_wait=True)
+    misdirected(opened, A, now=3.0, others_wait=False)
+
+    assert State.DELIVERING is opened.state
+
+
 def test_a_stopped_gate_stays_so_while_probes_fail_in_another_way() -> None:
     """A 500 says nothing about the key."""
-    stopped = gate()
-    stopped.misdirected(Misdirected(401), 0.0)
+    stopped = stopped_at(0.0)
     stopped.failed(A, ERROR, 1.0)
 
     assert State.STOPPED is stopped.state
@@ -291,21 +390,29 @@ def test_a_stopped_gate_stays_so_while_probes_fail_in_another_way() -> None:
 
 def test_a_stopped_gate_reopens_on_a_success() -> None:
     """The key was fixed."""
-    reopened = gate()
-    reopened.misdirected(Misdirected(401), 0.0)
-    reopened.delivered(1.0)
+    reopened = stopped_at(0.0)
+    reopened.delivered(1.5, 1.0)
 
     assert State.DELIVERING is reopened.state
-    assert reopened.may_start(1.0, 7)
+    assert reopened.may_start(1.5, 7)
+
+
+def test_a_stopped_gate_does_not_reopen_on_what_was_sent_before() -> None:
+    """It was accepted with the key that is refused now: all that is sent next would be refused too."""
+    stopped = stopped_at(1.0)
+    stopped.delivered(1.5, 0.5)
+    stopped.refused(A, 400, 1.6, 0.6)
+
+    assert State.STOPPED is stopped.state
 
 
 def test_a_stopped_gate_reopens_on_a_refusal() -> None:
     """The key was fixed, and it judges events again."""
     reopened = gate()
-    reopened.delivered(0.0)
-    reopened.misdirected(Misdirected(401), 1.0)
+    reopened.delivered(0.0, 0.0)
+    misdirected(reopened, A, B, C, now=1.0)
 
-    assert reopened.refused(A, 400, 2.0)
+    assert reopened.refused(A, 400, 2.0, 2.0)
     assert State.DELIVERING is reopened.state
 
 
@@ -313,27 +420,27 @@ def test_refusals_of_three_users_before_any_success_stop() -> None:
     """A wrong dialect must not dead-letter a whole topic: the third event is kept, and so are all that follow."""
     stopped = gate()
 
-    assert [True, True, False] == [stopped.refused(user, 400, 0.0) for user in (A, B, C)]
+    assert [True, True, False] == [stopped.refused(user, 400, 0.0, 0.0) for user in (A, B, C)]
     assert State.STOPPED is stopped.state
     assert "3 different users" in stopped.reason
     assert "CUSTOMFIT_API_DIALECT" in stopped.reason
-    assert not stopped.refused(A, 400, 1.0)
+    assert not stopped.refused(A, 400, 1.0, 1.0)
 
 
 def test_refusals_of_one_user_before_any_success_do_not_stop() -> None:
     """That user's events may all be bad."""
     opened = gate()
 
-    assert all(opened.refused(A, 400, 0.0) for _ in range(100))
+    assert all(opened.refused(A, 400, 0.0, 0.0) for _ in range(100))
     assert State.DELIVERING is opened.state
 
 
 def test_refusals_after_a_success_do_not_stop() -> None:
     """Something was accepted, so the settings are right."""
     opened = gate()
-    opened.delivered(0.0)
+    opened.delivered(0.0, 0.0)
 
-    assert all(opened.refused(User(str(number)), 400, 1.0) for number in range(100))
+    assert all(opened.refused(User(str(number)), 400, 1.0, 1.0) for number in range(100))
     assert State.DELIVERING is opened.state
 
 
@@ -341,11 +448,11 @@ def test_a_success_ends_the_stop_by_refusals_for_good() -> None:
     """From then on a refused event is at fault itself."""
     reopened = gate()
     for user in (A, B, C):
-        reopened.refused(user, 400, 0.0)
-    reopened.delivered(1.0)
+        reopened.refused(user, 400, 0.0, 0.0)
+    reopened.delivered(1.0, 1.0)
 
     assert State.DELIVERING is reopened.state
-    assert all(reopened.refused(user, 400, 2.0) for user in (A, B, C))
+    assert all(reopened.refused(user, 400, 2.0, 2.0) for user in (A, B, C))
 
 
 def test_its_repr_is_for_the_operator() -> None:

@@ -195,7 +195,7 @@ def test_refusals_stop_the_partition_however_much_waits() -> None:
     bench = Bench(in_flight_max=1, dead_letter_ratio_max=0.5)
     for offset in range(2500):
         bench.fetch(offset, "track", user=User(f"u{offset}"), known=True)
-    bench.sequencer.gate.delivered(0.0)
+    bench.sequencer.gate.delivered(0.0, 0.0)
     refused = 0
     while bench.sent() and bench.assignment.stopped is None:
         bench.answer(NO)

@@ -16,7 +16,7 @@ def is_misdirected(status: int) -> bool:
 
 
 def retry_after_seconds(answer: Answer) -> float:
-    """How long the destination wants to be left alone."""
-    if isinstance(answer, Answered) and answer.status in (429, 503) and answer.retry_after is not None:
+    """How long the destination wants to be left alone: by everybody on 429, else by this user."""
+    if isinstance(answer, Answered) and answer.retry_after is not None:
         return float(answer.retry_after)
     return 0.0

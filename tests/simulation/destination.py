@@ -16,6 +16,7 @@ Problem = Literal["down", "unreachable", "silent", "unauthorized", "throttling"]
 TROUBLES: tuple[Problem, ...] = ("down", "unreachable", "silent", "unauthorized", "throttling")
 REFUSALS = (400, 413, 422, 501)
 MISDIRECTIONS = (401, 403, 404, 302)
+FORBIDDEN = (401, 403, 404)
 ERRORS = (500, 502, 503, 504, 408, 425)
 
 Reply = Callable[[Answer], None]
@@ -102,6 +103,12 @@ class Destination:
             return Answered(500, None, b"")
         if "throttled" in verdicts:
             return Answered(429, None, b"")
+        if "forbidden" in verdicts:
+            self._stage.exercised["requests forbidden alone"] += 1
+            return Answered(FORBIDDEN[request.entries[0].offset % len(FORBIDDEN)], None, b"")
+        if "postponed" in verdicts:
+            self._stage.exercised["requests postponed alone"] += 1
+            return Answered(503, "1", b"")
         return None
 
     def _throttled(self) -> Answer:

@@ -56,6 +56,8 @@ EXERCISED = (
     "refused identify requests",
     "refused introduction requests",
     "requests in flight of a stopped process",
+    "requests forbidden alone",
+    "requests postponed alone",
     "restarts with a higher dead-letter ratio",
     "retries",
     "schemas asked for",

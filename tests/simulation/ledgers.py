@@ -23,6 +23,7 @@ class Counts(NamedTuple):
     held: int
     destination: str
     reason: str
+    closed_until: float | None
 
 
 @dataclass(slots=True, eq=False)
@@ -32,10 +33,19 @@ class Ledger:
     name: str
     outstanding: dict[tuple[Partition, User], Request] = field(default_factory=dict)
     succeeded_at: float | None = None
-    is_stopped: bool = False
-    """The last word was 401 or the like."""
+    succeeded_sent_at: float = float("-inf")
+    """When the latest request that succeeded was sent."""
+    misdirected_at: float | None = None
+    """The first 401 or the like with no success of a request sent after it."""
+    misdirected_users: set[User] = field(default_factory=set)
+    """Who got one since."""
+    misdirected_in_a_row: int = 0
+    may_be_stopped: bool = False
     dead_letter_ratio_max: float = 1.0
     paused_until: float = 0.0
+    """What a 429 has asked for."""
+    not_before: dict[tuple[Tenure, User], float] = field(default_factory=dict)
+    """What other answers have asked for, of one user."""
     buffered: int = 0
     buffered_bytes: int = 0
     """At the most, since the turn before."""

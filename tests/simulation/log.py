@@ -11,7 +11,7 @@ from consumer.sequencing.events import Partition, User
 from tests.simulation.options import Options
 
 What = Literal["identify", "track", "page", "screen", "delete", "skipped", "rejected"]
-Verdict = Literal["welcome", "refused", "stubborn", "throttled"]
+Verdict = Literal["welcome", "refused", "stubborn", "throttled", "forbidden", "postponed"]
 
 WELCOME_USER = User("welcome")
 """After the world has healed there is always somebody whose events are accepted: else there is no telling an outage."""
@@ -132,6 +132,9 @@ class Log:
             # Of two users only: three that fail, and nobody who succeeds, are an outage.
             if may_be_stubborn and dice < options.refused_events + options.stubborn_events:
                 return "throttled" if self._random.random() < 0.2 else "stubborn"
+            dice -= options.refused_events + options.stubborn_events
+            if may_be_stubborn and 0 <= dice < options.forbidden_events + options.postponed_events:
+                return "forbidden" if dice < options.forbidden_events else "postponed"
         return "welcome"
 
 

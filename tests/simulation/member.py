@@ -223,6 +223,7 @@ class SimulatedMember:
             held=sequencer.holds.events,
             destination=self._gate.state.value,
             reason=self._gate.reason,
+            closed_until=self._gate.opens_at(self._stage.now),
         )
 
     def _end(self) -> None:

@@ -12,7 +12,8 @@ raised at once. Commits and dead letters have judges of their own (referee_commi
     duplicate        sent again is only what was not answered 2xx, or by a later owner
     dead letter      refused: alone; gave up: alone, long enough, while others succeeded; unidentified: only who is not
     state            says "identified" only of users whose identify was accepted; a known user is not introduced again
-    gate             after 401 one request at a time; after Retry-After none for that long
+    gate             after 401 of three users one request at a time; after the Retry-After of a 429 none for that long,
+                     of another answer none of that user; one user who fails closes nothing for the others
     zombie           when the group gives a silent member's partition away, nothing of it is in flight but what was when
                      the member was stopped, and nothing more is sent
     drain            a partition that is asked for gets no new requests, and is given back when nothing is under way
@@ -31,6 +32,9 @@ from tests.simulation.referee_commits import METADATA_ROOM_BYTES, CommitJudge
 from tests.simulation.referee_dead_letters import MOMENT, DeadLetterJudge
 from tests.simulation.requests import Request, Tenure
 from tests.simulation.stage import Stage, Violation
+
+MISDIRECTED_USERS = 3
+OUTAGE_USERS = 3
 
 
 class Referee:
@@ -71,8 +75,10 @@ class Referee:
             raise Violation("in flight", f"{request} while the user's last one is unanswered")
         if len(member.outstanding) >= options.in_flight_max:
             raise Violation("in flight", f"{request} is one more than {options.in_flight_max}")
-        if member.is_stopped and member.outstanding:
+        if len(member.misdirected_users) >= MISDIRECTED_USERS and member.outstanding:
             raise Violation("gate", f"{request} beside another, though the destination is stopped")
+        if now < member.not_before.get((request.tenure, request.user), 0.0) - MOMENT:
+            raise Violation("gate", f"{request} though the user's Retry-After is not over")
         if now < member.paused_until - MOMENT:
             raise Violation("gate", f"{request} though Retry-After says {member.paused_until:.3f}")
         if request.tenure.given_away:
@@ -207,23 +213,43 @@ class Referee:
         match answer:
             case Answered(status=status) if 200 <= status < 300:
                 member.succeeded_at = now
-                member.is_stopped, member.paused_until = False, 0.0
-                member.failed_users.clear()
+                member.succeeded_sent_at = max(member.succeeded_sent_at, request.handed_at)
+                self._note_judged(request, member)
                 if request.kind != "introduction":
                     offsets = [entry.offset for entry in request.entries]
                     tenure.answered.update(dict.fromkeys(offsets, now))
                     tenure.unrecorded.update(offsets)
             case Answered(status=status) if is_refusal(status):
-                member.is_stopped, member.paused_until = False, 0.0
-                member.failed_users.clear()
+                self._note_judged(request, member)
                 self._stage.exercised[f"refused {request.kind} requests"] += 1
-            case Answered(status=status) if is_misdirected(status):
-                member.is_stopped = True
             case Answered() | NoAnswer():
-                member.failed_users.add(request.user)
-                member.paused_until = max(member.paused_until, now + retry_after_seconds(answer))
-                for entry in request.entries:
-                    member.failed_at.setdefault((tenure, entry.offset), []).append(now)
+                self._note_failed(request, answer, member)
+
+    def _note_judged(self, request: Request, member: Ledger) -> None:
+        """It was accepted or refused for good: it works, and if it was sent after a 401, so does the key."""
+        member.failed_users.clear()
+        if member.misdirected_at is None or request.handed_at >= member.misdirected_at:
+            member.misdirected_at, member.misdirected_in_a_row, member.may_be_stopped = None, 0, False
+            member.misdirected_users.clear()
+
+    def _note_failed(self, request: Request, answer: Answer, member: Ledger) -> None:
+        now = self._stage.now
+        member.failed_users.add(request.user)
+        for entry in request.entries:
+            member.failed_at.setdefault((request.tenure, entry.offset), []).append(now)
+        if isinstance(answer, Answered) and is_misdirected(answer.status):
+            member.misdirected_at = now if member.misdirected_at is None else member.misdirected_at
+            member.misdirected_users.add(request.user)
+            member.misdirected_in_a_row += 1
+            is_everybody = len(member.misdirected_users) >= MISDIRECTED_USERS or member.misdirected_in_a_row > 1
+            member.may_be_stopped = member.may_be_stopped or is_everybody
+            return
+        member.misdirected_in_a_row = 0
+        until = now + retry_after_seconds(answer)
+        if isinstance(answer, Answered) and answer.status == 429:
+            member.paused_until = max(member.paused_until, until)
+        else:
+            member.not_before[(request.tenure, request.user)] = until
 
     def given_away(self, tenure: Tenure, *, is_frozen: bool) -> None:
         """The group has not heard from the member for the session's time-out."""
@@ -273,6 +299,7 @@ class Referee:
             raise Violation("limits", f"{counts.buffered} in a buffer of {self._options.buffer_events_max}")
         if not 0 <= counts.held <= self._options.buffer_events_max // 2:
             raise Violation("limits", f"{counts.held} held in a buffer of {self._options.buffer_events_max}")
+        self._check_gate(member, counts)
         member.buffered, member.buffered_bytes = counts.buffered, counts.buffered_bytes
         member.users_that_failed = len(member.failed_users)
         # At the maximum sending stops, but for what is in flight and one request a partition, so that it can commit.
@@ -287,6 +314,17 @@ class Referee:
         exercised["holds cut short"] += member.holds_cut_short > 0
         exercised["turns with events held"] += counts.held > 0
         exercised["turns stopped by refusals"] += "different users" in counts.reason
+
+    def _check_gate(self, member: Ledger, counts: Counts) -> None:
+        """One user who fails closes nothing for the others, and what is closed says so."""
+        if counts.destination == "stopped":
+            if member.succeeded_at is not None and not member.may_be_stopped:
+                raise Violation("gate", f"{member.name} is stopped by {sorted(member.misdirected_users)} alone")
+        elif counts.closed_until is not None:
+            if counts.destination == "delivering" or not counts.reason:
+                raise Violation("gate", f"{member.name} is closed until {counts.closed_until:.3f} and does not say so")
+            if len(member.failed_users) < OUTAGE_USERS and counts.closed_until > member.paused_until + MOMENT:
+                raise Violation("gate", f"{member.name} is closed by {sorted(member.failed_users)} alone")
 
     def finish(self) -> None:
         """All is committed: nothing may be missing, and nothing sent twice without a reason."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from consumer.customfit.answers import Answered
 from consumer.sequencing.events import DeadLetterReason
-from tests.simulation.answers import is_refusal
+from tests.simulation.answers import is_misdirected, is_refusal
 from tests.simulation.ledgers import Ledger
 from tests.simulation.log import Entry
 from tests.simulation.options import Options
@@ -44,6 +44,7 @@ class DeadLetterJudge:
             case _ if entry.what != "rejected":
                 raise Violation("dead letter", f"{entry} is {reason.value}?")
         tenure.dead_lettered.add(offset)
+        member.not_before.pop((tenure, entry.user), None)  # that was its request's
         self.asked.add(entry)
         # The first 200 records are free, then the ratio of the last 1,000 holds (a partition has fewer here).
         if len(tenure.dead_lettered) - tenure.buried_by_policy > max(
@@ -73,8 +74,10 @@ class DeadLetterJudge:
             raise Violation("dead letter", f"{entry} did not fail alone; last was {last}")
         if failed_at[-1] - failed_at[0] < self._options.give_up_seconds - MOMENT:
             raise Violation("dead letter", f"{entry} is given up after {failed_at[-1] - failed_at[0]:.3f} s")
-        if member.succeeded_at is not None and member.succeeded_at >= failed_at[-2]:
+        if member.succeeded_sent_at >= failed_at[-2]:
             return
+        if isinstance(last.answer, Answered) and is_misdirected(last.answer.status):
+            raise Violation("dead letter", f"{entry} is given up, and it may have been the key")
         # Nobody has succeeded since; but then somebody else must have been able to, or it would stay so for ever.
         options = self._options
         full = max(member.buffered / options.buffer_events_max, member.buffered_bytes / options.buffer_bytes_max)

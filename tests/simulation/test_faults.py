@@ -28,6 +28,7 @@ from consumer.sequencing.events import (
     Event,
     HandBack,
     Kind,
+    Misdirected,
     Outcome,
     Partition,
     Record,
@@ -42,6 +43,7 @@ from consumer.sequencing.holds import Holds
 from consumer.sequencing.known_users import KnownUsers
 from consumer.sequencing.lanes import Delivery, DeliveryKind, Lane, LaneStatus
 from consumer.sequencing.lease import NEVER, Lease
+from consumer.sequencing.misdirections import Misdirections
 from consumer.sequencing.offsets import CommitPoint, OffsetTracker
 from consumer.sequencing.outcomes import Outcomes
 from consumer.sequencing.sequencer import Sequencer
@@ -328,12 +330,38 @@ def an_introduction_buries_the_last(original: Any, self: Outcomes, delivery: Del
     self._endings.dead_letter(lane.assignment, last.record, *args)
 
 
-def failing_always_counts(_original: Any, _self: GivingUp, delivery: Delivery, now: float) -> float:
+def failing_always_counts(_original: Any, _self: GivingUp, delivery: Delivery, _outcome: Any, now: float) -> float:
     return 0.0 if delivery.failed_at is None else now - delivery.failed_at
 
 
 def retry_after_is_ignored(original: Any, self: Gate, user: User, outcome: Unavailable, now: float) -> None:
     original(self, user, Unavailable(outcome.cause, None, outcome.throttled), now)
+
+
+def retry_after_of_one_is_everybody_s(original: Any, self: Gate, user: User, outcome: Unavailable, now: float) -> None:
+    original(self, user, outcome, now)
+    self._paused_until = max(self._paused_until, now + (outcome.retry_after_seconds or 0.0))
+
+
+def a_lane_ignores_retry_after(original: Any, self: Outcomes, delivery: Delivery, *args: Any) -> None:
+    original(self, delivery, *args)
+    delivery.not_before = 0.0
+
+
+def what_was_sent_before_shows_the_key(original: Any, self: Misdirections, _sent_at: float) -> bool:
+    return bool(original(self, float("inf")))
+
+
+def a_wrong_key_counts_as_failing(
+    _original: Any, _self: GivingUp, delivery: Delivery, _outcome: Any, now: float
+) -> float:
+    return 0.0 if delivery.failed_at is None else now - delivery.failed_at
+
+
+def what_is_forbidden_is_never_given_up(
+    original: Any, self: GivingUp, delivery: Delivery, outcome: Any, now: float
+) -> float:
+    return 0.0 if isinstance(outcome, Misdirected) else float(original(self, delivery, outcome, now))
 
 
 def the_gate_never_reopens(original: Any, self: Gate, now: float, in_flight: int) -> bool:
@@ -506,6 +534,37 @@ FAULTS = [
     Fault("the gate never stops", constant(Gate, "misdirected", None), ("gate",), 100),
     Fault("three refusals at the start", around(Gate, "refused", refusals_always_count), ("gate",), 100, 200),
     Fault("Retry-After is ignored", around(Gate, "failed", retry_after_is_ignored), ("gate",), 60),
+    Fault(
+        "Retry-After of one user holds for everybody",
+        around(Gate, "failed", retry_after_of_one_is_everybody_s),
+        ("gate",),
+        60,
+    ),
+    Fault(
+        "Retry-After of one user is ignored",
+        around(Outcomes, "_unavailable", a_lane_ignores_retry_after),
+        ("gate",),
+        60,
+    ),
+    Fault("one 401 stops everybody", constant(Misdirections, "note", True), ("gate",), 60),
+    Fault(
+        "what was sent before a 401 shows that the key is right",
+        around(Misdirections, "accepted", what_was_sent_before_shows_the_key),
+        ("gate",),
+        300,
+    ),
+    Fault(
+        "with a wrong key events are given up",
+        around(GivingUp, "_failed_alone_seconds", a_wrong_key_counts_as_failing),
+        ("dead letter",),
+        300,
+    ),
+    Fault(
+        "what is forbidden is never given up",
+        around(GivingUp, "_failed_alone_seconds", what_is_forbidden_is_never_given_up),
+        ("stuck",),
+        60,
+    ),
     Fault("the gate never reopens", around(Gate, "may_start", the_gate_never_reopens), ("stuck",), 60),
     Fault(
         "no limit in flight",

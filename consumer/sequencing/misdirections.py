@@ -1,0 +1,52 @@
+"""Whether a 401, 403, 404 or the like is about the key or the URL, or about one user's payload alone. Pure.
+
+A wrong key must not spend the topic; a firewall's rule that dislikes one payload must not stop everybody. It is the
+destination's when
+
+    three different users got it, with no 2xx to a request that was sent after the first of them, or
+    no other lane has anything to send, and two answers in a row are of this kind
+
+A request that was sent before says nothing: the key may have been revoked since.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from consumer.sequencing.events import User
+
+MISDIRECTED_USERS_MAX: Final = 3
+MISDIRECTED_PROBES_MAX: Final = 2
+
+
+class Misdirections:
+    """Those since the last sign that key and URL are right."""
+
+    def __init__(self) -> None:
+        self._users: set[User] = set()
+        self._first_at: float | None = None
+        self._in_a_row = 0
+
+    def note(self, user: User, now: float, *, others_wait: bool) -> bool:
+        """One more; whether it is the destination's by now. `others_wait`: somebody else has something to send."""
+        if self._first_at is None:
+            self._first_at = now
+        if len(self._users) < MISDIRECTED_USERS_MAX:
+            self._users.add(user)
+        self._in_a_row = 0 if others_wait else self._in_a_row + 1
+        return len(self._users) >= MISDIRECTED_USERS_MAX or self._in_a_row >= MISDIRECTED_PROBES_MAX
+
+    def interrupted(self) -> None:
+        """An answer of another kind, which says nothing of the key."""
+        self._in_a_row = 0
+
+    def accepted(self, sent_at: float) -> bool:
+        """A request of then was accepted; whether that shows that key and URL are right now."""
+        if self._first_at is None:
+            return True
+        if sent_at < self._first_at:
+            return False
+        self._first_at = None
+        self._in_a_row = 0
+        self._users.clear()
+        return True
