@@ -105,7 +105,7 @@ class Gate:
         self.last_delivered_at = now
         self.last_accepted_sent_at = max(self.last_accepted_sent_at, sent_at)
         self._refused_users.clear()
-        self._window.succeeded()
+        self._window.succeeded(now)
         self._works(now, sent_at)
 
     def refused(self, user: User, status: int, now: float, sent_at: float) -> bool:
@@ -122,12 +122,13 @@ class Gate:
         self._works(now, sent_at)  # it judges events
         return True
 
-    def failed(self, user: User, outcome: Unavailable, now: float) -> None:
+    def failed(self, user: User, outcome: Unavailable, now: float, sent_at: float) -> None:
         """A request that may succeed later."""
         self._failures += 1
         self._note_failed(user)
         self._misdirections.interrupted()
         if outcome.throttled:
+            self._window.throttled(now, sent_at)
             self._throttle(outcome.retry_after_seconds or 0.0, now)
         elif outcome.timed_out:
             self._window.timed_out(now)
@@ -154,7 +155,6 @@ class Gate:
             self._failed_users.add(user)
 
     def _throttle(self, retry_after_seconds: float, now: float) -> None:
-        self._window.throttled(now)
         self._throttled_until = now + THROTTLED_SECONDS
         self._paused_until = max(self._paused_until, now + retry_after_seconds)
         if self.state in (State.DELIVERING, State.UNAVAILABLE):

@@ -66,7 +66,7 @@ class Outcomes:
         delivery.last_answer = outcome.cause
         if outcome.retry_after_seconds is not None and not outcome.throttled:
             delivery.not_before = now + outcome.retry_after_seconds
-        self._gate.failed(delivery.user, outcome, now)
+        self._gate.failed(delivery.user, outcome, now, delivery.sent_at)
         self._put_back_or_give_up(delivery, None, is_given_up=is_given_up)
 
     def _put_back_or_give_up(self, delivery: Delivery, status: int | None, *, is_given_up: bool) -> None:

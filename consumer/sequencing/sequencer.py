@@ -237,7 +237,7 @@ class Sequencer:
                 self._ready.add(lane)
         while (woken := self._timers.pop_due(now)) is not None:
             if woken.status is LaneStatus.BACKOFF:
-                self._make_ready(woken)
+                self._make_ready(woken, last=self.gate.probing)  # another user's event has the next probe
             elif woken.status is LaneStatus.HELD:
                 self._arm(woken, now)
 

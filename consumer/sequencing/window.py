@@ -1,9 +1,14 @@
 """How many requests may be in flight: `size_max`, less while the destination can't make use of so many. Pure.
 
-    429             halved, once a second
+    429             halved, once for all that is in flight: only by a request that was sent after the last cut
     a time-out      halved, once in the time that a request may take and only if something succeeded since the last cut
     slow            tried with half: kept if as much gets through, undone if not
-    every success   one more for every window of successes
+    every success   after a cut: along the curve below; after a kept trial: one more for every window of successes
+
+After a cut it grows by time, as TCP's CUBIC does: fast at first, slowly around the size at which it was too much (it is
+there again after 5 s), then faster and faster, for the limit may be gone. So most of what a destination allows is used,
+it seldom hears more than it allows, and 12 s after its last 429 all of the window is there again. All of it is relative
+to that size, so that a limit of 3 requests at once is tried as carefully as one of 200. A success adds 1 at the most.
 
 Slow is a mean latency of more than 3 times the fastest answer and 0.25 s, with the window full. That may mean a queue
 at the destination, or only that some requests are larger than others, so it does nothing but start a trial. By Little's
@@ -21,7 +26,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-THROTTLE_SECONDS: Final = 1.0
+CUT: Final = 0.5
+REGROWN_SECONDS: Final = 5.0
+"""After a cut it is where it was; after 12.4 s it is 2.6 times that, and after 20 s 14.5 times."""
+GROWTH: Final = (1 - CUT) / REGROWN_SECONDS**3
 SLOW: Final = 3.0
 SLOW_SECONDS_MIN: Final = 0.25
 """A shorter wait is no pile: it may well be our own, for a processor."""
@@ -70,8 +78,8 @@ class Window:
         self._size_max = size_max
         self._request_timeout_seconds = request_timeout_seconds
         self._size = float(size_max)
-        self._throttled_from = 0.0
-        """The size before the first 429 of those that still count."""
+        self._size_before_cut: float | None = None
+        """Where the curve has its plateau; None: it does not grow by the curve."""
         self._cut_at = float("-inf")
         self._succeeded = True
         self._fastest = float("inf")
@@ -84,23 +92,21 @@ class Window:
         """How many requests may be in flight; 1 at the least."""
         return int(self._size)
 
-    @property
-    def is_throttled(self) -> bool:
-        """Whether it is smaller than it was before a 429."""
-        return self._size < self._throttled_from
-
-    def succeeded(self) -> None:
+    def succeeded(self, now: float) -> None:
         """A request was accepted."""
         self._succeeded = True
-        if self._size < self._size_max and self._trial is None:
+        if self._size >= self._size_max or self._trial is not None:
+            return
+        if self._size_before_cut is None:
             self._size = min(self._size + 1 / self._size, self._size_max)
-        if not self.is_throttled:
-            self._throttled_from = 0.0
+            return
+        since_plateau_seconds = now - self._cut_at - REGROWN_SECONDS
+        curve = self._size_before_cut * (1 + GROWTH * since_plateau_seconds**3)
+        self._size = min(max(self._size, curve), self._size + 1, self._size_max)
 
-    def throttled(self, now: float) -> None:
+    def throttled(self, now: float, sent_at: float) -> None:
         """429. All that was in flight is answered so at once; that is one reason to slow down and not two hundred."""
-        if now - self._cut_at >= THROTTLE_SECONDS:
-            self._throttled_from = max(self._throttled_from, self._size)
+        if sent_at >= self._cut_at:
             self._cut(now)
 
     def timed_out(self, now: float) -> None:
@@ -112,7 +118,8 @@ class Window:
         self._cut_at = now
         self._succeeded = False
         self._trial = None
-        self._size = max(self._size / 2, 1.0)
+        self._size_before_cut = self._size
+        self._size = max(self._size * CUT, 1.0)
 
     # ------------------------------------------------------------------ latency
 
@@ -150,4 +157,4 @@ class Window:
             self._fastest = trial.mean_before  # what was fastest long ago may be so no longer
             self._next_trial_at = now + TRIAL_SHARE * (now - trial.started_at)
         else:
-            self._throttled_from = 0.0
+            self._size_before_cut = None

@@ -20,7 +20,7 @@ def unavailable() -> Gate:
     """A gate at time 0, after five failures of three users; the first probe may start at 1."""
     made = gate()
     for user in (A, B, C, A, B):
-        made.failed(user, ERROR, 0.0)
+        made.failed(user, ERROR, 0.0, 0.0)
     return made
 
 
@@ -40,7 +40,7 @@ def test_four_failures_are_no_outage() -> None:
     """One bad moment closes nothing."""
     opened = gate()
     for user in (A, B, C, A):
-        opened.failed(user, ERROR, 0.0)
+        opened.failed(user, ERROR, 0.0, 0.0)
 
     assert State.DELIVERING is opened.state
     assert opened.may_start(0.0, 7)
@@ -50,7 +50,7 @@ def test_the_failures_of_one_user_never_close_the_gate() -> None:
     """Their event may be to blame: others go on, however often it fails."""
     opened = gate()
     for _ in range(100):
-        opened.failed(A, ERROR, 0.0)
+        opened.failed(A, ERROR, 0.0, 0.0)
 
     assert State.UNAVAILABLE is opened.state
     assert not opened.probing
@@ -62,9 +62,9 @@ def test_a_success_between_failures_starts_the_count_again() -> None:
     """An outage is five failures with no success between them."""
     opened = gate()
     for user in (A, B, C, A):
-        opened.failed(user, ERROR, 0.0)
+        opened.failed(user, ERROR, 0.0, 0.0)
     opened.delivered(0.0, 0.0)
-    opened.failed(B, ERROR, 0.0)
+    opened.failed(B, ERROR, 0.0, 0.0)
 
     assert State.DELIVERING is opened.state
 
@@ -73,9 +73,9 @@ def test_a_refusal_between_failures_starts_the_count_again() -> None:
     """A destination that judges events is up."""
     opened = gate()
     for user in (A, B, C, A):
-        opened.failed(user, ERROR, 0.0)
+        opened.failed(user, ERROR, 0.0, 0.0)
     opened.refused(B, 400, 0.0, 0.0)
-    opened.failed(B, ERROR, 0.0)
+    opened.failed(B, ERROR, 0.0, 0.0)
 
     assert State.DELIVERING is opened.state
 
@@ -84,7 +84,7 @@ def test_a_503_with_retry_after_of_one_user_pauses_nobody_else() -> None:
     """It is that lane's affair (test_one_user_fails.py), however often it comes."""
     opened = gate()
     for _ in range(100):
-        opened.failed(A, Unavailable("503", retry_after_seconds=30.0), 10.0)
+        opened.failed(A, Unavailable("503", retry_after_seconds=30.0), 10.0, 10.0)
 
     assert opened.may_start(10.0, 7)
     assert opened.opens_at(10.0) is None
@@ -94,7 +94,7 @@ def test_a_503_with_retry_after_of_everybody_pauses_all() -> None:
     """Then it is the destination's, and the gate says why it is closed and until when."""
     closed = gate()
     for user in (A, B, C, A, B):
-        closed.failed(user, Unavailable("503", retry_after_seconds=30.0), 10.0)
+        closed.failed(user, Unavailable("503", retry_after_seconds=30.0), 10.0, 10.0)
 
     assert (False, True) == (closed.may_start(39.9, 0), closed.may_start(40.0, 0))
     assert (40.0, None) == (closed.opens_at(10.0), closed.opens_at(40.0))
@@ -108,7 +108,7 @@ def test_a_503_with_retry_after_of_everybody_pauses_all() -> None:
 def test_a_429_with_retry_after_pauses_all() -> None:
     """It is what the destination asks of this client, whoever's request it was."""
     throttled = gate()
-    throttled.failed(A, Unavailable("429", retry_after_seconds=30.0, throttled=True), 0.0)
+    throttled.failed(A, Unavailable("429", retry_after_seconds=30.0, throttled=True), 0.0, 0.0)
 
     assert (False, True) == (throttled.may_start(29.9, 0), throttled.may_start(30.0, 0))
     assert (State.THROTTLED, "it answered 429", 30.0) == (throttled.state, throttled.reason, throttled.opens_at(0.0))
@@ -125,8 +125,8 @@ def test_a_429_with_retry_after_pauses_all() -> None:
 def test_a_shorter_retry_after_does_not_cut_a_longer_one() -> None:
     """The longest wait that was asked for holds."""
     throttled = gate()
-    throttled.failed(A, Unavailable("429", retry_after_seconds=30.0, throttled=True), 0.0)
-    throttled.failed(B, Unavailable("429", retry_after_seconds=5.0, throttled=True), 0.0)
+    throttled.failed(A, Unavailable("429", retry_after_seconds=30.0, throttled=True), 0.0, 0.0)
+    throttled.failed(B, Unavailable("429", retry_after_seconds=5.0, throttled=True), 0.0, 0.0)
 
     assert 30.0 == throttled.opens_at(0.0)
 
@@ -154,7 +154,7 @@ def test_probes_wait_longer_and_longer_but_five_seconds_at_most() -> None:
         assert opens_at is not None
         waits.append(opens_at - now)
         now = opens_at
-        closed.failed(A, ERROR, now)
+        closed.failed(A, ERROR, now, now)
 
     assert [1.0, 2.0, 4.0, PROBE_SECONDS_MAX, PROBE_SECONDS_MAX] == waits
 
@@ -163,7 +163,7 @@ def test_what_was_in_flight_when_it_closed_is_no_probe() -> None:
     """Their failures come before the first wait is over, and make it no longer."""
     closed = unavailable()
     for now in (0.1, 0.5, 0.9):
-        closed.failed(C, ERROR, now)
+        closed.failed(C, ERROR, now, now)
 
     assert 1.0 == closed.opens_at(0.9)
 
@@ -178,7 +178,7 @@ def test_one_success_reopens() -> None:
     assert 0.5 == reopened.last_delivered_at
 
     for user in (A, B, C, A, B):
-        reopened.failed(user, ERROR, 2.0)
+        reopened.failed(user, ERROR, 2.0, 2.0)
 
     assert 3.0 == reopened.opens_at(2.0)
 
@@ -195,7 +195,7 @@ def test_a_refusal_reopens_too() -> None:
 def test_a_429_in_an_outage_makes_it_throttled() -> None:
     """It answers again, if only to ask for less."""
     closed = unavailable()
-    closed.failed(A, Unavailable("429", throttled=True), 1.0)
+    closed.failed(A, Unavailable("429", throttled=True), 1.0, 1.0)
 
     assert (State.THROTTLED, 4) == (closed.state, closed.window)
 
@@ -211,15 +211,15 @@ def test_an_outage_may_turn_out_to_be_a_wrong_key() -> None:
 # ---------------------------------------------------------------------- throttled
 
 
-def test_a_429_halves_the_window_once_a_second() -> None:
-    """All that is in flight is answered 429 at once: that is one reason to slow down and not eight."""
+def test_a_429_halves_the_window_once_for_all_that_is_in_flight() -> None:
+    """All of it is answered 429 at once: that is one reason to slow down and not eight."""
     throttled = gate()
-    for now in (0.0, 0.1, 0.9):
-        throttled.failed(A, Unavailable("429", throttled=True), now)
+    for sent_at in (0.0, 0.1, 0.9):
+        throttled.failed(A, Unavailable("429", throttled=True), 1.0, sent_at)
 
     assert (State.THROTTLED, 4) == (throttled.state, throttled.window)
 
-    throttled.failed(A, Unavailable("429", throttled=True), 1.0)
+    throttled.failed(A, Unavailable("429", throttled=True), 1.2, 1.1)
 
     assert 2 == throttled.window
 
@@ -228,7 +228,7 @@ def test_the_window_never_closes() -> None:
     """One request at a time is always allowed."""
     throttled = gate(in_flight_max=2)
     for second in range(5):
-        throttled.failed(A, Unavailable("429", throttled=True), float(second))
+        throttled.failed(A, Unavailable("429", throttled=True), float(second), float(second))
 
     assert 1 == throttled.window
     assert throttled.may_start(5.0, 0)
@@ -237,7 +237,7 @@ def test_the_window_never_closes() -> None:
 def test_time_outs_halve_the_window_and_are_no_throttling() -> None:
     """The destination has not asked for less, so it is delivering, with as much as it can manage (test_window.py)."""
     slow = gate()
-    slow.failed(A, Unavailable("timeout", timed_out=True), 0.0)
+    slow.failed(A, Unavailable("timeout", timed_out=True), 0.0, 0.0)
     slow.delivered(0.1, 0.1)
 
     assert (State.DELIVERING, 4) == (slow.state, slow.window)
@@ -248,7 +248,7 @@ def test_429_is_never_an_outage() -> None:
     """However many users get it."""
     throttled = gate()
     for user in (A, B, C) * 10:
-        throttled.failed(user, Unavailable("429", throttled=True), 0.0)
+        throttled.failed(user, Unavailable("429", throttled=True), 0.0, 0.0)
 
     assert State.THROTTLED is throttled.state
 
@@ -257,7 +257,7 @@ def test_throttled_ends_ten_seconds_after_the_last_429() -> None:
     """Whether anything is sent meanwhile or not, and whatever the window is by then."""
     throttled = gate()
     for now in (0.0, 5.0):
-        throttled.failed(A, Unavailable("429", throttled=True), now)
+        throttled.failed(A, Unavailable("429", throttled=True), now, now)
     states = []
     for now in (5.1, 14.9, 15.0):
         throttled.tick(now)
@@ -270,7 +270,7 @@ def test_throttled_ends_ten_seconds_after_the_last_429() -> None:
 def test_a_success_does_not_end_throttled() -> None:
     """Below the limit all succeed, for the moment."""
     throttled = gate(in_flight_max=4)
-    throttled.failed(A, Unavailable("429", throttled=True), 0.0)
+    throttled.failed(A, Unavailable("429", throttled=True), 0.0, 0.0)
     for _ in range(100):
         throttled.delivered(1.0, 0.5)
 
@@ -280,7 +280,7 @@ def test_a_success_does_not_end_throttled() -> None:
 def test_a_success_does_not_shorten_what_a_429_asked_for() -> None:
     """Those in flight may still succeed; Retry-After holds."""
     throttled = gate()
-    throttled.failed(A, Unavailable("429", retry_after_seconds=10.0, throttled=True), 0.0)
+    throttled.failed(A, Unavailable("429", retry_after_seconds=10.0, throttled=True), 0.0, 0.0)
     throttled.delivered(0.5, 0.5)
 
     assert not throttled.may_start(9.9, 0)
@@ -288,18 +288,18 @@ def test_a_success_does_not_shorten_what_a_429_asked_for() -> None:
 
 
 def test_errors_while_throttled_are_an_outage_all_the_same() -> None:
-    """After it the window is what 429 had left, so the state is throttled again."""
+    """After it the 429 still counts, for ten seconds; the window is what it had left, and grows."""
     closed = gate()
-    closed.failed(A, Unavailable("429", throttled=True), 0.0)
+    closed.failed(A, Unavailable("429", throttled=True), 0.0, 0.0)
     for user in (A, B, C, A, B):
-        closed.failed(user, ERROR, 0.0)
+        closed.failed(user, ERROR, 0.0, 0.0)
 
     assert State.UNAVAILABLE is closed.state
 
     closed.delivered(2.0, 2.0)
 
-    assert (State.THROTTLED, 4) == (closed.state, closed.window)
-    assert closed.may_start(2.0, 3)
+    assert (State.THROTTLED, 5) == (closed.state, closed.window)
+    assert closed.may_start(2.0, 4)
 
 
 # ---------------------------------------------------------------------- stopped
@@ -369,7 +369,7 @@ def test_another_answer_between_two_403_says_that_they_are_not_in_a_row() -> Non
     """A success, or an error; and while others wait for their answers it is not known."""
     opened = gate()
     misdirected(opened, A, others_wait=False)
-    opened.failed(B, ERROR, 0.0)
+    opened.failed(B, ERROR, 0.0, 0.0)
     misdirected(opened, A, others_wait=False)
     opened.delivered(1.0, 0.5)
     misdirected(opened, A, now=1.0, others_wait=False)
@@ -382,7 +382,7 @@ def test_another_answer_between_two_403_says_that_they_are_not_in_a_row() -> Non
 def test_a_stopped_gate_stays_so_while_probes_fail_in_another_way() -> None:
     """A 500 says nothing about the key."""
     stopped = stopped_at(0.0)
-    stopped.failed(A, ERROR, 1.0)
+    stopped.failed(A, ERROR, 1.0, 1.0)
 
     assert State.STOPPED is stopped.state
     assert 3.0 == stopped.opens_at(1.0)
@@ -461,6 +461,6 @@ def test_its_repr_is_for_the_operator() -> None:
 
     assert "<Gate delivering, window 8>" == repr(opened)
 
-    opened.failed(A, Unavailable("429", throttled=True), 0.0)
+    opened.failed(A, Unavailable("429", throttled=True), 0.0, 0.0)
 
     assert "<Gate throttled: it answered 429, window 4>" == repr(opened)

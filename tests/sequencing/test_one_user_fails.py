@@ -45,6 +45,27 @@ def test_a_retry_after_of_everybody_s_503_closes_the_destination() -> None:
     assert [] == bench.sent(59.9)
 
 
+def test_a_user_whose_retry_after_is_over_does_not_take_every_probe() -> None:
+    """Others have had none yet: else one user's answers could keep the destination down; found by the simulation."""
+    bench = Bench(in_flight_max=1)
+    now = 0.0
+    for offset in range(5):
+        bench.fetch(offset, "track", user=User(str(offset)), known=True)
+        bench.sent(now)
+        bench.answer(Unavailable("503", retry_after_seconds=5.0), now)
+    bench.fetch(5, "track", user=U2, known=True)
+    gate = bench.sequencer.gate
+    probes: list[str] = []
+    while len(probes) < 3:
+        now = gate.opens_at(now) or now + 1.0
+        probes += bench.sent(now)
+        while bench.unanswered:
+            bench.answer(Unavailable("503", retry_after_seconds=5.0), now)
+
+    assert gate.probing
+    assert "events 5 of u2" in probes
+
+
 def one_payload_is_forbidden(bench: Bench, seconds: int) -> list[str]:
     """For so long u1's request is answered 403 and everybody else's is accepted; gives what u1 sent."""
     sent, offset = [], 1

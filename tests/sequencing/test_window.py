@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from itertools import cycle, repeat
 from typing import NamedTuple
 
+import pytest
+
 from consumer.sequencing.window import Window
+from tests.sequencing.limited import course
 
 TIMEOUT_SECONDS = 10.0
 
@@ -40,7 +43,7 @@ def saturate(
             heapq.heappush(due, (ends_at, requests, now))
         now, _, sent_at = heapq.heappop(due)
         window.measured(now, now - sent_at, 1, in_flight)
-        window.succeeded()
+        window.succeeded(now)
         in_flight -= 1
         if now > seconds / 2:
             sizes.append(window.size)
@@ -120,7 +123,7 @@ def test_a_time_out_halves_once_in_its_time() -> None:
     for now in (0.0, 0.0, 9.9, 10.0):
         window.timed_out(now)
         sizes.append(window.size)
-        window.succeeded()
+        window.succeeded(now - 10)
 
     assert [128, 128, 128, 64] == sizes
 
@@ -134,30 +137,64 @@ def test_an_outage_halves_once() -> None:
     assert 128 == window.size
 
 
-def test_it_grows_by_one_for_a_window_of_successes() -> None:
-    """Up to its maximum and not beyond."""
-    window = Window(4, TIMEOUT_SECONDS)
-    window.throttled(0.0)
+def grown(window: Window, start: float, seconds: float, successes_a_second: int) -> int:
+    """The size after so many successes."""
+    for number in range(int(seconds * successes_a_second)):
+        window.succeeded(start + number / successes_a_second)
+    return window.size
+
+
+def test_after_a_cut_it_is_soon_where_it_was_and_then_careful() -> None:
+    """Around the size that was too much it grows slowly; when nothing happens there, faster and faster."""
     sizes = []
-    for _ in range(7):
-        window.succeeded()
-        sizes.append(window.size)
+    for seconds in (0.5, 2.5, 4.0, 5.0, 6.0, 8.0, 12.5):
+        window = Window(256, TIMEOUT_SECONDS)
+        window._size = 98.0
+        window.throttled(0.0, 0.0)
+        sizes.append(grown(window, 0.0, seconds, 1000))
 
-    assert [2, 2, 3, 3, 3, 4, 4] == sizes
+    assert [62, 91, 97, 97, 98, 108, 256] == sizes
 
 
-def test_a_429_counts_until_the_window_is_what_it_was() -> None:
-    """What a time-out takes away is not the destination's asking."""
-    window = Window(4, TIMEOUT_SECONDS)
-    window.timed_out(0.0)
+def test_from_49_back_to_256_within_15_seconds() -> None:
+    """Halved to 49 by a limit that is gone: 31,000 successes it took with one more for a window of them."""
+    window = Window(256, TIMEOUT_SECONDS)
+    window._size = 98.0
+    window.throttled(0.0, 0.0)
 
-    assert not window.is_throttled
+    assert 49 == window.size
+    assert 256 == grown(window, 0.0, 15.0, 500)
 
-    window.throttled(1.0)
 
-    assert window.is_throttled
+def test_a_success_adds_one_at_the_most() -> None:
+    """After a quiet hour the curve is far above; the requests that were not sent have shown nothing."""
+    window = Window(256, TIMEOUT_SECONDS)
+    window.throttled(0.0, 0.0)
+    window.succeeded(3600.0)
 
-    for _ in range(3):
-        window.succeeded()
+    assert 129 == window.size
 
-    assert (2, False) == (window.size, window.is_throttled)
+
+@pytest.mark.parametrize("latency_seconds", [0.002, 0.02, 0.05, 0.2])
+def test_a_limit_of_1_000_a_second_is_used_and_seldom_met(latency_seconds: float) -> None:
+    """Two minutes as the emulator limits: at least 90 % of it are used, at most 2 % of the requests get 429."""
+    two_minutes = course(limit=1000, latency_seconds=latency_seconds)
+
+    assert 0.90 <= two_minutes.used
+    assert 0.02 >= two_minutes.refused
+
+
+@pytest.mark.parametrize("latency_seconds", [0.002, 0.05, 0.2])
+def test_a_limit_without_retry_after_is_used_too(latency_seconds: float) -> None:
+    """Then nothing but the window keeps to it."""
+    two_minutes = course(limit=1000, latency_seconds=latency_seconds, retry_after_seconds=None)
+
+    assert 0.90 <= two_minutes.used
+    assert 0.02 >= two_minutes.refused
+
+
+def test_a_low_limit_is_used_too() -> None:
+    """Ten a second at 50 ms: less than one request at once on average."""
+    two_minutes = course(limit=10, latency_seconds=0.05, client_rate=100.0)
+
+    assert 0.80 <= two_minutes.used

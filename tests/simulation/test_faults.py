@@ -334,13 +334,15 @@ def failing_always_counts(_original: Any, _self: GivingUp, delivery: Delivery, _
     return 0.0 if delivery.failed_at is None else now - delivery.failed_at
 
 
-def retry_after_is_ignored(original: Any, self: Gate, user: User, outcome: Unavailable, now: float) -> None:
-    original(self, user, Unavailable(outcome.cause, None, outcome.throttled), now)
+def retry_after_is_ignored(original: Any, self: Gate, user: User, outcome: Unavailable, *times: float) -> None:
+    original(self, user, Unavailable(outcome.cause, None, outcome.throttled), *times)
 
 
-def retry_after_of_one_is_everybody_s(original: Any, self: Gate, user: User, outcome: Unavailable, now: float) -> None:
-    original(self, user, outcome, now)
-    self._paused_until = max(self._paused_until, now + (outcome.retry_after_seconds or 0.0))
+def retry_after_of_one_is_everybody_s(
+    original: Any, self: Gate, user: User, outcome: Unavailable, *times: float
+) -> None:
+    original(self, user, outcome, *times)
+    self._paused_until = max(self._paused_until, times[0] + (outcome.retry_after_seconds or 0.0))
 
 
 def a_lane_ignores_retry_after(original: Any, self: Outcomes, delivery: Delivery, *args: Any) -> None:
