@@ -20,8 +20,9 @@ class FaultsError(Exception):
 class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What goes wrong, for requests with events only; changed while it runs, by a test or `POST /control`.
 
-    A request meets, in this order: unavailable, hang, throttle, reset (unrecorded), keys, fail, the contract, refuse,
-    reset (recorded). Latency comes before all of it: what is accepted is accepted when it is answered.
+    A request meets, in this order: unavailable, hang, throttle, reset (unrecorded), keys, fail, the contract,
+    fail_users, refuse, reset (recorded). Latency comes before all of it: what is accepted is accepted when it is
+    answered.
     """
 
     latency_seconds: _Seconds = 0.0
@@ -41,6 +42,10 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     refuse_users: list[str] = msgspec.field(default_factory=list)
     refuse_names: list[str] = msgspec.field(default_factory=list)
     """400 for every request of such a user, or with an event of such a name: to see dead letters."""
+    fail_users: list[str] = msgspec.field(default_factory=list)
+    fail_users_status: _Status = 503
+    fail_users_retry_after_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    """This answer for every request of such a user, whoever else succeeds; 0: no Retry-After."""
     hang: bool = False
     """Read the request, never answer."""
     reset_rate: _Rate = 0.0

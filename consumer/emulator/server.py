@@ -151,6 +151,10 @@ class Emulator:
         except ContractError as error:
             return self._refuse(400, str(error), request.head.path)
         faults = self.faults
+        if faults.fail_users and call.user_id in faults.fail_users:
+            headers = _retry_after(faults.fail_users_retry_after_seconds)
+            reason = "this user's requests fail on purpose (fail_users)"
+            return self._refuse(faults.fail_users_status, reason, request.head.path, headers)
         if faults.refuse_users and call.user_id in faults.refuse_users:
             return self._refuse(400, "this user is refused on purpose (refuse_users)", request.head.path)
         if faults.refuse_names and not set(call.names).isdisjoint(faults.refuse_names):
@@ -173,9 +177,7 @@ class Emulator:
         if reason is not None:
             return self._refuse(401, reason, request.head.path, b"WWW-Authenticate: Bearer\r\n")
         if faults.fail_rate and self._random.random() < faults.fail_rate:
-            headers = b""
-            if faults.fail_retry_after_seconds:
-                headers = b"Retry-After: %d\r\n" % faults.fail_retry_after_seconds
+            headers = _retry_after(faults.fail_retry_after_seconds)
             if 300 <= faults.fail_status < 400:
                 headers += b"Location: /elsewhere\r\n"
             return self._refuse(faults.fail_status, "failing on purpose (fail_rate)", request.head.path, headers)
@@ -255,6 +257,10 @@ class Emulator:
     def _get_health(self, request: Request) -> Reply:
         del request
         return Reply(200, b'{"status":"ok"}')
+
+
+def _retry_after(seconds: int) -> bytes:
+    return b"Retry-After: %d\r\n" % seconds if seconds else b""
 
 
 def _error(status: int, reason: str, headers: bytes = b"") -> Reply:

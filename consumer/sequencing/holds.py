@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from consumer.sequencing.lanes import Lane
 
 
@@ -22,6 +24,10 @@ class Holds:
     def too_many(self) -> Lane | None:
         """The lane whose hold must end now, because too much is held; None when all may stay."""
         return next(iter(self._lanes)) if self.events > self._events_max else None
+
+    def __iter__(self) -> Iterator[Lane]:
+        """Those held longest first: a lane that is held for its next event comes last again."""
+        return iter(self._lanes)
 
     def add(self, lane: Lane) -> None:
         """Hold a lane with all that waits in it."""

@@ -124,6 +124,8 @@ class Lane:
     """How many identifies are in `waiting`."""
     again: tuple[Delivery, ...] = ()
     """Stack of requests that go before anything in `waiting`: a failed one, halves of a refused one."""
+    in_flight: Delivery | None = None
+    """The request that waits for its answer."""
     recording: int = 0
     """Writes of this user's state that are not acknowledged yet."""
     unrecorded: tuple[Event, ...] = ()

@@ -14,7 +14,7 @@ import heapq
 from collections import deque
 from typing import Final
 
-from consumer.sequencing.lanes import Lane
+from consumer.sequencing.lanes import Lane, LaneStatus
 
 LAST: Final = float("inf")
 
@@ -37,8 +37,13 @@ class ReadyLanes:
         queue.append(lane)
 
     def first(self) -> Lane | None:
-        """The next one."""
-        return self._queues[self._times[0]][0] if self._times else None
+        """The next one that may still send."""
+        while self._times:
+            lane = self._queues[self._times[0]][0]
+            if lane.status is LaneStatus.READY and lane.assignment.open:
+                return lane
+            self.pop()
+        return None
 
     def pop(self) -> Lane:
         """Take the next one out."""

@@ -39,6 +39,7 @@ from consumer.sequencing.outcomes import Outcomes
 from consumer.sequencing.ready import ReadyLanes
 from consumer.sequencing.rules import SequencingRules
 from consumer.sequencing.timers import Timers
+from consumer.sequencing.waiting import Retrying
 
 
 class Sequencer:
@@ -49,6 +50,8 @@ class Sequencer:
         self.assignments: dict[Partition, Assignment] = {}
         self.in_flight = 0
         self.holds = Holds(rules.held_events_max)
+        self.retrying = Retrying()
+        self.give_up_seconds = rules.give_up_seconds
         self._rules = rules
         self._backoff = backoff
         self._endings = Endings(rules.dead_letter_ratio_max)
@@ -90,7 +93,7 @@ class Sequencer:
         assignment.known.leave()
         self._endings.handed_back(assignment, reason)
         for lane in assignment.lanes.values():
-            self._no_longer_waits(lane)
+            self._let_go(lane)
             if lane.status is LaneStatus.IN_FLIGHT:
                 self._lingering[(partition, lane.user)] = lane
         assignment.lanes.clear()
@@ -98,7 +101,7 @@ class Sequencer:
     def empty(self, assignment: Assignment) -> None:
         """Let go of what waits in a partition that has stopped: whoever starts it again reads it again."""
         for lane in assignment.lanes.values():
-            self._no_longer_waits(lane)
+            self._let_go(lane)
             lane.waiting.clear()
             lane.again = ()
             lane.identifies = 0
@@ -169,11 +172,14 @@ class Sequencer:
         self.in_flight -= 1
         assignment.in_flight -= 1
         lane.status = LaneStatus.IDLE
+        lane.in_flight = None
         delivery.attempts += 1
         self._outcomes.judge(delivery, outcome, now)
         if assignment.dropped:
             self._release(lane, now)
         else:
+            if delivery.first_failed_at is not None:
+                self.retrying.note(lane)
             self._arm(lane, now)
 
     def recorded(self, lane: Lane, now: float) -> None:
@@ -195,9 +201,6 @@ class Sequencer:
         """
         ready = self._ready
         while (lane := ready.first()) is not None:
-            if lane.status is not LaneStatus.READY or not lane.assignment.open:
-                ready.pop()
-                continue
             if not self.gate.may_start(now, self.in_flight):
                 return None
             ready.pop()
@@ -210,17 +213,13 @@ class Sequencer:
             lane.assignment.in_flight += 1
             delivery = lane.next_delivery(self._rules.batch_events_max, self._rules.batch_bytes_max)
             delivery.sent_at = now
+            lane.in_flight = delivery
             return delivery
         return None
 
     def _others_wait(self) -> bool:
         """Whether a request is in flight, or a lane has one to send; a lane that waits for its time has none now."""
-        if self.in_flight:
-            return True
-        ready = self._ready
-        while (lane := ready.first()) is not None and not (lane.status is LaneStatus.READY and lane.assignment.open):
-            ready.pop()
-        return lane is not None
+        return self.in_flight > 0 or self._ready.first() is not None
 
     def take_actions(self) -> list[Action]:
         """What the edges have to do now."""
@@ -314,6 +313,11 @@ class Sequencer:
             lane.status = LaneStatus.IDLE
         if lane.timer:
             self._timers.cancel(lane)
+
+    def _let_go(self, lane: Lane) -> None:
+        """What waits in the lane is no longer ours to send."""
+        self._no_longer_waits(lane)
+        self.retrying.discard(lane)
 
     def _hold(self, lane: Lane, now: float) -> None:
         lane.status = LaneStatus.HELD

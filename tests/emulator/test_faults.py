@@ -226,3 +226,12 @@ def test_faults_that_do_not_exist_change_nothing(changes: dict[str, Any], reason
 
     assert reason in str(caught.value)
     assert Faults() == faults
+
+
+async def test_one_user_fails_alone(emulator: Emulator, client: httpx.AsyncClient) -> None:
+    """With the status and the Retry-After that are asked for; all others are accepted."""
+    emulator.faults.change({"fail_users": ["bad"], "fail_users_status": 503, "fail_users_retry_after_seconds": 60})
+    reply = await client.post("/v1/cfe", json=introduction("bad"))
+
+    assert (503, "60") == (reply.status_code, reply.headers["Retry-After"])
+    assert 200 == await status(client, introduction("good"))

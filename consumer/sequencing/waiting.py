@@ -1,0 +1,117 @@
+"""Who waits, and for what: users whose request is tried again, and users whose identify is waited for. Pure.
+
+The counts are kept as it happens, so that they cost nothing however many lanes there are; of the lanes themselves only
+the oldest few are ever looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
+
+from consumer.sequencing.events import Partition, User
+from consumer.sequencing.lanes import Delivery, Lane, LaneStatus
+
+if TYPE_CHECKING:
+    from consumer.sequencing.sequencer import Sequencer
+
+
+class Retrying:
+    """Lanes whose request has failed and is neither delivered nor a dead letter yet; the first to fail comes first."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[Lane, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes)
+
+    def note(self, lane: Lane) -> None:
+        """A request of the lane was answered: whether it, or a part of it, is to be tried again."""
+        if lane.assignment.halted is None and lane.again and lane.again[-1].first_failed_at is not None:
+            self._lanes.setdefault(lane)
+        else:
+            self._lanes.pop(lane, None)
+
+    def discard(self, lane: Lane) -> None:
+        """The lane is no longer ours."""
+        self._lanes.pop(lane, None)
+
+
+@dataclass(slots=True, frozen=True)
+class Waiting:
+    """One lane that waits; times are monotonic seconds."""
+
+    kind: Literal["retrying", "held"]
+    partition: Partition
+    offset: int
+    """Of the event that goes first."""
+    user: User
+    since: float
+    """Retrying: when its request first failed; held: when the event was fetched."""
+    attempts: int = 0
+    last_answer: str = ""
+    """The status, or what went wrong."""
+    next_try_at: float | None = None
+    """None: its request is under way, or it waits for something else than time."""
+    failing_seconds: float = 0.0
+    """How much of the time to giving up has passed: only time in which others succeeded counts."""
+    given_up_at: float | None = None
+    """When it is given up if others go on succeeding, or its hold ends; None: not while nobody succeeds."""
+
+
+def oldest_waiting(sequencer: Sequencer, now: float, count: int) -> list[Waiting]:
+    """The lanes that have waited longest, at most so many: those retrying first, then those held."""
+    retrying = [_retrying(sequencer, lane, now) for lane in islice(sequencer.retrying, count)]
+    held = [_held(lane) for lane in islice(sequencer.holds, count - len(retrying))]
+    return retrying + held
+
+
+def oldest_held_since(sequencer: Sequencer) -> float | None:
+    """When the event was fetched that is held longest; None: none is held."""
+    lane = next(iter(sequencer.holds), None)
+    return None if lane is None else lane.waiting[0].record.fetched_at
+
+
+def _retrying(sequencer: Sequencer, lane: Lane, now: float) -> Waiting:
+    delivery = lane.again[-1] if lane.again else lane.in_flight
+    assert delivery is not None
+    assert delivery.first_failed_at is not None
+    return Waiting(
+        "retrying",
+        lane.assignment.partition,
+        delivery.events[0].record.offset,
+        lane.user,
+        delivery.first_failed_at,
+        delivery.attempts,
+        delivery.last_answer,
+        _next_try_at(sequencer, lane, now),
+        delivery.failing_seconds,
+        _given_up_at(sequencer, delivery, now),
+    )
+
+
+def _next_try_at(sequencer: Sequencer, lane: Lane, now: float) -> float | None:
+    opens_at = sequencer.gate.opens_at(now) or now
+    match lane.status:
+        case LaneStatus.BACKOFF:
+            return max(lane.wakes_at, opens_at)
+        case LaneStatus.READY:
+            return opens_at
+        case _:
+            return None
+
+
+def _given_up_at(sequencer: Sequencer, delivery: Delivery, now: float) -> float | None:
+    if sequencer.gate.probing or sequencer.gate.everybody_fails:
+        return None
+    return now + max(sequencer.give_up_seconds - delivery.failing_seconds, 0.0)
+
+
+def _held(lane: Lane) -> Waiting:
+    head = lane.waiting[0].record
+    return Waiting("held", head.partition, head.offset, lane.user, head.fetched_at, given_up_at=lane.wakes_at)
