@@ -122,8 +122,7 @@ def draw(seed: int) -> Options:
     keyed = rng.random() < 0.8 or is_forgetful
     own_stores = rng.random() < 0.4 and not is_forgetful
     settings = _settings(rng, flavour)
-    lonely = _lonely(seed, flavour)
-    settings |= lonely.pop("settings")
+    lonely = _lonely(seed, flavour, settings)
     known_users_max = random.Random(f"known users of {seed}").choice((0, 3, 1_000_000))
     zombies, session_seconds = _zombies(seed, settings["request_timeout_seconds"], is_safe=is_calm or is_flood)
     return Options(
@@ -178,22 +177,17 @@ def draw(seed: int) -> Options:
     )
 
 
-def _lonely(seed: int, flavour: Flavour) -> dict[str, Any]:
+def _lonely(seed: int, flavour: Flavour, settings: dict[str, Any]) -> dict[str, Any]:
     """Users whose events alone are answered as with a wrong key, or with Retry-After, in a world with room for them.
 
     A 401 is never given up because the buffer is full of it: it may be the key, and then it waits for an operator.
     """
     rng = random.Random(f"lonely of {seed}")
     if flavour not in ("rough", "moving", "stubborn") or rng.random() < 0.75:
-        return {"forbidden_events": 0.0, "postponed_events": 0.0, "is_roomy": False, "settings": {}}
-    settings = {"buffer_events_max": 200, "buffer_bytes_max": 100_000, "give_up_seconds": rng.uniform(0.5, 1.5)}
+        return {"forbidden_events": 0.0, "postponed_events": 0.0, "is_roomy": False}
+    settings |= {"buffer_events_max": 200, "buffer_bytes_max": 100_000, "give_up_seconds": rng.uniform(0.5, 1.5)}
     forbidden_events, postponed_events = rng.choice(((0.2, 0.0), (0.0, 0.2), (0.15, 0.15)))
-    return {
-        "forbidden_events": forbidden_events,
-        "postponed_events": postponed_events,
-        "is_roomy": True,
-        "settings": settings,
-    }
+    return {"forbidden_events": forbidden_events, "postponed_events": postponed_events, "is_roomy": True}
 
 
 def _zombies(seed: int, request_timeout_seconds: float, *, is_safe: bool) -> tuple[int, float]:

@@ -434,7 +434,7 @@ FAULTS = [
     Fault(
         "a retry goes to the back of its lane",
         around(Outcomes, "_unavailable", a_retry_goes_to_the_back),
-        ("order",),
+        ("order", "gate"),
         100,
     ),
     Fault("the right half goes first", around(Delivery, "halves", the_right_half_goes_first), ("order",), 100),
@@ -553,7 +553,8 @@ FAULTS = [
         "what was sent before a 401 shows that the key is right",
         around(Misdirections, "accepted", what_was_sent_before_shows_the_key),
         ("gate",),
-        300,
+        60,
+        670,
     ),
     Fault(
         "with a wrong key events are given up",
