@@ -32,7 +32,7 @@ class Retrying:
 
     def note(self, lane: Lane) -> None:
         """A request of the lane was answered: whether it, or a part of it, is to be tried again."""
-        if lane.assignment.halted is None and lane.again and lane.again[-1].first_failed_at is not None:
+        if lane.assignment.stopped is None and lane.again and lane.again[-1].first_failed_at is not None:
             self._lanes.setdefault(lane)
         else:
             self._lanes.pop(lane, None)
