@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import deque
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -19,6 +20,7 @@ from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.events import Delivered, Event, Partition, Record
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.lanes import Delivery
+from consumer.sequencing.lease import NO_LEASE
 from consumer.sequencing.offsets import OffsetTracker
 from consumer.sequencing.rules import SequencingRules
 from consumer.sequencing.sequencer import Sequencer
@@ -70,7 +72,7 @@ def _microseconds(started: float, events: int) -> float:
 def _drive(events: list[Event]) -> list[Delivery]:
     """All events through the core as the pipeline would take them, each request answered after those before it."""
     sequencer = Sequencer(
-        load_settings({}, api_key_required=False).fill(SequencingRules),
+        replace(load_settings({}, api_key_required=False).fill(SequencingRules), lease_seconds=NO_LEASE.seconds),
         Gate(IN_FLIGHT, lambda _attempt: 1.0),
         lambda _attempt: 1.0,
     )
