@@ -370,9 +370,9 @@ def the_gate_never_reopens(original: Any, self: Gate, now: float, in_flight: int
     return not self.probing and bool(original(self, now, in_flight))
 
 
-def refusals_always_count(original: Any, self: Gate, user: User, status: int, now: float) -> bool:
+def refusals_always_count(original: Any, self: Gate, user: User, status: int, *times: float) -> bool:
     self._refused_users.clear()
-    return bool(original(self, user, status, now))
+    return bool(original(self, user, status, *times))
 
 
 def bytes_are_not_given_back(original: Any, self: Account, *args: Any) -> None:
@@ -438,7 +438,7 @@ FAULTS = [
         100,
     ),
     Fault("the right half goes first", around(Delivery, "halves", the_right_half_goes_first), ("order",), 100),
-    Fault("two in flight for a user", around(Sequencer, "next_delivery", two_are_in_flight), ("in flight",), 20),
+    Fault("two in flight for a user", around(Sequencer, "next_delivery", two_are_in_flight), ("in flight",), 20, 1),
     Fault("an old request is not waited for", around(Sequencer, "drop", nothing_lingers), ("in flight",), 300),
     Fault("batches without limit", around(Lane, "_take_run", a_batch_has_no_limit), ("limits",), 20),
     Fault(
