@@ -493,7 +493,7 @@ FAULTS = [
         around(Endings, "_await_record", what_waits_for_a_write_is_not_counted),
         ("limits",),
         100,
-        520,
+        960,
     ),
     Fault("no lease is asked for", around(Sequencer, "next_delivery", no_lease_is_asked_for), ("zombie",), 60),
     Fault(
@@ -510,6 +510,7 @@ FAULTS = [
         instead(settings, "lease_of", requests_may_outlast_the_session),
         ("zombie",),
         100,
+        110,
     ),
     Fault("a hold never ends", around(Timers, "set", a_hold_never_ends), ("stuck",), 60),
     Fault("a hold ends at once", around(Sequencer, "_arm", a_hold_ends_at_once), ("hold",), 60),
