@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from consumer.ops.snapshot import Phase, Snapshot
+from consumer.sequencing.waiting import oldest_held_since, oldest_waiting
 
 if TYPE_CHECKING:
     from consumer.loop.cluster import Cluster
@@ -19,6 +20,9 @@ PUBLISH_SECONDS: Final = 0.1
 """A snapshot at most this often: making one costs as much as handling a request."""
 PUBLISH_SECONDS_A_PARTITION: Final = 0.0005
 """And with a thousand partitions every 0.5 s: each of them costs some 10 us."""
+
+WAITING_SHOWN: Final = 20
+"""Lanes that /status tells of."""
 
 
 class Showing:
@@ -91,6 +95,9 @@ class Showing:
             paused=self._paused(),
             buffer_events=sequencer.buffered.events,
             buffer_events_limit=self._settings.buffer_events_max,
+            oldest_held_at=oldest_held_since(sequencer),
+            users_retrying=len(sequencer.retrying),
+            waiting=tuple(oldest_waiting(sequencer, now, WAITING_SHOWN)),
             last_delivery_at=self._delivered_at,
             last_commit_at=self._committed_at,
             kafka_silent_seconds=self._cluster.silent_seconds(now),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Final
 
 from consumer.ops.causes import Cause, Finding
-from consumer.sequencing.events import Partition
+from consumer.ops.logs import fields
+from consumer.sequencing.events import Partition, User
+from consumer.sequencing.waiting import Waiting
 
 TOLD_HERE: Final = frozenset(
     {
@@ -24,6 +27,11 @@ TOLD_HERE: Final = frozenset(
 LINES_MAX: Final = 10
 """At once, of one cause: an outage makes a thousand partitions stand still."""
 
+WAITING_SECONDS: Final = 10.0
+"""A lane that has waited for less is not worth a line."""
+WAITING_AGAIN_SECONDS: Final = 60.0
+WAITING_LINES: Final = 3
+
 log = logging.getLogger("consumer")
 
 Key = tuple[Cause, Partition | None]
@@ -34,6 +42,7 @@ class Announcer:
 
     def __init__(self) -> None:
         self._said: dict[Key, str] = {}
+        self._waiting_said_at = float("-inf")
 
     def look(self, findings: Iterable[Finding]) -> None:
         """Say what is new, and what is over."""
@@ -44,6 +53,15 @@ class Announcer:
         self._say(logging.INFO, {key: f"over: {self._said[key]}" for key in over})
         self._said = found
 
+    def wait(self, waiting: Iterable[Waiting], now: float) -> None:
+        """Say of the users who have waited longest for another try what there is to know; again once a minute."""
+        if now < self._waiting_said_at + WAITING_AGAIN_SECONDS:
+            return
+        old = [one for one in waiting if one.kind == "retrying" and now - one.since >= WAITING_SECONDS]
+        for one in old[:WAITING_LINES]:
+            self._waiting_said_at = now
+            log.warning("%s", _told(one, now), extra=fields(partition=str(one.partition), offset=one.offset))
+
     def _say(self, level: int, lines: dict[Key, str]) -> None:
         for cause in Cause:
             of_cause = [text for key, text in lines.items() if key[0] is cause]
@@ -51,3 +69,15 @@ class Announcer:
                 log.log(level, "%s", text)
             if len(of_cause) > LINES_MAX:
                 log.log(level, "and %d more partitions like these", len(of_cause) - LINES_MAX)
+
+
+def hashed(user: User) -> str:
+    """The first 16 hexadecimal digits of SHA-256 of the id: the same everywhere, and no id in a log or on a page."""
+    return sha256(user.id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _told(waiting: Waiting, now: float) -> str:
+    attempts = f"{waiting.attempts} attempts in {now - waiting.since:.0f} s"
+    next_try = "" if waiting.next_try_at is None else f", next try in {max(waiting.next_try_at - now, 0):.0f} s"
+    given_up = "" if waiting.given_up_at is None else f", given up in {max(waiting.given_up_at - now, 0):.0f} s"
+    return f"user {hashed(waiting.user)} waits: {attempts}, last answer {waiting.last_answer}{next_try}{given_up}"

@@ -12,6 +12,7 @@ from enum import Enum
 from consumer.ops.partition_view import PartitionView
 from consumer.sequencing.accounting import End, Reason
 from consumer.sequencing.gate import State
+from consumer.sequencing.waiting import Waiting
 
 __all__ = ["PartitionView", "Phase", "Snapshot"]
 
@@ -57,6 +58,8 @@ class Snapshot:
     oldest_held_at: float | None = None
     """When the oldest hold began; monotonic seconds."""
     users_retrying: int = 0
+    waiting: tuple[Waiting, ...] = ()
+    """The lanes that have waited longest: for another try, or for an identify."""
     last_delivery_at: float = 0.0
     """Wall seconds; 0: none yet."""
     last_commit_at: float = 0.0

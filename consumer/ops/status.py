@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
+from consumer.ops.announcer import hashed
 from consumer.ops.causes import findings
 from consumer.ops.health import readiness
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Snapshot
 from consumer.sequencing.accounting import End
+from consumer.sequencing.waiting import Waiting
 
 
 def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) -> dict[str, Any]:
@@ -42,6 +45,7 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
             "introductions": snapshot.introductions,
         },
         "users_retrying": snapshot.users_retrying,
+        "waiting": [_waiting(one, wall_seconds - monotonic_seconds) for one in snapshot.waiting],
         "buffer_events": snapshot.buffer_events,
         "buffer_events_limit": snapshot.buffer_events_limit,
         "paused": dict(snapshot.paused),
@@ -70,6 +74,29 @@ def _partition(view: PartitionView, wall_seconds: float, monotonic_seconds: floa
         "identified_users": view.identified_users,
         "problem": None if view.stopped is None else view.stopped.reason,
         "waits": asdict(view.waits),
+    }
+
+
+def _waiting(waiting: Waiting, wall_offset_seconds: float) -> dict[str, Any]:
+    """A lane; the user is named by a hash of their id, which `customfit-consumer user` can be asked for in clear."""
+
+    def wall(moment: float | None) -> str | None:
+        if moment is None:
+            return None
+        return datetime.fromtimestamp(moment + wall_offset_seconds, UTC).isoformat(timespec="milliseconds")
+
+    return {
+        "kind": waiting.kind,
+        "topic": waiting.partition.topic,
+        "partition": waiting.partition.number,
+        "offset": waiting.offset,
+        "user": hashed(waiting.user),
+        "since": wall(waiting.since),
+        "attempts": waiting.attempts,
+        "last_answer": waiting.last_answer,
+        "next_try": wall(waiting.next_try_at),
+        "failing_seconds": round(waiting.failing_seconds, 1),
+        "given_up": wall(waiting.given_up_at),
     }
 
 

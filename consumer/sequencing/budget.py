@@ -55,6 +55,10 @@ class Budget:
             return assignment.offsets.unrecorded + assignment.unrecorded < self._share
         return not self._is_spent
 
+    def next_due(self) -> float | None:
+        """When it is to be looked again without any input: somebody may be let go. None: nobody is held."""
+        return self._look_at if self._silent or self.held_to_share else None
+
     def _look(self, assignments: Mapping[Partition, Assignment], now: float) -> None:
         active = [assignment for assignment in assignments.values() if assignment.stopped is None]
         for assignment in active:

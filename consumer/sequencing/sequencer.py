@@ -243,10 +243,8 @@ class Sequencer:
     def next_deadline(self, now: float) -> float | None:
         """When `tick` or `next_delivery` has something to do without any input; None for never."""
         opens_at = self.gate.opens_at(now) if self._ready else None
-        due = self._timers.next_due()
-        if opens_at is None or due is None:
-            return due if opens_at is None else opens_at
-        return min(opens_at, due)
+        due = [moment for moment in (opens_at, self._timers.next_due(), self.budget.next_due()) if moment is not None]
+        return min(due, default=None)
 
     def _unblocks_commits(self, lane: Lane) -> bool:
         """Whether the lane has the first unfinished event of its partition, and nothing but that can be committed.

@@ -199,7 +199,11 @@ class SimulatedMember:
         self.source.after_turn()
         if any(isinstance(item, ThreadEnded) for item, _ in inbox):
             self._end()
-        elif account.unfinished or not all(assignment.offsets.is_committed for assignment in assignments):
+        elif (
+            account.unfinished
+            or self._sequencer.budget.held_to_share
+            or not all(assignment.offsets.is_committed for assignment in assignments)
+        ):
             self._turn_within(seconds + 1e-6)
         self.source.wake()
 

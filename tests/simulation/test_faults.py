@@ -17,9 +17,9 @@ from consumer.loop.intake import Intake
 from consumer.loop.pipeline import Pipeline
 from consumer.ports.inputs import Committed
 from consumer.segment import decoding
-from consumer.sequencing import sequencer
 from consumer.sequencing.accounting import Account, End
 from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.budget import Budget
 from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.drains import Drains
 from consumer.sequencing.endings import Endings
@@ -576,7 +576,7 @@ FAULTS = [
         ("in flight", "gate"),
         20,
     ),
-    Fault("no limit of what is uncommitted", constant(sequencer, "unrecorded_events", 0), ("limits",), 300),
+    Fault("no limit of what is uncommitted", constant(Budget, "may_send", value=True), ("limits",), 300),
     Fault("bytes are not given back", around(Account, "finish", bytes_are_not_given_back), ("account", "stuck"), 10),
     Fault(
         "a batch is finished with its first event",
