@@ -82,6 +82,8 @@ class Partitions:
         self._facts: dict[Partition, Facts] = {}
         self._finished_here: dict[Partition, _FinishedHere] = {}
         self._left: dict[Partition, _Left] = {}
+        self._to_be_looked_at: set[str] = set()
+        """Topics of which all our partitions were taken at once: they may be gone, which the next look tells."""
         self._topic_ids: dict[str, str] = {}
         """As they were when this process first read the topics."""
         self._views: tuple[PartitionView, ...] = ()
@@ -170,6 +172,7 @@ class Partitions:
 
     def topics_seen(self, topics: Mapping[str, TopicSeen]) -> None:
         """Which topics there are now: stop the partitions of those that are others."""
+        self._to_be_looked_at.difference_update(topics)
         for topic, seen in topics.items():
             if seen.topic_id is not None:
                 self.topic_is(topic, seen.topic_id)
@@ -239,6 +242,8 @@ class Partitions:
 
     def _remember(self, partitions: Sequence[Partition], now: float, *, is_kept: bool) -> None:
         last = {view.partition: view for view in self._views if view.is_ours}
+        left = {partition.topic for partition in self._facts.keys() - set(partitions)}
+        self._to_be_looked_at |= {partition.topic for partition in partitions} - left
         for partition in partitions:
             if partition in last:
                 self._left[partition] = _Left(last[partition], now, is_kept)
@@ -286,8 +291,8 @@ class Partitions:
         }
         return [
             _no_longer_ours(left.view)
-            for left in self._left.values()
-            if left.is_kept or self._cluster.is_gone(left.view.partition.topic)
+            for partition, left in self._left.items()
+            if left.is_kept or self._cluster.is_gone(partition.topic) or partition.topic in self._to_be_looked_at
         ]
 
 
