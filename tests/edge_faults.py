@@ -153,20 +153,20 @@ FAULTS: Final = (
     EdgeFault(
         "the state of another destination is believed",
         "consumer/state/store.py",
-        "user_id = wanted.value AND anonymous = ? AND destination_id = ?)",
-        "user_id = wanted.value AND anonymous = ? AND ? > 0)",
+        "user_id = wanted.value AND anonymous = ? AND destination_id = ?\n",
+        "user_id = wanted.value AND anonymous = ? AND ? > 0\n",
         "tests/state/test_store.py::test_an_entry_counts_only_for_its_destination",
     ),
     EdgeFault(
         "the state is acknowledged and not written",
-        "consumer/state/thread.py",
+        "consumer/state/writes.py",
         "self._produce(Write(one, lane.user, change))",
         "self._settle(change)",
         "tests/real_broker/test_state_topic.py::test_a_user_s_state_moves_with_the_partition",
     ),
     EdgeFault(
         "a file that somebody else has open is used",
-        "consumer/state/store.py",
+        "consumer/state/database.py",
         '"PRAGMA locking_mode = EXCLUSIVE"',
         '"PRAGMA locking_mode = NORMAL"',
         "tests/state/test_store.py::test_a_locked_file_is_left_to_its_owner",
@@ -174,7 +174,7 @@ FAULTS: Final = (
     EdgeFault(
         "a store that may have missed a deletion is believed",
         "consumer/state/store.py",
-        "not 0 <= _now_seconds() - row[2] < age_seconds_max",
+        "not 0 <= _now_seconds() - at_seconds < self._age_seconds_max",
         "False",
         "tests/state/test_store.py::test_a_store_that_may_have_missed_a_deletion_is_rebuilt",
     ),
@@ -194,10 +194,10 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "a fetch says where the state ends",
-        "consumer/state/restore.py",
-        "if self._is_end(number, offset, now):",
-        "if True:",
-        "tests/state/test_restore.py::test_a_leader_that_has_not_caught_up_does_not_end_a_restore",
+        "consumer/state/reader.py",
+        "if (offset := message.offset() or 0) >= reading.end:",
+        "if (offset := message.offset() or 0) >= 0:",
+        "tests/state/test_reader.py::test_a_leader_that_has_not_caught_up_does_not_end_a_restore",
     ),
     EdgeFault(
         "an id with a NUL is asked for as JSON, where it is another user's",
@@ -208,8 +208,8 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "who is identified is recorded without a lease",
-        "consumer/state/thread.py",
-        "if identified_at_ms is not None and self._may_be_another_s(write.state.partition):",
+        "consumer/state/writes.py",
+        "if identified_at_ms is not None and self._may_be_another_s(write.state):",
         "if False:",
         "tests/state/test_thread.py::test_who_is_identified_is_recorded_on_lease_only",
     ),
@@ -229,7 +229,7 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "a store is made in steps",
-        "consumer/state/store.py",
+        "consumer/state/database.py",
         'f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA',
         'f"{_SCHEMA} BEGIN IMMEDIATE; PRAGMA',
         "tests/state/test_store.py::test_a_kill_while_a_store_is_made_leaves_one_that_is_taken_as_new",

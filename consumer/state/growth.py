@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Final
 
@@ -66,53 +66,70 @@ def growth_problem(settings: Settings, have: int, want: int, error: KafkaExcepti
 class Growth:
     """Which partitions wait for the topic to grow, and when that is tried again.
 
-    Each try has a thread of its own, because it may take long.
+    Each try is for all of them, and has a thread, because it may take long; there is one at a time.
     """
 
-    def __init__(self, settings: Settings, answered: Callable[[Partition, int, BaseException | None], None]) -> None:
+    def __init__(
+        self, settings: Settings, answered: Callable[[Collection[Partition], int, BaseException | None], None]
+    ) -> None:
         """`answered` is told, from that thread, of each try: for whom, to how many partitions, and what went wrong."""
         self._settings = settings
         self._answered = answered
-        self._failures: dict[Partition, int] = {}
-        self._due: dict[Partition, float] = {}
+        self._waiting: set[Partition] = set()
+        self._tried: frozenset[Partition] = frozenset()
+        """In the try that is not answered yet."""
+        self._failures = 0
+        self._due = 0.0
 
     def start(self, partition: Partition) -> None:
-        """Try to get the topic a partition of this number."""
-        self._due.pop(partition, None)
-        threading.Thread(target=self._try, args=(partition,), name="state-topic-growth", daemon=True).start()
+        """Get the topic a partition of this number, when it is next tried."""
+        self._waiting.add(partition)
 
-    def _try(self, partition: Partition) -> None:
-        want, error = partition.number + 1, None
+    def done(self, partition: Partition) -> None:
+        """It waits no longer."""
+        self._waiting.discard(partition)
+        if not self._waiting:
+            self._failures, self._due = 0, 0.0
+
+    def go(self, now: float) -> None:
+        """Try, if it is time."""
+        if now >= self.next_due():
+            self._tried = frozenset(self._waiting)
+            self._begin(self._tried)
+
+    def _begin(self, partitions: Collection[Partition]) -> None:
+        threading.Thread(target=self._try, args=(partitions,), name="state-topic-growth", daemon=True).start()
+
+    def _try(self, partitions: Collection[Partition]) -> None:
+        want, error = max(partition.number for partition in partitions) + 1, None
         try:
             grow(admin_client(self._settings), self._settings.state_topic, want)
         except BaseException as problem:  # noqa: BLE001  for the state's thread, which tries again or ends with it
             error = problem
-        self._answered(partition, want, error)
+        self._answered(partitions, want, error)
 
-    def failed(self, partition: Partition, error: KafkaException, now: float) -> bool:
+    def worked(self) -> None:
+        """The try is answered; those that came meanwhile wait for the next."""
+        self._tried = frozenset()
+        self._failures, self._due = 0, 0.0
+
+    def failed(self, error: KafkaException, now: float) -> bool:
         """Whether it is tried again."""
+        tried, self._tried = self._tried, frozenset()
         if error.args[0].code() in REFUSED:
-            self.done(partition)
+            for partition in tried:
+                self.done(partition)
             return False
-        failures = self._failures.get(partition, 0)
-        self._failures[partition] = failures + 1
-        self._due[partition] = now + min(PAUSE_SECONDS * 2.0**failures, PAUSE_SECONDS_MAX)
+        if self._waiting:
+            self._due = now + min(PAUSE_SECONDS * 2.0**self._failures, PAUSE_SECONDS_MAX)
+            self._failures += 1
         return True
-
-    def done(self, partition: Partition) -> None:
-        """It waits no longer."""
-        self._failures.pop(partition, None)
-        self._due.pop(partition, None)
 
     @property
     def has_problem(self) -> bool:
-        """Whether a partition waits that was refused before."""
-        return bool(self._failures)
-
-    def due(self, now: float) -> list[Partition]:
-        """For which of them it is time."""
-        return [partition for partition, at in self._due.items() if now >= at]
+        """Whether partitions wait, and it was refused before."""
+        return self._failures > 0
 
     def next_due(self) -> float:
-        """When it is time for the next one; infinity: never."""
-        return min(self._due.values(), default=float("inf"))
+        """When it is time for the next try; infinity: never."""
+        return self._due if self._waiting and not self._tried else float("inf")

@@ -1,45 +1,67 @@
-"""Who is identified in one partition: what is being written, what is written, what is stored. No thread, no Kafka.
+"""Who is identified in one partition, as far as the store does not know it yet. No thread, no Kafka, no file.
 
     wanted    asked for, not acknowledged by the state topic yet
     unstored  in the topic, not in the local store yet: written behind, in batches
     store     the sqlite file
 
-A look-up asks in this order. The store is never ahead of the topic.
+A look-up asks in this order (index.py). The store is never ahead of the topic.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from consumer.sequencing.events import Partition, User
+from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.events import User
 from consumer.sequencing.lanes import Lane
+from consumer.state.reader import Slice
 from consumer.state.records import StateKey
-from consumer.state.restore import Slice
-from consumer.state.store import Store
+from consumer.state.store import Step
 
-UNSTORED_USERS_MAX: Final = 50_000
-"""While the disk is full. Above it, users are left out, which costs an introduction each; deletions never are."""
+
+class Newer:
+    """Of which users the partitions know something that the store does not: where to look beside it."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[User, set[int]] = {}
+
+    def add(self, user: User, partition: int) -> None:
+        """The partition knows something of the user."""
+        self._partitions.setdefault(user, set()).add(partition)
+
+    def discard(self, user: User, partition: int) -> None:
+        """Nothing that the store does not know."""
+        if (partitions := self._partitions.get(user)) is not None:
+            partitions.discard(partition)
+            if not partitions:
+                del self._partitions[user]
+
+    def of(self, user: User) -> Collection[int]:
+        """Which partitions to ask."""
+        return self._partitions.get(user, ())
 
 
 class PartitionState:
     """One tenure of one partition's state."""
 
-    def __init__(self, partition: Partition, destination: str, store: Store) -> None:
-        self.partition = partition
-        self.store = store
+    def __init__(self, assignment: Assignment, destination: str, next_offset: int | None, newer: Newer) -> None:
+        """`next_offset`: how far the store has followed the topic; None: it is to be read from its beginning."""
+        self.assignment = assignment
+        self.partition = assignment.partition
+        self.number = assignment.partition.number
         self.restoring = False
         """The topic is being read: until its end is reached, an entry may be out of date, so the store says nothing."""
-        self.next_offset = store.next_offset or 0
+        self.next_offset = next_offset or 0
         """All of the topic below it is in `unstored` or in the store."""
         self.records_read = 0
         self._has_gap = False
         """Somebody else has written behind `next_offset`: there may be a deletion, so the store grows old."""
         self._destination = destination
+        self._newer = newer
         self._wanted: dict[User, int | None] = {}
         self._in_flight: Counter[User] = Counter()
         self._unstored: dict[StateKey, int | None] = {}
@@ -47,34 +69,23 @@ class PartitionState:
         """While the topic is read: the offsets of writes to it. What is read of these users from below is older."""
 
     @property
-    def users(self) -> int:
-        """How many are stored as identified."""
-        return self.store.users
+    def unstored(self) -> int:
+        """How many wait for the store."""
+        return len(self._unstored)
 
-    def identified(self, users: Collection[User]) -> set[User]:
-        """Those of `users` who are identified. Raises sqlite3.Error."""
-        if not (self._wanted or self._unstored or self.restoring):
-            return self.store.identified(users)
-        found: set[User] = set()
-        rest: list[User] = []
-        for user in users:
-            if user in self._wanted:
-                newer: int | None = self._wanted[user]
-            elif not self.restoring and (key := StateKey(self._destination, user)) in self._unstored:
-                newer = self._unstored[key]
-            else:
-                rest.append(user)
-                continue
-            if newer is not None:
-                found.add(user)
-        if rest and not self.restoring:
-            found |= self.store.identified(rest)
-        return found
+    def newer(self, user: User) -> bool | None:
+        """Whether the user is identified, where something newer than the store says so; None: nothing does."""
+        if user in self._wanted:
+            return self._wanted[user] is not None
+        if not self.restoring and (key := StateKey(self._destination, user)) in self._unstored:
+            return self._unstored[key] is not None
+        return None
 
     def want(self, user: User, identified_at_ms: int | None) -> None:
         """A write is on its way to the topic; None: the user is to be forgotten."""
         self._wanted[user] = identified_at_ms
         self._in_flight[user] += 1
+        self._newer.add(user, self.number)
 
     def wanted(self, user: User) -> int | None:
         """What a write of this user has to say by now: one that failed must not undo a later one."""
@@ -93,6 +104,7 @@ class PartitionState:
         """Another tenure of this process has written to the same partition of the topic."""
         key = StateKey(self._destination, user)
         self._unstored[key] = identified_at_ms
+        self._newer.add(user, self.number)
         self._pass(key, offset)
 
     def _pass(self, key: StateKey, offset: int) -> None:
@@ -116,26 +128,52 @@ class PartitionState:
         self.records_read += part.records
         self.restoring = not part.at_end
         if part.at_end:
+            for key in self._unstored:  # until here the store was not asked, and so nothing newer than it
+                self._add_newer(key)
             written, self._acknowledged_at = self._acknowledged_at, {}
             for key, offset in sorted(written.items(), key=itemgetter(1)):
                 self._pass(key, offset)
 
     def read_again(self) -> None:
-        """The store has started again: read all of the topic again."""
+        """The store knows nothing of it any more: read all of the topic again."""
         self.restoring = True
         self.next_offset = self.records_read = 0
         self._has_gap = False
         self._acknowledged_at.clear()  # the reading that starts now comes to them, or the topic is another one
 
-    def write_behind(self) -> None:
-        """Bring the local store up to date. Raises sqlite3.Error; then it is to be tried again."""
-        try:
-            self.store.write(self._unstored, self.next_offset, at_end=not (self.restoring or self._has_gap))
-        except sqlite3.Error:
-            if len(self._unstored) > UNSTORED_USERS_MAX:
-                self._unstored = {key: at for key, at in self._unstored.items() if at is None}
-            raise
+    def step(self) -> Step:
+        """What the store is to be told."""
+        return Step(self.number, self._unstored, self.next_offset, at_end=not (self.restoring or self._has_gap))
+
+    def stored(self) -> None:
+        """The store has taken the step."""
+        for key in self._unstored:
+            self._discard_newer(key)
         self._unstored.clear()
+
+    def leave_out(self) -> None:
+        """The store can't be written, and memory is short: users are left out, which costs an introduction each.
+
+        Deletions never are.
+        """
+        for key in [key for key, identified_at_ms in self._unstored.items() if identified_at_ms is not None]:
+            del self._unstored[key]
+            self._discard_newer(key)
+
+    def close(self) -> None:
+        """What it knows counts no longer, nor what it still hears."""
+        for user in self._wanted:
+            self._newer.discard(user, self.number)
+        self.stored()
+        self._newer = Newer()
+
+    def _add_newer(self, key: StateKey) -> None:
+        if key.destination == self._destination:
+            self._newer.add(key.user, self.number)
+
+    def _discard_newer(self, key: StateKey) -> None:
+        if key.destination == self._destination and key.user not in self._wanted:
+            self._newer.discard(key.user, self.number)
 
 
 @dataclass(slots=True, eq=False)

@@ -1,10 +1,13 @@
-"""The local store of identified users: one sqlite file a source partition, plain tables that anyone can read.
+"""The local store of identified users: one sqlite file a member, plain tables that anyone can read.
 
-It is a cache of the state topic that saves reading it all: it remembers up to which offset it has followed the topic,
-in the same transaction as the users. A missing entry is safe, so the file may be lost; one that should be gone is not,
-so a file counts only as long as the topic still holds every deletion since it was written.
+    SELECT partition, destination, user_id, anonymous, identified_at_ms FROM users;
 
-A full disk or a locked file is given way to (a private temporary database); a corrupt or foreign file is set aside.
+It is a cache of the state topic that saves reading it all: of each partition it remembers up to which offset it has
+followed the topic, in the same transaction as the users. A missing entry is safe, so the file may be lost; one that
+should be gone is not, so a partition's copy counts only as long as the topic still holds every deletion since.
+
+One file and not one a partition: who knows a user is one search in one tree, however many partitions there are. A
+partition's copy that does not count any more gets a new number; the rows of the old one are swept up bit by bit.
 """
 
 from __future__ import annotations
@@ -13,262 +16,294 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from consumer.sequencing.events import User
+from consumer.state.database import Database
 from consumer.state.records import StateKey
 
-APPLICATION_ID: Final = 0x43_46_49_55  # "CFIU", in the file's header: whose file it is
-SCHEMA_VERSION: Final = 2
 QUERY_USERS_MAX: Final = 500
+SWEEP_ROWS: Final = 2000
 
-_SCHEMA: Final = """
-CREATE TABLE destinations (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE identified_users (
-    user_id TEXT NOT NULL,
-    anonymous INTEGER NOT NULL,
-    destination_id INTEGER NOT NULL REFERENCES destinations (id),
-    identified_at_ms INTEGER NOT NULL,
-    PRIMARY KEY (user_id, anonymous, destination_id)
-) WITHOUT ROWID;
-CREATE TABLE followed (topic TEXT NOT NULL, next_offset INTEGER NOT NULL, at_seconds INTEGER NOT NULL);
-"""
-
-_HAS: Final = "SELECT 1 FROM identified_users WHERE user_id = ? AND anonymous = ? AND destination_id = ?"
+_HAS: Final = "SELECT copy_id FROM identified_users WHERE user_id = ? AND anonymous = ? AND destination_id = ?"
 _FOUND: Final = """
-SELECT group_concat(wanted.key) FROM json_each(?) AS wanted WHERE EXISTS (
-    SELECT 1 FROM identified_users WHERE user_id = wanted.value AND anonymous = ? AND destination_id = ?)
+SELECT group_concat(wanted.key || ' ' || copy_id) FROM json_each(?) AS wanted JOIN identified_users
+    ON user_id = wanted.value AND anonymous = ? AND destination_id = ?
 """
+_COUNTS: Final = "SELECT copy_id, destination_id, count(*) FROM identified_users GROUP BY copy_id, destination_id"
+_DELETE: Final = (
+    "DELETE FROM identified_users WHERE user_id = ? AND anonymous = ? AND destination_id = ? AND copy_id = ?"
+)
 
 log = logging.getLogger("consumer.state")
 
 Changes = Mapping[StateKey, int | None]
 """When each was identified, in milliseconds; None forgets."""
+Row = tuple[str, bool, int, int]
+"""User, anonymous, destination, copy."""
+
+
+class Step(NamedTuple):
+    """How far a partition has come."""
+
+    partition: int
+    changes: Changes
+    next_offset: int
+    at_end: bool
+    """The topic ends there now, so that a deletion which is not applied yet is younger than this step."""
+
+
+@dataclass(slots=True)
+class Copy:
+    """What the store has of a partition."""
+
+    id: int
+    next_offset: int | None
+    """Where to go on reading the topic; None: from its beginning."""
+    at_seconds: int
+    """As of when it knows all deletions."""
+    users: int = 0
+    """Who are identified at the present destination."""
 
 
 class Store:
-    """The identified users of one partition. `set_aside` is called when a file had to be."""
+    """The identified users of all partitions that the member has, or had. `set_aside` hears of each renamed file."""
 
     def __init__(
-        self, path: Path, destination: str, topic: str, age_seconds_max: float, set_aside: Callable[[str], None]
+        self, folder: Path, destination: str, topic: str, age_seconds_max: float, set_aside: Callable[[str], None]
     ) -> None:
         """`topic`: which topic of which cluster the store follows, in words."""
-        self.path = path
         self._destination = destination
         self._topic = topic
-        self._set_aside = set_aside
+        self._age_seconds_max = age_seconds_max
         self._destination_ids: dict[str, int] = {}
-        self._is_temporary = False
-        self._database = _open(path, self._move_aside)
+        self._copies: dict[int, Copy] = {}
+        self._partitions: dict[int, int] = {}
+        """Of each copy, for what is found."""
+        self._last_copy_id = 0
+        self._swept_up: set[int] = set()
+        """Copies that are to go."""
+        self._sweep_from: str | None = None
+        self._database = Database(folder, set_aside)
         try:
-            self._read(age_seconds_max)
+            self._read()
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
             if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
-                self._do_without(error)  # a full or read-only disk: the file itself may be good
+                self._database.do_without(error)  # a full or read-only disk: the file itself may be good
+                self._read()
             else:  # SQLITE_ERROR: it has other tables than it should
                 self.start_again(str(error))
 
-    def _read(self, age_seconds_max: float) -> None:
-        self._destination_ids.clear()
-        self._is_temporary = not self._database.execute("PRAGMA database_list").fetchone()[2]
-        row = self._database.execute("SELECT topic, next_offset, at_seconds FROM followed").fetchone()
-        if row is not None and not (isinstance(row[1], int) and isinstance(row[2], int)):  # sqlite takes any text there
-            raise sqlite3.DatabaseError(f"it follows its topic up to {row[1]!r}, as of {row[2]!r}")
-        if row is not None and row[0] != self._topic:
-            raise sqlite3.DatabaseError(f"it follows {row[0]}, and not {self._topic}")
-        self.next_offset: int | None = row[1] if row is not None and row[1] >= 0 else None
-        """Where to go on reading the topic; None: from its beginning."""
-        if row is None:
-            with self._database:
-                self._database.execute("INSERT INTO followed VALUES (?, -1, ?)", (self._topic, _now_seconds()))
-        elif self.next_offset is not None and not 0 <= _now_seconds() - row[2] < age_seconds_max:
-            log.info("%s is too old to know of every deletion since; it is rebuilt", self.path)
-            self.clear()
-        self._destination_id = self._id_of(self._destination)
-        self._database.commit()
-        self.users: int
-        (self.users,) = self._database.execute(
-            "SELECT count(*) FROM identified_users WHERE destination_id = ?", (self._destination_id,)
-        ).fetchone()
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self._database.name
 
-    def identified(self, users: Iterable[User]) -> set[User]:
-        """Those of `users` who are identified. Raises sqlite3.Error."""
-        found: set[User] = set()
+    # ------------------------------------------------------------------ partitions
+
+    def follow(self, partition: int) -> int | None:
+        """From which offset on a partition's topic is to be read; None: from its beginning."""
+        copy = self._copies.get(partition)
+        if copy is not None and copy.next_offset is not None and self._is_too_old(copy.at_seconds):
+            log.info("%s, partition %d: too old to know of every deletion; rebuilt", self._database.name, partition)
+            copy = None
+        if copy is None:
+            self.forget(partition)
+        return self._copies[partition].next_offset
+
+    def forget(self, partition: int) -> None:
+        """Nobody of it is identified and nothing of its topic is followed yet; on disk from the next write on."""
+        if (old := self._copies.get(partition)) is not None:
+            self._sweep_up(old.id)
+        self._last_copy_id += 1
+        self._keep(partition, Copy(self._last_copy_id, None, _now_seconds()))
+
+    def users(self, partition: int) -> int:
+        """How many of a partition are stored as identified."""
+        copy = self._copies.get(partition)
+        return 0 if copy is None else copy.users
+
+    def _keep(self, partition: int, copy: Copy) -> None:
+        self._copies[partition] = copy
+        self._partitions[copy.id] = partition
+        self._last_copy_id = max(self._last_copy_id, copy.id)
+
+    def _sweep_up(self, copy_id: int) -> None:
+        self._partitions.pop(copy_id, None)
+        self._swept_up.add(copy_id)
+        self._last_copy_id = max(self._last_copy_id, copy_id)
+        self._sweep_from = None
+
+    def _is_too_old(self, at_seconds: int) -> bool:
+        return not 0 <= _now_seconds() - at_seconds < self._age_seconds_max
+
+    # ------------------------------------------------------------------ who is identified
+
+    def identified(self, users: Iterable[User]) -> dict[User, list[int]]:
+        """Those of `users` who are identified, and in which partitions. Raises sqlite3.Error."""
+        found: dict[User, list[int]] = {}
         asked: dict[bool, list[User]] = {False: [], True: []}
         for user in users:
             if "\0" not in user.id:
                 asked[user.anonymous].append(user)
-            elif self._has(user):
-                found.add(user)
+            elif partitions := self._where(user):
+                found[user] = partitions
         for anonymous, wanted in asked.items():
             for start in range(0, len(wanted), QUERY_USERS_MAX):
-                found.update(self._found(wanted[start : start + QUERY_USERS_MAX], anonymous=anonymous))
+                some = wanted[start : start + QUERY_USERS_MAX]
+                for index, copy_id in self._found(some, anonymous=anonymous):
+                    if (partition := self._partitions.get(copy_id)) is not None:
+                        found.setdefault(some[index], []).append(partition)
         return found
 
-    def _found(self, wanted: Sequence[User], *, anonymous: bool) -> Iterator[User]:
+    def _found(self, wanted: Sequence[User], *, anonymous: bool) -> Iterator[tuple[int, int]]:
         """In one row: each row that sqlite gives costs the thread the interpreter, and then the wait for it."""
         ids = msgspec.json.encode([user.id for user in wanted]).decode()
-        (indexes,) = self._database.execute(_FOUND, (ids, anonymous, self._destination_id)).fetchone()
-        return (wanted[int(index)] for index in indexes.split(",")) if indexes else iter(())
+        asked = (ids, anonymous, self._destination_id)
+        (text,) = self._database.connection.execute(_FOUND, asked).fetchone()
+        for pair in text.split(",") if text else ():
+            index, _, copy_id = pair.partition(" ")
+            yield int(index), int(copy_id)
 
-    def _has(self, user: User) -> bool:
+    def _where(self, user: User) -> list[int]:
         """For an id with a NUL, at which sqlite takes a text in JSON to end: it would be another user's."""
-        return self._database.execute(_HAS, (*user, self._destination_id)).fetchone() is not None
+        rows = self._database.connection.execute(_HAS, (*user, self._destination_id))
+        return [self._partitions[copy_id] for (copy_id,) in rows if copy_id in self._partitions]
 
-    def write(self, changes: Changes, next_offset: int, *, at_end: bool) -> None:
-        """Apply changes and how far the topic is followed, all or none. Raises sqlite3.Error.
+    # ------------------------------------------------------------------ writing
 
-        `at_end`: the topic ends there now, so that a deletion which is not applied yet is younger than this write.
+    def write(self, steps: Sequence[Step]) -> None:
+        """Take steps of several partitions, each with its users and how far it has come, all or none.
+
+        Raises sqlite3.Error.
         """
-        added: dict[bool, list[tuple[str, bool, int, int]]] = {True: [], False: []}
-        removed: dict[bool, list[tuple[str, bool, int]]] = {True: [], False: []}
+        now = _now_seconds()
+        changed: list[int] = []
         try:
-            with self._database:
-                for (destination, user), identified_at_ms in changes.items():
-                    number, is_here = self._id_of(destination), destination == self._destination
-                    if identified_at_ms is None:
-                        removed[is_here].append((user.id, user.anonymous, number))
-                    else:
-                        added[is_here].append((user.id, user.anonymous, number, identified_at_ms))
-                change = self._insert(added[True]) - self._delete(removed[True])
-                self._insert(added[False])
-                self._delete(removed[False])
-                self._database.execute("UPDATE followed SET next_offset = ?", (next_offset,))
-                if at_end:
-                    self._database.execute("UPDATE followed SET at_seconds = ?", (_now_seconds(),))
+            with self._database.connection as connection:
+                for step in steps:
+                    copy = self._copies[step.partition]
+                    changed.append(self._apply(copy.id, step.changes))
+                    at_seconds = now if step.at_end else copy.at_seconds
+                    row = (step.partition, copy.id, step.next_offset, at_seconds)
+                    connection.execute("INSERT OR REPLACE INTO followed VALUES (?, ?, ?, ?)", row)
         except sqlite3.Error:
             self._destination_ids.clear()  # a new one was rolled back
             raise
-        self.users += change
-        self.next_offset = next_offset
+        for step, change in zip(steps, changed, strict=True):
+            copy = self._copies[step.partition]
+            copy.users += change
+            copy.next_offset = step.next_offset
+            if step.at_end:
+                copy.at_seconds = now
 
-    def clear(self) -> None:
-        """Nobody is identified and nothing of the topic is followed yet. Raises sqlite3.Error."""
-        with self._database:
-            self._database.execute("DELETE FROM identified_users")
-            self._database.execute("UPDATE followed SET next_offset = -1, at_seconds = ?", (_now_seconds(),))
-        self.next_offset = None
-        self.users = 0
+    def _apply(self, copy_id: int, changes: Changes) -> int:
+        """By how many those at the present destination change."""
+        added: dict[bool, list[tuple[str, bool, int, int, int]]] = {True: [], False: []}
+        removed: dict[bool, list[Row]] = {True: [], False: []}
+        for (destination, user), identified_at_ms in changes.items():
+            row = (user.id, user.anonymous, self._id_of(destination), copy_id)
+            is_here = destination == self._destination
+            if identified_at_ms is None:
+                removed[is_here].append(row)
+            else:
+                added[is_here].append((*row, identified_at_ms))
+        change = self._insert(added[True]) - self._delete(removed[True])
+        self._insert(added[False])
+        self._delete(removed[False])
+        return change
 
-    def start_again(self, problem: str) -> None:
-        """Set the file aside and go on with an empty one."""
-        self._replace(problem)
-        try:
-            self._read(0.0)
-        except sqlite3.Error as error:
-            self._do_without(error)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._database.close()
-
-    def _insert(self, rows: list[tuple[str, bool, int, int]]) -> int:
+    def _insert(self, rows: list[tuple[str, bool, int, int, int]]) -> int:
         if not rows:
             return 0
-        return self._database.executemany("INSERT OR IGNORE INTO identified_users VALUES (?, ?, ?, ?)", rows).rowcount
+        insert = "INSERT OR IGNORE INTO identified_users VALUES (?, ?, ?, ?, ?)"
+        return self._database.connection.executemany(insert, rows).rowcount
 
-    def _delete(self, rows: list[tuple[str, bool, int]]) -> int:
-        if not rows:
-            return 0
-        delete = "DELETE FROM identified_users WHERE user_id = ? AND anonymous = ? AND destination_id = ?"
-        return self._database.executemany(delete, rows).rowcount
+    def _delete(self, rows: list[Row]) -> int:
+        return self._database.connection.executemany(_DELETE, rows).rowcount if rows else 0
 
     def _id_of(self, destination: str) -> int:
         number = self._destination_ids.get(destination)
         if number is None:
-            self._database.execute("INSERT OR IGNORE INTO destinations (name) VALUES (?)", (destination,))
-            (number,) = self._database.execute("SELECT id FROM destinations WHERE name = ?", (destination,)).fetchone()
+            execute = self._database.connection.execute
+            execute("INSERT OR IGNORE INTO destinations (name) VALUES (?)", (destination,))
+            (number,) = execute("SELECT id FROM destinations WHERE name = ?", (destination,)).fetchone()
             assert isinstance(number, int)
             self._destination_ids[destination] = number
         return number
 
-    def _do_without(self, error: sqlite3.Error) -> None:
-        log.error("%s can't be used (%s); its users are kept in a temporary file", self.path, error)
-        self._database.close()
-        self._database = _temporary()
-        self._read(0.0)
+    # ------------------------------------------------------------------ sweeping
 
-    def _replace(self, problem: str) -> None:
-        self._database.close()
+    @property
+    def has_to_sweep(self) -> bool:
+        """Whether there are rows of copies that do not count any more."""
+        return bool(self._swept_up)
+
+    def sweep(self) -> None:
+        """Look at the next rows, and delete those of copies that do not count any more. Raises sqlite3.Error."""
+        gone = ",".join(map(str, self._swept_up))
+        start = self._sweep_from or ""
+        with self._database.connection as connection:
+            if self._sweep_from is None:  # before its rows: a copy is whole, or is none
+                connection.execute(f"DELETE FROM followed WHERE copy_id IN ({gone})")  # noqa: S608  numbers
+            ahead = "SELECT user_id FROM identified_users WHERE user_id > ? ORDER BY user_id LIMIT 1 OFFSET ?"
+            row = connection.execute(ahead, (start, SWEEP_ROWS)).fetchone()
+            until, end = ("", ()) if row is None else (" AND user_id < ?", row)
+            connection.execute(
+                f"DELETE FROM identified_users WHERE user_id >= ?{until} AND copy_id IN ({gone})",  # noqa: S608
+                (start, *end),
+            )
+        if row is None:
+            self._swept_up.clear()
+            self._sweep_from = None
+        else:
+            self._sweep_from = row[0]
+
+    # ------------------------------------------------------------------ the file
+
+    def start_again(self, problem: str) -> None:
+        """Set the file aside and go on with an empty one, which follows nothing yet."""
+        self._database.start_again(problem)
         try:
-            self._move_aside(problem)
-            self._database = _open(self.path, self._move_aside)
-        except OSError as error:
-            log.error("%s can't be set aside (%s); its users are kept in a temporary file", self.path, error)
-            self._database = _temporary()
+            self._read()
+        except sqlite3.Error as error:
+            self._database.do_without(error)
+            self._read()
 
-    def _move_aside(self, problem: str) -> None:
-        """Keep what can't be used under another name, and make way for a new file. A temporary one just goes."""
-        if self._is_temporary:
-            return
-        aside = self.path.with_name(f"{self.path.name}.unusable-{time.time_ns()}")
-        if self.path.exists():
-            self.path.rename(aside)
-        for suffix in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        self._set_aside(
-            f"{self.path} is not a usable state file ({problem}); it is now {aside.name} and the state is read again"
-        )
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.connection.close()
+
+    def _read(self) -> None:
+        connection = self._database.connection
+        self._destination_ids.clear()
+        self._copies.clear()
+        self._partitions.clear()
+        self._swept_up.clear()
+        self._sweep_from = None
+        row = connection.execute("SELECT identity FROM state_topic").fetchone()
+        if row is not None and row[0] != self._topic:
+            raise sqlite3.DatabaseError(f"it follows {row[0]}, and not {self._topic}")
+        if row is None:
+            with connection:
+                connection.execute("INSERT INTO state_topic VALUES (?)", (self._topic,))
+        self._destination_id = self._id_of(self._destination)
+        connection.commit()
+        for partition, copy_id, next_offset, at_seconds in connection.execute("SELECT * FROM followed"):
+            if not all(isinstance(value, int) for value in (next_offset, at_seconds, copy_id)):
+                raise sqlite3.DatabaseError(f"it follows {partition} up to {next_offset!r}, as of {at_seconds!r}")
+            self._keep(partition, Copy(copy_id, next_offset, at_seconds))
+        for copy_id, destination, users in connection.execute(_COUNTS).fetchall():
+            if (partition := self._partitions.get(copy_id)) is None:
+                self._sweep_up(copy_id)
+            elif destination == self._destination_id:
+                self._copies[partition].users = users
 
 
 def _now_seconds() -> int:
     return int(time.time())
-
-
-def _open(path: Path, move_aside: Callable[[str], None]) -> sqlite3.Connection:
-    """The partition's database; a private temporary one where the file can't be used."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for _ in range(2):
-            try:
-                return _lock(path)
-            except sqlite3.OperationalError as error:
-                if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                    log.warning("%s is in use by another process; its users are kept in a temporary file", path)
-                else:
-                    log.error("%s can't be opened (%s); its users are kept in a temporary file", path, error)
-                return _temporary()
-            except sqlite3.DatabaseError as error:
-                move_aside(str(error))
-    except OSError as error:
-        log.error("%s can't be made (%s); its users are kept in a temporary file", path, error)
-    return _temporary()
-
-
-def _temporary() -> sqlite3.Connection:
-    """In memory, and beyond a few megabytes in a file that sqlite deletes by itself."""
-    return _create(sqlite3.connect("", isolation_level="IMMEDIATE"))
-
-
-def _lock(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=0.0, isolation_level="IMMEDIATE", check_same_thread=True)
-    try:
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("BEGIN IMMEDIATE")
-        (application_id,) = database.execute("PRAGMA application_id").fetchone()
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables == 0:
-            return _create(database)
-        if application_id != APPLICATION_ID or version != SCHEMA_VERSION:
-            raise sqlite3.DatabaseError(f"application id {application_id:#x}, version {version}")  # noqa: TRY301
-        database.commit()
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _create(database: sqlite3.Connection) -> sqlite3.Connection:
-    """All or none, so that a file whose making was cut short by a kill is empty, and not a stranger's."""
-    database.executescript(
-        f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; "
-        f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-    )
-    return database

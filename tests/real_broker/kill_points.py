@@ -83,7 +83,7 @@ KILL_POINTS: Final = (
     KillPoint("dead-letter topic made", "kafka.topics:_create_dead_letter_topic", A, NOTHING),
     KillPoint("state topic made, not joined", "state.topic:_create", A, NOTHING),
     KillPoint("joined, nothing fetched", "kafka.source:Source._on_assign", A, NOTHING),
-    KillPoint("state open, loop not told", "state.thread:StateOpened", B, NOTHING),
+    KillPoint("state open, loop not told", "state.restores:StateOpened", B, NOTHING),
     # one request
     KillPoint("fetched", "kafka.source:Source._hand_over", B, NOTHING),
     KillPoint("fetched, in lanes", "loop.intake:Intake.fetched", A, NOTHING),
@@ -92,14 +92,14 @@ KILL_POINTS: Final = (
     KillPoint("answered 2xx, loop not told", "customfit.target:Target.answered", B, FIRST_ANSWERS),
     KillPoint("a later answer, loop not told", "customfit.target:Target.answered", B, UNCOMMITTED, call=15),
     # the state
-    KillPoint("answered 2xx, state not written", "state.thread:UserStates._write", B, FIRST_ANSWERS),
+    KillPoint("answered 2xx, state not written", "state.writes:Writes.write", B, FIRST_ANSWERS),
     KillPoint("state produced, not acknowledged", "state.topic:StateWriter.write", A, FIRST_ANSWERS),
-    KillPoint("state in the topic, not noted", "state.thread:UserStates._written", B, FIRST_ANSWERS),
+    KillPoint("state in the topic, not noted", "state.writes:Writes._written", B, FIRST_ANSWERS),
     KillPoint("state in the topic, loop not told", "state.thread:StateWritten", B, FIRST_ANSWERS),
     KillPoint("loop told of the state", "sequencing.sequencer:Sequencer.recorded", A, FIRST_ANSWERS),
     KillPoint("in a transaction of the store", "state.store:Store._insert", A, UNCOMMITTED),
     KillPoint("a later transaction of the store", "state.store:Store._insert", A, UNCOMMITTED, call=5),
-    KillPoint("state stored", "state.thread:UserStates._write_behind", A, UNCOMMITTED),
+    KillPoint("state stored", "state.write_behind:WriteBehind._write_some", A, UNCOMMITTED),
     # commits
     KillPoint("finished, commit not sent", "kafka.source:Source._commit", B, UNCOMMITTED),
     KillPoint("commit sent, not answered", "kafka.source:Source._commit", A, UNCOMMITTED),

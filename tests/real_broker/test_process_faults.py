@@ -85,10 +85,9 @@ def put_under_proc(scene: Scene, _folder: Path) -> list[Store]:
 
 
 def lock_by_another(scene: Scene, folder: Path) -> list[Store]:
-    """This process has the stores open."""
+    """This process has the file open."""
     scene.settings["CUSTOMFIT_STATE_DIR"] = str(folder / "locked")
-    paths = [folder / "locked" / scene.topic / f"{scene.topic}-{number}.sqlite" for number in range(2)]
-    return [Store(path, "theirs", "their topic", 1.0, print) for path in paths]
+    return [Store(folder / "locked" / scene.topic, "theirs", "their topic", 1.0, print)]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def lock_by_another(scene: Scene, folder: Path) -> list[Store]:
 def test_a_state_folder_that_cannot_be_used_is_done_without(
     scene: Scene, tmp_path: Path, spoil: Callable[[Scene, Path], list[Store]], said: str
 ) -> None:
-    """Identified users are kept in memory, and the log says why."""
+    """Identified users are kept in memory, or in the next file, and the log says why."""
     theirs = spoil(scene, tmp_path)
     scene.produce_rounds(USERS, 0, 3)
     with scene.member("one").wait_ready() as one:

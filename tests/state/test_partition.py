@@ -8,9 +8,8 @@ import pytest
 
 from consumer.sequencing.events import User
 from consumer.state import store as store_module
-from consumer.state.partition import UNSTORED_USERS_MAX
+from consumer.state.reader import Slice
 from consumer.state.records import StateKey
-from consumer.state.restore import Slice
 from tests.state.given_store import ANN, BOB, DAY_SECONDS, HERE, opened, state_in, write
 
 
@@ -27,7 +26,7 @@ def test_a_write_counts_from_the_moment_it_is_asked_for(tmp_path: Path) -> None:
     assert {ANN} == state.identified([ANN, BOB])
     state.acknowledged(ANN, 1, 0)
     state.write_behind()
-    assert {ANN} == state.store.identified([ANN, BOB])
+    assert {ANN} == state.store.known([ANN, BOB])
     state.want(ANN, None)
     assert set() == state.identified([ANN, BOB])
 
@@ -42,7 +41,7 @@ def test_a_write_that_is_tried_again_says_what_the_last_one_said(tmp_path: Path)
     state.acknowledged(ANN, None, 0)
     state.acknowledged(ANN, None, 1)
     state.write_behind()
-    assert set() == state.store.identified([ANN])
+    assert set() == state.store.known([ANN])
     assert 2 == state.store.next_offset
 
 
@@ -84,7 +83,7 @@ def test_while_the_topic_is_read_the_store_says_nothing(tmp_path: Path) -> None:
     state.read(Slice(next_offset=2, at_end=True))
     state.write_behind()
     assert {BOB} == state.identified([ANN, BOB])
-    assert set() == state.store.identified([ANN])
+    assert set() == state.store.known([ANN])
 
 
 def test_what_is_read_does_not_undo_what_is_being_written(tmp_path: Path) -> None:
@@ -110,7 +109,7 @@ def test_what_is_read_of_a_user_counts_when_the_write_on_its_way_fails(tmp_path:
     state.store.close()
     later = opened(tmp_path)
 
-    assert (2, set()) == (later.next_offset, later.identified([ANN]))
+    assert (2, set()) == (later.next_offset, later.known([ANN]))
 
 
 def test_what_is_stored_is_what_the_topic_says_and_not_what_is_asked_for_by_now(tmp_path: Path) -> None:
@@ -122,7 +121,7 @@ def test_what_is_stored_is_what_the_topic_says_and_not_what_is_asked_for_by_now(
     state.write_behind()
 
     assert {ANN} == state.identified([ANN])
-    assert (1, set()) == (state.store.next_offset, state.store.identified([ANN]))
+    assert (1, set()) == (state.store.next_offset, state.store.known([ANN]))
 
 
 def test_a_store_with_a_gap_in_what_it_has_followed_grows_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +135,7 @@ def test_a_store_with_a_gap_in_what_it_has_followed_grows_old(tmp_path: Path, mo
     state.write_behind()
     state.store.close()
 
-    assert set() == opened(tmp_path).identified([ANN])
+    assert set() == opened(tmp_path).known([ANN])
 
 
 def test_other_destinations_are_kept_too(tmp_path: Path) -> None:
@@ -147,26 +146,21 @@ def test_other_destinations_are_kept_too(tmp_path: Path) -> None:
     state.write_behind()
     state.store.close()
 
-    assert {ANN} == opened(tmp_path, "another app").identified([ANN])
+    assert {ANN} == opened(tmp_path, "another app").known([ANN])
 
 
-def test_a_full_disk_loses_no_deletion_and_costs_introductions_at_the_most(tmp_path: Path) -> None:
-    """While the file can't be written, memory is bounded by leaving out users who are identified, never deletions."""
+def test_what_is_left_out_are_users_and_never_deletions(tmp_path: Path) -> None:
+    """The disk is full, and memory is short: that costs an introduction, and no track before its identify."""
     state = state_in(tmp_path)
-    write(state.store, (ANN, True), (BOB, True), next_offset=0)
-    state.store._database.execute("PRAGMA query_only = ON")
+    write(state.store, (ANN, True), next_offset=0)
     state.want(ANN, None)
     state.acknowledged(ANN, None, 0)
-    for number in range(UNSTORED_USERS_MAX):
-        state.learn(User(f"u{number}"), 1, number + 1)
-    with pytest.raises(Exception, match="readonly"):
-        state.write_behind()
+    state.learn(BOB, 1, 1)
+    state.leave_out()
 
-    assert {BOB} == state.identified([ANN, BOB, User("u0")])
-    state.store._database.execute("PRAGMA query_only = OFF")
+    assert set() == state.identified([ANN, BOB])
     state.write_behind()
-    assert {BOB} == state.store.identified([ANN, BOB, User("u0")])
-    assert UNSTORED_USERS_MAX + 1 == state.store.next_offset
+    assert (set(), 2) == (state.store.known([ANN, BOB]), state.store.next_offset)
 
 
 @pytest.mark.parametrize("whose", ["own", "another tenure's"])

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.sequencing.events import User
+from consumer.state import database
 from consumer.state import store as store_module
 from consumer.state.records import StateKey
 from tests.state.given_store import ANN, BOB, HERE, opened, write
@@ -28,8 +29,8 @@ def test_what_is_written_is_known_after_a_restart(tmp_path: Path) -> None:
     store.close()
     again = opened(tmp_path)
 
-    assert {ANN} == again.identified([ANN, BOB])
-    assert 1 == again.users == store.users
+    assert {ANN} == again.known([ANN, BOB])
+    assert 1 == again.users(0) == store.users(0)
     assert 7 == again.next_offset
 
 
@@ -38,18 +39,18 @@ def test_the_same_text_as_an_anonymous_id_is_another_user(tmp_path: Path) -> Non
     store = opened(tmp_path)
     write(store, (ANN, True))
 
-    assert set() == store.identified([User("ann", anonymous=True)])
+    assert set() == store.known([User("ann", anonymous=True)])
 
 
 def test_an_entry_counts_only_for_its_destination(tmp_path: Path) -> None:
     """State made against one destination says nothing about another, and both are kept."""
     store = opened(tmp_path)
-    store.write({StateKey(HERE, ANN): 1, StateKey("another app", BOB): 1}, 2, at_end=True)
+    store.take({StateKey(HERE, ANN): 1, StateKey("another app", BOB): 1}, 2, at_end=True)
     store.close()
     other = opened(tmp_path, "another app")
 
-    assert {BOB} == other.identified([ANN, BOB])
-    assert 1 == other.users == store.users
+    assert {BOB} == other.known([ANN, BOB])
+    assert 1 == other.users(0) == store.users(0)
 
 
 def test_a_thousand_users_are_asked_for_at_once(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_a_thousand_users_are_asked_for_at_once(tmp_path: Path) -> None:
     store = opened(tmp_path)
     write(store, *((user, True) for user in users))
 
-    assert set(users) == store.identified(users)
+    assert set(users) == store.known(users)
 
 
 @given(
@@ -76,7 +77,7 @@ def test_those_are_found_who_were_written_whatever_their_ids_are_made_of(
         write(store, *((User(*one), True) for one in known))
         users = [User(*one) for one in asked]
 
-        assert {User(*one) for one in asked & known} == store.identified(users)
+        assert {User(*one) for one in asked & known} == store.known(users)
 
         store.close()
 
@@ -96,7 +97,7 @@ def test_a_store_of_another_topic_is_set_aside(tmp_path: Path) -> None:
     said: list[str] = []
     again = opened(tmp_path, topic="topic g.identified-users of cluster d", set_aside=said.append)
 
-    assert (None, set()) == (again.next_offset, again.identified([ANN]))
+    assert (None, set()) == (again.next_offset, again.known([ANN]))
     assert 1 == len(said)
     assert 1 == len(list(tmp_path.glob("*.unusable-*")))
 
@@ -109,12 +110,12 @@ def test_a_store_that_may_have_missed_a_deletion_is_rebuilt(tmp_path: Path, monk
     later = time.time() + 3_600.0
     monkeypatch.setattr(time, "time", lambda: later)
     in_time, late = opened(tmp_path, age_seconds_max=3_700.0), None
-    known = in_time.identified([ANN])
+    known = in_time.known([ANN])
     in_time.close()
     late = opened(tmp_path, age_seconds_max=3_500.0)
 
     assert {ANN} == known
-    assert (None, set(), 0) == (late.next_offset, late.identified([ANN]), late.users)
+    assert (None, set(), 0) == (late.next_offset, late.known([ANN]), late.users(0))
 
 
 def test_a_store_from_the_future_is_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,37 +146,53 @@ def test_a_write_that_fails_changes_nothing(tmp_path: Path) -> None:
     """All or none, the offset included; and a new destination's number is not used before it is really there."""
     store = opened(tmp_path)
     write(store, (ANN, True), next_offset=7)
-    store._database.execute("PRAGMA query_only = ON")
+    store._database.connection.execute("PRAGMA query_only = ON")
     with pytest.raises(sqlite3.OperationalError):
-        store.write({StateKey(HERE, BOB): 1, StateKey("another app", BOB): 1}, 9, at_end=True)
-    store._database.execute("PRAGMA query_only = OFF")
+        store.take({StateKey(HERE, BOB): 1, StateKey("another app", BOB): 1}, 9, at_end=True)
+    store._database.connection.execute("PRAGMA query_only = OFF")
 
-    assert ({ANN}, 1, 7) == (store.identified([ANN, BOB]), store.users, store.next_offset)
-    store.write({StateKey(HERE, BOB): 1, StateKey("another app", BOB): 1}, 9, at_end=True)
+    assert ({ANN}, 1, 7) == (store.known([ANN, BOB]), store.users(0), store.next_offset)
+    store.take({StateKey(HERE, BOB): 1, StateKey("another app", BOB): 1}, 9, at_end=True)
     store.close()
-    assert {BOB} == opened(tmp_path, "another app").identified([ANN, BOB])
+    assert {BOB} == opened(tmp_path, "another app").known([ANN, BOB])
 
 
 def test_a_locked_file_is_left_to_its_owner(tmp_path: Path) -> None:
-    """A second process works with a temporary one and changes nothing of the first's."""
+    """A second process takes a file of its own, which is there after a restart, and changes nothing of the first's."""
     first = opened(tmp_path)
     write(first, (ANN, True))
     second = opened(tmp_path)
     write(second, (BOB, True))
-    second.start_again("damaged")
+    second.close()
+    again = opened(tmp_path)
 
-    assert set() == second.identified([ANN, BOB])
-    assert {ANN} == first.identified([ANN, BOB])
+    assert {BOB} == again.known([ANN, BOB])
+    assert {ANN} == first.known([ANN, BOB])
     assert [] == list(tmp_path.glob("*.unusable-*"))
+    assert ["identified-users-1.sqlite", "identified-users-2.sqlite"] == sorted(
+        path.name for path in tmp_path.glob("*.sqlite")
+    )
+
+
+def test_a_temporary_store_starts_again_as_a_temporary_one(tmp_path: Path) -> None:
+    """There is no file to set aside."""
+    (tmp_path / "file").write_text("in the way")
+    said: list[str] = []
+    store = opened(tmp_path / "file", set_aside=said.append)
+    write(store, (ANN, True))
+    store.start_again("damaged")
+
+    assert [] == said
+    assert set() == store.following().known([ANN])
 
 
 def test_garbage_is_set_aside_and_the_store_starts_again(tmp_path: Path) -> None:
     """A file that is no database is renamed, and not deleted."""
-    (tmp_path / "segment-events-0.sqlite").write_bytes(b"this is not a database" * 100)
+    (tmp_path / "identified-users-1.sqlite").write_bytes(b"this is not a database" * 100)
     store = opened(tmp_path)
     write(store, (ANN, True))
 
-    assert {ANN} == store.identified([ANN])
+    assert {ANN} == store.known([ANN])
     assert 1 == len(list(tmp_path.glob("*.unusable-*")))
 
 
@@ -184,20 +201,20 @@ def test_a_damaged_page_is_set_aside(tmp_path: Path) -> None:
     store = opened(tmp_path)
     write(store, *((User(f"u{n}"), True) for n in range(2000)))
     store.close()
-    path = tmp_path / "segment-events-0.sqlite"
+    path = tmp_path / "identified-users-1.sqlite"
     data = bytearray(path.read_bytes())
     data[4096:] = b"\x55" * (len(data) - 4096)
     path.write_bytes(data)
     store = opened(tmp_path)
     write(store, (ANN, True))
 
-    assert {ANN} == store.identified([ANN])
+    assert {ANN} == store.known([ANN])
     assert 1 == len(list(tmp_path.glob("*.unusable-*")))
 
 
 def test_another_program_s_database_is_set_aside(tmp_path: Path) -> None:
     """A sqlite file that is not ours is not written into."""
-    with sqlite3.connect(tmp_path / "segment-events-0.sqlite") as foreign:
+    with sqlite3.connect(tmp_path / "identified-users-1.sqlite") as foreign:
         foreign.execute("CREATE TABLE theirs (x)")
     foreign.close()
     opened(tmp_path).close()
@@ -211,21 +228,21 @@ def test_text_where_a_number_belongs_is_set_aside(tmp_path: Path, column: str) -
     store = opened(tmp_path)
     write(store, (ANN, True), next_offset=7)
     store.close()
-    with sqlite3.connect(tmp_path / "segment-events-0.sqlite") as database:
+    with sqlite3.connect(tmp_path / "identified-users-1.sqlite") as database:
         database.execute(f"UPDATE followed SET {column} = 'seven'")  # noqa: S608
     database.close()
     said: list[str] = []
     again = opened(tmp_path, set_aside=said.append)
 
     assert 1 == len(said)
-    assert (None, set()) == (again.next_offset, again.identified([ANN]))
+    assert (None, set()) == (again.next_offset, again.known([ANN]))
 
 
-@pytest.mark.parametrize("table", ["followed", "identified_users", "destinations"])
+@pytest.mark.parametrize("table", ["followed", "identified_users", "destinations", "state_topic"])
 def test_a_store_without_one_of_its_tables_is_set_aside(tmp_path: Path, table: str) -> None:
     """That is no full disk, which would be given way to at every start."""
     opened(tmp_path).close()
-    with sqlite3.connect(tmp_path / "segment-events-0.sqlite") as database:
+    with sqlite3.connect(tmp_path / "identified-users-1.sqlite") as database:
         database.execute(f"DROP TABLE {table}")
     database.close()
     said: list[str] = []
@@ -234,19 +251,19 @@ def test_a_store_without_one_of_its_tables_is_set_aside(tmp_path: Path, table: s
     again.close()
 
     assert 1 == len(said)
-    assert {ANN} == opened(tmp_path).identified([ANN])
+    assert {ANN} == opened(tmp_path).known([ANN])
 
 
 def test_an_empty_file_is_a_new_store(tmp_path: Path) -> None:
     """Nothing was lost with it, so nothing is said."""
-    (tmp_path / "segment-events-0.sqlite").touch()
+    (tmp_path / "identified-users-1.sqlite").touch()
     said: list[str] = []
     store = opened(tmp_path, set_aside=said.append)
     write(store, (ANN, True))
     store.close()
 
     assert [] == said
-    assert {ANN} == opened(tmp_path).identified([ANN])
+    assert {ANN} == opened(tmp_path).known([ANN])
 
 
 def test_a_kill_while_a_store_is_made_leaves_one_that_is_taken_as_new(
@@ -260,7 +277,7 @@ def test_a_kill_while_a_store_is_made_leaves_one_that_is_taken_as_new(
         def copy(_statement: str) -> None:
             images.append(tmp_path / f"image-{len(images)}")
             images[-1].mkdir()
-            for file in tmp_path.glob("segment-events-0.sqlite*"):
+            for file in tmp_path.glob("identified-users-1.sqlite*"):
                 shutil.copy(file, images[-1])
 
         database: sqlite3.Connection = connect(path, **options)
@@ -278,7 +295,7 @@ def test_a_kill_while_a_store_is_made_leaves_one_that_is_taken_as_new(
 
     assert len(images) > 10
     assert [] == said
-    assert [{ANN}] * len(images) == [opened(image).identified([ANN]) for image in images]
+    assert [{ANN}] * len(images) == [opened(image).known([ANN]) for image in images]
 
 
 def test_a_folder_that_cannot_be_made_means_a_temporary_store(tmp_path: Path) -> None:
@@ -287,7 +304,7 @@ def test_a_folder_that_cannot_be_made_means_a_temporary_store(tmp_path: Path) ->
     store = opened(tmp_path / "file")
     write(store, (ANN, True))
 
-    assert {ANN} == store.identified([ANN])
+    assert {ANN} == store.known([ANN])
 
 
 def test_a_disk_that_fills_up_when_a_store_starts_again_means_a_temporary_one(
@@ -296,15 +313,89 @@ def test_a_disk_that_fills_up_when_a_store_starts_again_means_a_temporary_one(
     """The damaged file is out of the way, the new one can't be written: work goes on."""
     store = opened(tmp_path)
     write(store, (ANN, True))
-    make = store_module._open
+    lock = database._lock
 
-    def made_full(path: Path, move_aside: Callable[[str], None]) -> sqlite3.Connection:
-        database = make(path, move_aside)
-        database.execute("PRAGMA query_only = ON")
-        return database
+    def made_full(path: Path) -> sqlite3.Connection:
+        connection = lock(path)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
 
-    monkeypatch.setattr(store_module, "_open", made_full)
+    monkeypatch.setattr(database, "_lock", made_full)
     store.start_again("damaged")
-    write(store, (BOB, True))
+    write(store.following(), (BOB, True))
 
-    assert {BOB} == store.identified([ANN, BOB])
+    assert {BOB} == store.known([ANN, BOB])
+
+
+def test_each_partition_has_its_own_copy_in_the_one_file(tmp_path: Path) -> None:
+    """Who is identified in which, how far each has come, how many each has: also after a restart."""
+    store = opened(tmp_path).following(1)
+    write(store, (ANN, True), next_offset=7)
+    store.take({StateKey(HERE, ANN): 1, StateKey(HERE, BOB): 1}, 9, number=1)
+    store.close()
+    again = opened(tmp_path)
+
+    assert {ANN: [0, 1], BOB: [1]} == again.identified([ANN, BOB])
+    assert (7, 9, None) == (again.follow(0), again.follow(1), again.follow(2))
+    assert (1, 2, 0) == (again.users(0), again.users(1), again.users(2))
+
+
+def test_what_is_kept_can_be_read_by_anyone(tmp_path: Path) -> None:
+    """The view that the file's documentation names; what counts no longer is not in it."""
+    store = opened(tmp_path).following(1)
+    write(store, (ANN, True))
+    store.take({StateKey(HERE, BOB): 1}, number=1)
+    store.forget(1)
+    store.take({StateKey("another app", User("b", anonymous=True)): 5}, number=1)
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "identified-users-1.sqlite")) as anyone:
+        rows = anyone.execute("SELECT partition, destination, user_id, anonymous, identified_at_ms FROM users")
+
+        assert {(0, HERE, "ann", 0, 1000), (1, "another app", "b", 1, 5)} == set(rows)
+
+
+def test_a_partition_that_is_forgotten_leaves_the_others_alone(tmp_path: Path) -> None:
+    """It is read from its beginning, also after a restart; its rows are swept up bit by bit, and no other's."""
+    store = opened(tmp_path).following(1)
+    users = [User(f"u{number}") for number in range(store_module.SWEEP_ROWS + 10)]
+    write(store, *((user, True) for user in users))
+    store.take({StateKey(HERE, user): 1 for user in users}, number=1)
+    store.forget(0)
+    before = store.known(users)
+    store.sweep()
+    is_not_done = store.has_to_sweep
+    store.close()
+    again = opened(tmp_path)
+    while again.has_to_sweep:
+        again.sweep()
+    (rows,) = again._database.connection.execute("SELECT count(*) FROM identified_users").fetchone()
+
+    assert (set(), None, 0) == (before, again.next_offset, again.users(0))
+    assert is_not_done
+    assert (set(users), len(users)) == (again.known(users, 1), rows)
+
+
+def test_a_copy_that_is_being_swept_up_is_never_half_believed(tmp_path: Path) -> None:
+    """A crash in the midst: on disk it follows nothing any more before its first row goes."""
+    store = opened(tmp_path)
+    write(store, (ANN, True), next_offset=7)
+    store.forget(0)
+    store.sweep()
+    store.close()
+
+    assert opened(tmp_path).next_offset is None
+
+
+def test_files_of_an_earlier_version_are_removed(tmp_path: Path) -> None:
+    """They had a partition each, and the topic has it all. Not one that is in use, nor what is not ours."""
+    names = ["events-0.sqlite", "events-1.sqlite", "events-2.sqlite", "events-x.sqlite", "others-0.sqlite"]
+    for name in names:
+        with closing(sqlite3.connect(tmp_path / name)) as earlier, earlier:
+            earlier.execute(f"PRAGMA application_id = {0 if name == names[2] else database.APPLICATION_ID}")
+            earlier.execute("PRAGMA user_version = 2")
+            earlier.execute("CREATE TABLE identified_users (x)")
+    with closing(sqlite3.connect(tmp_path / names[1])) as in_use:
+        in_use.execute("BEGIN IMMEDIATE")
+        database.remove_file_a_partition(tmp_path, "events")
+
+    assert names[1:] == sorted(path.name for path in tmp_path.glob("*.sqlite"))

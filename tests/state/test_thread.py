@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Collection
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from consumer.ports.inputs import (
-    Input,
     LookedUp,
     PartitionFailed,
     StateFixed,
@@ -24,114 +21,14 @@ from consumer.ports.inputs import (
     ThreadEnded,
 )
 from consumer.sequencing.actions import Forget, Remember
-from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.lanes import Lane
-from consumer.sequencing.offsets import OffsetTracker
-from consumer.settings import Settings
 from consumer.state import growth as state_growth
 from consumer.state.growth import Growth
-from consumer.state.records import decode_record
-from consumer.state.restore import Slice, StateReader
-from consumer.state.thread import UserStates
-from consumer.state.topic import StateTopic, StateWriter, Written
+from consumer.state.topic import StateWriter, Written
 from tests.settings.given_settings import load
 from tests.state.given_store import ANN
-
-SOURCE, REPLAYS = "events", "replays"
-P0, P1 = Partition(SOURCE, 0), Partition(SOURCE, 1)
-REPLAY = Partition(REPLAYS, 0)
-NO_FOLDER = f"{os.devnull}/state"
-"""It can't be made, so the stores are temporary."""
-
-
-class EmptyTopic(StateReader):
-    """A state topic that nobody has written to: its end is found at once."""
-
-    def start(self, number: int, _offset: int | None, _now: float) -> None:
-        """Nothing is asked of a broker."""
-        self.reading.add(number)
-
-    def stop(self, number: int) -> None:
-        """The end was found, or the partition left."""
-        self.reading.discard(number)
-
-    def read(self, _now: float) -> tuple[dict[int, Slice], dict[int, KafkaError]]:
-        """The end of each."""
-        return {number: Slice(next_offset=0, at_end=True) for number in self.reading}, {}
-
-
-class Topic(StateWriter[Any]):
-    """A state topic that acknowledges at once."""
-
-    def __init__(self, settings: Settings, written: Callable[..., None]) -> None:
-        super().__init__(settings, written)
-        self.records: list[tuple[int, User, bool]] = []
-        self.errors: list[KafkaError] = []
-        """What to say first."""
-
-    def write(self, partition: int, key: bytes, value: bytes | None, note: Any) -> None:
-        """Partition, user, whether identified."""
-        (_, user), identified = decode_record(key, value)
-        self.records.append((partition, user, identified))
-        error = self.errors.pop(0) if self.errors else None
-        self._written([Written(note, -1 if error else len(self.records) - 1, error)])
-
-
-class Steps(UserStates):
-    """The thread's work, done when it is asked for."""
-
-    def __init__(self, partitions: int = 2, folder: str = NO_FOLDER) -> None:
-        self.posted: list[Input] = []
-        settings = load(kafka_topic=SOURCE, replay_topic=REPLAYS, state_dir=folder)
-        super().__init__(settings, self.posted.append)
-        self._reader = EmptyTopic(settings)
-        self.topic = self._writer = Topic(settings, self._on_written)
-        self._topic = StateTopic("state", partitions, "topic state of cluster c", 1000.0)
-
-    def step(self) -> list[Input]:
-        """Do what was asked; gives what was posted."""
-        while not self._work.empty():
-            self._turn()
-        posted = self.posted[:]
-        self.posted.clear()
-        return posted
-
-    def await_work(self) -> None:
-        """Return when another thread has asked for something, which is put back."""
-        self._work.put(self._work.get(timeout=30))
-
-
-def tenure(partition: Partition) -> Assignment:
-    """The partition is ours, as the group has just said."""
-    assignment = Assignment(partition, OffsetTracker(0))
-    assignment.leased_at = time.monotonic()
-    return assignment
-
-
-def opened(posted: list[Input]) -> list[Partition]:
-    """Whose state is said to be ready."""
-    return [item.assignment.partition for item in posted if isinstance(item, StateOpened)]
-
-
-def lane(partition: Partition, user: User = ANN) -> Lane:
-    """The user's lane in a tenure of this partition."""
-    return Lane(tenure(partition), user, identified=True)
-
-
-def told(posted: list[Input]) -> list[Sequence[Lane]]:
-    """Whose writes are said to be done, at once or one after the other."""
-    return [item.lanes for item in posted if isinstance(item, StateWritten) and item.lanes]
-
-
-def knowing_ann() -> Steps:
-    """Two partitions are ours; of ann, the first one knows that she is identified."""
-    states = Steps()
-    states.open(tenure(P0))
-    states.open(tenure(P1))
-    states.write([Remember(lane(P0))])
-    states.step()
-    return states
+from tests.state.given_thread import P0, P1, REPLAY, Steps, knowing_ann, lane, opened, tenure, told
 
 
 def test_a_partition_that_left_while_the_topic_grew_can_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +37,7 @@ def test_a_partition_that_left_while_the_topic_grew_can_come_back(monkeypatch: p
     monkeypatch.setattr(state_growth, "grow", lambda *_: may_grow.wait(30))
     states = Steps(partitions=1)
     states.open(tenure(P1))
+    states.step()
     states.close(P1)
     states.step()
     may_grow.set()
@@ -155,9 +53,8 @@ def test_a_partition_that_left_while_the_topic_grew_can_come_back(monkeypatch: p
 class PromptGrowth(Growth):
     """Tries without a thread."""
 
-    def start(self, partition: Partition) -> None:
-        self._due.pop(partition, None)
-        self._try(partition)
+    def _begin(self, partitions: Collection[Partition]) -> None:
+        self._try(partitions)
 
 
 def growing() -> Steps:
@@ -252,7 +149,7 @@ def test_a_deletion_is_done_when_all_partitions_that_know_the_user_have_it() -> 
     forgetting = lane(P1)
     states.write([Forget(forgetting)])
     before = told(states.step())
-    states._try_again(states._retry_at)
+    states._try_again(states._writes.retry_at)
     after = told(states.step())
 
     assert [] == before
@@ -268,7 +165,7 @@ def test_a_deletion_does_not_wait_for_a_partition_that_left() -> None:
     states.step()
     states.close(P0)
     states.step()
-    states._try_again(states._retry_at)
+    states._try_again(states._writes.retry_at)
     written = told(states.step())
 
     assert [[forgetting]] == written
@@ -284,7 +181,7 @@ def test_a_deletion_follows_a_partition_that_left_and_came_back() -> None:
     states.close(P0)
     states.open(tenure(P0))
     states.step()
-    states._try_again(states._retry_at)
+    states._try_again(states._writes.retry_at)
     written = told(states.step())
 
     assert [[forgetting]] == written
@@ -304,7 +201,7 @@ def test_a_store_that_can_t_say_whom_it_knows_gets_the_deletion(
     def failing(_users: object) -> set[User]:
         raise error
 
-    monkeypatch.setattr(states._states[P0].store, "identified", failing)
+    monkeypatch.setattr(states._index.store, "identified", failing)
     states.write([Forget(lane(P1))])
     states.step()
 
@@ -355,7 +252,7 @@ def test_a_record_that_expired_is_written_again_as_long_as_the_partition_is_ours
     remembering = lane(P0)
     states.write([Remember(remembering)])
     expired = states.step()
-    states._try_again(states._retry_at)
+    states._try_again(states._writes.retry_at)
     written = told(states.step())
 
     assert [StateProblem] == [type(item) for item in expired if isinstance(item, StateProblem | StateWritten)]
@@ -373,7 +270,7 @@ def test_a_record_that_expired_is_dropped_with_its_partition() -> None:
     states.close(P0)
     states.open(tenure(P0))
     states.step()
-    states._try_again(states._retry_at)
+    states._try_again(states._writes.retry_at)
 
     assert [(0, ANN, True)] == states.topic.records
     assert [] == [item for item in states.step() if isinstance(item, StateWritten) and item.lanes]
@@ -390,7 +287,7 @@ def test_who_is_identified_is_recorded_on_lease_only() -> None:
     states.step()
     before = list(states.topic.records)
     ours.leased_at = time.monotonic()
-    states._try_again(states._retry_at)
+    states._try_again(states._writes.retry_at)
     written = told(states.step())
 
     assert [] == before

@@ -19,10 +19,10 @@ from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import User
 from consumer.sequencing.lanes import Lane
 from consumer.settings import Settings
+from consumer.state.reader import Slice
 from consumer.state.records import StateKey, decode_record
-from consumer.state.restore import Slice
 from consumer.state.topic import StateWriter, Written
-from tests.state.test_thread import P0, P1, EmptyTopic, Steps, tenure
+from tests.state.given_thread import P0, P1, EmptyTopic, Steps, tenure
 
 USERS = [User("ann"), User("bob")]
 PARTITIONS = [P0, P1]
@@ -89,8 +89,8 @@ class Walk(Steps):
     def __init__(self, seed: int, folder: Path) -> None:
         super().__init__(folder=str(folder))
         self._random = Random(seed)
-        self._log = self._writer = Log(self)
-        self._reader = LogReader(self._settings, self._log, self._destination)
+        self._log = self._writes.writer = Log(self)
+        self._restores.reader = LogReader(self._settings, self._log, self._settings.destination_name)
         self._ours: dict[Any, Assignment] = {}
         self.told: list[Lane] = []
 
@@ -123,7 +123,7 @@ class Walk(Steps):
             case "expire":
                 self._log.answer(expired=True)
             case "try again":
-                self._try_again(self._retry_at)
+                self._try_again(self._writes.retry_at)
                 self._work.put(lambda: None)  # a turn tells what came of it
 
     def _lane(self, ours: Assignment) -> Lane:
@@ -138,6 +138,8 @@ class Walk(Steps):
 
     def mistakes(self) -> Iterator[str]:
         """Where the files, opened again, do not say what the topic says."""
+        self._index.store.close()
+        self._open_store()
         for partition in PARTITIONS:
             self.open(tenure(partition))
         self.step()

@@ -1,0 +1,190 @@
+"""The file of the local store: found, locked, made, set aside.
+
+A member has one file. Processes that share a folder each take the first that no other has; the locks are sqlite's. A
+file of another program, of another version or damaged is renamed, not deleted. Where no file can be had, a private
+temporary database serves.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+APPLICATION_ID: Final = 0x43_46_49_55  # "CFIU", in the file's header: whose file it is
+SCHEMA_VERSION: Final = 3
+FILE_A_PARTITION_VERSIONS: Final = frozenset({1, 2})
+"""With them each partition had a file: rebuilt from the topic, so the old ones only take space."""
+PROCESSES_MAX: Final = 64
+"""That share a folder and still find a file each."""
+
+_SCHEMA: Final = """
+CREATE TABLE state_topic (identity TEXT NOT NULL);
+CREATE TABLE followed (
+    partition INTEGER PRIMARY KEY, copy_id INTEGER NOT NULL, next_offset INTEGER NOT NULL, at_seconds INTEGER NOT NULL
+);
+CREATE TABLE destinations (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE identified_users (
+    user_id TEXT NOT NULL,
+    anonymous INTEGER NOT NULL,
+    destination_id INTEGER NOT NULL REFERENCES destinations (id),
+    copy_id INTEGER NOT NULL,
+    identified_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (user_id, anonymous, destination_id, copy_id)
+) WITHOUT ROWID;
+CREATE VIEW users AS
+    SELECT partition, destinations.name AS destination, user_id, anonymous, identified_at_ms
+    FROM identified_users JOIN followed USING (copy_id) JOIN destinations ON destinations.id = destination_id;
+"""
+
+log = logging.getLogger("consumer.state")
+
+
+def file_of(folder: Path, number: int) -> Path:
+    """Of the first process that shares a folder (1), of the second, and so on."""
+    return folder / f"identified-users-{number}.sqlite"
+
+
+class Database:
+    """A connection to the member's file, which may be replaced by another one."""
+
+    def __init__(self, folder: Path, set_aside: Callable[[str], None]) -> None:
+        """`set_aside` is told of each file that had to be renamed."""
+        self._folder = folder
+        self._set_aside = set_aside
+        self.path: Path | None = None
+        """None: it is a temporary one."""
+        self.connection = self._open()
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return str(self.path or "a temporary file")
+
+    def start_again(self, problem: str) -> None:
+        """Set the file aside and go on with an empty one."""
+        self.connection.close()
+        try:
+            if self.path is not None:
+                self._move_aside(self.path, problem)
+            self.connection = self._open()
+        except OSError as error:
+            log.error("%s can't be set aside (%s); its users are kept in a temporary file", self.name, error)
+            self.path, self.connection = None, _temporary()
+
+    def do_without(self, error: sqlite3.Error) -> None:
+        """Go on with a temporary one; the file may be good and is left as it is."""
+        log.error("%s can't be used (%s); its users are kept in a temporary file", self.name, error)
+        self.connection.close()
+        self.path, self.connection = None, _temporary()
+
+    def _open(self) -> sqlite3.Connection:
+        """The first file that is nobody's; a temporary one where none can be used."""
+        self.path = None
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for number in range(1, PROCESSES_MAX + 1):
+                path = file_of(self._folder, number)
+                connection = self._lock_or_make(path)
+                if connection is not None:
+                    self.path = path
+                    return connection
+                log.info("%s is in use by another process", path)
+        except OSError as error:
+            log.error("%s can't be made (%s); its users are kept in a temporary file", self._folder, error)
+        except sqlite3.OperationalError as error:
+            log.error("no file in %s can be opened (%s); its users are kept in a temporary file", self._folder, error)
+        return _temporary()
+
+    def _lock_or_make(self, path: Path) -> sqlite3.Connection | None:
+        """None: it is another process's. Raises sqlite3.OperationalError, OSError."""
+        try:
+            return _lock(path)
+        except sqlite3.OperationalError as error:
+            if _is_busy(error):
+                return None
+            raise
+        except sqlite3.DatabaseError as error:
+            self._move_aside(path, str(error))
+            return _lock(path)
+
+    def _move_aside(self, path: Path, problem: str) -> None:
+        """Keep what can't be used under another name, and make way for a new file."""
+        aside = path.with_name(f"{path.name}.unusable-{time.time_ns()}")
+        if path.exists():
+            path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        self._set_aside(
+            f"{path} is not a usable state file ({problem}); it is now {aside.name} and the state is read again"
+        )
+
+
+def remove_file_a_partition(folder: Path, topic: str) -> None:
+    """Remove what an earlier version has left, which had a file for each partition; those in use are left alone."""
+    removed = 0
+    for path in sorted(folder.glob("*.sqlite")):
+        name, _, number = path.name.removesuffix(".sqlite").rpartition("-")
+        if name != topic or not number.isdecimal() or not _is_of_earlier_version(path):
+            continue
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        removed += 1
+    if removed:
+        log.info("%s: %d files of an earlier version were removed; the state is read from its topic", folder, removed)
+
+
+def _is_of_earlier_version(path: Path) -> bool:
+    try:
+        connection = sqlite3.connect(path, timeout=0.0, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return False
+    return application_id == APPLICATION_ID and version in FILE_A_PARTITION_VERSIONS
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _temporary() -> sqlite3.Connection:
+    """In memory, and beyond a few megabytes in a file that sqlite deletes by itself."""
+    return _create(sqlite3.connect("", isolation_level="IMMEDIATE"))
+
+
+def _lock(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=0.0, isolation_level="IMMEDIATE", check_same_thread=True)
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("BEGIN IMMEDIATE")
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables == 0:
+            return _create(connection)
+        if application_id != APPLICATION_ID or version != SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(f"application id {application_id:#x}, version {version}")  # noqa: TRY301
+        connection.commit()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """All or none, so that a file whose making was cut short by a kill is empty, and not a stranger's."""
+    connection.executescript(
+        f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; "
+        f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+    )
+    return connection

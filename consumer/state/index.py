@@ -1,0 +1,87 @@
+"""Who is identified, over all partitions that are open: the store's answer, and what is newer than it.
+
+A question costs one search in the store, and a look at the partitions that know something of just this user: it does
+not grow with the number of partitions.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+from consumer.sequencing.events import Partition, User
+from consumer.state.partition import Newer, PartitionState
+from consumer.state.store import Store
+
+NOWHERE: Final[Collection[int]] = ()
+
+
+class Index:
+    """The open partitions' states by number, and who is identified in them."""
+
+    def __init__(self, topic: str, failed: Callable[[sqlite3.Error], None]) -> None:
+        """`topic`: the source's, of whose partitions these are; `failed` hears of a store that can't answer."""
+        self.states: dict[int, PartitionState] = {}
+        self.newer = Newer()
+        self.store: Store
+        self._topic = topic
+        self._failed = failed
+
+    def of(self, partition: Partition) -> PartitionState | None:
+        """The state of a partition; None where it is not open, or a replay's, of which nothing is kept."""
+        return self.states.get(partition.number) if partition.topic == self._topic else None
+
+    def look_up(self, questions: Mapping[Partition, Mapping[User, bool]]) -> dict[Partition, set[User]]:
+        """Who is identified. The flag: ask the other partitions too, if the own one says no."""
+        stored = self._stored({user for users in questions.values() for user in users}) or {}
+        answers: dict[Partition, set[User]] = {}
+        for partition, users in questions.items():
+            own = self.of(partition)
+            answers[partition] = {
+                user
+                for user, elsewhere in users.items()
+                if (own is not None and _knows(own, user, stored.get(user, NOWHERE)))
+                or (elsewhere and self._anywhere(user, stored.get(user, NOWHERE)))
+            }
+        return answers
+
+    def who_may_know(self, user: User) -> list[PartitionState]:
+        """All partitions that may know a user, of which a deletion has to tell: also those that are being read.
+
+        They do not say yet. Where the store can't say either, it is all of them.
+        """
+        stored = self._stored([user])
+        if stored is None:
+            return list(self.states.values())
+        partitions = stored.get(user, NOWHERE)
+        beside = self.newer.of(user)
+        return [
+            state
+            for state in self.states.values()
+            if state.restoring
+            or ((state.number in partitions or state.number in beside) and _knows(state, user, partitions))
+        ]
+
+    def _stored(self, users: Collection[User]) -> dict[User, list[int]] | None:
+        """In which partitions the store has them; None when it can't say."""
+        try:
+            return self.store.identified(users)
+        except sqlite3.Error as error:
+            self._failed(error)
+            return None
+
+    def _anywhere(self, user: User, stored: Collection[int]) -> bool:
+        return self._any(user, stored, stored) or self._any(user, self.newer.of(user), stored)
+
+    def _any(self, user: User, partitions: Collection[int], stored: Collection[int]) -> bool:
+        return any(
+            (state := self.states.get(number)) is not None and _knows(state, user, stored) for number in partitions
+        )
+
+
+def _knows(state: PartitionState, user: User, stored: Collection[int]) -> bool:
+    newer = state.newer(user)
+    if newer is not None:
+        return newer
+    return not state.restoring and state.number in stored

@@ -1,0 +1,45 @@
+"""What does not work: each kind is told once, and again when it works again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaError
+
+from consumer.kafka.rights import Right, explained
+from consumer.ports.inputs import Post, StateFixed, StateProblem
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+
+class Problems:
+    """Kinds of problems that were told and last."""
+
+    def __init__(self, settings: Settings, post: Post) -> None:
+        self._settings = settings
+        self._post = post
+        self.topic = settings.state_topic
+        self._told: set[str] = set()
+
+    def report(self, kind: str, detail: str) -> None:
+        """Each time that it happens."""
+        self._post(StateProblem(kind, detail))
+
+    def report_once(self, kind: str, detail: str) -> None:
+        """Until it is fixed."""
+        if kind not in self._told:
+            self._told.add(kind)
+            self._post(StateProblem(kind, detail))
+
+    def fixed(self, kind: str) -> None:
+        """It works again, if it did not."""
+        if kind in self._told:
+            self._told.discard(kind)
+            self._post(StateFixed(kind))
+
+    def of_topic(self, error: KafkaError, operation: str) -> str:
+        """What went wrong with the state topic, for people."""
+        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return f"{self.topic}: {error.str()}; if it was deleted, start all members again: that makes it again"
+        return f"{self.topic}: {explained(self._settings, error, Right(operation, 'topic', self.topic))}"

@@ -1,0 +1,143 @@
+"""Writing to the state topic: who is identified and who is to be forgotten, tried again until the topic has it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import KafkaError, KafkaException
+
+from consumer.kafka.client import is_fatal
+from consumer.sequencing.actions import Forget, Remember
+from consumer.sequencing.lanes import Lane
+from consumer.state.index import Index
+from consumer.state.partition import Change, PartitionState, Write
+from consumer.state.problems import Problems
+from consumer.state.records import StateKey, encode_key, encode_value
+from consumer.state.topic import StateWriter, Written
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+RETRY_SECONDS: Final = 1.0
+AGAIN_RECORDS_MAX: Final = 500
+"""In one turn: a partition without a leader may have thousands that failed."""
+
+
+class Writes:
+    """What is on its way to the topic, and what has come of it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        index: Index,
+        problems: Problems,
+        *,
+        writer: StateWriter[Write],
+        note_unstored: Callable[[int], None],
+    ) -> None:
+        """`note_unstored` hears of each partition that has something for the store."""
+        self._destination = settings.destination_name
+        self._lease_seconds = settings.state_lease.seconds  # read out of the Kafka properties: not for each user again
+        self._index = index
+        self._problems = problems
+        self._note_unstored = note_unstored
+        self.writer = writer
+        self.recorded: list[Lane] = []
+        """The topic has all that they asked for; the loop is to be told."""
+        self._again: deque[Write] = deque()
+        """What has failed."""
+        self._round: deque[Write] = deque()
+        """Of that, what is being sent again."""
+        self.retry_at = 0.0
+
+    def write(self, actions: Sequence[Remember | Forget]) -> None:
+        """Send a record for each, and for a deletion one to each partition that may know the user."""
+        now_ms = time.time_ns() // 1_000_000
+        for action in actions:
+            lane = action.lane
+            is_ours = not lane.assignment.dropped
+            own = self._index.of(lane.assignment.partition) if is_ours else None
+            where = [] if own is None else [own]
+            if isinstance(action, Forget) and is_ours:
+                where += [state for state in self._index.who_may_know(lane.user) if state is not own]
+            change = Change(lane, len(where))
+            if not where:
+                self.recorded.append(lane)
+            for one in where:
+                one.want(lane.user, now_ms if isinstance(action, Remember) else None)
+                self._produce(Write(one, lane.user, change))
+
+    def written(self, answers: list[Written[Write]]) -> None:
+        """The producer's answers."""
+        for write, offset, error in answers:
+            self._written(write, offset, error)
+
+    def next_due(self) -> float:
+        """When something is tried again; infinity: never."""
+        if self._round:
+            return 0.0
+        return self.retry_at if self._again else float("inf")
+
+    def try_again(self, now: float) -> None:
+        """Send again what has failed, so many at a time."""
+        if not self._round and now >= self.retry_at:
+            self._round, self._again = self._again, deque()
+        for _ in range(min(len(self._round), AGAIN_RECORDS_MAX)):
+            self._produce_again(self._round.popleft())
+
+    def _produce_again(self, write: Write) -> None:
+        state = self._index.states.get(write.state.number)
+        if state is write.state:
+            self._produce(write)
+        elif state is not None and write.identified_at_ms is None and not write.change.lane.assignment.dropped:
+            state.want(write.user, None)  # the partition left and came back: whoever waits for the deletion still does
+            self._produce(write._replace(state=state))
+        else:
+            self._settle(write.change)
+
+    def _produce(self, write: Write) -> None:
+        key = StateKey(self._destination, write.user)
+        identified_at_ms = write.state.wanted(write.user)
+        if identified_at_ms is not None and self._may_be_another_s(write.state):
+            self._later(write)
+            return
+        value = None if identified_at_ms is None else encode_value(key, identified_at_ms)
+        record = write._replace(identified_at_ms=identified_at_ms)
+        self.writer.write(write.state.number, encode_key(key), value, record)
+
+    def _may_be_another_s(self, state: PartitionState) -> bool:
+        """Whether the group has not said for a lease that the partition is ours (lease.py).
+
+        While it is given up, what was sent on lease is recorded, however old the last word is: none is asked for then.
+        """
+        assignment = state.assignment
+        return assignment.open and time.monotonic() - assignment.leased_at >= self._lease_seconds
+
+    def _later(self, write: Write) -> None:
+        if not self._again:
+            self.retry_at = time.monotonic() + RETRY_SECONDS
+        self._again.append(write)
+
+    def _written(self, write: Write, offset: int | None, error: KafkaError | None) -> None:
+        if error is not None or offset is None:
+            if error is not None and is_fatal(error):
+                raise KafkaException(error)  # this producer will never work again: end, and be started again
+            detail = self._problems.of_topic(error, "Write") if error else f"{self._problems.topic}: no offset"
+            self._problems.report("not_written", detail)
+            self._later(write)
+            return
+        write.state.acknowledged(write.user, write.identified_at_ms, offset)
+        if (state := self._index.states.get(write.state.number)) is not None:
+            self._note_unstored(state.number)
+            if state is not write.state:
+                state.learn(write.user, write.identified_at_ms, offset)
+        self._settle(write.change)
+
+    def _settle(self, change: Change) -> None:
+        """One record less to wait for."""
+        change.records -= 1
+        if not change.records:
+            self.recorded.append(change.lane)
