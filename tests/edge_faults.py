@@ -169,7 +169,7 @@ FAULTS: Final = (
         "consumer/state/database.py",
         '"PRAGMA locking_mode = EXCLUSIVE"',
         '"PRAGMA locking_mode = NORMAL"',
-        "tests/state/test_store.py::test_a_locked_file_is_left_to_its_owner",
+        "tests/state/test_database.py::test_a_locked_file_is_left_to_its_owner",
     ),
     EdgeFault(
         "a store that may have missed a deletion is believed",
@@ -232,7 +232,7 @@ FAULTS: Final = (
         "consumer/state/database.py",
         'f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA',
         'f"{_SCHEMA} BEGIN IMMEDIATE; PRAGMA',
-        "tests/state/test_store.py::test_a_kill_while_a_store_is_made_leaves_one_that_is_taken_as_new",
+        "tests/state/test_database.py::test_a_kill_while_a_store_is_made_leaves_one_that_is_taken_as_new",
     ),
     # destination.py and its engines
     EdgeFault(
