@@ -25,6 +25,7 @@ from consumer.kafka.schema_registry import SchemaRegistry
 from consumer.kafka.source import Source
 from consumer.kafka.topics import prepare
 from consumer.loop.pipeline import Pipeline
+from consumer.ops.descriptors import raise_descriptors
 from consumer.ops.metrics import Metrics
 from consumer.ops.pages import routes
 from consumer.ops.reporter import Reporter
@@ -57,6 +58,7 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
 
     `reload` gives the settings as their sources are now; of them the API key and the registry's password are used.
     """
+    raise_descriptors()
     engine = RotatingEngine(settings, reload)
     inbox = Inbox()
     gate = Gate(settings.in_flight_max, backoff_seconds, settings.lease.request_timeout_seconds)

@@ -69,7 +69,7 @@ def prepare_state_topic(settings: Settings, partitions: int) -> StateTopic:
         except KafkaException as error:
             raise KafkaUnavailable(growth_problem(settings, count, partitions, error)) from None
         count = partitions
-    identity = f"topic {name}{_topic_id(admin, name, str(cluster.cluster_id))} of cluster {cluster.cluster_id}"
+    identity = f"topic {name}{_topic_id(admin, settings, str(cluster.cluster_id))} of cluster {cluster.cluster_id}"
     return StateTopic(name, count, identity, tombstone_seconds)
 
 
@@ -83,8 +83,12 @@ def _create(admin: AdminClient, settings: Settings, partitions: int, *, replicas
         demand(admin, settings, "state_topic", "Read", "Write")
 
 
-def _topic_id(admin: AdminClient, name: str, cluster_id: str) -> str:
-    """What tells the topic from an earlier one of the same name. Raises KafkaUnavailable."""
+def _topic_id(admin: AdminClient, settings: Settings, cluster_id: str) -> str:
+    """What tells the topic from an earlier one of the same name. Raises KafkaUnavailable.
+
+    The brokers may need long to make one of a thousand partitions, and know nothing of it until then.
+    """
+    name = settings.state_topic
     if cluster_id.startswith(MOCK_CLUSTER):
         return ""
 
@@ -93,7 +97,7 @@ def _topic_id(admin: AdminClient, name: str, cluster_id: str) -> str:
         return f" ({asked[name].result(2 * REQUEST_SECONDS).topic_id})"
 
     try:  # the broker that answers may not have heard of a new topic yet
-        return patiently(ask, REQUEST_SECONDS, pause_seconds=POLL_SECONDS)
+        return patiently(ask, settings.startup_timeout_seconds, pause_seconds=POLL_SECONDS)
     except (KafkaException, FutureTimeoutError) as error:
         raise KafkaUnavailable(
             f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) can't be described: {error_text(error)}"

@@ -1,0 +1,19 @@
+"""How many files and connections the process may have open."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+from typing import Final
+
+DESCRIPTORS_MAX: Final = 65_536
+"""More is never needed; and a limit of a thousand million makes some libraries slow."""
+
+
+def raise_descriptors() -> None:
+    """Up to what the system allows us: the soft limit is often 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # then it is as it was
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
