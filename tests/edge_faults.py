@@ -234,6 +234,27 @@ FAULTS: Final = (
         'f"{_SCHEMA} BEGIN IMMEDIATE; PRAGMA',
         "tests/state/test_database.py::test_a_kill_while_a_store_is_made_leaves_one_that_is_taken_as_new",
     ),
+    EdgeFault(
+        "an answer to an earlier question ends a restore",
+        "consumer/state/reader.py",
+        "if reading is None or reading.asked != asked:",
+        "if reading is None:",
+        "tests/state/test_reader.py::test_an_answer_to_an_earlier_question_is_no_end",
+    ),
+    EdgeFault(
+        "a copy that is being swept up still follows its topic",
+        "consumer/state/store.py",
+        "if self._sweep_from is None:",
+        "if False:",
+        "tests/state/test_store.py::test_a_copy_that_is_being_swept_up_is_never_half_believed",
+    ),
+    EdgeFault(
+        "who failed is asked for no more",
+        "consumer/state/ends.py",
+        "            self._due[asked] = at\n",
+        "            self._due[asked] = at + 9e9\n",
+        "tests/state/test_ends.py::test_what_has_no_answer_is_asked_for_again",
+    ),
     # destination.py and its engines
     EdgeFault(
         "a proxy that refuses is taken for a tunnel",
