@@ -151,7 +151,7 @@ class Settings:
     # Users
     state_dir: Annotated[
         Path,
-        Rule(folder, "./state", "a folder", "Local copy of the state topic: `{group}/{topic}-{partition}.sqlite`."),
+        Rule(folder, "./state", "a folder", "Local copy of the state topic: `{group}/identified-users-1.sqlite`."),
     ]
     hold_seconds: Annotated[
         float,

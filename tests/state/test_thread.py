@@ -24,11 +24,13 @@ from consumer.sequencing.actions import Forget, Remember
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.lanes import Lane
 from consumer.state import growth as state_growth
+from consumer.state import thread as state_thread
 from consumer.state.growth import Growth
 from consumer.state.topic import StateWriter, Written
+from consumer.state.writes import AGAIN_RECORDS_MAX
 from tests.settings.given_settings import load
 from tests.state.given_store import ANN
-from tests.state.given_thread import P0, P1, REPLAY, Steps, knowing_ann, lane, opened, tenure, told
+from tests.state.given_thread import P0, P1, REPLAY, SOURCE, Steps, knowing_ann, lane, opened, tenure, told
 
 
 def test_a_partition_that_left_while_the_topic_grew_can_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +94,25 @@ def test_growing_is_tried_again_until_it_works(code: int, monkeypatch: pytest.Mo
 
     assert [StateProblem, StateOpened, StateFixed] == [type(item) for item in posted]
     assert [1, 2, 4, 8, 16, 30, 30, 30] == pauses
+
+
+def test_partitions_that_wait_are_grown_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One try for all of them, to the highest, and not a thread each; one that comes meanwhile waits for the next."""
+    wanted: list[int] = []
+    monkeypatch.setattr(state_growth, "grow", lambda _admin, _name, partitions: wanted.append(partitions))
+    states = growing()
+    for number in (2, 5, 3):
+        states.open(tenure(Partition(SOURCE, number)))
+    with monkeypatch.context() as patch:
+        patch.setattr(states._growth, "_begin", lambda _: None)  # it takes its time
+        states.step()
+        states.open(tenure(Partition(SOURCE, 7)))
+        states.step()
+    states._growth._try(states._growth._tried)
+    posted = states.step()
+
+    assert [6, 8] == wanted
+    assert [1, 2, 3, 5, 7] == sorted(partition.number for partition in opened(posted))
 
 
 def test_growing_that_is_forbidden_stops_the_partition(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,6 +328,42 @@ def test_what_is_written_without_a_lease(why: str) -> None:
     written = told(states.step())
 
     assert [[writing]] == written
+
+
+def test_restores_and_writes_do_not_starve_behind_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look-up brings the next: the partition that is opened behind the first is ready all the same."""
+    monkeypatch.setattr(state_thread, "ASKED_SECONDS", 0.001)
+    states = Steps()
+
+    def ask_without_end() -> None:
+        states._look_up({P1: {ANN: True}})
+        states._work.put(ask_without_end)
+
+    ask_without_end()
+    states.open(tenure(P0))
+    states._turn()
+    states.write([Remember(lane(P0))])
+    states._turn()
+    states._turn()
+
+    assert [P0] == opened(states.posted)
+    assert 1 == len(told(states.posted))
+
+
+def test_what_failed_by_the_thousand_is_sent_again_some_at_a_time() -> None:
+    """A partition without a leader: the others' records do not wait for all of its own."""
+    states = Steps()
+    states.open(tenure(P0))
+    many = AGAIN_RECORDS_MAX + 1
+    states.topic.errors = [KafkaError(KafkaError._MSG_TIMED_OUT)] * many
+    states.write([Remember(lane(P0, User(f"u{number}"))) for number in range(many)])
+    states.step()
+    sent = []
+    for _ in range(2):
+        states._writes.try_again(states._writes.retry_at)
+        sent.append(len(states.topic.records) - many)
+
+    assert [AGAIN_RECORDS_MAX, many] == sent
 
 
 def test_a_record_that_finds_no_broker_comes_back_within_its_lease() -> None:
