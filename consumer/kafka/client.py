@@ -55,6 +55,11 @@ PASSING_ERRORS: Final = frozenset(
 )
 """What a broker says while its group or partition moves, or nothing at all: it is asked again."""
 
+OUTDATED_ERRORS: Final = frozenset(
+    {KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.NOT_LEADER_FOR_PARTITION}
+)
+"""The admin client keeps asking by what it knew before a broker restarted, for minutes (2.16.1): make another."""
+
 HEADER_BYTES: Final = 150
 """What the objects around a header take, about."""
 

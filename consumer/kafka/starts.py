@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import OFFSET_INVALID, Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import OffsetSpec
 
-from consumer.kafka.client import admin_client, consumer_config
+from consumer.kafka.client import OUTDATED_ERRORS, admin_client, consumer_config
 from consumer.kafka.topic_ids import TopicIds
 from consumer.kafka.translate import topic_partitions_of
 from consumer.ports.inputs import StartPoint
@@ -138,6 +138,8 @@ class Starts:
             try:
                 offset = future.result(max(deadline - time.monotonic(), 0)).offset
             except KafkaException as error:
+                if error.args[0].code() in OUTDATED_ERRORS:
+                    self._admin = admin_client(self._settings)
                 self._told(error.args[0])
             except FutureTimeoutError:
                 self._told(KafkaError(KafkaError._TIMED_OUT))

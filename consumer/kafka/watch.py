@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from confluent_kafka import IsolationLevel, KafkaException
 from confluent_kafka.admin import ConfigResource, OffsetSpec, ResourceType
 
-from consumer.kafka.client import admin_client
+from consumer.kafka.client import OUTDATED_ERRORS, admin_client
 from consumer.kafka.topic_ids import TopicIds
 from consumer.kafka.translate import topic_partitions_of
 from consumer.ports.inbox import run_edge
@@ -104,13 +104,18 @@ class Watch:
         wanted = dict.fromkeys(topic_partitions_of(partitions), spec)
         asked = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=ASK_SECONDS)
         deadline = time.monotonic() + ASK_SECONDS + 1  # our own: an answer may never come (2.16.1)
-        found = {}
+        found, is_outdated = {}, False
         for where, future in asked.items():
             try:
                 offset = future.result(max(deadline - time.monotonic(), 0)).offset
-            except (KafkaException, FutureTimeoutError):
+            except KafkaException as error:
+                is_outdated = is_outdated or error.args[0].code() in OUTDATED_ERRORS
+                continue
+            except FutureTimeoutError:
                 continue
             found[Partition(where.topic, where.partition)] = offset
+        if is_outdated:
+            self._admin = admin_client(self._settings)
         return found
 
     def _look_at_retention(self) -> None:
