@@ -32,6 +32,7 @@ from consumer.sequencing.dead_letter_headers import (
     STATUS,
     TIMESTAMP,
     TOPIC,
+    TOPIC_LIFE,
     VALUE_OMITTED,
     Origin,
     carried,
@@ -94,6 +95,8 @@ def letter_of(action: WriteDeadLetter, shape: Shape, failed_at: float, replay_to
     """
     record = action.record
     origin = origin_of(record, replay_topic)
+    if record.partition.topic != replay_topic:
+        origin = origin._replace(topic_life=action.assignment.topic_life)
     own, replays = carried(record, replay_topic)
     key, value = record.key, _value(record)
     # What an earlier dead letter of this record left out is missing in this one too.
@@ -178,6 +181,8 @@ def _about(action: WriteDeadLetter, origin: Origin, replays: int, failed_at: flo
         ours[TIMESTAMP] = str(origin.timestamp_ms)
     if origin.item_index is not None:
         ours[_index_header(action.record)] = str(origin.item_index)
+    if origin.topic_life:
+        ours[TOPIC_LIFE] = origin.topic_life
     if replays:
         ours[REPLAYS] = str(replays)
     headers: Headers = [(name, text.encode()) for name, text in ours.items()]

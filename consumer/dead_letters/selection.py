@@ -220,9 +220,9 @@ class Selection:
         return sorted([*self._pending.values(), *again], key=_in_topic)
 
 
-def _at_origin(letter: DeadLetter) -> tuple[str, int, int, int, int]:
-    (topic, number), offset, _, item_index = letter.receipt.origin
-    return topic, number, offset, item_index or 0, letter.receipt.replays
+def _at_origin(letter: DeadLetter) -> tuple[str, int, str, int, int, int]:
+    (topic, number), offset, _, item_index, topic_life = letter.receipt.origin
+    return topic, number, topic_life, offset, item_index or 0, letter.receipt.replays
 
 
 def _in_topic(letter: DeadLetter) -> tuple[int, int]:

@@ -9,6 +9,7 @@ accepted: it is not counted, and whoever has the partition next reads it again.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,6 +95,7 @@ class Intake:
         self._registry = registry
         self._reporter = reporter
         self._rules = rules
+        self._rules_of_lives: dict[str, DecodingRules] = {}
         self._value_format = value_format
         self._crowded_events = CROWDED * buffer_events_max
         self._waiting: dict[Assignment, _Queue] = {}
@@ -191,7 +193,7 @@ class Intake:
         is_plain = record.headers is None and (record.value or b"")[:1] == b"{" and self._value_format != "avro"
         encoded = None if is_plain else wire_format(record, self._value_format)
         if encoded is None:
-            decoded = decode(record, self._rules)
+            decoded = decode(record, self._rules_of(assignment))
         elif isinstance(encoded, Malformed):
             decoded = _undecodable(record, encoded.detail)
         elif len(encoded.payload) > self._rules.record_bytes_max:
@@ -211,9 +213,17 @@ class Intake:
                 # The text is kept until the event is finished, beside the value: both count.
                 larger = record.size_bytes + len(text)
                 record = msgspec.structs.replace(record, size_bytes=larger, text_bytes=len(text))
-                decoded = decode(record, self._rules, text)
+                decoded = decode(record, self._rules_of(assignment), text)
         self._accept(assignment, record, decoded, fetches)
         return True
+
+    def _rules_of(self, assignment: Assignment) -> DecodingRules:
+        life = assignment.topic_life
+        if life == self._rules.topic_life or assignment.is_replay:
+            return self._rules
+        if life not in self._rules_of_lives:
+            self._rules_of_lives[life] = dataclasses.replace(self._rules, topic_life=life)
+        return self._rules_of_lives[life]
 
     def _accept(self, assignment: Assignment, record: Record, decoded: Decoded | Batch, fetches: _Fetches) -> None:
         items = decoded.items if isinstance(decoded, Batch) else (decoded,)

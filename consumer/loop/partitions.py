@@ -25,6 +25,7 @@ from consumer.ports.inputs import (
 )
 from consumer.sequencing import commit_metadata
 from consumer.sequencing.assignment import Assignment
+from consumer.sequencing.dead_letter_headers import TOPIC_LIFE_CHARACTERS
 from consumer.sequencing.events import HandBack, Partition
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.offsets import OffsetTracker
@@ -140,6 +141,9 @@ class Partitions:
         if news.assignment.dropped or facts is None:
             return
         facts.identified_users = news.users
+        if news.had_other_topic and (topic_id := news.assignment.offsets.topic_id) is not None:
+            # Or the destination would take events of the new topic for those of the old one.
+            news.assignment.topic_life = topic_id[:TOPIC_LIFE_CHARACTERS]
         if facts.restoring:  # and not a damaged store that was read again
             facts.restoring, facts.restore_remaining = False, None
             self._rests.remove(news.assignment.partition, Rest.RESTORING)

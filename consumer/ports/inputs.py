@@ -183,10 +183,12 @@ class ThreadEnded:
 
 @dataclass(slots=True, frozen=True, eq=False)
 class StateOpened:
-    """A partition's stored state is ready for look-ups, in this tenure: an earlier one's says nothing of it."""
+    """A partition's stored state is ready for look-ups, in this assignment: an earlier one's says nothing of it."""
 
     assignment: Assignment
     users: int
+    had_other_topic: bool = False
+    """Whether a topic of the same name and another id was read before."""
 
 
 @dataclass(slots=True, frozen=True, eq=False)

@@ -87,6 +87,8 @@ class DecodingRules:
     record_bytes_max: int = 1_048_576
     replay_topic: str = ""
     """Its records have the insert_id and the time of the record they were at first."""
+    topic_life: str = ""
+    """Stands in the insert_ids of records of the source where a topic of its name was there before."""
 
 
 def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> Decoded | Batch:
@@ -228,6 +230,8 @@ def _identity(record: Record, envelope: _Envelope, rules: DecodingRules) -> tupl
     if message_id and record.partition.topic != rules.replay_topic:
         return message_id, record.timestamp_ms
     origin = origin_of(record, rules.replay_topic)
+    if rules.topic_life and record.partition.topic != rules.replay_topic:
+        origin = origin._replace(topic_life=rules.topic_life)
     return message_id or str(origin), origin.timestamp_ms
 
 

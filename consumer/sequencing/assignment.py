@@ -44,6 +44,8 @@ class Assignment:
         """Nothing more is sent: being revoked, or stopping."""
         self.dropped = False
         """No longer ours: whatever still comes back is ignored."""
+        self.topic_life = ""
+        """In insert_ids made from offsets: the topic's id, in short, where a topic of its name was there before."""
         self.is_replay = False
         """It is the replay topic's."""
         self.stopped: Stopped | None = None

@@ -31,6 +31,8 @@ STATUS: Final = "customfit.http.status"
 FAILED_AT: Final = "customfit.failed_at"
 REPLAYS: Final = "customfit.replays"
 TIMESTAMP: Final = "customfit.timestamp"
+TOPIC_LIFE: Final = "customfit.topic_life"
+"""Which topic of that name it was, where there were several: the first characters of its id."""
 ITEM_INDEX: Final = "customfit.item_index"
 """The value is a batch with one item, which had this place in its batch."""
 BATCH_INDEX: Final = "customfit.batch_index"
@@ -42,6 +44,9 @@ HEADERS_OMITTED: Final = "customfit.headers_omitted"
 KEY_OMITTED: Final = "customfit.key_omitted"
 
 
+TOPIC_LIFE_CHARACTERS: Final = 8
+
+
 class Origin(NamedTuple):
     """Where a record lay when it came from its producer, and when that was."""
 
@@ -49,10 +54,14 @@ class Origin(NamedTuple):
     offset: int
     timestamp_ms: int
     item_index: int | None = None
+    topic_life: str = ""
+    """The first characters of the topic's id, where a topic of this name was there before."""
 
     def __str__(self) -> str:
         place = f"{self.partition}-{self.offset}"
-        return place if self.item_index is None else f"{place}-{self.item_index}"
+        if self.item_index is not None:
+            place += f"-{self.item_index}"
+        return f"{place}@{self.topic_life}" if self.topic_life else place
 
 
 class Receipt(NamedTuple):
@@ -145,7 +154,9 @@ def _origin(said: dict[str, bytes], timestamp_ms: int) -> Origin | None:
         return None
     carried_ms = _whole(said.get(TIMESTAMP))
     item_index = _whole(said.get(ITEM_INDEX) or said.get(BATCH_INDEX))
-    return Origin(Partition(topic, number), offset, timestamp_ms if carried_ms is None else carried_ms, item_index)
+    timestamp_ms = timestamp_ms if carried_ms is None else carried_ms
+    topic_life = said.get(TOPIC_LIFE, b"")[:TOPIC_LIFE_CHARACTERS].decode("ascii", errors="replace")
+    return Origin(Partition(topic, number), offset, timestamp_ms, item_index, topic_life)
 
 
 def _whole(text: bytes | None) -> int | None:

@@ -107,6 +107,17 @@ class PartitionState:
         self._newer.add(user, self.number)
         self._pass(key, offset)
 
+    def unstored_at(self, destination: str) -> set[str]:
+        """The ids of those that wait for the store and are identified at a destination."""
+        return {
+            key.user.id for key, at_ms in self._unstored.items() if key.destination == destination and at_ms is not None
+        }
+
+    def noted(self, key: StateKey, at_ms: int, offset: int) -> None:
+        """An entry that is no user of ours is in the topic."""
+        self._unstored[key] = at_ms
+        self._pass(key, offset)
+
     def _pass(self, key: StateKey, offset: int) -> None:
         # With a gap below the offset (somebody else has written), the next tenure reads from the gap on.
         if self.restoring:
@@ -193,3 +204,11 @@ class Write(NamedTuple):
     change: Change
     identified_at_ms: int | None = None
     """What it says; None: forgotten."""
+
+
+class TopicIdWrite(NamedTuple):
+    """A record on its way to the topic; where it fails, it is written at the next assignment."""
+
+    state: PartitionState
+    key: StateKey
+    at_ms: int

@@ -11,6 +11,7 @@ from consumer.state.index import Index
 from consumer.state.partition import PartitionState
 from consumer.state.problems import Problems
 from consumer.state.reader import Slice, StateReader
+from consumer.state.topic_ids import TopicIds
 from consumer.state.write_behind import WriteBehind
 
 PROGRESS_SECONDS: Final = 1.0
@@ -23,11 +24,19 @@ class Restores:
     """What is being read, and what becomes of it."""
 
     def __init__(
-        self, reader: StateReader, index: Index, write_behind: WriteBehind, *, problems: Problems, post: Post
+        self,
+        reader: StateReader,
+        index: Index,
+        write_behind: WriteBehind,
+        *,
+        topic_ids: TopicIds,
+        problems: Problems,
+        post: Post,
     ) -> None:
         self.reader = reader
         self._index = index
         self._write_behind = write_behind
+        self._topic_ids = topic_ids
         self._problems = problems
         self._post = post
         self._started_at: dict[int, float] = {}
@@ -109,7 +118,8 @@ class Restores:
         level = logging.INFO if seconds > SLOW_RESTORE_SECONDS else logging.DEBUG
         told = "the state of %s is ready: %d identified users; %d records were read in %.1f s"
         log.log(level, told, state.partition, users, state.records_read, seconds)
-        self._post(StateOpened(state.assignment, users))
+        had_other_topic = self._topic_ids.had_other(state, self._index.store)
+        self._post(StateOpened(state.assignment, users, had_other_topic))
 
     def _report_progress(self) -> None:
         for number in self.reader.reading:

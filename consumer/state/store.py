@@ -34,6 +34,10 @@ _FOUND: Final = """
 SELECT group_concat(wanted.key || ' ' || copy_id) FROM json_each(?) AS wanted JOIN identified_users
     ON user_id = wanted.value AND anonymous = ? AND destination_id = ?
 """
+_BEGINNING_WITH: Final = """
+SELECT user_id FROM identified_users JOIN destinations ON destinations.id = destination_id
+    WHERE user_id BETWEEN ? AND ? AND destinations.name = ? AND copy_id = ?
+"""
 _COUNTS: Final = "SELECT copy_id, destination_id, count(*) FROM identified_users GROUP BY copy_id, destination_id"
 _DELETE: Final = (
     "DELETE FROM identified_users WHERE user_id = ? AND anonymous = ? AND destination_id = ? AND copy_id = ?"
@@ -160,6 +164,14 @@ class Store:
                     if (partition := self._partitions.get(copy_id)) is not None:
                         found.setdefault(some[index], []).append(partition)
         return found
+
+    def beginning_with(self, partition: int, destination: str, prefix: str) -> set[str]:
+        """The ids of a partition at a destination that begin with the prefix. Raises sqlite3.Error."""
+        copy = self._copies.get(partition)
+        if copy is None:
+            return set()
+        asked = (prefix, prefix + "\uffff", destination, copy.id)
+        return {user_id for (user_id,) in self._database.connection.execute(_BEGINNING_WITH, asked)}
 
     def _found(self, wanted: Sequence[User], *, anonymous: bool) -> Iterator[tuple[int, int]]:
         """In one row: each row that sqlite gives costs the thread the interpreter, and then the wait for it."""

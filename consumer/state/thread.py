@@ -29,12 +29,13 @@ from consumer.sequencing.stops import StopCause
 from consumer.state.database import remove_file_a_partition
 from consumer.state.growth import Growth, growth_problem
 from consumer.state.index import Index
-from consumer.state.partition import PartitionState, Write
+from consumer.state.partition import PartitionState, TopicIdWrite, Write
 from consumer.state.problems import Problems
 from consumer.state.reader import StateReader
 from consumer.state.restores import Restores
 from consumer.state.store import Store
 from consumer.state.topic import StateTopic, StateWriter, Written
+from consumer.state.topic_ids import TopicIds
 from consumer.state.write_behind import WriteBehind
 from consumer.state.writes import Writes
 
@@ -65,15 +66,17 @@ class UserStates:
         self._growth = Growth(settings, self._on_grown)
         self._index = Index(settings.kafka_topic, self._store_failed)
         self._write_behind = WriteBehind(self._index, self._problems, post, damaged=self._start_again)
-        self._restores = Restores(
-            StateReader(settings), self._index, self._write_behind, problems=self._problems, post=post
-        )
+        writer: StateWriter[Write | TopicIdWrite] = StateWriter(settings, self._on_written)
         self._writes = Writes(
-            settings,
+            settings, self._index, self._problems, writer=writer, note_unstored=self._write_behind.note
+        )
+        self._restores = Restores(
+            StateReader(settings),
             self._index,
-            self._problems,
-            writer=StateWriter(settings, self._on_written),
-            note_unstored=self._write_behind.note,
+            self._write_behind,
+            topic_ids=TopicIds(self._writes),
+            problems=self._problems,
+            post=post,
         )
         self._read_at = 0.0
         self._thread = threading.Thread(target=self._run, name="state", daemon=True)
@@ -178,7 +181,7 @@ class UserStates:
     def _look_up(self, questions: Mapping[Partition, Mapping[User, bool]]) -> None:
         self._post(LookedUp(self._index.look_up(questions)))
 
-    def _on_written(self, answers: list[Written[Write]]) -> None:
+    def _on_written(self, answers: list[Written[Write | TopicIdWrite]]) -> None:
         """The producer's answers, from its thread."""
         self._work.put(partial(self._writes.written, answers))
 

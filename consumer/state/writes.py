@@ -13,7 +13,7 @@ from consumer.kafka.client import is_fatal
 from consumer.sequencing.actions import Forget, Remember
 from consumer.sequencing.lanes import Lane
 from consumer.state.index import Index
-from consumer.state.partition import Change, PartitionState, Write
+from consumer.state.partition import Change, PartitionState, TopicIdWrite, Write
 from consumer.state.problems import Problems
 from consumer.state.records import StateKey, encode_key, encode_value
 from consumer.state.topic import StateWriter, Written
@@ -35,7 +35,7 @@ class Writes:
         index: Index,
         problems: Problems,
         *,
-        writer: StateWriter[Write],
+        writer: StateWriter[Write | TopicIdWrite],
         note_unstored: Callable[[int], None],
     ) -> None:
         """`note_unstored` hears of each partition that has something for the store."""
@@ -70,10 +70,14 @@ class Writes:
                 one.want(lane.user, now_ms if isinstance(action, Remember) else None)
                 self._produce(Write(one, lane.user, change))
 
-    def written(self, answers: list[Written[Write]]) -> None:
+    def written(self, answers: list[Written[Write | TopicIdWrite]]) -> None:
         """The producer's answers."""
         for write, offset, error in answers:
-            self._written(write, offset, error)
+            if not isinstance(write, TopicIdWrite):
+                self._written(write, offset, error)
+            elif offset is not None and error is None and self._index.states.get(write.state.number) is write.state:
+                write.state.noted(write.key, write.at_ms, offset)
+                self._note_unstored(write.state.number)
 
     def next_due(self) -> float:
         """When something is tried again; infinity: never."""

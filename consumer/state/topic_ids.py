@@ -1,0 +1,46 @@
+"""Which topics of the source's name were read before: remembered in each partition of the state topic.
+
+A topic that was deleted and made again counts its offsets from 0 again, and insert_ids made from them would be those
+of other events. A commit can't remember it: whoever resets the offsets resets its metadata too. So the id is an entry
+like a user's, at a destination that no events go to:
+
+    key    ["source topic segment-events", "topic-id P2Y6mJ4aQ9OQcWNcJUGD0A", false]
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import Final
+
+from consumer.sequencing.events import User
+from consumer.state.partition import PartitionState, TopicIdWrite
+from consumer.state.records import StateKey, encode_key, encode_value
+from consumer.state.store import Store
+from consumer.state.writes import Writes
+
+PREFIX: Final = "topic-id "
+
+
+class TopicIds:
+    """Asked once for each partition whose state is ready."""
+
+    def __init__(self, writes: Writes) -> None:
+        self._writes = writes
+
+    def had_other(self, state: PartitionState, store: Store) -> bool:
+        """Whether another topic of the name was read before; the present one is noted."""
+        topic_id = state.assignment.offsets.topic_id
+        if topic_id is None:
+            return False
+        key = StateKey(f"source topic {state.partition.topic}", User(PREFIX + topic_id))
+        known = state.unstored_at(key.destination)
+        try:
+            known |= store.beginning_with(state.number, key.destination, PREFIX)
+        except sqlite3.Error:
+            return False  # it is reported when users are looked for
+        if key.user.id not in known:
+            at_ms = time.time_ns() // 1_000_000
+            note = TopicIdWrite(state, key, at_ms)
+            self._writes.writer.write(state.number, encode_key(key), encode_value(key, at_ms), note)
+        return bool(known - {key.user.id})
