@@ -112,7 +112,7 @@ class Pipeline:
             schemas,
             edges.registry,
             reporter,
-            settings.fill(DecodingRules),
+            settings.fill(DecodingRules, topic_life=""),
             settings.value_format,
             settings.buffer_events_max,
         )

@@ -222,10 +222,11 @@ class Settings:
         assert setting in RULES, setting
         return self.origins.get(setting, variable(setting))
 
-    def fill(self, kind: type[T]) -> T:
+    def fill(self, kind: type[T], **given: Any) -> T:
         """Make a dataclass of this kind, each of its fields from the setting of its name."""
         assert is_dataclass(kind), kind
-        return kind(**{wanted.name: getattr(self, wanted.name) for wanted in fields(kind)})
+        named = {one.name: getattr(self, one.name) for one in fields(kind) if one.name not in given}
+        return kind(**named, **given)
 
     @property
     def held_events_max(self) -> int:
