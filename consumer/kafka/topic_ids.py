@@ -113,11 +113,16 @@ class TopicIds:
         return TopicSeen(None, len(partitions) or None, leaderless)
 
 
+def id_text(topic_id: object) -> str:
+    """As Kafka's own tools show it; confluent-kafka (2.16.1) gives the other alphabet of base64."""
+    return str(topic_id).replace("+", "-").replace("/", "_")
+
+
 def _ids_of(asked: Mapping[str, Future[Any]]) -> dict[str, str] | None:
     """Of answered questions; None: one has failed."""
     if any(future.exception() is not None for future in asked.values()):
         return None
-    ids = {topic: str(future.result().topic_id) for topic, future in asked.items()}
+    ids = {topic: id_text(future.result().topic_id) for topic, future in asked.items()}
     return {topic: topic_id for topic, topic_id in ids.items() if topic_id != NO_ID}
 
 
@@ -130,6 +135,6 @@ def _seen(future: Future[Any], deadline: float) -> TopicSeen:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return TopicSeen(None, None, frozenset())
         raise
-    topic_id = str(told.topic_id)
+    topic_id = id_text(told.topic_id)
     leaderless = frozenset(one.id for one in told.partitions if one.leader is None or one.leader.id < 0)
     return TopicSeen(None if topic_id == NO_ID else topic_id, len(told.partitions), leaderless)

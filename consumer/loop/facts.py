@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from consumer.ops.partition_view import PartitionView, Waits
@@ -21,7 +22,8 @@ COUNT_SECONDS: Final = 1.0
 class Facts:
     """Of one partition, from the moment it was granted. Times are monotonic seconds, unless named otherwise."""
 
-    def __init__(self, partition: Partition, now: float) -> None:
+    def __init__(self, partition: Partition, now: float, before: PartitionView | None = None) -> None:
+        """`before`: how it was shown last, where it was ours a moment ago; shown until its start is known."""
         self.partition = partition
         self.assignment: Assignment | None = None
         """None until its start is known."""
@@ -31,6 +33,7 @@ class Facts:
         self.stopped: Stopped | None = None
         self.beginning: int | None = None
         self._granted_at = now
+        self._before = before
         self._assigned_at = now
         self._end: int | None = None
         self._stable: int | None = None
@@ -38,6 +41,8 @@ class Facts:
         self._blocked_since: float | None = None
         self._moved_at = now
         self._had_nothing_to_do = True
+        self._position = -1
+        self._position_at = now
         self._read_ms: tuple[int, int] | None = None
         """An offset and the time of the record there, which somebody else has read."""
         self._oldest_ms: int | None = None
@@ -82,13 +87,9 @@ class Facts:
     def view(self, now: float, wall_ms: int, waits: Waits, retention_seconds: float | None) -> PartitionView:
         """All that is shown of it. `waits`: what others know of it."""
         if self.assignment is None:
-            return PartitionView(
-                self.partition,
-                None,
-                end_offset=self._end,
-                waits=waits,
-                restoring=True,
-                unmoved_seconds=now - self._granted_at,
+            before = self._before or PartitionView(self.partition, None, end_offset=self._end)
+            return replace(
+                before, is_ours=True, waits=waits, restoring=True, stopped=None, unmoved_seconds=now - self._granted_at
             )
         offsets = self.assignment.offsets
         unmoved = self._unmoved_seconds(self.assignment, now)
@@ -107,6 +108,7 @@ class Facts:
             identified_users=self.identified_users,
             stopped=self.stopped or self.assignment.stopped,
             unmoved_seconds=unmoved,
+            unread_seconds=self._unread_seconds(offsets.position, now),
             waits=waits,
         )
 
@@ -156,6 +158,12 @@ class Facts:
             self._moved_at = now
         self._moved_at = max(self._moved_at, assignment.progress.moved_at or 0.0)
         return now - self._moved_at
+
+    def _unread_seconds(self, position: int, now: float) -> float:
+        """Since something was last read, or since there is something to read."""
+        if position != self._position or self._stable is None or position >= self._stable:
+            self._position, self._position_at = position, now
+        return now - self._position_at
 
     def _oldest_uncommitted_ms(self, assignment: Assignment, wall_ms: int) -> int | None:
         """In hand, or read by somebody else, or as before, or since the lag was first seen."""

@@ -93,9 +93,10 @@ class Partitions:
 
     def granted(self, partitions: Sequence[Partition], now: float) -> None:
         """The group gave us these, or none; where they start is being asked for."""
-        self._left = {partition: left for partition, left in self._left.items() if not left.is_kept}
         for partition in partitions:
-            self._facts.setdefault(partition, Facts(partition, now))
+            left = self._left.get(partition)
+            self._facts.setdefault(partition, Facts(partition, now, None if left is None else left.view))
+        self._left = {partition: left for partition, left in self._left.items() if not left.is_kept}
 
     def assigned(self, starts: Mapping[Partition, StartPoint], cluster_id: str, now: float) -> None:
         """Their start is known."""

@@ -49,6 +49,11 @@ class Problems:
         """The state topic takes records."""
         self._state.pop("not_written", None)
 
+    def nothing_is_written(self) -> None:
+        """No record is on its way: what could not be written has left with its partition."""
+        self.dead_letters = None
+        self.state_written()
+
     def of_dead_letters(self, failed: DeadLetterFailed) -> None:
         """A dead letter could not be written."""
         if failed.kind == "not_written":

@@ -69,6 +69,8 @@ class Showing:
     def publish(self, now: float, phase: Phase, *, joined: bool) -> None:
         """Make one."""
         sequencer, account, gate = self._sequencer, self._sequencer.account, self._sequencer.gate
+        if not any(assignment.unacknowledged for assignment in sequencer.assignments.values()):
+            self._problems.nothing_is_written()
         views = self._partitions.views(now, int(time.time() * 1000))
         self._is_stale = False
         self._due = now + max(PUBLISH_SECONDS, PUBLISH_SECONDS_A_PARTITION * len(views))

@@ -125,7 +125,7 @@ def _of_edges(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(Cause.STATE_TOPIC, f"the state topic: {snapshot.state_problem}")
     if snapshot.group_problem:
         yield Finding(Cause.GROUP_SILENT, snapshot.group_problem)
-    if snapshot.dead_letter_problem:
+    if snapshot.dead_letter_problem and any(v.waits.record_seconds >= RECORD_SECONDS for v in snapshot.partitions):
         text = f"dead letters can't be written: {snapshot.dead_letter_problem}"
         yield Finding(Cause.DEAD_LETTERS_NOT_WRITTEN, text)
 
@@ -169,9 +169,9 @@ def _without_progress(view: PartitionView, snapshot: Snapshot) -> list[Finding]:
     if view.unmoved_seconds < UNMOVED_SECONDS:
         return []
     explained = waits.held_events + waits.retried_events
-    nothing_to_read = view.stable_offset is None or view.position >= view.stable_offset
+    is_read = view.unread_seconds < UNMOVED_SECONDS
     is_delivering = snapshot.destination_state is State.DELIVERING or waits.held_events >= view.unfinished
-    if view.unfinished and explained >= view.unfinished and nothing_to_read and is_delivering:
+    if view.unfinished and explained >= view.unfinished and is_read and is_delivering:
         return []
     text = f"{view.partition}: no progress for {view.unmoved_seconds:.0f} s: {_why(view, snapshot)}"
     return [Finding(Cause.NO_PROGRESS, text, view.partition)]

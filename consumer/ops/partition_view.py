@@ -58,6 +58,8 @@ class PartitionView:
     stopped: Stopped | None = None
     unmoved_seconds: float = 0.0
     """For so long none of its events was finished and no offset committed, though there is something to do."""
+    unread_seconds: float = 0.0
+    """For so long nothing of it was read, though there are records to read."""
     waits: Waits = Waits()
     is_ours: bool = True
 

@@ -65,6 +65,8 @@ class OffsetTracker:
         self._finished: deque[tuple[int, int]] = deque()
         """What is below the committable offset and not yet committed."""
         self._finished_count = 0
+        self.skipped_count = 0
+        """Of those that were finished: nothing was to be done for them."""
         self._batches: dict[int, _Batch] = {}
         """The batches at or above the committable offset, in the order of the log; an ordinary record costs nothing."""
         self._more_unfinished = 0
@@ -99,6 +101,7 @@ class OffsetTracker:
     def finished(self, offset: int, *, skipped: bool = False) -> bool:
         """An event needs nothing more (delivered, skipped or safe as a dead letter); True: nor does its record."""
         self._finished_count += 1
+        self.skipped_count += skipped
         if self._batches and (batch := self._batches.get(offset)) is not None:
             batch.unfinished -= 1
             batch.answered += not skipped

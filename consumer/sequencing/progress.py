@@ -19,7 +19,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.moved_at: float | None = None
-        """When an event was last finished, or the committed offset moved; None before the first look."""
+        """When an event was last delivered or a dead letter, or the committed offset moved; None: not looked at yet."""
         self.finished_at = 0.0
         self.committed_at = 0.0
         """When a commit last accounted for more, or nothing waited for one."""
@@ -30,15 +30,17 @@ class Progress:
     def look(self, assignment: Assignment, now: float) -> None:
         """Compare with what was seen last."""
         offsets = assignment.offsets
-        if offsets.finished_count != self._finished or not offsets.unfinished:
+        # What is skipped as it comes in says nothing of what waits: only a commit beyond it does.
+        finished = offsets.finished_count - offsets.skipped_count
+        if finished != self._finished or not offsets.unfinished:
             self.finished_at = now
-        if offsets.finished_count != self._finished or offsets.committed_offset != self._committed_offset:
+        if finished != self._finished or offsets.committed_offset != self._committed_offset:
             self.moved_at = now
         if offsets.recorded_count != self._recorded or not offsets.unrecorded:
             self.committed_at = now
         if assignment.acknowledged != self._acknowledged or not assignment.unacknowledged:
             self.recorded_at = now
-        self._finished, self._committed_offset = offsets.finished_count, offsets.committed_offset
+        self._finished, self._committed_offset = finished, offsets.committed_offset
         self._recorded, self._acknowledged = offsets.recorded_count, assignment.acknowledged
 
     def is_silent(self, now: float) -> bool:

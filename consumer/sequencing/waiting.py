@@ -78,8 +78,8 @@ def oldest_held_since(sequencer: Sequencer) -> float | None:
 
 
 def _retrying(sequencer: Sequencer, lane: Lane, now: float) -> Waiting:
-    delivery = lane.again[-1] if lane.again else lane.in_flight
-    assert delivery is not None
+    of_lane = (lane.in_flight, *reversed(lane.again))
+    delivery = next(one for one in of_lane if one is not None and one.first_failed_at is not None)
     assert delivery.first_failed_at is not None
     return Waiting(
         "retrying",

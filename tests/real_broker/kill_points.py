@@ -101,8 +101,8 @@ KILL_POINTS: Final = (
     KillPoint("a later transaction of the store", "state.store:Store._insert", A, UNCOMMITTED, call=5),
     KillPoint("state stored", "state.write_behind:WriteBehind._write_some", A, UNCOMMITTED),
     # commits
-    KillPoint("finished, commit not sent", "kafka.source:Source._commit", B, UNCOMMITTED),
-    KillPoint("commit sent, not answered", "kafka.source:Source._commit", A, UNCOMMITTED),
+    KillPoint("finished, commit not sent", "kafka.commits:Commits.ask", B, UNCOMMITTED),
+    KillPoint("commit sent, not answered", "kafka.commits:Commits._confirmed", A, UNCOMMITTED),
     KillPoint("committed, loop not told", "kafka.source:Source._on_commit", B, UNCOMMITTED),
     KillPoint("a later commit, loop not told", "kafka.source:Source._on_commit", B, UNCOMMITTED, call=3),
     # dead letters
@@ -124,9 +124,9 @@ KILL_POINTS: Final = (
     KillPoint("dead letter finished, not committed", "sequencing.sequencer:Sequencer.dead_lettered", A, UNCOMMITTED),
     # a revoke, and the end
     KillPoint("revoke: not drained", "kafka.source:Source._give_up", B, EVERYTHING, REVOKE),
-    KillPoint("revoke: drained, not committed", "kafka.source:Source._commit_and_wait", B, EVERYTHING, REVOKE),
-    KillPoint("revoke: committed, not given back", "kafka.source:Source._commit_and_wait", A, EVERYTHING, REVOKE),
-    KillPoint("stop: drained, not committed", "kafka.source:Source._commit_and_wait", B, EVERYTHING, STOP),
+    KillPoint("revoke: drained, not committed", "kafka.commits:Commits.make", B, EVERYTHING, REVOKE),
+    KillPoint("revoke: committed, not given back", "kafka.commits:Commits.make", A, EVERYTHING, REVOKE),
+    KillPoint("stop: drained, not committed", "kafka.commits:Commits.make", B, EVERYTHING, STOP),
     KillPoint("stop: committed, not left", "kafka.source:Source._give_up", A, NOTHING, STOP, letters_again_max=0),
     KillPoint("stop: left, threads still there", "kafka.source:Source._leave", A, NOTHING, STOP),
 )

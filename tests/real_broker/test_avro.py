@@ -179,7 +179,7 @@ def test_a_registry_that_is_away_holds_back_only_what_needs_it(
             samples = service.samples()
             assert 0 == service.stop()
 
-    assert f"{topic_name}-0 wait for a schema" in health["reasons"][0]
+    assert f"{topic_name}-0 waits for a schema" in health["reasons"][0]
     assert watched.of("json") == watched.of("avro")
     assert 6 == samples['customfit_events_finished_total{outcome="delivered",reason="ok"}']
 

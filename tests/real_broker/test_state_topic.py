@@ -61,7 +61,9 @@ def stored_topic(broker: Broker, topic: str) -> dict[int, dict[User, bool]]:
         if message.error() is not None:
             ended += 1
             continue
-        (_, user), identified = decode_record(message.key(), message.value())
+        (destination, user), identified = decode_record(message.key(), message.value())
+        if destination.startswith("source topic "):
+            continue  # which topics of the name were read
         found[message.partition() or 0][user] = identified
     reader.close()
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Literal
 
@@ -32,6 +33,10 @@ class Destination:
         self._log = log
         self._verifier = referee
         self._outages = [self._outage() for _ in range(options.outages)]
+        if options.long_outage_seconds:
+            rng = random.Random(f"long outage of {options.seed}")
+            start = rng.uniform(0.5, 3)
+            self._outages.append((start, start + options.long_outage_seconds, rng.choice(TROUBLES)))
 
     def post(self, request: Request, reply: Reply) -> None:
         """Take a request; `reply` is called once, at the client's time-out at the latest."""

@@ -50,6 +50,9 @@ class Ledger:
     buffered_bytes: int = 0
     """At the most, since the turn before."""
     failed_users: set[User] = field(default_factory=set)
+    failing: set[User] = field(default_factory=set)
+    """Whose last request failed."""
+    throttled_at: float = float("-inf")
     """Since the last success or refusal."""
     users_that_failed: int = 0
     """How many those were when the turn before had ended."""

@@ -12,12 +12,13 @@ from consumer.avro.known_schemas import KnownSchemas
 from consumer.customfit.answers import Answer
 from consumer.customfit.mapping import request_body
 from consumer.loop.pipeline import Pipeline
+from consumer.ops.health import readiness
 from consumer.ops.reporter import Reporter
-from consumer.ops.snapshot import Phase
+from consumer.ops.snapshot import Phase, Snapshot
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
-from consumer.ports.inputs import Fetched, Input, Responded, SchemaFound, Stop, ThreadEnded
-from consumer.sequencing.events import DeadLetterReason
+from consumer.ports.inputs import Fetched, Input, LogBounds, Responded, SchemaFound, Stop, ThreadEnded
+from consumer.sequencing.events import DeadLetterReason, Partition
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.rules import SequencingRules
@@ -88,6 +89,11 @@ class SteppedPipeline(Pipeline):
             super()._publish(float("-inf"))
         self._showing._is_stale = False
 
+    def fresh_snapshot(self, now: float) -> Snapshot:
+        """What would be shown now."""
+        super()._publish(now)
+        return self.snapshot
+
     def _send(self) -> None:
         while (delivery := self._sequencer.next_delivery(self._now())) is not None:
             self.sent.append(delivery)
@@ -140,7 +146,7 @@ class SimulatedMember:
         self._turn_at = float("inf")
 
     def _backoff(self, attempt: int) -> float:
-        return self._stage.between(0.0, min(0.5 * 2.0**attempt, BACKOFF_SECONDS_MAX))
+        return self._stage.between(0.0, min(0.5 * 2.0 ** min(attempt, 10), BACKOFF_SECONDS_MAX))
 
     # ------------------------------------------------------------------ inputs and turns
 
@@ -300,6 +306,20 @@ class SimulatedMember:
         self.alive = False
         self.source.alive = self._dead_letters.alive = False
 
+    def be_asked(self) -> None:
+        """What /readyz says is judged. Once a second the loop turns, hears where logs end, and publishes."""
+        judge, log = self._world.referee.health, self._world.log
+        if self.source.frozen or self.source.stopping:
+            judge.rest(self.name)
+            return
+        if not self.source.blocked:
+            ends = {p: _visible_end(log, p, self._stage.now) for p in self.source.tenures}
+            self._inbox.append((LogBounds(ends, ends, {p: log.starts[p] for p in ends}), None))
+            self._turn()
+        if self.alive:
+            snapshot = self._pipeline.fresh_snapshot(self._stage.now)
+            judge.look(self.ledger, self.source.tenures, lambda: readiness(snapshot))
+
     @property
     def is_busy(self) -> bool:
         """A request, a write of state or a rebalance is under way, or it does not know yet what it has lost."""
@@ -319,6 +339,14 @@ class SimulatedMember:
         }
         if any(left.values()):
             raise Violation("account", f"{self.name} has left {left}")
+
+
+def _visible_end(log: Log, partition: Partition, now: float) -> int:
+    """Where the log ends now: some records are there only later."""
+    entries = log.entries[partition]
+    if not entries or entries[-1].appended_at <= now:
+        return log.ends[partition]
+    return next(entry.offset for entry in entries if entry.appended_at > now)
 
 
 @cache

@@ -63,6 +63,8 @@ class Options:
     late_acceptances: float
     slow_answers: float
     outages: int
+    long_outage_seconds: float
+    """One more, so long that it must be said; 0: none."""
     # members
     members: int
     moves: int
@@ -105,8 +107,8 @@ def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def draw(seed: int) -> Options:
-    """One world from one seed."""
+def draw(seed: int, *, is_long: bool = True) -> Options:
+    """One world from one seed; `is_long`: in some, something lasts so long that members must speak of it."""
     rng = random.Random(f"options of {seed}")
     flavour = rng.choice(FLAVOURS)
     is_calm, is_flood, is_moving = flavour == "calm", flavour == "flood", flavour == "moving"
@@ -122,6 +124,8 @@ def draw(seed: int) -> Options:
     keyed = rng.random() < 0.8 or is_forgetful
     own_stores = rng.random() < 0.4 and not is_forgetful
     settings = _settings(rng, flavour)
+    settings |= _patience(seed, flavour, settings["buffer_events_max"]) if is_long else {}
+    long_outage_seconds = _long_outage_seconds(seed, is_safe=is_calm or is_flood or not is_long)
     lonely = _lonely(seed, flavour, settings)
     known_users_max = random.Random(f"known users of {seed}").choice((0, 3, 1_000_000))
     zombies, session_seconds = _zombies(seed, settings["request_timeout_seconds"], is_safe=is_calm or is_flood)
@@ -152,6 +156,7 @@ def draw(seed: int) -> Options:
         errors_after_acceptance=weather(0.06),
         late_acceptances=weather(0.05),
         slow_answers=rng.uniform(0.1, 0.4) if is_moving else weather(0.2),
+        long_outage_seconds=long_outage_seconds,
         outages=0 if is_calm or is_flood else rng.choice((0, 0, 1, 1, 2)),
         members=rng.randint(1, 3),
         moves=0
@@ -159,7 +164,7 @@ def draw(seed: int) -> Options:
         else rng.randint(4, 24 if is_forgetful else 12)
         if is_moving or is_forgetful
         else rng.choice((0, 1, 2, 4)),
-        chaos_seconds=(rng.uniform(20, 60) if is_forgetful else rng.uniform(3, 12)) + 3 * zombies,
+        chaos_seconds=(rng.uniform(20, 60) if is_forgetful else rng.uniform(3, 12)) + 3 * zombies + long_outage_seconds,
         own_stores=own_stores,
         commit_failures=weather(0.3),
         slow_commits=weather(0.5),
@@ -196,6 +201,24 @@ def _zombies(seed: int, request_timeout_seconds: float, *, is_safe: bool) -> tup
     if is_safe or rng.random() < 0.65:
         return 0, 45.0
     return rng.randint(1, 3), round((request_timeout_seconds + 1) * rng.uniform(1.6, 3), 3)
+
+
+def _patience(seed: int, flavour: Flavour, buffer_events_max: int) -> dict[str, Any]:
+    """Worlds in which something holds up a partition for so long that it must be said, or must not.
+
+    Not where one user's events fill a small buffer: each of them takes a hundred times as long to be given up.
+    """
+    rng = random.Random(f"patience of {seed}")
+    if flavour == "stubborn" and rng.random() < 0.25 and buffer_events_max >= 50:
+        return {"give_up_seconds": 20.0}
+    if flavour in ("calm", "rough", "moving") and rng.random() < 0.03:
+        return {"hold_seconds": 40.0}
+    return {}
+
+
+def _long_outage_seconds(seed: int, *, is_safe: bool) -> float:
+    rng = random.Random(f"long outage of {seed}")
+    return 0.0 if is_safe or rng.random() < 0.95 else rng.uniform(35, 80)
 
 
 def _settings(rng: random.Random, flavour: Flavour) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Independent judge of a simulated run: watches what is sent, accepted, written and committed, and knows the promises.
 
 It never looks into lanes, gates or trackers: it has ledgers of its own (simulated_ledgers.py). A broken promise is
-raised at once. Commits and dead letters have judges of their own (referee_commits.py, referee_dead_letters.py).
+raised at once. Commits, dead letters and health have judges of their own (referee_commits.py and so on).
 
     identify first   no track, page or screen is accepted before an identify of its user (after their last delete)
     order            a user's events are sent in the order of the log; only the first identify of an unidentified user
@@ -17,6 +17,7 @@ raised at once. Commits and dead letters have judges of their own (referee_commi
     zombie           when the group gives a silent member's partition away, nothing of it is in flight but what was when
                      the member was stopped, and nothing more is sent
     drain            a partition that is asked for gets no new requests, and is given back when nothing is under way
+    health           a member is not `ready`, and says which partition stands still, for 30 s; else it is `ready`
     account          consumed = finished + unfinished at every turn, and all counts back to 0 in the end
 """
 
@@ -30,6 +31,7 @@ from tests.simulation.log import Entry, Log
 from tests.simulation.options import Options
 from tests.simulation.referee_commits import METADATA_ROOM_BYTES, CommitJudge
 from tests.simulation.referee_dead_letters import MOMENT, DeadLetterJudge
+from tests.simulation.referee_health import HealthJudge
 from tests.simulation.requests import Request, Tenure
 from tests.simulation.stage import Stage, Violation
 
@@ -44,6 +46,7 @@ class Referee:
         self.accepted_times: dict[Entry, int] = {}
         self.commits = CommitJudge(stage, options, log)
         self.dead_letters = DeadLetterJudge(stage, options)
+        self.health = HealthJudge(stage, options, log, self.commits)
         self._stage = stage
         self._options = options
         self._log = log
@@ -210,6 +213,10 @@ class Referee:
         del member.outstanding[(tenure.partition, request.user)]
         tenure.unanswered -= 1
         self._stage.exercised["outcomes after the partition was gone"] += tenure.ended
+        has_failed = not (isinstance(answer, Answered) and (200 <= answer.status < 300 or is_refusal(answer.status)))
+        (member.failing.add if has_failed else member.failing.discard)(request.user)
+        if isinstance(answer, Answered) and answer.status == 429:
+            member.throttled_at = now
         match answer:
             case Answered(status=status) if 200 <= status < 300:
                 member.succeeded_at = now

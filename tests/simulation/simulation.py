@@ -27,13 +27,19 @@ from tests.simulation.member import World
 from tests.simulation.options import Options, draw
 from tests.simulation.referee import Referee
 from tests.simulation.referee_commits import METADATA_ROOM_BYTES
+from tests.simulation.referee_health import SAYING_SECONDS, STALL_SECONDS
 from tests.simulation.stage import Stage, Violation
 
 PATIENCE_SECONDS = 5.0
 """After the healing; then somebody whose events are welcome comes along, which tells one bad event from an outage."""
 QUIET_SECONDS_MAX = 600.0
 CRAMPED_SECONDS_MAX = 3_000.0
-"""Where commits have no room for metadata nothing is fetched behind a stubborn event: they are given up one by one."""
+"""Where commits have no room for metadata nothing is fetched behind a stubborn event: they are given up one by one. So
+are they where each takes a while."""
+ASK_SECONDS = 1.0
+"""Each member is asked how it is."""
+QUIET_SECONDS = STALL_SECONDS + SAYING_SECONDS + 3 * ASK_SECONDS
+"""When all is done, so long until everybody must say that all is well, a few times."""
 CHUNK_SEEDS = 25
 """That one process takes at a time."""
 
@@ -53,8 +59,9 @@ class Run:
 class Simulation:
     """One world."""
 
-    def __init__(self, seed: int, *, tell_all: bool = False) -> None:
-        self.options = draw(seed)
+    def __init__(self, seed: int, *, tell_all: bool = False, ask_health: bool = True) -> None:
+        self._ask_health = ask_health
+        self.options = draw(seed, is_long=ask_health)
         self.stage = Stage(seed, tell_all=tell_all)
         self._log = log = Log(self.options)
         self._verifier = referee = Referee(self.stage, self.options, log)
@@ -68,14 +75,19 @@ class Simulation:
         self.stage.exercised["gaps in the offsets"] += self._log.gaps
         self._group.start()
         with brokers_that_take(self.options.metadata_bytes_max):
+            if self._ask_health:
+                self.stage.after(ASK_SECONDS, self._ask)
             self._run_until_quiet()
+            if self._ask_health:
+                self._run_on(QUIET_SECONDS)
         self._verifier.finish()
         for member in self._group.members:
             member.check_empty()
 
     def _run_until_quiet(self) -> None:
         stage, chaos_seconds = self.stage, self.options.chaos_seconds
-        is_cramped = self.options.metadata_bytes_max < METADATA_ROOM_BYTES
+        is_patient = self.options.flavour == "stubborn" and self.options.give_up_seconds > STALL_SECONDS
+        is_cramped = self.options.metadata_bytes_max < METADATA_ROOM_BYTES or is_patient
         quiet_seconds_max = CRAMPED_SECONDS_MAX if is_cramped else QUIET_SECONDS_MAX
         stage.after(chaos_seconds, self._heal)
         while not (self._destination.healed and self._is_quiet()):
@@ -84,13 +96,25 @@ class Simulation:
                     "stuck", f"committed {self._verifier.commits.committed}, the log ends at {self._log.ends}"
                 )
 
+    def _run_on(self, seconds: float) -> None:
+        until = self.stage.now + seconds
+        while self.stage.now < until:
+            self.stage.step()
+
+    def _ask(self) -> None:
+        for member in self._group.members:
+            member.be_asked()
+        self.stage.after(ASK_SECONDS, self._ask)
+
     def _is_quiet(self) -> bool:
         return self._verifier.commits.is_quiet() and not any(member.is_busy for member in self._group.members)
 
     def _heal(self) -> None:
         self.stage.tell("the world is healed")
         self._destination.healed = True
-        self.stage.after(PATIENCE_SECONDS, self._welcome)
+        self._verifier.health.healed_at = self.stage.now
+        hold_seconds = self.options.hold_seconds
+        self.stage.after(PATIENCE_SECONDS + (hold_seconds if hold_seconds > STALL_SECONDS else 0.0), self._welcome)
 
     def _welcome(self) -> None:
         """Until all others are done, events that are always accepted come to all partitions, one a second."""
@@ -114,9 +138,9 @@ def brokers_that_take(bytes_max: int) -> Iterator[None]:
         vars(consumer.sequencing.offsets)["METADATA_BYTES_MAX"] = room
 
 
-def simulate(seed: int, *, tell_all: bool = False) -> Run:
-    """Run one seed to its end."""
-    simulation = Simulation(seed, tell_all=tell_all)
+def simulate(seed: int, *, tell_all: bool = False, ask_health: bool = True) -> Run:
+    """Run one seed to its end; `ask_health`: members are asked how they are, some for long."""
+    simulation = Simulation(seed, tell_all=tell_all, ask_health=ask_health)
     violation = None
     try:
         simulation.run()

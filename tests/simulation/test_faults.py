@@ -15,6 +15,7 @@ import pytest
 
 from consumer.loop.intake import Intake
 from consumer.loop.pipeline import Pipeline
+from consumer.ops.health import Health
 from consumer.ports.inputs import Committed
 from consumer.segment import decoding
 from consumer.sequencing.accounting import Account, End
@@ -50,6 +51,7 @@ from consumer.sequencing.sequencer import Sequencer
 from consumer.sequencing.timers import Timers
 from consumer.settings import settings
 from tests.rotten import ROTTEN
+from tests.simulation import member
 from tests.simulation.simulation import simulate
 from tests.simulation.stage import Violation
 
@@ -590,6 +592,18 @@ FAULTS = [
         ("commit", "lost"),
         60,
     ),
+    Fault(
+        "whatever happens is called ready",
+        constant(member, "readiness", Health(True, "ready", [])),
+        ("health",),
+        100,
+    ),
+    Fault(
+        "a problem is told for ever",
+        constant(member, "readiness", Health(True, "degraded", ["segment-0", "segment-1", "segment-2", "segment-3"])),
+        ("health",),
+        20,
+    ),
     Fault("a drain does not wait", around(Drains, "answer", a_drain_does_not_wait), ("drain",), 100),
 ]
 
@@ -601,7 +615,7 @@ def breach(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> Violation | None:
     for seed in range(fault.first_seed, fault.first_seed + fault.seeds_max):
         violation = None
         try:
-            violation = simulate(seed).violation
+            violation = simulate(seed, ask_health="health" in fault.caught_by).violation
         except ROTTEN as error:  # the simulation itself could not do with what the fault gave
             ROTTED.append(error)
         if violation is not None and isinstance(violation.__cause__, ROTTEN):
