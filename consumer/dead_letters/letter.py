@@ -3,9 +3,9 @@
 Headers are those of Kafka Connect (strings), so that tools which read its dead letters read ours, and `customfit.*`.
 
 Of an item of a batch: a batch of that item alone, its text as it was received, with what decides its fate
-(batch_part.py), under `customfit.item_index`. What it takes along of its record beside the item, which its neighbours
-take along too, is bounded: all the dead letters of a record have together at most its own size and 6 KiB an item. Key
-and headers that are more than that are left out, and a header says how large they were.
+(segment/batch_part.py), under `customfit.item_index`. What it takes along of its record beside the item, which its
+neighbours take along too, is bounded: all the dead letters of a record have together at most its own size and 6 KiB an
+item. Key and headers that are more than that are left out, and a header says how large they were.
 
 A letter is made when it is its turn to be written: until then it is the record, which all items of a batch share.
 """

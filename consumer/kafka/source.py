@@ -5,7 +5,7 @@ and because rebalance callbacks run inside poll(). The loop talks to it by comma
 
     granted     the group gave us the partition (callback); another thread asks where it starts (starts.py)
     assigned    its start is known: the client has it, paused, and the loop may resume it
-    revoked     drained by the loop, committed, given back (callback)
+    revoked     drained by the loop, committed, given back (callback); step by step: sequencing/drains.py
 
 What it must never do: commit anything the loop did not give it; commit after partitions were lost, or what was read of
 another topic than the one that was assigned; hand over a record of a partition that is not assigned; wait inside a

@@ -31,7 +31,7 @@ log = logging.getLogger("consumer.kafka")
 
 
 class TopicIds:
-    """Asks for topics, each time anew. Used by several threads; each call stands for itself."""
+    """Asks for topics, again each time. Used by several threads; each call stands for itself."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -110,7 +110,7 @@ class _Histogram(Collector):
 
 
 class _SnapshotCollector(Collector):
-    """What is in the snapshot. Partitions that are no longer ours vanish with the next scrape."""
+    """What is in the snapshot: of partitions, those that are ours, or were when Kafka or their topic went away."""
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         self._snapshot = snapshot

@@ -69,7 +69,7 @@ class Snapshot:
     """What the client told last."""
     dead_letter_problem: str | None = None
     group_problem: str | None = None
-    """Why nothing is sent although the destination would take it: see lease.py."""
+    """Why nothing is sent although the destination would take it: see sequencing/lease.py."""
     registry_problem: str | None = None
     state_problem: str | None = None
     """Why the state topic can't be written, read or made larger."""

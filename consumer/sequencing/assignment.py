@@ -1,4 +1,4 @@
-"""One tenure of a partition by this member, and what is counted of it. Pure.
+"""One assignment of a partition to this member, and what is counted of it. Pure.
 
 Everything in flight points at its assignment, so what comes back after the partition was revoked finds a dropped one
 and changes nothing, also when the partition has come back meanwhile: it is another assignment then.

@@ -1,4 +1,16 @@
-"""Revokes and stops that wait for what is in flight, each with a deadline. Pure."""
+"""Revokes and stops that wait for what is in flight, each with a deadline. Pure.
+
+A revoke, step by step; a stop is a revoke of all partitions:
+
+    1. the group takes partitions away: Kafka's thread posts `Revoking` and waits     kafka/source.py
+    2. they are closed: nothing more of them is sent                                  loop/pipeline.py
+    3. requests answered, records acknowledged, or the time is up: what is to commit  here
+    4. it is committed, and the answer waited for                                     kafka/commits.py
+    5. `Revoked` is posted, and the client gives them back                            kafka/source.py
+    6. they are dropped; what was finished and not committed is remembered            loop/partitions.py
+
+Of partitions that are lost only 5, with `Lost`, and 6 happen: they may be another's already, so nothing is committed.
+"""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class OffsetTracker:
         self._committed = CommitPoint(start, "", 0, 0)
         self._finished_before = finished_before
         self._finished_here: Mapping[int, int] = {}
-        """Offset → timestamp of what an earlier tenure of this process had finished and not committed."""
+        """Offset → timestamp of what an earlier assignment to this process had finished and not committed."""
         self._cluster_id = cluster_id
         self.topic_id = topic_id
         """Of the topic that these offsets are of; None where the cluster tells none."""
@@ -83,7 +83,7 @@ class OffsetTracker:
             self._more_unfinished += events - 1
 
     def finished_here(self, earlier: Mapping[int, int]) -> None:
-        """An earlier tenure of this process has finished these (its `uncommitted`), whatever came of its commits."""
+        """An earlier assignment to this process has finished these (its `uncommitted`), whatever came of commits."""
         self._finished_here = earlier
 
     def finished_before(self, offset: int, timestamp_ms: int) -> bool:
