@@ -46,7 +46,7 @@ class Newer:
 
 
 class PartitionState:
-    """One tenure of one partition's state."""
+    """The state of one partition, of one assignment of it."""
 
     def __init__(self, assignment: Assignment, destination: str, next_offset: int | None, newer: Newer) -> None:
         """`next_offset`: how far the store has followed the topic; None: it is to be read from its beginning."""
@@ -101,7 +101,7 @@ class PartitionState:
         self._pass(key, offset)
 
     def learn(self, user: User, identified_at_ms: int | None, offset: int) -> None:
-        """Another tenure of this process has written to the same partition of the topic."""
+        """Another assignment to this process has written to the same partition of the topic."""
         key = StateKey(self._destination, user)
         self._unstored[key] = identified_at_ms
         self._newer.add(user, self.number)
@@ -119,7 +119,7 @@ class PartitionState:
         self._pass(key, offset)
 
     def _pass(self, key: StateKey, offset: int) -> None:
-        # With a gap below the offset (somebody else has written), the next tenure reads from the gap on.
+        # With a gap below the offset (somebody else has written), the next assignment reads from the gap on.
         if self.restoring:
             self._acknowledged_at[key] = offset
         elif offset == self.next_offset:
