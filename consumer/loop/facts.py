@@ -13,6 +13,7 @@ from consumer.sequencing.progress import SILENT_SECONDS
 if TYPE_CHECKING:
     from consumer.sequencing.assignment import Assignment
     from consumer.sequencing.events import Partition
+    from consumer.sequencing.lanes import Lane
     from consumer.sequencing.stops import Stopped
 
 COUNT_SECONDS: Final = 1.0
@@ -31,11 +32,14 @@ class Facts:
         self.restore_remaining: int | None = None
         self.identified_users = 0
         self.stopped: Stopped | None = None
+        self.is_halted = False
+        """What waited of it was let go, since it stopped by a decision of ours."""
         self.beginning: int | None = None
         self._granted_at = now
         self._before = before
         self._assigned_at = now
         self._end: int | None = None
+        self._end_at = now
         self._stable: int | None = None
         self._arrivals = Arrivals()
         self._blocked_since: float | None = None
@@ -59,7 +63,7 @@ class Facts:
 
     def bounds(self, end: int, stable: int | None, now: float) -> None:
         """The log ends here; up to `stable` it may be read."""
-        self._end = end
+        self._end, self._end_at = end, now
         self._stable = end if stable is None else stable
         self._arrivals.seen(end, now)
         if self._stable >= end:
@@ -106,7 +110,7 @@ class Facts:
             restoring=self.restoring,
             restore_remaining=self.restore_remaining,
             identified_users=self.identified_users,
-            stopped=self.stopped or self.assignment.stopped,
+            stopped=self.assignment.stopped or self.stopped,
             unmoved_seconds=unmoved,
             unread_seconds=self._unread_seconds(offsets.position, now),
             waits=waits,
@@ -115,6 +119,10 @@ class Facts:
     def start_seconds(self, now: float) -> float:
         """For how long it has been asked where it starts."""
         return now - self._granted_at if self.assignment is None else 0.0
+
+    def end_seconds(self, now: float) -> float:
+        """For how long nobody has said where its log ends."""
+        return now - self._end_at if self.assignment is not None else 0.0
 
     def restoring_seconds(self, now: float) -> float:
         """For how long its state has been read."""
@@ -138,11 +146,7 @@ class Facts:
         if assignment is None or self._unmoved_seconds(assignment, now) < SILENT_SECONDS:
             return 0, 0
         if now - self._counted[0] >= COUNT_SECONDS:
-            retried = sum(
-                len(lane.waiting) + sum(len(delivery.events) for delivery in lane.again)
-                for lane in assignment.lanes.values()
-                if lane.again
-            )
+            retried = sum(map(_retried_events, assignment.lanes.values()))
             self._counted = now, held_events(assignment), retried
         return self._counted[1:]
 
@@ -182,3 +186,11 @@ class Facts:
     def _unfinished_since(self, offset: int, now: float) -> float | None:
         since = self._arrivals.since(offset)
         return None if since is None else min(since, now)
+
+
+def _retried_events(lane: Lane) -> int:
+    """Of a user whose request has failed: those that are tried again, and those that wait behind them."""
+    requests = [request for request in (lane.in_flight, *lane.again) if request is not None]
+    if not any(request.first_failed_at is not None for request in requests):
+        return 0
+    return len(lane.waiting) + sum(len(request.events) for request in requests)

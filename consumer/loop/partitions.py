@@ -213,7 +213,9 @@ class Partitions:
     def halt(self) -> None:
         """Let go of what waits in partitions that have stopped by a decision of ours."""
         for partition, assignment in self._sequencer.assignments.items():
-            if assignment.stopped is not None and not self._rests.has(partition, Rest.STOPPED):
+            facts = self._facts.get(partition)
+            if assignment.stopped is not None and facts is not None and not facts.is_halted:
+                facts.is_halted = True
                 self._rests.add(partition, Rest.STOPPED)
                 self._sequencer.empty(assignment)
                 self._intake.forget(assignment)
@@ -264,6 +266,10 @@ class Partitions:
         self._views = (*ours, *self._shown_still(now))
         return self._views
 
+    def lost_seconds(self, now: float) -> float:
+        """For how long the group has not given partitions again that it took without asking."""
+        return max((now - left.at for left in self._left.values() if left.is_kept), default=0.0)
+
     def wanted_times(self) -> dict[Partition, int]:
         """Offsets whose records' times are to be read."""
         wanted = {partition: facts.wants_time_of for partition, facts in self._facts.items()}
@@ -275,6 +281,7 @@ class Partitions:
         held, retried = facts.counted(now)
         return Waits(
             start_seconds=facts.start_seconds(now),
+            end_seconds=facts.end_seconds(now),
             has_leader=self._cluster.leads(partition),
             has_state_leader=self._cluster.leads_state(partition),
             restoring_seconds=facts.restoring_seconds(now),

@@ -383,8 +383,9 @@ class Pipeline:
         """Let the source hand over as much as the buffer takes."""
         buffered_events, buffered_bytes = self._sequencer.buffered
         intake, settings = self._intake, self._settings
-        room_records = settings.buffer_events_max - buffered_events - intake.waiting_records
-        room_bytes = settings.buffer_bytes_max - buffered_bytes - intake.waiting_bytes
+        beyond_events, beyond_bytes = self._sequencer.budget.beyond_share(self._sequencer.assignments)
+        room_records = settings.buffer_events_max - buffered_events + beyond_events - intake.waiting_records
+        room_bytes = settings.buffer_bytes_max - buffered_bytes + beyond_bytes - intake.waiting_bytes
         if self._sequencer.budget.is_tight:  # first the gaps in what is finished are to be filled
             room_records = 0
         self._rests.set_all(Rest.SHARE, self._sequencer.budget.held_to_share)

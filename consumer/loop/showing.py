@@ -104,6 +104,7 @@ class Showing:
             last_commit_at=self._committed_at,
             kafka_silent_seconds=self._cluster.silent_seconds(now),
             kafka_problem=self._cluster.last_problem,
+            lost_seconds=self._partitions.lost_seconds(now),
             dead_letter_problem=self._problems.dead_letters,
             group_problem=self._problems.group,
             registry_problem=self._problems.registry,

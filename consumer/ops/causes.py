@@ -36,6 +36,7 @@ class Cause(StrEnum):
     GROUP_SILENT = "group_silent"
     LEADER_MISSING = "leader_missing"
     START_UNKNOWN = "start_unknown"
+    END_UNKNOWN = "end_unknown"
     RESTORING = "restoring"
     STATE_TOPIC = "state_topic"
     RECORDS_NOT_WRITTEN = "records_not_written"
@@ -57,6 +58,7 @@ MEANINGS: Final[dict[Cause, str]] = {
     Cause.GROUP_SILENT: "The group accepts no commits, so nothing is sent",
     Cause.LEADER_MISSING: "A partition of ours, or of its state, has no leader",
     Cause.START_UNKNOWN: "Nobody says where a partition starts",
+    Cause.END_UNKNOWN: "Nobody says where a partition's log ends, so its lag is not known",
     Cause.RESTORING: "A partition waits until its state is read",
     Cause.STATE_TOPIC: "The state topic can't be written, read or made larger",
     Cause.RECORDS_NOT_WRITTEN: "State records or dead letters of a partition are not acknowledged",
@@ -125,6 +127,10 @@ def _of_edges(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(Cause.STATE_TOPIC, f"the state topic: {snapshot.state_problem}")
     if snapshot.group_problem:
         yield Finding(Cause.GROUP_SILENT, snapshot.group_problem)
+    if snapshot.lost_seconds >= SILENT_SECONDS:
+        lost = ", ".join(str(view.partition) for view in snapshot.partitions if not view.is_ours)
+        text = f"the group took {lost} away {snapshot.lost_seconds:.0f} s ago and has given nothing since"
+        yield Finding(Cause.GROUP_SILENT, text)
     if snapshot.dead_letter_problem and any(v.waits.record_seconds >= RECORD_SECONDS for v in snapshot.partitions):
         text = f"dead letters can't be written: {snapshot.dead_letter_problem}"
         yield Finding(Cause.DEAD_LETTERS_NOT_WRITTEN, text)
@@ -146,6 +152,9 @@ def _of_partition(view: PartitionView, snapshot: Snapshot) -> Iterator[Finding]:
     if waits.start_seconds >= SILENT_SECONDS and waits.has_leader:
         text = f"{name}: for {waits.start_seconds:.0f} s nobody has said where it starts; it is asked again"
         yield Finding(Cause.START_UNKNOWN, text, partition)
+    if waits.end_seconds >= UNMOVED_SECONDS and waits.has_leader:
+        text = f"{name}: for {waits.end_seconds:.0f} s nobody has said where its log ends; can its broker be reached?"
+        yield Finding(Cause.END_UNKNOWN, text, partition)
     if view.restoring and waits.restoring_seconds >= SILENT_SECONDS:
         left = "" if view.restore_remaining is None else f", {view.restore_remaining} records to go"
         yield Finding(Cause.RESTORING, f"{name}: its state is being read{left}", partition)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from consumer.ops.causes import NOT_READY, findings
+from consumer.ops.causes import NOT_READY, SILENT_SECONDS, findings
 from consumer.ops.snapshot import Phase, Snapshot
 
 LOOP_SILENT_SECONDS_MAX: Final = 60.0
@@ -47,7 +47,9 @@ def readiness(snapshot: Snapshot) -> Health:
     if any(finding.cause in NOT_READY for finding in found):
         return Health(False, "stopped", reasons)
     ours = [view for view in snapshot.partitions if view.is_ours and view.partition.topic == snapshot.source_topic]
-    if ours and all(view.restoring for view in ours):
+    if ours and all(0 < view.waits.start_seconds < SILENT_SECONDS for view in ours):
+        return Health(False, "starting", ["where the partitions start is being asked for", *reasons])
+    if ours and all(view.restoring and not view.waits.start_seconds for view in ours):
         names = ", ".join(str(view.partition) for view in ours)
         return Health(False, "restoring", [f"reading the state of {names}", *reasons])
     return Health(True, "degraded" if found else "ready", reasons)

@@ -14,6 +14,8 @@ class Waits:
 
     start_seconds: float = 0.0
     """For so long nobody has said where it starts."""
+    end_seconds: float = 0.0
+    """For so long nobody has said where its log ends."""
     has_leader: bool = True
     has_state_leader: bool = True
     restoring_seconds: float = 0.0

@@ -67,6 +67,8 @@ class Snapshot:
     """For so long nothing was heard of the cluster."""
     kafka_problem: str | None = None
     """What the client told last."""
+    lost_seconds: float = 0.0
+    """For so long the group, which took partitions without asking, has given none."""
     dead_letter_problem: str | None = None
     group_problem: str | None = None
     """Why nothing is sent although the destination would take it: see sequencing/lease.py."""

@@ -35,6 +35,7 @@ class Budget:
         self._silent: set[Partition] = set()
         self._look_at = 0.0
         self._share = uncommitted_events_max
+        self._buffer_share = buffer_events_max
 
     def update(self, assignments: Mapping[Partition, Assignment], now: float) -> None:
         """Add up what is used. Once a turn."""
@@ -55,6 +56,19 @@ class Budget:
             return assignment.offsets.unrecorded + assignment.unrecorded < self._share
         return not self._is_spent
 
+    def beyond_share(self, assignments: Mapping[Partition, Assignment]) -> tuple[int, int]:
+        """Events and bytes that partitions which are held to their share have in hand beyond it.
+
+        They had them before that was seen; the others are not to wait for it.
+        """
+        events = size_bytes = 0
+        for partition in self.held_to_share:
+            if (assignment := assignments.get(partition)) is not None and (has := assignment.offsets.unfinished):
+                beyond = max(has - self._buffer_share, 0)
+                events += beyond
+                size_bytes += assignment.unfinished_bytes * beyond // has
+        return events, size_bytes
+
     def next_due(self) -> float | None:
         """When it is to be looked again without any input: somebody may be let go. None: nobody is held."""
         return self._look_at if self._silent or self.held_to_share else None
@@ -65,9 +79,9 @@ class Budget:
             assignment.progress.look(assignment, now)
         self._share = self._share_of(self._uncommitted_events_max, len(active))
         self._silent = {a.partition for a in active if a.progress.is_silent(now)}
-        buffer_share = self._share_of(self._buffer_events_max, len(active))
+        self._buffer_share = self._share_of(self._buffer_events_max, len(active))
         if len(active) > 1:
-            self.held_to_share = {a.partition for a in active if self._is_over(a, buffer_share, now)}
+            self.held_to_share = {a.partition for a in active if self._is_over(a, self._buffer_share, now)}
         else:
             self.held_to_share = set()
 

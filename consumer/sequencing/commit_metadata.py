@@ -8,8 +8,8 @@ holds the lengths of the runs, unfinished and finished in turn, from the committ
 
     "2" topic id "." base64( crc32 · zlib( varint… ) )     the checksum covers the cluster's id and the offset too
 
-Nothing stands behind the dot where nothing is finished above. Version "1", without id and dot, is what older versions
-wrote, and what is written where the cluster gives topics no id.
+Where nothing is finished above, only the checksum stands behind the dot. Version "1", without id and dot, is what older
+versions wrote, and what is written where the cluster gives topics no id.
 
 Brokers take 4096 bytes by default (offset.metadata.max.bytes). What does not fit is left out from the end; that costs
 duplicates after a crash, and is counted (OffsetTracker.unrecorded). Tools that mirror a cluster copy the text beside
@@ -80,16 +80,15 @@ def encode(
     assert len(runs) % 2 == 0
     head = _WITHOUT_ID if topic_id is None else f"{_VERSION}{topic_id}."
     packed_bytes_max = (bytes_max - len(head)) // 4 * 3 - 4
-    nothing = Encoded("" if topic_id is None or len(head) > bytes_max else head, 0)
+    nothing = _sealed(head, b"", base, cluster_id) if topic_id is not None and packed_bytes_max >= 0 else ""
     kept = len(runs) if packed_bytes_max > 0 else 0
     while kept:
         packed = _packed(_varints(runs[:kept]))
         if len(packed) <= packed_bytes_max:
-            checksum = _checksum(packed, base, cluster_id).to_bytes(4, "big")
-            return Encoded(head + base64.b64encode(checksum + packed).decode(), kept)
+            return Encoded(_sealed(head, packed, base, cluster_id), kept)
         # Shorten in proportion, so that few tries are enough.
         kept = min(kept - 2, kept * packed_bytes_max // len(packed)) // 2 * 2
-    return nothing
+    return Encoded(nothing, 0)
 
 
 def decode(text: str | None, base: int, cluster_id: str) -> Decoded:
@@ -97,24 +96,37 @@ def decode(text: str | None, base: int, cluster_id: str) -> Decoded:
     if not text:
         return Decoded(None, None, is_ours=True)
     version, rest = text[:1], text[1:]
-    topic_id, dot, runs = rest.partition(".")
-    if version == _WITHOUT_ID:
-        before = _finished_before(rest, base, cluster_id)
-        return Decoded(None, before, is_ours=before is not None)
-    if version != _VERSION or not dot or len(text) > METADATA_BYTES_MAX:
+    if version not in (_WITHOUT_ID, _VERSION) or len(text) > METADATA_BYTES_MAX:
         return Decoded(None, None, is_ours=False)
-    before = _finished_before(runs, base, cluster_id)
-    return Decoded(topic_id, before, is_ours=before is not None or not runs)
+    topic_id, dot, runs = rest.partition(".") if version == _VERSION else ("", "", rest)
+    packed = _unsealed(f"{version}{topic_id}{dot}", runs, base, cluster_id)
+    if packed is None:
+        return Decoded(None, None, is_ours=False)
+    before = _finished_before(packed, base)
+    return Decoded(topic_id or None, before, is_ours=before is not None or not packed)
 
 
-def _finished_before(text: str, base: int, cluster_id: str) -> FinishedBefore | None:
-    if len(text) > METADATA_BYTES_MAX:
-        return None
+def _sealed(head: str, packed: bytes, base: int, cluster_id: str) -> str:
+    checksum = _checksum(_bound(head) + packed, base, cluster_id).to_bytes(4, "big")
+    return head + base64.b64encode(checksum + packed).decode()
+
+
+def _unsealed(head: str, text: str, base: int, cluster_id: str) -> bytes | None:
     try:
         raw = base64.b64decode(text, validate=True)
-        packed = raw[4:]
-        if int.from_bytes(raw[:4], "big") != _checksum(packed, base, cluster_id):
-            return None
+    except (binascii.Error, ValueError):
+        return None
+    is_ours = int.from_bytes(raw[:4], "big") == _checksum(_bound(head) + raw[4:], base, cluster_id)
+    return raw[4:] if is_ours and len(raw) >= 4 else None
+
+
+def _bound(head: str) -> bytes:
+    """What the checksum covers of the head: version 1 had none of it."""
+    return b"" if head == _WITHOUT_ID else head.encode()
+
+
+def _finished_before(packed: bytes, base: int) -> FinishedBefore | None:
+    try:
         inflater = zlib.decompressobj()
         runs = _from_varints(inflater.decompress(packed, _UNPACKED_BYTES_MAX))
     except (binascii.Error, ValueError, zlib.error):

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from consumer.sequencing.commit_metadata import METADATA_BYTES_MAX, FinishedBefore, encode
 
 PENDING_SLACK: Final = 1024
-METADATA_BYTES_MIN: Final = 32
+METADATA_BYTES_MIN: Final = 40
 """Below this there is room for a topic's id at the most: then nothing is written."""
 
 
