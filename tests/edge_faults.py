@@ -47,7 +47,7 @@ class EdgeFault:
 
 
 FAULTS: Final = (
-    # kafka.py, kafka_client.py, kafka_topics.py
+    # consumer/kafka
     EdgeFault(
         "no drain: a stop commits nothing",
         "consumer/kafka/source.py",
@@ -113,7 +113,7 @@ FAULTS: Final = (
         "return bool(error.fatal())",
         "tests/real_broker/test_kafka_faults.py::test_the_same_static_member_twice_ends_the_older",
     ),
-    # dead_letters.py
+    # consumer/dead_letters
     EdgeFault(
         "a dead letter that fails is dropped",
         "consumer/dead_letters/writer.py",
@@ -149,7 +149,7 @@ FAULTS: Final = (
         "{Shape.WHOLE: Shape.VALUELESS, ",
         TOO_LARGE,
     ),
-    # state.py and what it needs
+    # consumer/state
     EdgeFault(
         "the state of another destination is believed",
         "consumer/state/store.py",
@@ -255,7 +255,7 @@ FAULTS: Final = (
         "            self._due[asked] = at + 9e9\n",
         "tests/state/test_ends.py::test_what_has_no_answer_is_asked_for_again",
     ),
-    # destination.py and its engines
+    # consumer/customfit
     EdgeFault(
         "a proxy that refuses is taken for a tunnel",
         "consumer/customfit/tunnel.py",
@@ -284,7 +284,7 @@ FAULTS: Final = (
         "pass",
         "tests/customfit/engines/test_http_answers.py::test_the_key_is_blotted_out_of_a_body",
     ),
-    # pipeline.py, and what it composes
+    # consumer/loop, and what it composes
     # security
     EdgeFault(
         "why no broker answers is not told",
