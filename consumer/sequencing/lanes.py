@@ -24,8 +24,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from consumer.choices import Unidentified
 from consumer.sequencing.events import Event, Kind, User
 
 if TYPE_CHECKING:
@@ -105,9 +106,6 @@ class Step(Enum):
     DEAD_LETTER = "dead letter"
     """The event at its head, whose user stays unidentified."""
     NOTHING = "nothing"
-
-
-Unidentified = Literal["introduce", "dead-letter"]
 
 
 @dataclass(slots=True, eq=False)
