@@ -20,7 +20,8 @@ from typing import Final, Literal, NamedTuple
 from consumer.customfit.answers import RESULTS
 from consumer.ops.causes import Cause, findings
 from consumer.ops.health import readiness
-from consumer.ops.snapshot import PartitionView, Phase, Snapshot
+from consumer.ops.partition_view import PartitionView
+from consumer.ops.snapshot import Phase, Snapshot
 from consumer.sequencing.gate import State
 from consumer.sequencing.stops import StopCause
 

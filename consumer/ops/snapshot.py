@@ -14,8 +14,6 @@ from consumer.sequencing.accounting import End, Reason
 from consumer.sequencing.gate import State
 from consumer.sequencing.waiting import Waiting
 
-__all__ = ["PartitionView", "Phase", "Snapshot"]
-
 
 class Phase(Enum):
     """The life of the process."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from consumer.ops.snapshot import PartitionView, Phase, Snapshot
+from consumer.ops.partition_view import PartitionView
+from consumer.ops.snapshot import Phase, Snapshot
 from consumer.sequencing.accounting import Account
 from consumer.sequencing.events import Partition
 from consumer.sequencing.gate import State
