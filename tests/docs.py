@@ -16,6 +16,7 @@ from typer.models import ArgumentInfo, OptionInfo
 from consumer import exit_codes
 from consumer.cli import COMMANDS
 from consumer.ops import metrics_table
+from consumer.ops.causes import MEANINGS, NOT_READY, Cause
 from consumer.ops.metrics_table import COUNTERS, FROM_SNAPSHOT, LabelValues, Now
 from consumer.settings import settings_table
 from tests.ops.given_snapshot import snapshot
@@ -43,6 +44,7 @@ def metrics_page() -> str:
     """docs/metrics.md."""
     rows = [(f"`{row.name}`", row.kind, ", ".join(row.labels), row.help) for row in metrics_table.rows()]
     values = [(f"`{name}`", ", ".join(labels), text) for name, labels, text in _label_values()]
+    causes = [(f"`{one.value}`", "503" if one in NOT_READY else "200", MEANINGS[one]) for one in Cause]
     return f"""# Metrics
 {MADE}
 `/metrics` on `CUSTOMFIT_HTTP_PORT`, for Prometheus; the process's own (`process_*`, `python_gc_*`) stand beside them.
@@ -55,7 +57,11 @@ Kafka, or with their topic, stay at their last values.
 ## Label values
 The lists are closed.
 
-{_table(("name", "labels", "values"), values)}"""
+{_table(("name", "labels", "values"), values)}
+## Causes of `customfit_degraded`
+The worst first.
+
+{_table(("cause", "/readyz", "meaning"), causes)}"""
 
 
 def commands_page() -> str:

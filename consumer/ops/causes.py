@@ -6,7 +6,7 @@ so now. A partition that has something to do and does not move is always named, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -46,14 +46,14 @@ class Cause(StrEnum):
     NO_PROGRESS = "no_progress"
 
 
-MEANINGS: Final[dict[Cause, str]] = {
+MEANINGS: Final[Mapping[Cause, str]] = {
     Cause.DESTINATION_STOPPED: "A wrong key or URL; nothing is sent until it is fixed",
     Cause.TOPIC_GONE: "The source topic does not exist any longer",
     Cause.TOPIC_MADE_AGAIN: "The source topic was deleted and made again under its name",
     Cause.PARTITION_STOPPED: "A partition stands still until somebody acts",
     Cause.DESTINATION_UNAVAILABLE: "The destination does not accept requests",
     Cause.DESTINATION_THROTTLED: "The destination asks to slow down",
-    Cause.KAFKA_UNREACHABLE: "Nothing was heard of the cluster for 10 s",
+    Cause.KAFKA_UNREACHABLE: f"Nothing was heard of the cluster for {SILENT_SECONDS:.0f} s",
     Cause.ACCESS_DENIED: "The cluster's access lists keep us from a topic or the group",
     Cause.GROUP_SILENT: "The group accepts no commits, so nothing is sent",
     Cause.LEADER_MISSING: "A partition of ours, or of its state, has no leader",
