@@ -20,7 +20,8 @@ import msgspec
 from consumer.avro.known_schemas import KnownSchemas, Unreadable
 from consumer.avro.wire_format import Malformed, SchemaRef, wire_format
 from consumer.choices import ValueFormat
-from consumer.loop.rests import Rest, Rests
+from consumer.loop.rests import Rests
+from consumer.ops.snapshot import Rest
 from consumer.ports.edges import SchemaSource, States
 from consumer.ports.inputs import SchemaFound, SchemaMissing
 from consumer.segment.decoding import DecodingRules, decode

@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from consumer.loop.facts import Facts
-from consumer.loop.rests import Rest, Rests
+from consumer.loop.rests import Rests
 from consumer.ops.partition_view import PartitionView, Waits
+from consumer.ops.snapshot import Rest
 from consumer.ports.edges import States
 from consumer.ports.inputs import (
     LogBounds,

@@ -27,9 +27,9 @@ from consumer.loop.cluster import Cluster
 from consumer.loop.intake import Intake
 from consumer.loop.partitions import Partitions
 from consumer.loop.problems import Problems
-from consumer.loop.rests import Rest, Rests
+from consumer.loop.rests import Rests
 from consumer.loop.showing import Showing
-from consumer.ops.snapshot import Phase, Snapshot
+from consumer.ops.snapshot import Phase, Rest, Snapshot
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
 from consumer.ports.inputs import (

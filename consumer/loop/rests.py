@@ -5,23 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from enum import StrEnum
 
+from consumer.ops.snapshot import Rest
 from consumer.ports.edges import Source
 from consumer.sequencing.events import Partition
-
-
-class Rest(StrEnum):
-    """Values of the `reason` label of customfit_paused, with those that concern all partitions at once."""
-
-    RESTORING = "restoring"
-    """Its state is not ready yet."""
-    STOPPED = "stopped"
-    """Until somebody acts."""
-    SCHEMA = "schema"
-    """Its next record waits for a schema, or for room."""
-    SHARE = "share"
-    """It has used its share and does not go on."""
 
 
 class Rests:

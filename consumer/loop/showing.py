@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from consumer.ops.snapshot import Phase, Snapshot
+from consumer.ops.snapshot import Phase, Rest, Snapshot
 from consumer.sequencing.waiting import oldest_held_since, oldest_waiting
 
 if TYPE_CHECKING:
@@ -117,5 +117,6 @@ class Showing:
         buffered, settings = self._sequencer.buffered, self._settings
         ours = len(list(self._rests.partitions()))
         is_full = buffered.events >= settings.buffer_events_max or buffered.size_bytes >= settings.buffer_bytes_max
-        everybody = {"buffer": ours if is_full else 0, "commits": ours if self._sequencer.budget.is_tight else 0}
+        tight = self._sequencer.budget.is_tight
+        everybody = {str(Rest.BUFFER): ours if is_full else 0, str(Rest.COMMITS): ours if tight else 0}
         return {**self._rests.counts(), **everybody}

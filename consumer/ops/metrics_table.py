@@ -21,7 +21,7 @@ from consumer.customfit.answers import RESULTS
 from consumer.ops.causes import Cause, findings
 from consumer.ops.health import readiness
 from consumer.ops.partition_view import PartitionView
-from consumer.ops.snapshot import Phase, Snapshot
+from consumer.ops.snapshot import Phase, Rest, Snapshot
 from consumer.sequencing.gate import State
 from consumer.sequencing.stops import StopCause
 
@@ -179,15 +179,12 @@ def _stopped(snapshot: Snapshot, _: Now) -> Samples:
 
 
 def _paused(snapshot: Snapshot, _: Now) -> Samples:
-    return (((reason,), snapshot.paused.get(reason, 0)) for reason in PAUSE_REASONS)
+    return (((reason.value,), snapshot.paused.get(reason, 0)) for reason in Rest)
 
 
 def _oldest_held_seconds(snapshot: Snapshot, now: Now) -> float:
     return 0.0 if snapshot.oldest_held_at is None else max(now.monotonic_seconds - snapshot.oldest_held_at, 0.0)
 
-
-PAUSE_REASONS: Final = ("restoring", "stopped", "schema", "share", "buffer", "commits")
-"""The first four of single partitions (loop/rests.py), the last two of all."""
 
 FROM_SNAPSHOT: Final = (
     gauge("customfit_ready", "1 exactly when /readyz answers 200", lambda shown, _: readiness(shown).ok),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 
 from consumer.ops.partition_view import PartitionView
 from consumer.sequencing.accounting import End, Reason
@@ -21,6 +21,23 @@ class Phase(Enum):
     STARTING = "starting"
     RUNNING = "running"
     DRAINING = "draining"
+
+
+class Rest(StrEnum):
+    """Why partitions are not fetched: the values of the `reason` label of customfit_paused."""
+
+    RESTORING = "restoring"
+    """Its state is not ready yet."""
+    STOPPED = "stopped"
+    """Until somebody acts."""
+    SCHEMA = "schema"
+    """Its next record waits for a schema, or for room in the buffer."""
+    SHARE = "share"
+    """It has used its share and does not go on."""
+    BUFFER = "buffer"
+    """All partitions: the buffer is full."""
+    COMMITS = "commits"
+    """All partitions: what a crash would send again is close to its limit."""
 
 
 @dataclass(slots=True, frozen=True)

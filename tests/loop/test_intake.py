@@ -9,7 +9,8 @@ import pytest
 
 from consumer.avro.known_schemas import MISSING_SECONDS, KnownSchemas, Unreadable
 from consumer.loop.intake import Intake
-from consumer.loop.rests import Rest, Rests
+from consumer.loop.rests import Rests
+from consumer.ops.snapshot import Rest
 from consumer.ports.inputs import SchemaFound, SchemaMissing
 from consumer.segment.decoding import DecodingRules
 from consumer.sequencing.events import Event, HandBack, Headers, Partition, Record, User
