@@ -12,6 +12,7 @@ import typer
 
 from consumer.cli.exits import fail, settings_or_exit
 from consumer.exit_codes import EXIT_ERROR
+from consumer.foreign_text import printable
 
 TIMEOUT_SECONDS: Final = 3.0
 ANSWER_BYTES_MAX: Final = 4096
@@ -49,7 +50,7 @@ def why_not_ready(host: str, port: int) -> str | None:
         connection.close()
     if response.status == 200:
         return None
-    return f"not ready: {where} answered {response.status}: {_reasons(body)}"[:REASON_CHARACTERS_MAX]
+    return printable(f"not ready: {where} answered {response.status}: {_reasons(body)}", REASON_CHARACTERS_MAX)
 
 
 def _reasons(body: bytes) -> str:

@@ -318,6 +318,7 @@ def test_health_is_0_when_ready(start: Start, host: str) -> None:
         (b"plain\nwords", "plain words"),
         (b"[1]", "[1]"),
         (b"\xff", "�"),
+        (b"\x1b[31mred", r"\x1b[31mred"),
     ],
 )
 def test_health_is_1_and_says_why_not(start: Start, body: bytes, said: str) -> None:
