@@ -7,10 +7,11 @@ import json
 import os
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, get_args
 
 import typer
 
+from consumer.choices import ApiAuth, ApiDialect
 from consumer.cli.exits import fail, settings_or_exit
 from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 TEST_USER: Final = "customfit-consumer-check"
 
 
-class Finding(NamedTuple):
-    """One thing that was looked at."""
+class Checked(NamedTuple):
+    """One thing that was checked, and what came of it."""
 
     ok: bool
     what: str
@@ -42,8 +43,8 @@ def check(
 ) -> None:
     """Check the settings, and what they name; exit 0 when all is well, 69 when something can't be reached."""
     settings = settings_or_exit(os.environ, config)
-    findings = [Finding(True, "settings", "all in their limits")]
-    findings += [Finding(True, "warning", text) for text in settings.warnings]
+    findings = [Checked(True, "settings", "all in their limits")]
+    findings += [Checked(True, "warning", text) for text in settings.warnings]
     if connect:
         findings += _kafka_findings(settings)
         findings += _registry_findings(settings)
@@ -63,14 +64,14 @@ def check(
         raise typer.Exit(EXIT_UNAVAILABLE if failed[0].what.startswith(("Kafka", "schema")) else EXIT_ERROR)
 
 
-def _kafka_findings(settings: Settings) -> list[Finding]:
+def _kafka_findings(settings: Settings) -> list[Checked]:
     from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable
     from consumer.kafka.topics import inspect
 
     try:
         seen = inspect(settings)
     except KafkaUnavailable as error:
-        return [Finding(False, "Kafka", str(error))]
+        return [Checked(False, "Kafka", str(error))]
     except KafkaMisconfigured as error:
         fail(str(error), EXIT_SETTINGS)
     dead_letters = (
@@ -84,13 +85,13 @@ def _kafka_findings(settings: Settings) -> list[Finding]:
         else f"{settings.kafka_group_id} is new and starts at the {settings.kafka_start} events"
     )
     return [
-        Finding(True, "Kafka topic", f"{settings.kafka_topic}, {seen.partitions} partitions"),
-        Finding(True, "Kafka dead letters", dead_letters),
-        Finding(True, "Kafka group", committed),
+        Checked(True, "Kafka topic", f"{settings.kafka_topic}, {seen.partitions} partitions"),
+        Checked(True, "Kafka dead letters", dead_letters),
+        Checked(True, "Kafka group", committed),
     ]
 
 
-def _registry_findings(settings: Settings) -> list[Finding]:
+def _registry_findings(settings: Settings) -> list[Checked]:
     from consumer.kafka.schema_registry import RegistryUnavailable, inspect_registry
 
     if settings.schema_registry_url is None:
@@ -98,11 +99,11 @@ def _registry_findings(settings: Settings) -> list[Finding]:
     try:
         types = inspect_registry(settings)
     except RegistryUnavailable as error:
-        return [Finding(False, "schema registry", f"{settings.schema_registry_url}: {error}")]
-    return [Finding(True, "schema registry", f"{settings.schema_registry_url} has schemas of {types}")]
+        return [Checked(False, "schema registry", f"{settings.schema_registry_url}: {error}")]
+    return [Checked(True, "schema registry", f"{settings.schema_registry_url} has schemas of {types}")]
 
 
-async def _destination_findings(settings: Settings) -> list[Finding]:
+async def _destination_findings(settings: Settings) -> list[Checked]:
     """Post one identify as the settings say; when it is refused, say which other way of sending is accepted."""
     from dataclasses import replace
 
@@ -115,18 +116,18 @@ async def _destination_findings(settings: Settings) -> list[Finding]:
     except EngineUnavailable as error:
         fail(str(error), EXIT_ERROR)
     if isinstance(outcome, Delivered):
-        return [Finding(True, "destination", f"{settings.destination_name} accepted a test identify")]
-    told = f"{settings.destination_name} answered {_text(answer)}"
+        return [Checked(True, "destination", f"{settings.destination_name} accepted a test identify")]
+    answered = f"{settings.destination_name} answered {_text(answer)}"
     if not isinstance(answer, Answered) or answer.status not in (400, 401, 403):
-        return [Finding(False, "destination", told)]
-    for auth in ("bearer", "query"):
-        for dialect in ("destination", "sdk"):
+        return [Checked(False, "destination", answered)]
+    for auth in get_args(ApiAuth):
+        for dialect in get_args(ApiDialect):
             if (auth, dialect) != (settings.api_auth, settings.api_dialect):
                 _, outcome = await _try(replace(settings, api_auth=auth, api_dialect=dialect))
                 if isinstance(outcome, Delivered):
                     remedy = f"accepted with CUSTOMFIT_API_AUTH={auth} and CUSTOMFIT_API_DIALECT={dialect}"
-                    return [Finding(False, "destination", f"{told}; {remedy}")]
-    return [Finding(False, "destination", f"{told}, in whichever way it is sent")]
+                    return [Checked(False, "destination", f"{answered}; {remedy}")]
+    return [Checked(False, "destination", f"{answered}, in whichever way it is sent")]
 
 
 async def _try(settings: Settings) -> tuple[Answer, object]:

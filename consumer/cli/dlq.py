@@ -144,7 +144,7 @@ def replay(
     if as_json:
         print(json.dumps(run.counts(dry_run=dry_run)))
     else:
-        print(run.plan() if dry_run else run.told())
+        print(run.plan() if dry_run else run.report())
 
 
 def filters_of(reason: list[str] | None, user: str | None, since: str | None, until: str | None) -> Filters:

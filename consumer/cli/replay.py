@@ -1,4 +1,4 @@
-"""One run of `dlq replay`: survey, look again, write in batches, and what is told of it."""
+"""One run of `dlq replay`: survey, look again, write in batches, and report what was done."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ class Replay:
                     self._written += [letter for letter, _ in replays if letter not in refused]
                     advance(len(batch))
         except Overtaken:
-            fail(f"{self.told()}; another `dlq replay` has started, and this one ends", EXIT_ERROR)
+            fail(f"{self.report()}; another `dlq replay` has started, and this one ends", EXIT_ERROR)
         except KeyboardInterrupt:
-            fail(f"{self.told()}; interrupted: run it again to go on", EXIT_ERROR)
+            fail(f"{self.report()}; interrupted: run it again to go on", EXIT_ERROR)
 
     def _check(self, _count: int) -> None:
         self._interrupts.check()
@@ -98,7 +98,7 @@ class Replay:
         """What would be done, in one line."""
         return f"{self._counted(self.chosen)} to be replayed to {self._settings.replay_topic}{self._rest()}"
 
-    def told(self) -> str:
+    def report(self) -> str:
         """What was done, in one line."""
         return f"{self._counted(self._written)} replayed to {self._settings.replay_topic}{self._rest()}"
 
