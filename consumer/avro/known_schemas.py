@@ -14,7 +14,7 @@ from consumer.avro.wire_format import SchemaRef
 KNOWN_MAX: Final = 1000
 MISSING_MAX: Final = 1000
 MISSING_SECONDS: Final = 60.0
-"""So long nobody asks again for a schema that the registry does not have: it may be registered meanwhile."""
+"""A schema that the registry did not have is asked for again after this long: it may have been registered."""
 
 Read = Callable[[bytes], bytes]
 """An encoded event → its JSON text; raises Unreadable."""

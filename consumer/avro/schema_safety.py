@@ -1,6 +1,6 @@
 """Which Avro schemas of others are safe to read with. Pure.
 
-Refused: recursion, anything that makes much of few bytes, and sizes no event has.
+Rejected are recursive schemas, those that let a few bytes exhaust memory or CPU, and those larger than any event needs.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from typing import Any, Final, NamedTuple
 
 DEPTH_MAX: Final = 64
 NODES_MAX: Final = 20_000
-"""Types, with each use of a named one counted in full: ten records of ten fields of the next make ten thousand."""
+"""Types in a schema. Each use of a named type counts in full, so nested records multiply."""
 NAME_CHARACTERS_MAX: Final = 256
-"""Of a field or a symbol: one byte of an enum becomes its whole symbol, an empty record its fields' names."""
+"""In the name of a field or enum symbol: one byte of an enum is read as the whole symbol."""
 GROWTH_MAX: Final = 64
-"""Characters of names that a byte of a repeated value may become: an array of records with 50 empty fields of long
-names made 261 MB of 1 MB."""
+"""Most characters of names for each byte of a repeated value. Without this limit an array of records with 50 empty
+fields of long names turned 1 MB into 261 MB."""
 COST_MAX: Final = 2**21
 """What a payload may cost to read, in values; one of 1 MiB by our own schema may cost as much. Reading stands still
 for some half a second then, a second with a large batch; a million UUIDs that are none took 4 s."""
 RECORD_COST: Final = 4
 CONTAINER_COST: Final = 4
 MADE_COST: Final = 7
-"""Of a time, a date or a decimal, beyond the number that it is made of."""
+"""Added for a time, a date or a decimal, which is made from a number."""
 MADE_TYPES: Final = frozenset(
     {
         *("timestamp-millis", "timestamp-micros", "local-timestamp-millis", "local-timestamp-micros"),

@@ -88,7 +88,7 @@ def _too_many(letters_max: int) -> NoReturn:
 
 @contextmanager
 def progress(what: str, total: int | None, interrupts: Interrupts, *, shown: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; what it gives is told how many more are done, and passes on an interrupt."""
+    """A bar on a terminal. Call what it gives with how many more are done; a pending interrupt is raised there."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

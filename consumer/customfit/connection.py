@@ -15,7 +15,7 @@ from consumer.customfit.target import Target
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 RECEIVED_BYTES_MAX: Final = HEAD_BYTES_MAX + 2 * ANSWER_BYTES_MAX
-"""Of one answer, whatever it is: a body in chunks may have more that is no body (trailers) than body."""
+"""Most bytes read of one answer: the limit of the body is not enough, since trailers may follow a chunked one."""
 INFORMATIONAL: Final = range(100, 200)
 CUT_SHORT: Final = "the connection ended before the answer was complete"
 
@@ -29,7 +29,7 @@ class Pool(Protocol):
     busy: set[Connection]
 
     def watch(self, ends_at: float) -> None:
-        """Have a busy connection ended then."""
+        """Have a busy connection ended at this time."""
 
     def keep(self, connection: Connection) -> None:
         """Have it ready for the next request."""

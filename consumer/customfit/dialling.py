@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 NEXT_ADDRESS_SECONDS: Final = 0.25
-"""An address that has not answered for so long gets company by the next one of the same name (RFC 8305)."""
+"""When an address has not answered for this long, the next one of the name is tried beside it (RFC 8305)."""
 
 
 class Peer(NamedTuple):

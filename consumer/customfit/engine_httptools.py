@@ -74,7 +74,7 @@ class HttptoolsEngine:
         await asyncio.sleep(0)  # the transports close in the next turn
 
     def watch(self, ends_at: float) -> None:
-        """Have a busy connection ended then."""
+        """Have a busy connection ended at this time."""
         if self._timer is None or ends_at < self._timer_at:
             if self._timer is not None:
                 self._timer.cancel()

@@ -46,7 +46,7 @@ class RotatingEngine:
         self._engine = open_engine(settings, environ)
         self.name = self._engine.name
         self._replaced: set[Engine] = set()
-        """Those with another key, until they have ended their requests."""
+        """Engines with an earlier key, until their requests have ended."""
         self._timers: set[asyncio.Task[None]] = set()
         self._look_at = 0.0
 
@@ -55,7 +55,7 @@ class RotatingEngine:
         return self._engine.post(body)
 
     def misdirected(self, status: int) -> None:
-        """A request was answered so. If it is the key: there may be another one by now."""
+        """A request got this answer. If it blames the key, there may be a new one by now."""
         if status in KEY_REFUSED and self._clock() >= self._look_at:
             self._look_at = self._clock() + LOOK_SECONDS
             self.read_key()

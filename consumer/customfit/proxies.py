@@ -60,13 +60,13 @@ def _checked_proxy(url: str, variable: str) -> str:
 
 
 def credentials(proxy: str) -> str:
-    """What its URL holds of user and password, as the header of basic authentication has it; empty: nothing."""
+    """User and password of its URL as a basic authentication header has them; empty when it names none."""
     parts = urlsplit(proxy)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return base64.b64encode(f"{user}:{password}".encode()).decode() if user or password else ""
 
 
 def proxy_headers(proxy: str) -> tuple[str, ...]:
-    """What the proxy is told beside what is asked of it, as lines."""
+    """The header lines that are for the proxy itself."""
     encoded = credentials(proxy)
     return (f"Proxy-Authorization: Basic {encoded}",) if encoded else ()

@@ -27,7 +27,7 @@ _URL_IN_ERROR: Final = re.compile(r" for url \(.*\)")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an engine is told, in terms of no library."""
+    """What an engine needs to know, independent of any HTTP library."""
 
     url: str = field(repr=False)
     """With the key in it where the key travels in the query."""
@@ -40,7 +40,7 @@ class Target:
     connect_timeout_seconds: float
     connections_max: int
     key_spellings: tuple[str, ...] = field(repr=False)
-    """What must not be seen (the key, the proxy's password), in each form in which it may be said back to us."""
+    """The secrets (key, proxy password), in every form in which an answer or an error may repeat them."""
 
     @property
     def needs_tls(self) -> bool:

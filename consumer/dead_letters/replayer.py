@@ -35,7 +35,7 @@ SETTLE_SECONDS_MIN: Final = 1.0
 FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 
 Advance = Callable[[int], None]
-"""Told how many records more are done; may raise to end the work where nothing is half done."""
+"""Called with how many more records are done; may raise, and the work ends with nothing half done."""
 Replays = list[tuple[DeadLetter, Record]]
 
 

@@ -37,7 +37,8 @@ POLL_SECONDS: Final = 0.05
 IDLE_SECONDS: Final = 1.0
 ON_ITS_WAY_BYTES_MAX: Final = 16 * 1024 * 1024
 PARTITION_BYTES_MAX: Final = ON_ITS_WAY_BYTES_MAX // 4
-"""How much is given to the client before it is acknowledged; of one partition; and one letter more."""
+"""Most bytes that the client has and no broker has acknowledged: in all, and of one partition. One letter of each
+partition may always be on its way."""
 ABOUT_THE_RECORD: Final = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,

@@ -53,7 +53,7 @@ def encoded_samples(
 ) -> Iterator[tuple[bytes, bytes]]:
     """The same as Kafka keys (userId, else anonymousId) and JSON values; `options` are those of sample_events.
 
-    `garbage_every`: each so many-th value is one of GARBAGE instead; 0: none.
+    `garbage_every`: every Nth value is one of GARBAGE instead; 0: none.
     """
     encode = msgspec.json.Encoder().encode
     for index, event in enumerate(sample_events(users, events, seed, **options)):

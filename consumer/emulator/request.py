@@ -14,7 +14,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 
 HEAD_BYTES_MAX: Final = 16 * 1024  # Node.js and h11 allow as much
 CHUNK_LINE_BYTES_MAX: Final = 256
-"""For the size of a chunk and what is said behind it; all in all, so much for each chunk."""
+"""For a chunk's size and extensions. It limits their sum: this many bytes for each chunk that has come."""
 READ_ONCE: Final = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"authorization", b"connection", b"expect"}
 )
@@ -89,12 +89,12 @@ class RequestParser:
         return [*found, self._refusal] if self._refusal is not None else [*found]
 
     def expects_continue(self) -> bool:
-        """Whether the client waits for a word of ours before it sends the body."""
+        """Whether the client waits for `100 Continue` before it sends the body."""
         is_waiting = self._is_open and not self._overhead_bytes and not self._body
         return is_waiting and self._head is not None and self._head.expects_continue
 
     def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
-        """Parse; gives what is left. Of a request that began in these bytes it is not counted what is no body."""
+        """Parse; gives the rest. Bytes beside the body are counted only of a request that began before these bytes."""
         number = self._number if self._is_open else -1
         had_head, had_body_bytes = self._head is not None, len(self._body)
         try:

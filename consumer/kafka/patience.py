@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 T = TypeVar("T")
 
 ASK_SECONDS_MIN: Final = 0.1
-"""The last question is given so much, however little is left: with 0 nothing is ever answered."""
+"""Each question is given at least this much, however little time is left: with 0 none is ever answered."""
 
 
 def patiently(

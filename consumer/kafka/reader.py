@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CONSUME_RECORDS: Final = 1000
 CONSUME_SECONDS: Final = 0.02
 FETCH_WAIT_MS: Final = 10
-"""The default of 500 ms is what each new place to read from would cost: the fetch at the old one is waited for."""
+"""A seek waits for the fetch at the old place: with the default of 500 ms each one would cost half a second."""
 METADATA_SECONDS: Final = 3.0
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ ASK_SECONDS: Final = 3.0
 MOCK_CLUSTER: Final = "mockCluster"
 """librdkafka's, which the demo runs on: it leaves questions for rights and for a topic's settings unanswered."""
 TOPIC_DENIED: Final = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED})
-"""A cluster's answer to the making of a topic may be either."""
+"""A cluster that forbids the making of a topic may answer either."""
 DENIED: Final = TOPIC_DENIED | {
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,

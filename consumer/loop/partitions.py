@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 LEFT_SECONDS: Final = 30.0
-"""For so long it may turn out that a partition went because its topic is gone."""
+"""How long after a partition went it may turn out that its topic is gone."""
 
 
 class _FinishedHere(NamedTuple):
@@ -120,7 +120,7 @@ class Partitions:
             self._states.open(assignment)
 
     def _is_another_topic(self, topic: str, topic_id: str | None, written_id: str | None) -> bool:
-        """Than the one that the commit is of, or that this process has read before.
+        """Whether this is not the topic that the commit is of, or that this process has read before.
 
         The broker forgets the commits of a topic that is deleted, sooner or later.
         """

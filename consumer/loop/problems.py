@@ -1,4 +1,4 @@
-"""What the edges report that lasts and is of no single partition: said until they report that it is over."""
+"""Problems of the edges that last and concern no single partition: shown until the edge reports that they are over."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Problems:
         self._reporter.registry_problem(detail)
 
     def of_group(self, problem: str | None) -> None:
-        """Why nothing is sent for want of the group's word."""
+        """Why nothing is sent: the group acknowledges no commit."""
         if (problem is None) != (self.group is None):
             self._reporter.group_answers(problem)
         self.group = problem
@@ -83,5 +83,5 @@ class Problems:
             self._reporter.access_again(one)
 
     def access_again_but(self, topics: AbstractSet[str]) -> None:
-        """Of what is not among these it is said again if it is still so."""
+        """All but these counts as granted again; what is still denied is reported again."""
         self.access_again(self._denied.keys() - topics)

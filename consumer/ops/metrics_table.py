@@ -190,7 +190,7 @@ FROM_SNAPSHOT: Final = (
     gauge("customfit_ready", "1 exactly when /readyz answers 200", lambda shown, _: readiness(shown).ok),
     flags(
         "customfit_degraded",
-        "1 for each cause for which /readyz does not say ready",
+        "1 for each cause that keeps /readyz from saying ready",
         "cause",
         [cause.value for cause in Cause],
         lambda shown, _: [finding.cause.value for finding in findings(shown)],
@@ -204,7 +204,11 @@ FROM_SNAPSHOT: Final = (
         _per_topic(_topic_partitions),
     ),
     FromSnapshot(
-        "gauge", "customfit_partitions_assigned", "Partitions that are ours", ("topic",), _per_topic(_assigned)
+        "gauge",
+        "customfit_partitions_assigned",
+        "Partitions assigned to this member",
+        ("topic",),
+        _per_topic(_assigned),
     ),
     FromSnapshot(
         "gauge",
@@ -216,7 +220,7 @@ FROM_SNAPSHOT: Final = (
     FromSnapshot("gauge", "customfit_paused", "Partitions that are not fetched, by the reason", ("reason",), _paused),
     per_partition(
         "customfit_oldest_unfinished_seconds",
-        "Since the oldest record not yet committed was there to be read, by our own clock",
+        "How long the oldest record not yet committed has been there to be read, by this machine's clock",
         lambda view, now: view.unfinished_seconds(now.monotonic_seconds),
     ),
     per_partition(
@@ -226,7 +230,7 @@ FROM_SNAPSHOT: Final = (
     ),
     per_partition(
         "customfit_retention_headroom_seconds",
-        "Until retention may delete the oldest record not yet committed",
+        "Time until retention may delete the oldest record not yet committed",
         lambda view, now: view.retention_headroom_seconds(now.wall_seconds),
     ),
     gauge(
@@ -239,12 +243,12 @@ FROM_SNAPSHOT: Final = (
     gauge("customfit_buffer_events_limit", "Most events kept in memory", lambda shown, _: shown.buffer_events_limit),
     gauge(
         "customfit_last_delivery_timestamp_seconds",
-        "When a request was last accepted; 0: none yet",
+        "Unix time at which a request was last accepted; 0: none yet",
         lambda shown, _: shown.last_delivery_at,
     ),
     gauge(
         "customfit_last_commit_timestamp_seconds",
-        "When a commit was last accepted; 0: none yet",
+        "Unix time at which a commit was last accepted; 0: none yet",
         lambda shown, _: shown.last_commit_at,
     ),
     per_partition("customfit_lag_events", "High watermark minus committed offset", lambda view, _: view.lag_events),
@@ -261,10 +265,14 @@ FROM_SNAPSHOT: Final = (
     FromSnapshot("counter", "customfit_events_finished", "Events by how they ended", ("outcome", "reason"), _finished),
     gauge("customfit_events_unfinished", "Events fetched and not finished", lambda shown, _: shown.unfinished),
     total("customfit_introductions", "Identifies made by the consumer itself", lambda shown, _: shown.introductions),
-    total("customfit_hold_cut_short", "Holds ended early", lambda shown, _: shown.holds_cut_short),
+    total(
+        "customfit_hold_cut_short",
+        "Holds ended early because held events filled half of the buffer",
+        lambda shown, _: shown.holds_cut_short,
+    ),
     gauge("customfit_held_events", "Events that wait for their user's identify", lambda shown, _: shown.held_events),
-    gauge("customfit_held_users", "Users whose identify is waited for", lambda shown, _: shown.held_users),
-    gauge("customfit_requests_in_flight", "Requests being answered", lambda shown, _: shown.in_flight),
+    gauge("customfit_held_users", "Users whose events wait for their identify", lambda shown, _: shown.held_users),
+    gauge("customfit_requests_in_flight", "Requests that wait for their answer", lambda shown, _: shown.in_flight),
     gauge(
         "customfit_requests_in_flight_limit",
         "Current limit on concurrent requests",
@@ -273,7 +281,7 @@ FROM_SNAPSHOT: Final = (
     gauge("customfit_destination_up", "1 delivering, 0 stopped or unavailable", _destination_up),
     one_of(
         "customfit_destination_state",
-        "1 for the present state",
+        "1 for the present state of the destination",
         "state",
         State,
         lambda shown, _: shown.destination_state,
@@ -295,7 +303,7 @@ ERROR_KINDS: Final[dict[str, tuple[str, ...]]] = {
 REQUESTS: Final = counted("customfit_requests", "Requests to the destination", result=RESULTS)
 ERRORS: Final = Counted(
     "customfit_errors",
-    "Errors",
+    "Errors by stage and kind",
     ("stage", "kind"),
     tuple((stage, kind) for stage, kinds in ERROR_KINDS.items() for kind in kinds),
 )
@@ -316,7 +324,7 @@ LATENCY_SECONDS: Final = Durations(
 HISTOGRAMS: Final = (REQUEST_SECONDS, LATENCY_SECONDS)
 
 BUILD_INFO: Final = Row(
-    "customfit_build_info", "gauge", ("version", "python", "librdkafka"), "1; the versions are in the labels"
+    "customfit_build_info", "gauge", ("version", "python", "librdkafka"), "Always 1; the versions are in the labels"
 )
 
 

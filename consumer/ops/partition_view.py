@@ -13,25 +13,25 @@ class Waits:
     """What a partition waits for, as far as it alone is concerned; several may be true."""
 
     start_seconds: float = 0.0
-    """For so long nobody has said where it starts."""
+    """How long its start has been asked for without an answer."""
     end_seconds: float = 0.0
-    """For so long nobody has said where its log ends."""
+    """How long nobody has said where its log ends."""
     has_leader: bool = True
     has_state_leader: bool = True
     restoring_seconds: float = 0.0
     record_seconds: float = 0.0
-    """For so long no state record or dead letter of it was acknowledged, though some are under way."""
+    """How long state records or dead letters of it have been under way and none was acknowledged."""
     commit_seconds: float = 0.0
-    """For so long no commit of it was acknowledged, though something is to be committed."""
+    """How long there has been something to commit and no commit was acknowledged."""
     schema: bool = False
     transaction_seconds: float = 0.0
-    """For so long an open transaction has kept what follows from being read."""
+    """How long an open transaction has kept the records behind it from being read."""
     share: bool = False
-    """It is held to its share of what all partitions use, since it does not go on."""
+    """It makes no progress, so it may use no more than its share of what all partitions use."""
     held_events: int = 0
-    """Events that wait for their user's identify; counted when it has not moved for a while."""
+    """Events that wait for their user's identify; counted only when the partition has not moved for a while."""
     retried_events: int = 0
-    """Events of users whose requests fail; counted then, too."""
+    """Events of users whose requests fail; counted only then, too."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,9 +59,9 @@ class PartitionView:
     identified_users: int = 0
     stopped: Stopped | None = None
     unmoved_seconds: float = 0.0
-    """For so long none of its events was finished and no offset committed, though there is something to do."""
+    """How long there has been something to do and no event was finished and no offset committed."""
     unread_seconds: float = 0.0
-    """For so long nothing of it was read, though there are records to read."""
+    """How long there have been records to read and nothing of it was read."""
     waits: Waits = Waits()
     is_ours: bool = True
 

@@ -139,7 +139,7 @@ class Reporter:
             self._say(logging.WARNING, "commit", f"a commit failed: {error}")
 
     def group_answers(self, problem: str | None) -> None:
-        """Say once when events wait for the group's word, and once when they no longer do."""
+        """Log once when events wait because the group acknowledges no commit, and once when they no longer do."""
         if problem is not None:
             log.warning("%s", problem)
         else:

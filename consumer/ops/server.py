@@ -1,4 +1,4 @@
-"""A small HTTP server for a few read-only pages, on threads of its own: it answers, and can tell, when the loop hangs.
+"""A small HTTP server for a few read-only pages, on threads of its own: it answers even when the loop hangs.
 
 Meant for a scraper, a prober and a browser, and safe to leave open to slower and ruder ones: GET and HEAD only, one
 request per connection, limits on connections, size and time. No access log.

@@ -62,10 +62,10 @@ class Snapshot:
     destination_state: State
     destination_reason: str
     destination_closed_seconds: float = 0.0
-    """For so long nothing will be sent."""
+    """How long nothing will be sent, from now on."""
     source_topic: str = ""
     topic_partitions: Mapping[str, int | None] = field(default_factory=dict)
-    """Of the topics that are read, as the cluster tells; None: the topic does not exist."""
+    """Of the topics that are read, as the cluster reports them; None: the topic does not exist."""
     paused: Mapping[str, int] = field(default_factory=dict)
     """Why partitions are not fetched → how many of them."""
     buffer_events: int = 0
@@ -79,7 +79,7 @@ class Snapshot:
     """Wall seconds; 0: none yet."""
     last_commit_at: float = 0.0
     kafka_silent_seconds: float = 0.0
-    """For so long nothing was heard of the cluster."""
+    """How long nothing has been heard of the cluster."""
     kafka_problem: str | None = None
     """What the client told last."""
     lost_seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""What the edges tell the loop.
+"""What the edges report to the loop.
 
 Everything that happens arrives on one inbox as one of these, so there is one place where it counts.
 """
@@ -37,7 +37,7 @@ class StartPoint(NamedTuple):
     offset: int
     metadata: str | None
     topic_id: str | None = None
-    """Of the topic as it is now; None where the cluster tells none."""
+    """Of the topic as it is now; None where the cluster gives topics no id."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -102,10 +102,10 @@ class LogBounds:
 
 
 class TopicSeen(NamedTuple):
-    """A topic, as the cluster tells of it."""
+    """A topic, as the cluster describes it."""
 
     topic_id: str | None
-    """None: the cluster tells none, or the topic does not exist."""
+    """None: the cluster gives topics no id, or the topic does not exist."""
     partitions: int | None
     """None: it does not exist."""
     leaderless: frozenset[int]
@@ -224,7 +224,7 @@ class StateProblem:
 
 @dataclass(slots=True, frozen=True)
 class StateFixed:
-    """What was told as a problem of this kind works again."""
+    """A reported problem of this kind is over."""
 
     kind: str
 

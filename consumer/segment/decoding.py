@@ -88,7 +88,7 @@ class DecodingRules:
     replay_topic: str = ""
     """Its records have the insert_id and the time of the record they were at first."""
     topic_life: str = ""
-    """Stands in the insert_ids of records of the source where a topic of its name was there before."""
+    """Part of the insert_ids of the source's records where an earlier topic had its name."""
 
 
 def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> Decoded | Batch:
@@ -225,7 +225,7 @@ def _event(record: Record, envelope: _Envelope, personas: Personas | None, rules
 
 
 def _identity(record: Record, envelope: _Envelope, rules: DecodingRules) -> tuple[str, int]:
-    """The insert id, and the record's own time: of most the messageId is enough, and nobody asks where they lay."""
+    """The insert id, and the time at which the record was produced. With a messageId its place is not looked up."""
     message_id = _id(envelope.messageId)
     if message_id and record.partition.topic != rules.replay_topic:
         return message_id, record.timestamp_ms

@@ -70,7 +70,7 @@ class Budget:
         return events, size_bytes
 
     def next_due(self) -> float | None:
-        """When it is to be looked again without any input: somebody may be let go. None: nobody is held."""
+        """When to look again without any input: a partition may be let go. None: none is held to its share."""
         return self._look_at if self._silent or self.held_to_share else None
 
     def _look(self, assignments: Mapping[Partition, Assignment], now: float) -> None:

@@ -12,7 +12,7 @@ GOOD, SKIPPED, DEAD = range(3)
 
 
 class _Recent:
-    """How the last 1,000 were."""
+    """Of which kinds the last 1,000 records were."""
 
     def __init__(self) -> None:
         self._kinds: deque[int] = deque(maxlen=RATIO_WINDOW_RECORDS)
@@ -20,15 +20,15 @@ class _Recent:
 
     @property
     def size(self) -> int:
-        """Of how many."""
+        """How many there are, up to 1,000."""
         return len(self._kinds)
 
     def count(self, kind: int) -> int:
-        """How many of a kind."""
+        """How many are of this kind."""
         return self._counts[kind]
 
     def add(self, kind: int, times: int = 1) -> None:
-        """So many more."""
+        """Add some of this kind; the oldest go."""
         kinds, counts = self._kinds, self._counts
         for _ in range(times):
             if len(kinds) == RATIO_WINDOW_RECORDS:

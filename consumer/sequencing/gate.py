@@ -28,7 +28,7 @@ OUTAGE_USERS: Final = 3
 """An outage: this many failures of this many users with no success between them."""
 REFUSED_USERS_MAX: Final = 3
 THROTTLED_SECONDS: Final = 10.0
-"""So long after the last 429 it counts as throttled."""
+"""How long after the last 429 it counts as throttled."""
 
 
 class State(Enum):

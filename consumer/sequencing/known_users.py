@@ -67,7 +67,7 @@ class Pool:
         self.members: list[KnownUsers] = []
 
     def who_makes_room_for(self, member: KnownUsers) -> KnownUsers:
-        """Itself from its share on, so that nobody is searched for then; below it, the largest."""
+        """Below its share the largest makes room; from its share on the member itself, which needs no search."""
         has_its_share = len(member) * len(self.members) >= self.users_max
         return member if has_its_share else max(self.members, key=len)
 

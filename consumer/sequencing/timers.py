@@ -29,7 +29,7 @@ class Timers:
         return len(self._heap)
 
     def set(self, lane: Lane, due: float) -> None:
-        """Wake the lane then, and not when it was said before."""
+        """Wake the lane at this time, and not at one that was set before."""
         self.cancel(lane)
         self._number += 1
         lane.timer, lane.wakes_at = self._number, due

@@ -32,13 +32,13 @@ REGROWN_SECONDS: Final = 5.0
 GROWTH: Final = (1 - CUT) / REGROWN_SECONDS**3
 SLOW: Final = 3.0
 SLOW_SECONDS_MIN: Final = 0.25
-"""A shorter wait is no pile: it may well be our own, for a processor."""
+"""A shorter wait is no queue at the destination: it may well be our own, for a processor."""
 FULL: Final = 0.75
 """The window counts as full when so much of it is in flight on average; a turn takes many answers at once."""
 AS_MUCH: Final = 0.9
 PERIOD_SECONDS_MIN: Final = 1.0
 PERIOD_ANSWERS_MIN: Final = 200
-"""So that chance moves a rate by some 5 % and not by 20."""
+"""With so many answers chance moves a rate by some 5 % and not by 20."""
 PERIOD_LATENCIES: Final = 2
 """A period lasts this many mean latencies at least; so long are answers left out that were sent before a trial."""
 TRIAL_SHARE: Final = 60

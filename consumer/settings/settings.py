@@ -79,7 +79,7 @@ class Settings:
             label,
             None,
             "one line",
-            "Whose identifies the state speaks of: a user identified at one name counts as new at any other.",
+            "Name of the destination in the state: a user identified at one name counts as new at any other.",
             derived=Derived("the API URL without its query", "api_url", without_query),
         ),
     ]
@@ -93,11 +93,17 @@ class Settings:
     ]
     kafka_topic: Annotated[str, Rule(topic_name, "segment-events", TOPIC_LIMITS, "Topic of the Segment events.")]
     kafka_group_id: Annotated[
-        str, Rule(topic_name, "customfit-consumer", TOPIC_LIMITS, "Consumer group; it names a topic and a folder too.")
+        str,
+        Rule(
+            topic_name,
+            "customfit-consumer",
+            TOPIC_LIMITS,
+            "Consumer group; the state topic and the state's folder are named after it.",
+        ),
     ]
     kafka_start: Annotated[
         KafkaStart,
-        OneOf("Where a group without any commit starts; partitions added later: earliest."),
+        OneOf("Where a group without any commit starts; partitions added later are read from their beginning."),
     ]
     kafka_properties: Annotated[
         KafkaProperties,
@@ -140,13 +146,14 @@ class Settings:
         ),
     ]
     # What a record is
-    value_format: Annotated[ValueFormat, OneOf("Format of the records; `auto`: each says by itself.")]
+    value_format: Annotated[ValueFormat, OneOf("Format of the records; `auto`: recognized for each record.")]
     schema_registry_url: Annotated[
         str | None,
         Rule(registry_url, None, "an http:// or https:// URL", "Schema registry, with Confluent's API, for Avro."),
     ]
     schema_registry_user_info: Annotated[
-        Secret | None, Rule(user_info, None, "user:password", "Who asks the schema registry.", in_file=True)
+        Secret | None,
+        Rule(user_info, None, "user:password", "User and password for the schema registry.", in_file=True),
     ]
     # Users
     state_dir: Annotated[
@@ -159,15 +166,15 @@ class Settings:
     ]
     unidentified: Annotated[
         Unidentified,
-        OneOf("After the hold: send an identify with the userId alone, or park."),
+        OneOf("After the hold: send an identify with the userId alone, or dead-letter the event."),
     ]
     anonymous: Annotated[Anonymous, OneOf("Events with only an anonymousId: skip, or send as anonymous.")]
     integrations: Annotated[
         Integrations,
-        OneOf("Segment's `integrations`: obey, obey an explicit false, ignore."),
+        OneOf("Segment's `integrations`: obey, obey only what names this destination, or ignore."),
     ]
     # Requests
-    in_flight_max: Annotated[int, whole(256, 1, 4096, "requests", "Requests at once.")]
+    in_flight_max: Annotated[int, whole(256, 1, 4096, "requests", "Most requests in flight.")]
     batch_events_max: Annotated[int, whole(100, 1, 2500, "events", "Events in one request (all of one user).")]
     batch_bytes_max: Annotated[
         int, whole(450_000, 1000, 100_000_000, "bytes", "Size of one request; a larger event goes alone.")
@@ -175,7 +182,9 @@ class Settings:
     request_timeout_seconds: Annotated[float, decimal("10", 0.1, 300, "seconds", "How long one request may take.")]
     give_up_seconds: Annotated[
         float,
-        decimal("900", 1, 604_800, "seconds", "When an event that fails while others succeed is dead-lettered."),
+        decimal(
+            "900", 1, 604_800, "seconds", "An event that fails for this long while others succeed is dead-lettered."
+        ),
     ]
     dead_letter_ratio_max: Annotated[
         float,
@@ -211,7 +220,7 @@ class Settings:
         str, Rule(host, "0.0.0.0", "a host name or address", "Where metrics and health are served.")  # noqa: S104
     ]
     http_port: Annotated[int, whole(9464, 0, 65_535, "", "Port of metrics and health; 0 takes a free one.")]
-    log_level: Annotated[LogLevel, OneOf("The least level that is logged.")]
+    log_level: Annotated[LogLevel, OneOf("Lowest level that is logged.")]
     log_format: Annotated[LogFormat, OneOf("Lines to read, or one JSON object a line.")]
 
     warnings: tuple[str, ...] = ()

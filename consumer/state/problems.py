@@ -1,4 +1,4 @@
-"""What does not work: each kind is told once, and again when it works again."""
+"""What does not work: each kind is reported once, and once more when it works again."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 
 
 class Problems:
-    """Kinds of problems that were told and last."""
+    """The kinds of problems that were reported and are not over."""
 
     def __init__(self, settings: Settings, post: Post) -> None:
         self._settings = settings
         self._post = post
         self.topic = settings.state_topic
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def report(self, kind: str, detail: str) -> None:
-        """Each time that it happens."""
+        """Report it each time that it happens."""
         self._post(StateProblem(kind, detail))
 
     def report_once(self, kind: str, detail: str) -> None:
-        """Until it is fixed."""
-        if kind not in self._told:
-            self._told.add(kind)
+        """Report it once, until it is fixed."""
+        if kind not in self._reported:
+            self._reported.add(kind)
             self._post(StateProblem(kind, detail))
 
     def fixed(self, kind: str) -> None:
-        """It works again, if it did not."""
-        if kind in self._told:
-            self._told.discard(kind)
+        """Report that it works again, if it was reported as a problem."""
+        if kind in self._reported:
+            self._reported.discard(kind)
             self._post(StateFixed(kind))
 
     def of_topic(self, error: KafkaError, operation: str) -> str:

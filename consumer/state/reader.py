@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SLICE_RECORDS_MAX: Final = 2000
 SILENCE_SECONDS: Final = 5.0
-"""Without a record or the end, a partition is not being read."""
+"""A partition that gives neither records nor its end for this long counts as one that can't be read."""
 
 OUT_OF_RANGE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 

@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 ASKED_SECONDS: Final = 0.05
-"""Of a turn, for what is asked, while something else is to be done too."""
+"""Most of a turn that goes to what is asked while there is other work."""
 READ_AGAIN_SECONDS: Final = 0.01
-"""After a slice that had nothing to read."""
+"""When reading goes on after a slice that found nothing."""
 AGE_SHARE_MAX: Final = 0.5
-"""Of the time that the topic keeps deletions: an older copy may have missed one."""
+"""A copy older than this share of the time for which the topic keeps deletions may have missed one."""
 
 
 class UserStates:

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 TOMBSTONE_SECONDS: Final = 7 * 24 * 3600
-"""How long the topic keeps deletions, when we make it: so long a local store may be out of use."""
+"""How long the topic keeps deletions if we create it, which limits how long a local store may be out of use."""
 TOMBSTONE_SECONDS_DEFAULT: Final = 24 * 3600
 """Kafka's default of delete.retention.ms."""
 POLL_SECONDS: Final = 0.2
 ASK_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 10.0
-"""How often it is looked whether the topic is still there, while records expire."""
+"""How often the topic is looked for while records expire: it may be gone."""
 
 Note = TypeVar("Note")
 log = logging.getLogger("consumer.state")
@@ -84,7 +84,7 @@ def _create(admin: AdminClient, settings: Settings, partitions: int, *, replicas
 
 
 def _topic_id(admin: AdminClient, settings: Settings, cluster_id: str) -> str:
-    """What tells the topic from an earlier one of the same name. Raises KafkaUnavailable.
+    """The topic's id, which an earlier topic of the same name does not have. Raises KafkaUnavailable.
 
     The brokers may need long to make one of a thousand partitions, and know nothing of it until then.
     """
