@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,15 @@ def broken(house: Path) -> list[str]:
     names = [line.removesuffix(" BROKEN") for line in lines if line.endswith(" BROKEN")]
     assert (done.returncode != 0) is bool(names)
     return names
+
+
+def contract(beginning: str) -> dict[str, list[str]]:
+    """The one whose name begins so."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (found,) = (one for one in contracts if one["name"].startswith(beginning))
+    return dict(found)
 
 
 def replace(file: Path, old: str, new: str) -> None:
@@ -72,6 +82,24 @@ def test_an_emulator_that_borrows_from_the_consumer_breaks_its_contract(house: P
         file.write("\nfrom consumer.segment import timestamps\n")
 
     assert ["The emulator judges the consumer, so it shares nothing with it"] == broken(house)
+
+
+def test_no_part_of_the_consumer_is_missing_among_what_the_emulator_may_not_import() -> None:
+    """A new package would be open to it: the order of the layers allows it all that lies below."""
+    parts = {path.stem for path in (ROOT / "consumer").iterdir() if path.is_dir() or path.suffix == ".py"}
+    own = parts - {"__init__", "__main__", "__pycache__", "emulator"}
+
+    assert {f"consumer.{part}" for part in own} == set(contract("The emulator judges")["forbidden_modules"])
+
+
+def test_what_calls_itself_pure_is_under_the_contract_of_purity() -> None:
+    """By its own name or its package's; a module that imports something impure of ours is found only so."""
+    held = tuple(contract("What decides")["source_modules"])
+    files = [path for path in (ROOT / "consumer").rglob("*.py") if "Pure." in path.read_text(encoding="utf-8")[:300]]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
+
+    assert len(names) > 40
+    assert [] == [name for name in names if not f"{name}.".startswith(tuple(f"{one}." for one in held))]
 
 
 def test_a_loop_that_speaks_to_kafka_itself_breaks_the_edges_contract(house: Path) -> None:

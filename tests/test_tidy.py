@@ -30,6 +30,7 @@ PURE_LIBRARIES: Final = {
     "email.utils",
     "enum",
     "functools",
+    "hashlib",
     "heapq",
     "itertools",
     "math",

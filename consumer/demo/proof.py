@@ -1,4 +1,4 @@
-"""What was produced against what arrived: the accounting of the demo. Pure.
+"""What was produced against what arrived: the accounting of the demo.
 
 It knows the sample events and the emulator's ledger and asks the consumer only how many it skipped, so it is a second
 opinion and not the consumer's own.

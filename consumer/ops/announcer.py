@@ -1,18 +1,18 @@
-"""Says in the log what is wrong now and when it is over: of the causes that no edge tells by itself."""
+"""Says in the log what is wrong now and when it is over: of the causes that no edge reports by itself."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from hashlib import sha256
 from typing import Final
 
 from consumer.ops.causes import Cause, Finding
 from consumer.ops.logs import fields
-from consumer.sequencing.events import Partition, User
+from consumer.ops.status import hashed
+from consumer.sequencing.events import Partition
 from consumer.sequencing.waiting import Waiting
 
-TOLD_HERE: Final = frozenset(
+LOGGED_HERE: Final = frozenset(
     {
         Cause.TOPIC_GONE,
         Cause.KAFKA_UNREACHABLE,
@@ -46,7 +46,7 @@ class Announcer:
 
     def look(self, findings: Iterable[Finding]) -> None:
         """Say what is new, and what is over."""
-        found = {(f.cause, f.partition): f.text for f in findings if f.cause in TOLD_HERE}
+        found = {(f.cause, f.partition): f.text for f in findings if f.cause in LOGGED_HERE}
         new = [key for key in found if key not in self._said]
         over = [key for key in self._said if key not in found]
         self._say(logging.WARNING, {key: found[key] for key in new})
@@ -60,7 +60,7 @@ class Announcer:
         old = [one for one in waiting if one.kind == "retrying" and now - one.since >= WAITING_SECONDS]
         for one in old[:WAITING_LINES]:
             self._waiting_said_at = now
-            log.warning("%s", _told(one, now), extra=fields(partition=str(one.partition), offset=one.offset))
+            log.warning("%s", _sentence(one, now), extra=fields(partition=str(one.partition), offset=one.offset))
 
     def _say(self, level: int, lines: dict[Key, str]) -> None:
         for cause in Cause:
@@ -71,12 +71,7 @@ class Announcer:
                 log.log(level, "and %d more partitions like these", len(of_cause) - LINES_MAX)
 
 
-def hashed(user: User) -> str:
-    """The first 16 hexadecimal digits of SHA-256 of the id: the same everywhere, and no id in a log or on a page."""
-    return sha256(user.id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _told(waiting: Waiting, now: float) -> str:
+def _sentence(waiting: Waiting, now: float) -> str:
     attempts = f"{waiting.attempts} attempts in {now - waiting.since:.0f} s"
     next_try = "" if waiting.next_try_at is None else f", next try in {max(waiting.next_try_at - now, 0):.0f} s"
     given_up = "" if waiting.given_up_at is None else f", given up in {max(waiting.given_up_at - now, 0):.0f} s"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
-from consumer.ops.announcer import hashed
 from consumer.ops.causes import findings
 from consumer.ops.health import readiness
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Snapshot
 from consumer.sequencing.accounting import End
+from consumer.sequencing.events import User
 from consumer.sequencing.waiting import Waiting
 
 
@@ -75,6 +76,11 @@ def _partition(view: PartitionView, wall_seconds: float, monotonic_seconds: floa
         "problem": None if view.stopped is None else view.stopped.reason,
         "waits": asdict(view.waits),
     }
+
+
+def hashed(user: User) -> str:
+    """The first 16 hexadecimal digits of SHA-256 of the id: the same everywhere, and no id in a log or on a page."""
+    return sha256(user.id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _waiting(waiting: Waiting, wall_offset_seconds: float) -> dict[str, Any]:

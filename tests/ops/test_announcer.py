@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.ops.announcer import LINES_MAX, Announcer, hashed
+from consumer.ops.announcer import LINES_MAX, Announcer
 from consumer.ops.causes import Cause, Finding
+from consumer.ops.status import hashed
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.waiting import Waiting
 
