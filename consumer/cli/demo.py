@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from consumer.cli.exits import fail
-from consumer.demo.demo import Demo, DemoFailed, Script
-from consumer.demo.demo import Progress as Point
+from consumer.demo.demo import Demo, DemoFailed, Point, Script
 from consumer.demo.proof import Proof
 from consumer.exit_codes import EXIT_ERROR
 

@@ -59,7 +59,7 @@ class Script:
     """CustomFit goes away for so long when half of the events are produced."""
 
 
-class Progress(NamedTuple):
+class Point(NamedTuple):
     """How far the demo is."""
 
     fetched: int
@@ -96,7 +96,7 @@ class Demo:
         """Stop all parts."""
         self._parts.close()
 
-    def play(self, show: Callable[[Progress], None]) -> None:
+    def play(self, show: Callable[[Point], None]) -> None:
         """Produce the script's events, with faults, and wait until the consumer has finished all. Raises DemoFailed."""
         script = self.script
         self.emulator.faults.change({"latency_seconds": script.latency_seconds, "fail_rate": script.fail_rate})
@@ -153,12 +153,12 @@ class Demo:
                 producer.poll(ahead)
         producer.flush()
 
-    def _progress(self) -> Progress:
+    def _progress(self) -> Point:
         status = self._status()
         events = status["events"]
         finished = sum(count for reasons in events["finished"].values() for count in reasons.values())
         consumed = sum(events["consumed"].values())
-        return Progress(consumed, finished, events["unfinished"], status["destination"]["state"])
+        return Point(consumed, finished, events["unfinished"], status["destination"]["state"])
 
     def _status(self) -> dict[str, Any]:
         with urlopen(f"{self.consumer_url}/status", timeout=5) as response:  # noqa: S310  our own process
