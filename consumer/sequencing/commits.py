@@ -65,7 +65,7 @@ class CommitSchedule:
         return assignment.waits and now - assignment.leased_at >= self._lease.renew_seconds
 
     def problem(self, assignments: Iterable[Assignment], now: float) -> str | None:
-        """Why partitions wait for the group's word, for people; None while they do not, or only for a moment."""
+        """Why partitions wait for an acknowledged commit, for people; None: they do not, or only for a moment."""
         if self._tried_since is None or now - self._tried_since < SILENCE_SECONDS:
             return None
         waiting = [str(a.partition) for a in assignments if a.waits and now - a.leased_at >= self._lease.seconds]

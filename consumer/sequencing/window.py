@@ -105,7 +105,7 @@ class Window:
         self._size = min(max(self._size, curve), self._size + 1, self._size_max)
 
     def throttled(self, now: float, sent_at: float) -> None:
-        """429. All that was in flight is answered so at once; that is one reason to slow down and not two hundred."""
+        """A 429. All requests in flight may get it at once, which is one reason to slow down and not two hundred."""
         if sent_at >= self._cut_at:
             self._cut(now)
 

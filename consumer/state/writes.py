@@ -115,7 +115,7 @@ class Writes:
     def _may_be_another_s(self, state: PartitionState) -> bool:
         """Whether the group has not said for a lease that the partition is ours (lease.py).
 
-        While it is given up, what was sent on lease is recorded, however old the last word is: none is asked for then.
+        While the partition is given up nothing is committed to renew the lease: what was sent on lease is recorded.
         """
         assignment = state.assignment
         return assignment.open and time.monotonic() - assignment.leased_at >= self._lease_seconds
