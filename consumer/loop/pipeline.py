@@ -25,6 +25,7 @@ from consumer.customfit.answers import Answer, judge, result_of
 from consumer.customfit.mapping import request_body
 from consumer.loop.cluster import Cluster
 from consumer.loop.intake import Intake
+from consumer.loop.news import News
 from consumer.loop.partitions import Partitions
 from consumer.loop.problems import Problems
 from consumer.loop.rests import Rests
@@ -69,7 +70,7 @@ from consumer.segment.decoding import DecodingRules
 from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLetter
 from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.drains import Drains
-from consumer.sequencing.events import Delivered, HandBack, Misdirected, Refused, Unavailable
+from consumer.sequencing.events import Delivered, Misdirected, Refused, Unavailable
 from consumer.sequencing.gate import State
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.sequencer import Sequencer
@@ -121,15 +122,16 @@ class Pipeline:
         self._partitions = Partitions(
             settings, sequencer, edges.states, self._intake, self._rests, reporter, self._cluster
         )
-        self._phase = Phase.STARTING
-        self._joined = self._ended = False
+        self._ended = False
         self._commits = CommitSchedule(
             settings.commit_interval_seconds, settings.uncommitted_events_max, settings.lease
         )
         self._drains = Drains(settings.drain_seconds)
-        self._uncommitted_stop = False
         self._destination_state = sequencer.gate.state
         """As it was last reported."""
+        self._news = News(
+            sequencer, self._partitions, self._cluster, self._problems, drains=self._drains, reporter=reporter
+        )
         self._writes: list[Remember | Forget] = []
         self._write_at = 0.0
         self._deliveries: dict[Delivery, asyncio.Future[Answer]] = {}
@@ -144,11 +146,11 @@ class Pipeline:
     @property
     def drain_cut_short(self) -> bool:
         """Whether the stop went on with requests in flight, or the last commit failed."""
-        return self._drains.cut_short or self._uncommitted_stop
+        return self._drains.cut_short or self._news.is_uncommitted
 
     async def run(self) -> None:
         """Turn until the Kafka thread has ended."""
-        self._phase = Phase.RUNNING
+        self._news.phase = Phase.RUNNING
         self._grant()
         while not self._ended:
             inputs = await self._inbox.take(self._seconds_until_due(time.monotonic()))
@@ -208,89 +210,20 @@ class Pipeline:
                 self._problems.registry = None
                 self._intake.schema_answered(item, now)
             case Granted() | Assigned() | Revoking() | Revoked() | Lost() | StateOpened() | StateRestoring():
-                self._partition_news(item, now)
+                self._news.of_group(item, now)
             case LogBounds() | TopicsSeen() | TopicMadeAgain() | Retention() | RecordTimes() | PartitionFailed():
-                self._cluster_news(item, now)
+                self._news.of_cluster(item, now)
             case (
                 StateProblem() | StateFixed() | DeadLetterFailed() | RegistryProblem() | KafkaProblem() | AccessDenied()
             ):
-                self._problem(item)
+                self._news.of_problem(item)
             case Stop():
-                self._phase = Phase.DRAINING
+                self._news.phase = Phase.DRAINING
                 self._edges.source.stop()
             case ThreadEnded(name, failure):
                 self._thread_ended(name, failure)
             case _:
                 assert_never(item)
-
-    def _partition_news(
-        self, item: Granted | Assigned | Revoking | Revoked | Lost | StateOpened | StateRestoring, now: float
-    ) -> None:
-        match item:
-            case Granted(partitions):
-                self._joined = True
-                self._cluster.heard(now)
-                held = {partition.topic for partition in self._sequencer.assignments}
-                self._problems.access_again_but(held)
-                self._partitions.granted(partitions, now)
-                if not partitions:
-                    self._reporter.rebalanced("assigned", [])
-            case Assigned(starts, cluster_id):
-                self._joined = True
-                self._partitions.assigned(starts, cluster_id, now)
-            case Revoking(partitions, drained, shutdown):
-                for partition in partitions:
-                    self._sequencer.close(partition)
-                self._drains.start(partitions, drained.set_result, now, shutdown=shutdown)
-                self._phase = Phase.DRAINING if shutdown else self._phase
-            case Revoked(partitions, error):
-                self._uncommitted_stop = self._uncommitted_stop or (self._phase is Phase.DRAINING and error is not None)
-                reason = HandBack.SHUTDOWN if self._phase is Phase.DRAINING else HandBack.REVOKED
-                self._partitions.gone(partitions, reason, now)
-            case Lost(partitions):
-                self._partitions.gone(partitions, HandBack.LOST, now)
-            case StateOpened():
-                self._problems.state_written()
-                self._partitions.state_opened(item)
-            case StateRestoring():
-                self._partitions.state_restoring(item)
-
-    def _cluster_news(
-        self, item: LogBounds | TopicsSeen | TopicMadeAgain | Retention | RecordTimes | PartitionFailed, now: float
-    ) -> None:
-        match item:
-            case LogBounds():
-                self._cluster.heard(now)
-                self._partitions.bounds(item, now)
-            case TopicsSeen(topics):
-                self._cluster.heard(now)
-                self._cluster.topics_seen(topics)
-                self._partitions.topics_seen(topics)
-            case TopicMadeAgain(topic, topic_id):
-                self._partitions.topic_is(topic, topic_id)
-            case Retention(seconds):
-                self._cluster.retention(seconds)
-            case RecordTimes():
-                self._partitions.record_times(item)
-            case PartitionFailed():
-                self._partitions.failed(item)
-
-    def _problem(
-        self,
-        item: StateProblem | StateFixed | DeadLetterFailed | RegistryProblem | KafkaProblem | AccessDenied,
-    ) -> None:
-        match item:
-            case StateProblem() | StateFixed():
-                self._problems.of_state(item)
-            case DeadLetterFailed():
-                self._problems.of_dead_letters(item)
-            case RegistryProblem(detail):
-                self._problems.of_registry(detail)
-            case KafkaProblem(kind, detail):
-                self._cluster.last_problem = detail
-                self._reporter.kafka_problem(kind, detail)
-            case AccessDenied():
-                self._problems.of_access(item)
 
     def _committed(self, item: Committed, now: float) -> None:
         for partition in item.too_large:
@@ -395,6 +328,6 @@ class Pipeline:
     # ------------------------------------------------------------------ shown
 
     def _publish(self, now: float) -> None:
-        self._showing.publish(now, self._phase, joined=self._joined)
+        self._showing.publish(now, self._news.phase, joined=self._news.joined)
         self._reporter.shown(self.snapshot)
         self._edges.peek.wanted = self._partitions.wanted_times()

@@ -63,7 +63,7 @@ class SteppedPipeline(Pipeline):
         self._now = now
         self._lease_seconds = self._settings.lease.seconds
         self.sent: list[Delivery] = []
-        self._phase = Phase.RUNNING
+        self._news.phase = Phase.RUNNING
         self._grant()
 
     @property

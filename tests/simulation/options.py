@@ -114,8 +114,7 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
     is_calm, is_flood, is_moving = flavour == "calm", flavour == "flood", flavour == "moving"
 
     def weather(high: float) -> float:
-        """None in every second world, else anything up to `high`."""
-        return 0.0 if is_calm or is_flood or rng.random() < 0.5 else rng.uniform(0, high)
+        return 0.0 if is_calm or is_flood or rng.random() < 0.5 else rng.uniform(0, high)  # none in every second world
 
     def content(high: float, *, often: bool = False) -> float:
         return rng.uniform(high / 3, high) if often else rng.choice((0.0, rng.uniform(0, high)))
@@ -125,9 +124,7 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
     own_stores = rng.random() < 0.4 and not is_forgetful
     settings = _settings(rng, flavour)
     settings |= _patience(seed, flavour, settings["buffer_events_max"]) if is_long else {}
-    long_outage_seconds = _long_outage_seconds(seed, is_safe=is_calm or is_flood or not is_long)
     lonely = _lonely(seed, flavour, settings)
-    known_users_max = random.Random(f"known users of {seed}").choice((0, 3, 1_000_000))
     zombies, session_seconds = _zombies(seed, settings["request_timeout_seconds"], is_safe=is_calm or is_flood)
     return Options(
         seed=seed,
@@ -156,7 +153,7 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
         errors_after_acceptance=weather(0.06),
         late_acceptances=weather(0.05),
         slow_answers=rng.uniform(0.1, 0.4) if is_moving else weather(0.2),
-        long_outage_seconds=long_outage_seconds,
+        long_outage_seconds=_long_outage_seconds(seed, is_safe=is_calm or is_flood or not is_long),
         outages=0 if is_calm or is_flood else rng.choice((0, 0, 1, 1, 2)),
         members=rng.randint(1, 3),
         moves=0
@@ -178,7 +175,7 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
         zombies=zombies,
         session_seconds=session_seconds,
         **settings,
-        known_users_max=known_users_max,
+        known_users_max=random.Random(f"known users of {seed}").choice((0, 3, 1_000_000)),
     )
 
 
