@@ -111,7 +111,9 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
     """One world from one seed; `is_long`: in some, something lasts so long that members must speak of it."""
     rng = random.Random(f"options of {seed}")
     flavour = rng.choice(FLAVOURS)
-    is_calm, is_flood, is_moving = flavour == "calm", flavour == "flood", flavour == "moving"
+    is_calm, is_flood, is_moving, is_hostile, is_forgetful = (
+        flavour == one for one in ("calm", "flood", "moving", "hostile", "forgetful")
+    )
 
     def weather(high: float) -> float:
         return 0.0 if is_calm or is_flood or rng.random() < 0.5 else rng.uniform(0, high)  # none in every second world
@@ -119,11 +121,10 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
     def content(high: float, *, often: bool = False) -> float:
         return rng.uniform(high / 3, high) if often else rng.choice((0.0, rng.uniform(0, high)))
 
-    is_hostile, is_forgetful = flavour == "hostile", flavour == "forgetful"
-    keyed = rng.random() < 0.8 or is_forgetful
-    own_stores = rng.random() < 0.4 and not is_forgetful
+    keyed, own_stores = rng.random() < 0.8 or is_forgetful, rng.random() < 0.4 and not is_forgetful
     settings = _settings(rng, flavour)
     settings |= _patience(seed, flavour, settings["buffer_events_max"]) if is_long else {}
+    long_outage_seconds = _long_outage_seconds(seed, is_safe=is_calm or is_flood or not is_long)
     lonely = _lonely(seed, flavour, settings)
     zombies, session_seconds = _zombies(seed, settings["request_timeout_seconds"], is_safe=is_calm or is_flood)
     return Options(
