@@ -122,8 +122,7 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
         return rng.uniform(high / 3, high) if often else rng.choice((0.0, rng.uniform(0, high)))
 
     keyed, own_stores = rng.random() < 0.8 or is_forgetful, rng.random() < 0.4 and not is_forgetful
-    settings = _settings(rng, flavour)
-    settings |= _patience(seed, flavour, settings["buffer_events_max"]) if is_long else {}
+    settings = _settings(rng, flavour) if not is_long else _with_patience(seed, flavour, _settings(rng, flavour))
     long_outage_seconds = _long_outage_seconds(seed, is_safe=is_calm or is_flood or not is_long)
     lonely = _lonely(seed, flavour, settings)
     zombies, session_seconds = _zombies(seed, settings["request_timeout_seconds"], is_safe=is_calm or is_flood)
@@ -201,17 +200,17 @@ def _zombies(seed: int, request_timeout_seconds: float, *, is_safe: bool) -> tup
     return rng.randint(1, 3), round((request_timeout_seconds + 1) * rng.uniform(1.6, 3), 3)
 
 
-def _patience(seed: int, flavour: Flavour, buffer_events_max: int) -> dict[str, Any]:
+def _with_patience(seed: int, flavour: Flavour, settings: dict[str, Any]) -> dict[str, Any]:
     """Worlds in which something holds up a partition for so long that it must be said, or must not.
 
     Not where one user's events fill a small buffer: each of them takes a hundred times as long to be given up.
     """
     rng = random.Random(f"patience of {seed}")
-    if flavour == "stubborn" and rng.random() < 0.25 and buffer_events_max >= 50:
-        return {"give_up_seconds": 20.0}
+    if flavour == "stubborn" and rng.random() < 0.25 and settings["buffer_events_max"] >= 50:
+        return settings | {"give_up_seconds": 20.0}
     if flavour in ("calm", "rough", "moving") and rng.random() < 0.03:
-        return {"hold_seconds": 40.0}
-    return {}
+        return settings | {"hold_seconds": 40.0}
+    return settings
 
 
 def _long_outage_seconds(seed: int, *, is_safe: bool) -> float:
