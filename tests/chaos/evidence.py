@@ -165,10 +165,11 @@ def load(folder: Path) -> Evidence:
     history = [Happened(line.pop("at"), line.pop("what"), line) for line in _lines(folder / "history.jsonl")]
     later = later_lives(history)
     topics = [*(folder / f"topic-{number}.jsonl" for number in range(1, len(later) + 1)), folder / "topic.jsonl"]
+    accepted = [_accepted(line, senders.get(line["sequence"])) for line in _lines(folder / "ledger.jsonl")]
     return Evidence(
-        produced=[_produced(line, life, later) for life, topic in enumerate(topics) for line in _lines(topic)],
+        produced=_all_produced(topics, later, {known_as for request in accepted for known_as in request.insert_ids}),
         acknowledged=[_acknowledged(*line) for line in _lines(folder / "journal.jsonl")],
-        accepted=[_accepted(line, senders.get(line["sequence"])) for line in _lines(folder / "ledger.jsonl")],
+        accepted=accepted,
         dead=[_dead(Dead(*line)) for line in _lines(folder / "dead-letters.jsonl")],
         commits=[
             Commits(asked, answered, {int(p): (on(offset, life), text) for p, (offset, text) in points.items()})
@@ -187,9 +188,29 @@ def load(folder: Path) -> Evidence:
     )
 
 
-def _produced(line: list[Any], life: int, later: list[Life]) -> Produced:
+def _all_produced(topics: list[Path], later: list[Life], accepted: set[str]) -> list[Produced]:
+    """The records of all lives.
+
+    A partition that held nothing in earlier lives may have its insert ids without the topic's id: none can be mistaken.
+    """
+    produced: list[Produced] = []
+    seen: set[int] = set()
+    for life, topic in enumerate(topics):
+        lines = list(_lines(topic))
+        for line in lines:
+            partition, offset = line[1], line[2]
+            plain = insert_id(TOPIC, partition, offset, 0, later)
+            is_first = partition not in seen and plain in accepted
+            produced.append(
+                _produced(line, life, plain if is_first else insert_id(TOPIC, partition, offset, life, later))
+            )
+        seen |= {line[1] for line in lines}
+    return produced
+
+
+def _produced(line: list[Any], life: int, without_id: str) -> Produced:
     number, partition, offset, what, user, message_id, digest, checksum, produced_at = line
-    known_as = message_id or insert_id(TOPIC, partition, offset, life, later)
+    known_as = message_id or without_id
     return Produced(
         number, partition, on(offset, life), what, user, spelled_alike(known_as), digest, checksum, produced_at
     )
