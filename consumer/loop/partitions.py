@@ -97,7 +97,7 @@ class Partitions:
         for partition in partitions:
             left = self._left.get(partition)
             self._facts.setdefault(partition, Facts(partition, now, None if left is None else left.view))
-        self._left = {partition: left for partition, left in self._left.items() if not left.is_kept}
+        self._left = {partition: left._replace(is_kept=False) for partition, left in self._left.items()}
 
     def assigned(self, starts: Mapping[Partition, StartPoint], cluster_id: str, now: float) -> None:
         """Their start is known."""
