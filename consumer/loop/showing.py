@@ -46,6 +46,7 @@ class Showing:
         self._problems = problems
         self._delivered_at = 0.0
         self._committed_at = 0.0
+        self._state, self._state_at = sequencer.gate.state, float("-inf")
         self._due = 0.0
         self._is_stale = False
 
@@ -75,6 +76,8 @@ class Showing:
         self._is_stale = False
         self._due = now + max(PUBLISH_SECONDS, PUBLISH_SECONDS_A_PARTITION * len(views))
         opens_at = gate.opens_at(now)
+        if gate.state is not self._state:
+            self._state, self._state_at = gate.state, now
         self.snapshot = Snapshot(
             taken_at=now,
             phase=phase,
@@ -91,6 +94,7 @@ class Showing:
             in_flight_limit=gate.window,
             destination_state=gate.state,
             destination_reason=gate.reason,
+            destination_seconds=now - self._state_at,
             destination_closed_seconds=0.0 if opens_at is None else opens_at - now,
             source_topic=self._settings.kafka_topic,
             topic_partitions=self._cluster.partitions(),

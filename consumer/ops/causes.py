@@ -179,7 +179,9 @@ def _without_progress(view: PartitionView, snapshot: Snapshot) -> list[Finding]:
         return []
     explained = waits.held_events + waits.retried_events
     is_read = view.unread_seconds < UNMOVED_SECONDS
-    is_delivering = snapshot.destination_state is State.DELIVERING or waits.held_events >= view.unfinished
+    # Right after an outage nobody can tell yet who fails alone.
+    is_delivering = snapshot.destination_state is State.DELIVERING and snapshot.destination_seconds >= UNMOVED_SECONDS
+    is_delivering = is_delivering or waits.held_events >= view.unfinished
     if view.unfinished and explained >= view.unfinished and is_read and is_delivering:
         return []
     text = f"{view.partition}: no progress for {view.unmoved_seconds:.0f} s: {_why(view, snapshot)}"

@@ -61,6 +61,8 @@ class Snapshot:
     in_flight_limit: int
     destination_state: State
     destination_reason: str
+    destination_seconds: float = float("inf")
+    """For how long it has been in this state."""
     destination_closed_seconds: float = 0.0
     """How long nothing will be sent, from now on."""
     source_topic: str = ""

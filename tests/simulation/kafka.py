@@ -7,7 +7,18 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
-from consumer.ports.inputs import Assigned, Committed, Fetched, Input, Lost, Revoked, Revoking, StartPoint, ThreadEnded
+from consumer.ports.inputs import (
+    Assigned,
+    Committed,
+    Fetched,
+    Granted,
+    Input,
+    Lost,
+    Revoked,
+    Revoking,
+    StartPoint,
+    ThreadEnded,
+)
 from consumer.sequencing.events import Partition, Record
 from consumer.sequencing.offsets import CommitPoint
 from tests.simulation.log import Entry, Log
@@ -329,6 +340,7 @@ class SimulatedSource:
         """Taken away without notice."""
         self._forget(partitions)
         self._post(Lost(partitions))
+        self._post(Granted([]))  # it joins again; what it is given then is told apart
 
     def _forget(self, partitions: list[Partition]) -> None:
         for partition in partitions:
