@@ -37,10 +37,17 @@ def app(*names: str) -> typer.Typer:
     return typer_app
 
 
-def _customfit_consumer(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
-) -> None:
-    """Forward Segment events from Kafka to CustomFit.ai, each user's identify before their tracks."""
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         print(__version__)
         raise typer.Exit
+
+
+def _customfit_consumer(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Forward Segment events from Kafka to CustomFit.ai, each user's identify before their tracks."""
