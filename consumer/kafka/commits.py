@@ -6,6 +6,7 @@ under its name within a moment looks to the client as if nothing had happened.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -27,6 +28,8 @@ Points = Mapping["Partition", "CommitPoint"]
 ANSWER_SECONDS_MAX: Final = 30.0
 """An answer that has not come by then never will: the next commit says all that this one said, and more."""
 CONFIRM_NOW_SECONDS: Final = 2.0
+COORDINATOR_SECONDS: Final = 2.0
+"""For a sign of life of the group's coordinator, before a commit that waits for its answer without a bound (2.16.1)."""
 TRIES: Final = 3
 TRY_SECONDS: Final = 0.2
 AGAIN: Final = frozenset(
@@ -130,13 +133,27 @@ class Commits:
         return committed.error
 
     def _try(self, points: Points) -> tuple[Committed, bool]:
+        """What came of it, and whether another try may do better."""
+        wanted = to_commit(points)
         try:
-            answer = self._consumer.commit(offsets=to_commit(points), asynchronous=False)
+            self._consumer.committed(wanted, timeout=COORDINATOR_SECONDS)
+        except KafkaException as error:
+            return self._without_waiting(points, error.args[0])
+        try:
+            answer = self._consumer.commit(offsets=wanted, asynchronous=False)
         except KafkaException as error:
             problem = error.args[0]
             return Committed(points, [], problem.str()), problem.code() in AGAIN
         refused = [p.error.code() for p in answer or [] if p.error is not None]
         return committed_of(points, None, answer or []), any(code in AGAIN for code in refused)
+
+    def _without_waiting(self, points: Points, silence: KafkaError) -> tuple[Committed, bool]:
+        """The coordinator gives no sign of life. What is asked all the same may arrive, and nobody waits for it."""
+        if silence.code() in AGAIN:
+            return Committed(points, [], silence.str()), True
+        with contextlib.suppress(KafkaException):
+            self._consumer.commit(offsets=to_commit(points), asynchronous=True)
+        return Committed(points, [], f"the group's coordinator does not answer: {silence.str()}"), False
 
     def _of_the_same_topic(self, points: Points, ids: Mapping[str, str]) -> Points:
         """Those whose topic still has the id that it had when they were assigned."""

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -178,6 +179,14 @@ class Broker:
         """End the process at once, as a power cut would; the data stays for `restart`."""
         self._process.kill()
         self._process.wait()
+
+    def freeze(self) -> None:
+        """Have it answer nothing, with its connections open, until `thaw`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
     def restart(self) -> None:
         """Start it again with the same address and data, after a clean shutdown if it still runs."""

@@ -1,0 +1,87 @@
+"""Commits beside what the cluster says meanwhile; the client and the topics' ids are made-up ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from consumer.kafka.commits import Commits
+from consumer.ports.inputs import Committed, Input
+from consumer.sequencing.events import Partition
+from consumer.sequencing.offsets import CommitPoint
+
+EVENTS = Partition("segment-events", 0)
+IDS = {EVENTS.topic: "first"}
+
+
+def point(offset: int, metadata: str = "m") -> CommitPoint:
+    """That this is committed."""
+    return CommitPoint(offset, metadata, 0, 0)
+
+
+class Group:
+    """A client that takes commits, of a coordinator that may be silent."""
+
+    def __init__(self) -> None:
+        self.is_silent = False
+        self.waited: list[tuple[int, str]] = []
+        """Offset and metadata of commits whose answer was waited for."""
+        self.sent: list[int] = []
+        """Offsets of the others."""
+
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        del timeout
+        if self.is_silent:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return partitions
+
+    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition] | None:
+        if asynchronous:
+            self.sent += [one.offset for one in offsets]
+            return None
+        self.waited += [(one.offset, one.metadata or "") for one in offsets]
+        return offsets
+
+
+class Ids:
+    """The topics' ids; an answer that is not waited for comes when the test gives it."""
+
+    def __init__(self) -> None:
+        self.questions: list[Callable[[Any], None]] = []
+
+    def ask(self, _topics: set[str], then: Callable[[Any], None]) -> None:
+        self.questions.append(then)
+
+    def within(self, _topics: set[str], _seconds: float) -> dict[str, str]:
+        return IDS
+
+
+class Committing:
+    """`Commits` among them, with what it posts."""
+
+    def __init__(self) -> None:
+        self.group, self.ids = Group(), Ids()
+        self.posted: list[Input] = []
+        self.commits = Commits(
+            cast("Any", self.group), cast("Any", self.ids), self.posted.append, lambda *_: None, lambda run: run()
+        )
+        self.commits.bind({EVENTS: IDS[EVENTS.topic]})
+
+    @property
+    def answers(self) -> list[Committed]:
+        """Of what is posted."""
+        return [one for one in self.posted if isinstance(one, Committed)]
+
+
+def test_a_silent_coordinator_is_not_waited_for_when_partitions_are_given_up() -> None:
+    """The client's own wait has no bound. The commit is sent all the same, and counts as not accepted."""
+    committing = Committing()
+    committing.group.is_silent = True
+    error = committing.commits.make({EVENTS: point(150)})
+
+    assert "does not answer" in str(error)
+    assert [150] == committing.group.sent
+    assert [] == committing.group.waited
+    assert [[]] == [list(answer.accepted) for answer in committing.answers]

@@ -1,0 +1,42 @@
+"""A group's coordinator that takes connections and answers nothing, as one that is frozen does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consumer.emulator.server import Emulator
+from consumer.exit_codes import EXIT_UNDRAINED
+from tests.real_broker.broker import Broker
+from tests.real_broker.running_service import wait_until
+from tests.real_broker.scene import Scene
+
+
+@pytest.fixture
+def own_scene(
+    _brokers_can_start: None, topic_name: str, emulator: Emulator, tmp_path: Path, partitions: int
+) -> Iterator[Scene]:
+    """On a broker of the test's own, which may be frozen."""
+    with Broker() as broker:
+        scene = Scene(broker, topic_name, emulator, tmp_path, partitions)
+        yield scene
+        scene.outside.close()
+
+
+@pytest.mark.long
+def test_a_stop_ends_though_the_coordinator_is_silent(own_scene: Scene) -> None:
+    """What it has finished can't be committed any more: it says so by its exit code, and does not hang."""
+    scene = own_scene
+    scene.settings |= {"CUSTOMFIT_DRAIN_SECONDS": "2", "CUSTOMFIT_COMMIT_INTERVAL_SECONDS": "60"}
+    with scene.member("one").wait_ready() as one:
+        scene.produce_rounds(["ann", "bob"], 0, 5)
+        wait_until(lambda: scene.delivered() == 10, "the first are finished")
+        scene.produce_rounds(["ann", "bob"], 5, 10)
+        wait_until(lambda: scene.delivered() == 20, "all is finished and not all of it committed")
+        scene.broker.freeze()
+        try:
+            assert EXIT_UNDRAINED == one.stop(), one.log
+        finally:
+            scene.broker.thaw()
