@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +45,14 @@ AGAIN: Final = frozenset(
 """Refusals that may pass within the time that a revoke has."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bound:
+    """One time that a partition was assigned: an offset of an earlier time may be behind what was committed since."""
+
+    topic_id: str | None
+    """That the topic had then."""
+
+
 class Commits:
     """Owned by the thread of the consumer. `problem` is told of refusals, `run` runs something in that thread."""
 
@@ -60,14 +69,14 @@ class Commits:
         self._post = post
         self._problem = problem
         self._run = run
-        self._bound: dict[Partition, str | None] = {}
-        """Assigned partitions, and the id that the topic had then."""
+        self._bound: dict[Partition, _Bound] = {}
+        """Assigned partitions."""
         self._asked: Points | None = None
         self._asked_at = 0.0
 
     def bind(self, topic_ids: Mapping[Partition, str | None]) -> None:
         """Partitions were assigned while their topic had this id."""
-        self._bound |= topic_ids
+        self._bound |= {partition: _Bound(topic_id) for partition, topic_id in topic_ids.items()}
 
     def forget(self, partitions: Collection[Partition]) -> None:
         """They are no longer assigned."""
@@ -79,15 +88,17 @@ class Commits:
     def ask(self, points: Points) -> None:
         """Commit what is still assigned; `Committed` follows in any case."""
         self._asked, self._asked_at = points, time.monotonic()
-        self._ids.ask({p.topic for p in points}, lambda ids: self._run(partial(self._confirmed, points, ids)))
+        bound = {partition: self._bound[partition] for partition in points if partition in self._bound}
+        self._ids.ask({p.topic for p in points}, lambda ids: self._run(partial(self._confirmed, points, bound, ids)))
 
-    def _confirmed(self, points: Points, ids: Mapping[str, str] | None) -> None:
+    def _confirmed(self, points: Points, bound: Mapping[Partition, _Bound], ids: Mapping[str, str] | None) -> None:
         if self._asked is not points:
             return  # given up meanwhile
         if ids is None:
             self._answer(Committed(points, [], "the cluster did not say whether the topic is still the same"))
             return
-        owned = self._of_the_same_topic({p: point for p, point in points.items() if p in self._bound}, ids)
+        still_ours = {p: points[p] for p, then in bound.items() if self._bound.get(p) is then}
+        owned = self._of_the_same_topic(still_ours, ids)
         if not owned:
             self._answer(Committed(points, [], None))
             return
@@ -157,7 +168,7 @@ class Commits:
 
     def _of_the_same_topic(self, points: Points, ids: Mapping[str, str]) -> Points:
         """Those whose topic still has the id that it had when they were assigned."""
-        bound = {partition: self._bound.get(partition) for partition in points}
+        bound = {p: self._bound[p].topic_id for p in points if p in self._bound}
         others = {p for p, topic_id in bound.items() if topic_id is not None and ids.get(p.topic, topic_id) != topic_id}
         for topic in {partition.topic for partition in others}:
             self._post(TopicMadeAgain(topic, ids[topic]))

@@ -85,3 +85,18 @@ def test_a_silent_coordinator_is_not_waited_for_when_partitions_are_given_up() -
     assert [150] == committing.group.sent
     assert [] == committing.group.waited
     assert [[]] == [list(answer.accepted) for answer in committing.answers]
+
+
+def test_a_confirmation_that_comes_late_does_not_set_the_committed_offset_back() -> None:
+    """A commit of 100 waits for the id; the partition is given up with 150, and comes back before the id does."""
+    committing = Committing()
+    late = {EVENTS: point(100)}
+    committing.commits.ask(late)
+    assert None is committing.commits.make({EVENTS: point(150)})
+    committing.commits.forget([EVENTS])
+    committing.commits.bind({EVENTS: IDS[EVENTS.topic]})
+    committing.ids.questions[0](IDS)
+
+    assert [(150, "m")] == committing.group.waited
+    assert [] == committing.group.sent
+    assert [[]] == [list(answer.accepted) for answer in committing.answers if answer.asked is late]
