@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,7 @@ from consumer.kafka.translate import committed_of, speaks_of, to_commit
 from consumer.ports.inputs import Committed, Post, TopicMadeAgain
 
 if TYPE_CHECKING:
-    from consumer.kafka.topic_ids import TopicIds
+    from consumer.kafka.topic_ids import Told, TopicIds
     from consumer.sequencing.events import Partition
     from consumer.sequencing.offsets import CommitPoint
 
@@ -73,6 +73,8 @@ class Commits:
         """Assigned partitions."""
         self._asked: Points | None = None
         self._asked_at = 0.0
+        self._left_out: str | None = None
+        """Why not all that was asked is being committed."""
 
     def bind(self, topic_ids: Mapping[Partition, str | None]) -> None:
         """Partitions were assigned while their topic had this id."""
@@ -87,18 +89,19 @@ class Commits:
 
     def ask(self, points: Points) -> None:
         """Commit what is still assigned; `Committed` follows in any case."""
-        self._asked, self._asked_at = points, time.monotonic()
+        self._asked, self._asked_at, self._left_out = points, time.monotonic(), None
         bound = {partition: self._bound[partition] for partition in points if partition in self._bound}
-        self._ids.ask({p.topic for p in points}, lambda ids: self._run(partial(self._confirmed, points, bound, ids)))
+        self._ids.ask({p.topic for p in points}, lambda told: self._run(partial(self._confirmed, points, bound, told)))
 
-    def _confirmed(self, points: Points, bound: Mapping[Partition, _Bound], ids: Mapping[str, str] | None) -> None:
+    def _confirmed(self, points: Points, bound: Mapping[Partition, _Bound], told: Told[str]) -> None:
         if self._asked is not points:
             return  # given up meanwhile
-        if ids is None:
-            self._answer(Committed(points, [], "the cluster did not say whether the topic is still the same"))
-            return
         still_ours = {p: points[p] for p, then in bound.items() if self._bound.get(p) is then}
-        owned = self._of_the_same_topic(still_ours, ids)
+        if unknown := sorted({partition.topic for partition in still_ours} & told.errors.keys()):
+            reasons = ", ".join(f"{topic} ({told.errors[topic].str()})" for topic in unknown)
+            self._left_out = f"the cluster did not say whether the topic is still the same: {reasons}"
+        confirmed = {p: point for p, point in still_ours.items() if p.topic not in told.errors}
+        owned = self._of_the_same_topic(confirmed, told.known)
         if not owned:
             self._answer(Committed(points, [], None))
             return
@@ -124,7 +127,7 @@ class Commits:
 
     def _answer(self, committed: Committed) -> None:
         self._asked = None
-        self._post(committed)
+        self._post(replace(committed, error=committed.error or self._left_out))
 
     # ------------------------------------------------------------------ before partitions are given up
 

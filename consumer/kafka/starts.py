@@ -110,7 +110,13 @@ class Starts:
         topics = {partition.topic for partition in partitions}
         if not self._cluster_id:
             self._cluster_id = str(self._admin.list_topics(self._settings.kafka_topic, timeout=ASK_SECONDS).cluster_id)
-        ids = self._ids.of(topics, ASK_SECONDS)
+        seen = self._ids.seen(topics, ASK_SECONDS)
+        for topic, error in seen.errors.items():
+            self._failed(error, topic)  # the others' partitions start
+        ids = {topic: one.topic_id for topic, one in seen.known.items() if one.partitions is not None}
+        partitions = [partition for partition in partitions if partition.topic in ids]
+        if not partitions:
+            return {}
         committed: dict[Partition, tuple[int, str | None]] = {}
         for known in self._consumer.committed(topic_partitions_of(partitions), timeout=ASK_SECONDS):
             if known.error is not None:
@@ -122,7 +128,7 @@ class Starts:
         return {
             partition: StartPoint(beginnings.get(partition, offset), metadata, ids[partition.topic])
             for partition, (offset, metadata) in committed.items()
-            if partition.topic in ids and (offset != OFFSET_INVALID or partition in beginnings)
+            if offset != OFFSET_INVALID or partition in beginnings
         }
 
     def _beginnings(self, partitions: list[Partition]) -> dict[Partition, int]:

@@ -1,5 +1,7 @@
 """What the cluster says of a topic: its id, its partitions, who has no leader. Asked by name, answered or timed out.
 
+Each topic has an answer of its own: one that may not be described keeps no other waiting.
+
 A topic deleted and made again under its name has another id. Where the cluster tells none (before Kafka 2.8, or
 librdkafka's imitation), a topic that was made again can't be told from the one that was there before.
 """
@@ -12,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 
@@ -27,7 +29,21 @@ CONFIRM_SECONDS: Final = 2.0
 NO_ID: Final = "AAAAAAAAAAAAAAAAAAAAAA"
 """Sixteen bytes of zero: what a broker that knows no ids answers."""
 
+T = TypeVar("T")
 log = logging.getLogger("consumer.kafka")
+
+
+class Told(NamedTuple, Generic[T]):
+    """What was answered, topic by topic."""
+
+    known: dict[str, T]
+    errors: dict[str, KafkaError]
+    """Why nothing is known of the others."""
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether a broker has said anything, be it a refusal: the client's own errors lie below."""
+        return bool(self.known) or any(error.code() >= KafkaError.UNKNOWN for error in self.errors.values())
 
 
 class TopicIds:
@@ -47,27 +63,22 @@ class TopicIds:
         """Whether the cluster tells no ids."""
         return bool(self._is_off)
 
-    def of(self, topics: Collection[str], seconds: float) -> dict[str, str | None]:
-        """The ids of those that exist; None where the cluster tells no ids. Raises KafkaException."""
-        return {
-            topic: seen.topic_id for topic, seen in self.seen(topics, seconds).items() if seen.partitions is not None
-        }
-
-    def seen(self, topics: Collection[str], seconds: float) -> dict[str, TopicSeen]:
+    def seen(self, topics: Collection[str], seconds: float) -> Told[TopicSeen]:
         """All of it. A topic without partitions does not exist. Raises KafkaException where no answer comes."""
-        if self._tells_none(seconds):
-            return {topic: self._from_metadata(topic, seconds) for topic in topics}
+        if self._is_imitation(seconds) or self._is_off:
+            return Told({topic: self._from_metadata(topic, seconds) for topic in topics}, {})
         deadline = time.monotonic() + seconds + 1
-        asked = self._ask(topics, seconds)
-        return {topic: _seen(future, deadline) for topic, future in asked.items()}
+        told = _told(self._ask(topics, seconds), lambda future: _seen(future, deadline))
+        self._look_for_ids(told.known.values())
+        return told
 
-    def ask(self, topics: Collection[str], then: Callable[[dict[str, str] | None], None]) -> None:
-        """Ask without waiting: `then` gets the ids, or None where one was not answered, from a thread of the client.
+    def ask(self, topics: Collection[str], then: Callable[[Told[str]], None]) -> None:
+        """Ask without waiting: `then` gets the ids, from a thread of the client.
 
         Where the cluster tells no ids it gets none, at once.
         """
         if self._is_off or not topics:
-            then({})
+            then(Told({}, {}))
             return
         asked = self._ask(topics, CONFIRM_SECONDS)
         left = set(topics)
@@ -75,7 +86,7 @@ class TopicIds:
         def answered(topic: str) -> None:
             left.discard(topic)  # all are called by one thread
             if not left:
-                then(_ids_of(asked))
+                then(_ids_of(asked, 0))
 
         for topic, future in asked.items():
             future.add_done_callback(partial(lambda topic, _future: answered(topic), topic))
@@ -84,28 +95,25 @@ class TopicIds:
         """Ask and wait so long at most: those that were answered."""
         if self._is_off or not topics:
             return {}
-        asked = self._ask(topics, seconds)
-        deadline = time.monotonic() + seconds
-        for future in asked.values():
-            try:
-                future.exception(max(deadline - time.monotonic(), 0))
-            except FutureTimeoutError:
-                return {}
-        return _ids_of(asked) or {}
+        return _ids_of(self._ask(topics, seconds), seconds).known
 
     def _ask(self, topics: Collection[str], seconds: float) -> dict[str, Future[Any]]:
         return self._admin.describe_topics(TopicCollection(sorted(topics)), request_timeout=seconds)
 
-    def _tells_none(self, seconds: float) -> bool:
+    def _is_imitation(self, seconds: float) -> bool:
         if self._is_off is None:
-            topic = self._settings.kafka_topic
-            self._is_off = str(self._admin.list_topics(topic, timeout=seconds).cluster_id).startswith(MOCK_CLUSTER)
-            if not self._is_off:
-                seen = self.seen([topic], seconds)[topic]
-                self._is_off = seen.partitions is not None and seen.topic_id is None
-            if self._is_off:
-                log.info("the cluster gives topics no id: a topic made again under its name is not noticed")
-        return self._is_off
+            self._set_off(str(self._admin.list_topics(timeout=seconds).cluster_id).startswith(MOCK_CLUSTER) or None)
+        return self.is_off
+
+    def _look_for_ids(self, topics: Collection[TopicSeen]) -> None:
+        ids = [seen.topic_id for seen in topics if seen.partitions is not None]
+        if self._is_off is None and ids:
+            self._set_off(None in ids)
+
+    def _set_off(self, is_off: bool | None) -> None:
+        self._is_off = is_off
+        if is_off:
+            log.info("the cluster gives topics no id: a topic made again under its name is not noticed")
 
     def _from_metadata(self, topic: str, seconds: float) -> TopicSeen:
         partitions = self._admin.list_topics(topic, timeout=seconds).topics[topic].partitions
@@ -118,19 +126,28 @@ def id_text(topic_id: object) -> str:
     return str(topic_id).replace("+", "-").replace("/", "_")
 
 
-def _ids_of(asked: Mapping[str, Future[Any]]) -> dict[str, str] | None:
-    """Of answered questions; None: one has failed."""
-    if any(future.exception() is not None for future in asked.values()):
-        return None
-    ids = {topic: id_text(future.result().topic_id) for topic, future in asked.items()}
-    return {topic: topic_id for topic, topic_id in ids.items() if topic_id != NO_ID}
+def _told(asked: Mapping[str, Future[Any]], take: Callable[[Future[Any]], T]) -> Told[T]:
+    told: Told[T] = Told({}, {})
+    for topic, future in asked.items():
+        try:
+            told.known[topic] = take(future)
+        except KafkaException as error:
+            told.errors[topic] = error.args[0]
+        except FutureTimeoutError:
+            told.errors[topic] = KafkaError(KafkaError._TIMED_OUT)
+    return told
+
+
+def _ids_of(asked: Mapping[str, Future[Any]], seconds: float) -> Told[str]:
+    """Of what is answered within this time; a topic without an id is known by none."""
+    deadline = time.monotonic() + seconds
+    told = _told(asked, lambda future: id_text(future.result(max(deadline - time.monotonic(), 0)).topic_id))
+    return Told({topic: topic_id for topic, topic_id in told.known.items() if topic_id != NO_ID}, told.errors)
 
 
 def _seen(future: Future[Any], deadline: float) -> TopicSeen:
     try:
         told = future.result(max(deadline - time.monotonic(), 0))
-    except FutureTimeoutError:
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return TopicSeen(None, None, frozenset())

@@ -82,11 +82,12 @@ class Watch:
 
     def _look_at_topics(self) -> None:
         try:
-            seen = self._ids.seen([*self._topics, self._settings.state_topic], ASK_SECONDS)
+            told = self._ids.seen([*self._topics, self._settings.state_topic], ASK_SECONDS)
         except KafkaException:
             return  # that nothing is heard is seen by whoever listens
-        self._leaderless = {topic: one.leaderless for topic, one in seen.items()}
-        self._post(TopicsSeen(seen))
+        self._leaderless |= {topic: one.leaderless for topic, one in told.known.items()}
+        if told.is_heard:
+            self._post(TopicsSeen(told.known))
 
     def _look_at_logs(self, now: float) -> None:
         # One without a leader would keep the others' answers waiting.

@@ -114,7 +114,7 @@ class TopicSeen(NamedTuple):
 
 @dataclass(slots=True, frozen=True)
 class TopicsSeen:
-    """The topics that we read, and that of the state."""
+    """The topics that we read, and that of the state: those that a broker told of, none where it refuses to tell."""
 
     topics: Mapping[str, TopicSeen]
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from consumer.kafka.commits import Commits
+from consumer.kafka.topic_ids import Told
 from consumer.ports.inputs import Committed, Input
 from consumer.sequencing.events import Partition
 from consumer.sequencing.offsets import CommitPoint
@@ -95,8 +96,23 @@ def test_a_confirmation_that_comes_late_does_not_set_the_committed_offset_back()
     assert None is committing.commits.make({EVENTS: point(150)})
     committing.commits.forget([EVENTS])
     committing.commits.bind({EVENTS: IDS[EVENTS.topic]})
-    committing.ids.questions[0](IDS)
+    committing.ids.questions[0](Told(IDS, {}))
 
     assert [(150, "m")] == committing.group.waited
     assert [] == committing.group.sent
     assert [[]] == [list(answer.accepted) for answer in committing.answers if answer.asked is late]
+
+
+def test_a_topic_that_can_t_be_described_keeps_no_other_from_being_committed() -> None:
+    """Its partitions count as not accepted, with the reason."""
+    committing = Committing()
+    other = Partition("replays", 0)
+    committing.commits.bind({other: "another"})
+    committing.commits.ask({EVENTS: point(100), other: point(7)})
+    committing.ids.questions[0](Told(IDS, {other.topic: KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)}))
+    committing.commits.answered(None, [TopicPartition(EVENTS.topic, EVENTS.number, 100)])
+    [answer] = committing.answers
+
+    assert [100] == committing.group.sent
+    assert [EVENTS] == answer.accepted
+    assert other.topic in str(answer.error)
