@@ -101,7 +101,7 @@ class Source:
         self._back_pressure = BackPressure(settings.buffer_events_max)
         self._ids = TopicIds(settings)
         self._watch = Watch(settings, post)
-        self._starts = Starts(settings, self._on_starts, self._on_no_start)
+        self._starts = Starts(settings, self._on_starts, self._on_no_start, post)
         self._thread = threading.Thread(target=self._run, name="kafka", daemon=True)
 
     # ------------------------------------------------------------------ called by the loop

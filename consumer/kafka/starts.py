@@ -20,7 +20,8 @@ from confluent_kafka.admin import OffsetSpec
 from consumer.kafka.client import OUTDATED_ERRORS, admin_client, consumer_config
 from consumer.kafka.topic_ids import TopicIds
 from consumer.kafka.translate import topic_partitions_of
-from consumer.ports.inputs import StartPoint
+from consumer.ports.inbox import run_edge
+from consumer.ports.inputs import Post, StartPoint
 from consumer.sequencing.events import Partition
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ Found = Callable[[Mapping[Partition, tuple[Grant, StartPoint]], str], None]
 class Starts:
     """Finds the start of granted partitions. `found` gets those that are known, `failed` why others are not yet."""
 
-    def __init__(self, settings: Settings, found: Found, failed: Callable[[KafkaError, str], None]) -> None:
+    def __init__(self, settings: Settings, found: Found, failed: Callable[[KafkaError, str], None], post: Post) -> None:
         self._settings = settings
+        self._post = post
         self._found = found
         self._failed = failed
         self._asked: queue.SimpleQueue[Granted | None] = queue.SimpleQueue()
@@ -73,6 +75,9 @@ class Starts:
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
+        run_edge("starts", self._work, self._post)
+
+    def _work(self) -> None:
         try:
             while self._take():
                 self._round()

@@ -66,7 +66,7 @@ class UserStates:
         self._growth = Growth(settings, self._on_grown)
         self._index = Index(settings.kafka_topic, self._store_failed)
         self._write_behind = WriteBehind(self._index, self._problems, post, damaged=self._start_again)
-        writer: StateWriter[Write | TopicIdWrite] = StateWriter(settings, self._on_written)
+        writer: StateWriter[Write | TopicIdWrite] = StateWriter(settings, self._on_written, post)
         self._writes = Writes(
             settings, self._index, self._problems, writer=writer, note_unstored=self._write_behind.note
         )

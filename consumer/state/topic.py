@@ -19,6 +19,8 @@ from consumer.kafka.client import REQUEST_SECONDS, KafkaUnavailable, admin_clien
 from consumer.kafka.patience import patiently
 from consumer.kafka.rights import MOCK_CLUSTER
 from consumer.kafka.topics import create_topic, demand, replicas_of
+from consumer.ports.inbox import run_edge
+from consumer.ports.inputs import Post
 from consumer.state.growth import grow, growth_problem
 
 if TYPE_CHECKING:
@@ -142,9 +144,10 @@ class StateWriter(Generic[Note]):
     A record that is not acknowledged by the end of its lease comes back with an error, and is not sent any more.
     """
 
-    def __init__(self, settings: Settings, written: Callable[[list[Written[Note]]], None]) -> None:
+    def __init__(self, settings: Settings, written: Callable[[list[Written[Note]]], None], post: Post) -> None:
         """`written` is called from a thread."""
         self._settings = settings
+        self._post = post
         self._written = written
         self._stopping = False
         self._answers: list[Written[Note]] = []
@@ -182,6 +185,9 @@ class StateWriter(Generic[Note]):
             self._written([Written(note, None, error.args[0])])
 
     def _run(self) -> None:
+        run_edge("state-topic", self._work, self._post)
+
+    def _work(self) -> None:
         while not self._stopping:
             self._producer.poll(POLL_SECONDS)
             self._hand_on()

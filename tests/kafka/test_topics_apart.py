@@ -71,7 +71,7 @@ def test_partitions_of_the_other_topics_start() -> None:
     """And what can't be described is told."""
     found: list[dict[Partition, tuple[Grant, StartPoint]]] = []
     failed: list[tuple[KafkaError, str]] = []
-    starts = Starts(load(), lambda new, _: found.append(dict(new)), lambda *what: failed.append(what))
+    starts = Starts(load(), lambda new, _: found.append(dict(new)), lambda *what: failed.append(what), lambda _: None)
     starts._ids = ids({REPLAYS.topic: DENIED})
     starts._cluster_id = "a-cluster"
     starts._consumer = cast(

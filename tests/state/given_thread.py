@@ -51,7 +51,7 @@ class Topic(StateWriter[Any]):
     """A state topic that acknowledges at once."""
 
     def __init__(self, settings: Settings, written: Callable[..., None]) -> None:
-        super().__init__(settings, written)
+        super().__init__(settings, written, lambda _: None)
         self.records: list[tuple[int, User, bool]] = []
         self.errors: list[KafkaError] = []
         """What to say first."""

@@ -370,7 +370,7 @@ def test_a_record_that_finds_no_broker_comes_back_within_its_lease() -> None:
     """A member that is cut off, or stopped, does not send it when another owner may have the partition."""
     settings = load(kafka_bootstrap_servers="127.0.0.1:1", kafka_properties='{"session.timeout.ms": "1800"}')
     answers: queue.SimpleQueue[list[Written[str]]] = queue.SimpleQueue()
-    writer = StateWriter[str](settings, answers.put)
+    writer = StateWriter[str](settings, answers.put, lambda _: None)
     writer.start()
     writer.write(0, b"key", None, "note")
     ((note, _, error),) = answers.get(timeout=20)

@@ -37,7 +37,7 @@ class Log(StateWriter[Any]):
     """A state topic that answers when it is told to; what has expired is not in it."""
 
     def __init__(self, states: Walk) -> None:
-        super().__init__(states._settings, states._on_written)
+        super().__init__(states._settings, states._on_written, states._post)
         self.records: dict[int, list[tuple[User, bool]]] = {0: [], 1: []}
         self._sent: list[Sent] = []
 

@@ -20,7 +20,7 @@ class Producing:
 
     def __init__(self, *topics: str, answers: bool = True) -> None:
         self.happened: list[Any] = []
-        self.writer: StateWriter[str] = StateWriter(load(), self._written)
+        self.writer: StateWriter[str] = StateWriter(load(), self._written, self.happened.append)
         self._topics, self._answers = topics, answers
         self.writer._producer = cast("Any", SimpleNamespace(list_topics=self._list_topics))
 
@@ -66,3 +66,17 @@ def test_it_is_asked_once_in_a_while() -> None:
     producing.answer(c=None)
 
     assert ["asked", [("a", GONE)], [("b", GONE)], [("c", None)]] == producing.happened
+
+
+def test_a_thread_that_fails_is_heard_of() -> None:
+    """It would be a member that records nobody, and says nothing of it."""
+    producing = Producing()
+
+    def poll(_seconds: float) -> None:
+        raise MemoryError
+
+    producing.writer._producer = cast("Any", SimpleNamespace(poll=poll))
+    producing.writer._run()
+    [ended] = producing.happened
+
+    assert ("state-topic", MemoryError) == (ended.name, type(ended.error))
