@@ -207,7 +207,7 @@ class Write(NamedTuple):
 
 
 class TopicIdWrite(NamedTuple):
-    """A record on its way to the topic; where it fails, it is written at the next assignment."""
+    """That a topic of this id is read: a record on its way to the topic."""
 
     state: PartitionState
     key: StateKey

@@ -15,7 +15,7 @@ from typing import Final
 
 from consumer.sequencing.events import User
 from consumer.state.partition import PartitionState, TopicIdWrite
-from consumer.state.records import StateKey, encode_key, encode_value
+from consumer.state.records import StateKey
 from consumer.state.store import Store
 from consumer.state.writes import Writes
 
@@ -41,6 +41,5 @@ class TopicIds:
             return False  # it is reported when users are looked for
         if key.user.id not in known:
             at_ms = time.time_ns() // 1_000_000
-            note = TopicIdWrite(state, key, at_ms)
-            self._writes.writer.write(state.number, encode_key(key), encode_value(key, at_ms), note)
+            self._writes.note_topic_id(TopicIdWrite(state, key, at_ms))
         return bool(known - {key.user.id})

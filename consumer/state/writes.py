@@ -47,9 +47,9 @@ class Writes:
         self.writer = writer
         self.recorded: list[Lane] = []
         """The topic has all that they asked for; the loop is to be told."""
-        self._again: deque[Write] = deque()
+        self._again: deque[Write | TopicIdWrite] = deque()
         """What has failed."""
-        self._round: deque[Write] = deque()
+        self._round: deque[Write | TopicIdWrite] = deque()
         """Of that, what is being sent again."""
         self.retry_at = 0.0
 
@@ -70,12 +70,18 @@ class Writes:
                 one.want(lane.user, now_ms if isinstance(action, Remember) else None)
                 self._produce(Write(one, lane.user, change))
 
+    def note_topic_id(self, write: TopicIdWrite) -> None:
+        """Send a record of which topic is read."""
+        self.writer.write(write.state.number, encode_key(write.key), encode_value(write.key, write.at_ms), write)
+
     def written(self, answers: list[Written[Write | TopicIdWrite]]) -> None:
         """The producer's answers."""
         for write, offset, error in answers:
-            if not isinstance(write, TopicIdWrite):
-                self._written(write, offset, error)
-            elif offset is not None and error is None and self._index.states.get(write.state.number) is write.state:
+            if error is not None or offset is None:
+                self._failed(write, error)
+            elif not isinstance(write, TopicIdWrite):
+                self._written(write, offset)
+            elif self._index.states.get(write.state.number) is write.state:
                 write.state.noted(write.key, write.at_ms, offset)
                 self._note_unstored(write.state.number)
 
@@ -92,9 +98,12 @@ class Writes:
         for _ in range(min(len(self._round), AGAIN_RECORDS_MAX)):
             self._produce_again(self._round.popleft())
 
-    def _produce_again(self, write: Write) -> None:
+    def _produce_again(self, write: Write | TopicIdWrite) -> None:
         state = self._index.states.get(write.state.number)
-        if state is write.state:
+        if isinstance(write, TopicIdWrite):
+            if state is write.state:  # else the next assignment notes it
+                self.note_topic_id(write)
+        elif state is write.state:
             self._produce(write)
         elif state is not None and write.identified_at_ms is None and not write.change.lane.assignment.dropped:
             state.want(write.user, None)  # the partition left and came back: whoever waits for the deletion still does
@@ -120,19 +129,20 @@ class Writes:
         assignment = state.assignment
         return assignment.open and time.monotonic() - assignment.leased_at >= self._lease_seconds
 
-    def _later(self, write: Write) -> None:
+    def _later(self, write: Write | TopicIdWrite) -> None:
         if not self._again:
             self.retry_at = time.monotonic() + RETRY_SECONDS
         self._again.append(write)
 
-    def _written(self, write: Write, offset: int | None, error: KafkaError | None) -> None:
-        if error is not None or offset is None:
-            if error is not None and is_fatal(error):
-                raise KafkaException(error)  # this producer will never work again: end, and be started again
+    def _failed(self, write: Write | TopicIdWrite, error: KafkaError | None) -> None:
+        if error is not None and is_fatal(error):
+            raise KafkaException(error)  # this producer will never work again: end, and be started again
+        if not isinstance(write, TopicIdWrite):  # nobody waits for that one
             detail = self._problems.of_topic(error, "Write") if error else f"{self._problems.topic}: no offset"
             self._problems.report("not_written", detail)
-            self._later(write)
-            return
+        self._later(write)
+
+    def _written(self, write: Write, offset: int) -> None:
         write.state.acknowledged(write.user, write.identified_at_ms, offset)
         if (state := self._index.states.get(write.state.number)) is not None:
             self._note_unstored(state.number)

@@ -21,8 +21,10 @@ from consumer.ports.inputs import (
     ThreadEnded,
 )
 from consumer.sequencing.actions import Forget, Remember
+from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.lanes import Lane
+from consumer.sequencing.offsets import OffsetTracker
 from consumer.state import growth as state_growth
 from consumer.state import thread as state_thread
 from consumer.state.growth import Growth
@@ -364,6 +366,25 @@ def test_what_failed_by_the_thousand_is_sent_again_some_at_a_time() -> None:
         sent.append(len(states.topic.records) - many)
 
     assert [AGAIN_RECORDS_MAX, many] == sent
+
+
+def test_which_topic_is_read_is_noted_though_the_first_try_fails() -> None:
+    """Else a topic made again would have no predecessor in an assignment that lasts for weeks."""
+    states = Steps(partitions=1)
+    states.topic.errors = [KafkaError(KafkaError._MSG_TIMED_OUT)] * 2
+    states.open(Assignment(P0, OffsetTracker(0, topic_id="an-id")))
+    states.step()
+    states._try_again(states._writes.retry_at)
+    states.step()
+    tries_before = len(states.topic.records)
+    states._try_again(states._writes.retry_at)
+    states.step()
+    states.close(P0)
+    states.step()
+
+    assert 2 == tries_before
+    assert [(0, User("topic-id an-id"), True)] * 3 == states.topic.records
+    assert float("inf") == states._writes.next_due()
 
 
 def test_a_record_that_finds_no_broker_comes_back_within_its_lease() -> None:
