@@ -144,7 +144,16 @@ class Commits:
             time.sleep(TRY_SECONDS)
             committed, may_pass = self._try(points)
         self._post(committed)
-        return committed.error
+        if not committed.too_large:
+            return committed.error
+        return self._make_without_metadata(points, committed)
+
+    def _make_without_metadata(self, points: Points, committed: Committed) -> str | None:
+        """The offsets alone: what is finished above them is sent again, instead of all since the last commit."""
+        last, _ = self._try({partition: points[partition]._replace(metadata="") for partition in committed.too_large})
+        self._post(last)
+        others = points.keys() - set(committed.accepted) - set(committed.too_large)
+        return last.error or (committed.error if others else None)
 
     def _try(self, points: Points) -> tuple[Committed, bool]:
         """What came of it, and whether another try may do better."""
@@ -157,7 +166,9 @@ class Commits:
             answer = self._consumer.commit(offsets=wanted, asynchronous=False)
         except KafkaException as error:
             problem = error.args[0]
-            return Committed(points, [], problem.str()), problem.code() in AGAIN
+            # So it says it where that is the answer for all of them.
+            too_large = list(points) if problem.code() == KafkaError.OFFSET_METADATA_TOO_LARGE else []
+            return Committed(points, [], problem.str(), too_large), problem.code() in AGAIN
         refused = [p.error.code() for p in answer or [] if p.error is not None]
         return committed_of(points, None, answer or []), any(code in AGAIN for code in refused)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from consumer.kafka.commits import Commits
@@ -14,6 +16,7 @@ from consumer.sequencing.events import Partition
 from consumer.sequencing.offsets import CommitPoint
 
 EVENTS = Partition("segment-events", 0)
+TOO_LARGE = KafkaError(KafkaError.OFFSET_METADATA_TOO_LARGE)
 IDS = {EVENTS.topic: "first"}
 
 
@@ -27,6 +30,7 @@ class Group:
 
     def __init__(self) -> None:
         self.is_silent = False
+        self.metadata_max = 100
         self.waited: list[tuple[int, str]] = []
         """Offset and metadata of commits whose answer was waited for."""
         self.sent: list[int] = []
@@ -38,12 +42,18 @@ class Group:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         return partitions
 
-    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition] | None:
+    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[Any] | None:
         if asynchronous:
             self.sent += [one.offset for one in offsets]
             return None
         self.waited += [(one.offset, one.metadata or "") for one in offsets]
-        return offsets
+        refused = [len(one.metadata or "") > self.metadata_max for one in offsets]
+        if all(refused):  # as the client does it
+            raise KafkaException(TOO_LARGE)
+        return [self._answer(one, TOO_LARGE if too else None) for one, too in zip(offsets, refused, strict=True)]
+
+    def _answer(self, asked: TopicPartition, error: KafkaError | None) -> Any:
+        return SimpleNamespace(topic=asked.topic, partition=asked.partition, offset=asked.offset, error=error)
 
 
 class Ids:
@@ -116,3 +126,17 @@ def test_a_topic_that_can_t_be_described_keeps_no_other_from_being_committed() -
     assert [100] == committing.group.sent
     assert [EVENTS] == answer.accepted
     assert other.topic in str(answer.error)
+
+
+@pytest.mark.parametrize("others", [{}, {Partition("segment-events", 1): point(7)}])
+def test_the_last_commit_goes_without_metadata_that_is_too_large(others: dict[Partition, CommitPoint]) -> None:
+    """Once more, and those partitions alone: there is no later commit that could be smaller."""
+    committing = Committing()
+    committing.group.metadata_max = 1
+    error = committing.commits.make({EVENTS: point(150, "far too large"), **others})
+    refused, accepted = committing.answers
+
+    assert None is error
+    assert [(150, "far too large"), *[(7, "m")] * len(others), (150, "")] == committing.group.waited
+    assert [EVENTS] == refused.too_large
+    assert [*others, EVENTS] == [*refused.accepted, *accepted.accepted]
