@@ -114,7 +114,7 @@ class Starts:
         """The committed offset; where there is none, the start of the log (`prepare` has set up a new group)."""
         topics = {partition.topic for partition in partitions}
         if not self._cluster_id:
-            self._cluster_id = str(self._admin.list_topics(self._settings.kafka_topic, timeout=ASK_SECONDS).cluster_id)
+            self._cluster_id = str(self._admin.list_topics(timeout=ASK_SECONDS).cluster_id)
         seen = self._ids.seen(topics, ASK_SECONDS)
         for topic, error in seen.errors.items():
             self._failed(error, topic)  # the others' partitions start

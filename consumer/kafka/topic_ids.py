@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import TopicMetadata
 
 from consumer.kafka.client import admin_client
 from consumer.kafka.rights import MOCK_CLUSTER
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 CONFIRM_SECONDS: Final = 2.0
 NO_ID: Final = "AAAAAAAAAAAAAAAAAAAAAA"
 """Sixteen bytes of zero: what a broker that knows no ids answers."""
+NOT_THERE: Final = TopicSeen(None, None, frozenset())
 
 T = TypeVar("T")
 log = logging.getLogger("consumer.kafka")
@@ -66,7 +68,7 @@ class TopicIds:
     def seen(self, topics: Collection[str], seconds: float) -> Told[TopicSeen]:
         """All of it. A topic without partitions does not exist. Raises KafkaException where no answer comes."""
         if self._is_imitation(seconds) or self._is_off:
-            return Told({topic: self._from_metadata(topic, seconds) for topic in topics}, {})
+            return Told(self._from_metadata(topics, seconds), {})
         deadline = time.monotonic() + seconds + 1
         told = _told(self._ask(topics, seconds), lambda future: _seen(future, deadline))
         self._look_for_ids(told.known.values())
@@ -115,15 +117,19 @@ class TopicIds:
         if is_off:
             log.info("the cluster gives topics no id: a topic made again under its name is not noticed")
 
-    def _from_metadata(self, topic: str, seconds: float) -> TopicSeen:
-        partitions = self._admin.list_topics(topic, timeout=seconds).topics[topic].partitions
-        leaderless = frozenset(number for number, partition in partitions.items() if partition.leader < 0)
-        return TopicSeen(None, len(partitions) or None, leaderless)
+    def _from_metadata(self, topics: Collection[str], seconds: float) -> dict[str, TopicSeen]:
+        known = self._admin.list_topics(timeout=seconds).topics  # all: to ask for one by its name may create it
+        return {topic: _seen_in(known[topic]) if topic in known else NOT_THERE for topic in topics}
 
 
 def id_text(topic_id: object) -> str:
     """As Kafka's own tools show it; confluent-kafka (2.16.1) gives the other alphabet of base64."""
     return str(topic_id).replace("+", "-").replace("/", "_")
+
+
+def _seen_in(topic: TopicMetadata) -> TopicSeen:
+    leaderless = frozenset(number for number, partition in topic.partitions.items() if partition.leader < 0)
+    return TopicSeen(None, len(topic.partitions) or None, leaderless)
 
 
 def _told(asked: Mapping[str, Future[Any]], take: Callable[[Future[Any]], T]) -> Told[T]:
@@ -150,7 +156,7 @@ def _seen(future: Future[Any], deadline: float) -> TopicSeen:
         told = future.result(max(deadline - time.monotonic(), 0))
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            return TopicSeen(None, None, frozenset())
+            return NOT_THERE
         raise
     topic_id = id_text(told.topic_id)
     leaderless = frozenset(one.id for one in told.partitions if one.leader is None or one.leader.id < 0)

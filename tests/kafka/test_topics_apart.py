@@ -108,3 +108,20 @@ def test_a_broker_that_refuses_is_heard(errors: list[KafkaError | None], posted:
     watch._look_at_topics()
 
     assert posted == heard
+
+
+def test_where_topics_have_no_id_none_is_asked_for_by_its_name() -> None:
+    """A broker that makes topics as they are asked for would make a deleted one again, with one empty partition."""
+    asking = ids({})
+    asking._is_off = True
+    there = SimpleNamespace(partitions={0: SimpleNamespace(leader=1), 1: SimpleNamespace(leader=-1)})
+
+    def list_topics(topic: str | None = None, **_timeout: float) -> Any:
+        assert topic is None
+        return SimpleNamespace(topics={EVENTS.topic: there})
+
+    asking._admin = cast("Any", SimpleNamespace(list_topics=list_topics))
+    told = asking.seen([EVENTS.topic, "gone"], 1)
+
+    assert TopicSeen(None, 2, frozenset({1})) == told.known[EVENTS.topic]
+    assert TopicSeen(None, None, frozenset()) == told.known["gone"]
