@@ -96,6 +96,8 @@ class Source:
         """Ours, whether their start is known or not."""
         self._assigned: set[Partition] = set()
         """Those of them that the client has."""
+        self._told: dict[Partition, Grant] = {}
+        """The time of which the loop was last told (`Assigned`): what it asks for is of that one, or an earlier one."""
         self._resting: set[Partition] = set()
         """Assigned but not to be fetched: not yet restored, or failed."""
         self._back_pressure = BackPressure(settings.buffer_events_max)
@@ -130,11 +132,13 @@ class Source:
 
     def resume(self, partition: Partition) -> None:
         """Its state is ready: fetch it."""
-        self._commands.put(lambda: self._resting.discard(partition))
+        told = self._told.get(partition)
+        self._commands.put(lambda: self._resting.discard(partition) if self._is_still(partition, told) else None)
 
     def rest(self, partition: Partition) -> None:
         """Fetch nothing more of it."""
-        self._commands.put(lambda: self._resting.add(partition) if partition in self._assigned else None)
+        told = self._told.get(partition)
+        self._commands.put(lambda: self._resting.add(partition) if self._is_still(partition, told) else None)
 
     def stop(self) -> None:
         """Drain all partitions (`Revoking` follows), commit, leave the group, end the thread (`ThreadEnded`)."""
@@ -300,7 +304,15 @@ class Source:
         self._resting |= starts.keys()
         self._back_pressure.added(starts)
         self._commits.bind({partition: start.topic_id for partition, start in starts.items()})
+        self._told |= {partition: self._granted[partition] for partition in starts}  # before the loop can ask
         self._post(Assigned(starts, cluster_id))
+
+    def _is_still(self, partition: Partition, told: Grant | None) -> bool:
+        """Whether the partition is assigned as it was then.
+
+        A loop that is slow may ask after it has been taken away and given back, before its state is read again.
+        """
+        return partition in self._assigned and self._granted[partition] is told
 
     def _on_no_start(self, error: KafkaError, topic: str) -> None:
         """Called in the thread that asks."""
