@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaException
 from confluent_kafka.admin import ConfigResource, OffsetSpec, ResourceType
@@ -32,6 +32,21 @@ TOPICS_SECONDS: Final = 2.0
 BEGINNINGS_SECONDS: Final = 15.0
 RETENTION_SECONDS: Final = 60.0
 ASK_SECONDS: Final = 5.0
+LOGS_SECONDS: Final = 2.0
+"""For all questions about logs together, and 1 s more for the client to hand over what it has: it waits for the last
+broker. One that is silent must not keep the topics from being looked at."""
+
+
+class _Question(NamedTuple):
+    """About each log."""
+
+    spec: OffsetSpec
+    level: IsolationLevel
+
+
+_HIGHS: Final = _Question(OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
+_STABLE: Final = _Question(OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+_BEGINNINGS: Final = _Question(OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
 
 
 class Watch:
@@ -65,22 +80,25 @@ class Watch:
 
     def _watch(self) -> None:
         while not self._stop.is_set():
-            now = time.monotonic()
-            if self._is_due("topics", TOPICS_SECONDS, now):
+            self._look_at_topics()
+            if self._is_due("ends", max(ENDS_SECONDS, ENDS_SECONDS_A_PARTITION * len(self.partitions))):
+                self._look_at_logs()
                 self._look_at_topics()
-            if self._is_due("ends", max(ENDS_SECONDS, ENDS_SECONDS_A_PARTITION * len(self.partitions)), now):
-                self._look_at_logs(now)
-            if self._is_due("retention", RETENTION_SECONDS, now):
+            if self._is_due("retention", RETENTION_SECONDS):
                 self._look_at_retention()
             self._stop.wait(max(min(self._due.values()) - time.monotonic(), 0.05))
 
-    def _is_due(self, what: str, every_seconds: float, now: float) -> bool:
+    def _is_due(self, what: str, every_seconds: float) -> bool:
+        now = time.monotonic()
         if now < self._due[what]:
             return False
         self._due[what] = now + every_seconds
         return True
 
     def _look_at_topics(self) -> None:
+        """When it is time: called between all that may take long."""
+        if not self._is_due("topics", TOPICS_SECONDS):
+            return
         try:
             told = self._ids.seen([*self._topics, self._settings.state_topic], ASK_SECONDS)
         except KafkaException:
@@ -89,32 +107,41 @@ class Watch:
         if told.is_heard:
             self._post(TopicsSeen(told.known))
 
-    def _look_at_logs(self, now: float) -> None:
+    def _look_at_logs(self) -> None:
         # One without a leader would keep the others' answers waiting.
         asked = [p for p in self.partitions if p.number not in self._leaderless.get(p.topic, ())]
         if not asked:
             return
-        highs = self._offsets(asked, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
-        stable = self._offsets(asked, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
-        if self._is_due("beginnings", BEGINNINGS_SECONDS, now):
-            self._beginnings = self._offsets(asked, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
-        if highs:
-            self._post(LogBounds(highs, stable, self._beginnings))
+        wanted = {"highs": _HIGHS, "stable": _STABLE}
+        if self._is_due("beginnings", BEGINNINGS_SECONDS):
+            wanted["beginnings"] = _BEGINNINGS
+        found = self._offsets(asked, wanted)
+        self._beginnings = found.get("beginnings", self._beginnings)
+        if found["highs"]:
+            self._post(LogBounds(found["highs"], found["stable"], self._beginnings))
 
-    def _offsets(self, partitions: list[Partition], spec: OffsetSpec, level: IsolationLevel) -> dict[Partition, int]:
-        wanted = dict.fromkeys(topic_partitions_of(partitions), spec)
-        asked = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=ASK_SECONDS)
-        deadline = time.monotonic() + ASK_SECONDS + 1  # our own: an answer may never come (2.16.1)
-        found, is_outdated = {}, False
-        for where, future in asked.items():
-            try:
-                offset = future.result(max(deadline - time.monotonic(), 0)).offset
-            except KafkaException as error:
-                is_outdated = is_outdated or error.args[0].code() in OUTDATED_ERRORS
-                continue
-            except FutureTimeoutError:
-                continue
-            found[Partition(where.topic, where.partition)] = offset
+    def _offsets(self, partitions: list[Partition], wanted: Mapping[str, _Question]) -> dict[str, dict[Partition, int]]:
+        """All questions at once, with one deadline: our own, as an answer may never come (2.16.1)."""
+        where = topic_partitions_of(partitions)
+        asked = {
+            name: self._admin.list_offsets(
+                dict.fromkeys(where, question.spec), isolation_level=question.level, request_timeout=LOGS_SECONDS
+            )
+            for name, question in wanted.items()
+        }
+        deadline = time.monotonic() + LOGS_SECONDS + 1
+        found: dict[str, dict[Partition, int]] = {name: {} for name in wanted}
+        is_outdated = False
+        for name, futures in asked.items():
+            for one, future in futures.items():
+                try:
+                    offset = future.result(max(deadline - time.monotonic(), 0)).offset
+                except KafkaException as error:
+                    is_outdated = is_outdated or error.args[0].code() in OUTDATED_ERRORS
+                except FutureTimeoutError:
+                    continue
+                else:
+                    found[name][Partition(one.topic, one.partition)] = offset
         if is_outdated:
             self._admin = admin_client(self._settings)
         return found
