@@ -25,10 +25,13 @@ def own_scene(
         scene.outside.close()
 
 
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
 @pytest.mark.long
-def test_a_stop_ends_though_the_coordinator_is_silent(own_scene: Scene) -> None:
+def test_a_stop_ends_though_the_coordinator_is_silent(own_scene: Scene, protocol: str) -> None:
     """What it has finished can't be committed any more: it says so by its exit code, and does not hang."""
     scene = own_scene
+    if protocol == "consumer":
+        scene.properties = {"group.protocol": "consumer"}
     scene.settings |= {"CUSTOMFIT_DRAIN_SECONDS": "2", "CUSTOMFIT_COMMIT_INTERVAL_SECONDS": "60"}
     with scene.member("one").wait_ready() as one:
         scene.produce_rounds(["ann", "bob"], 0, 5)
