@@ -107,6 +107,8 @@ class Reporter:
         if gate.state is before:
             return
         match gate.state:
+            case State.DELIVERING if gate.reason:
+                log.info("the destination is not asked any more: %s", gate.reason)
             case State.DELIVERING:
                 log.info("the destination accepts events again")
             case State.THROTTLED:

@@ -6,6 +6,9 @@
     stopped      a wrong key or URL (misdirections.py), or three different users refused before anything was ever
                  accepted: probes only
 
+With nothing left to send there is no probe, and nobody who would be stopped: then it is delivering again, and the next
+request finds out.
+
 An outage is everybody failing. So the failures of one user, however many, never close the gate for the others: their
 Retry-After is kept by their lane, and holds for all only in an outage, or on a 429. Whenever the gate is closed, its
 state is another one than delivering, `reason` says why, and `opens_at` until when.
@@ -80,6 +83,21 @@ class Gate:
         """End the state `throttled` when its time is over."""
         if self.state is State.THROTTLED and now >= self._throttled_until and self.opens_at(now) is None:
             self._become(State.DELIVERING)
+
+    @property
+    def needs_an_answer(self) -> bool:
+        """Whether only the answer to a request ends the state that it is in."""
+        return self.state in (State.UNAVAILABLE, State.STOPPED)
+
+    def nothing_to_send(self, now: float) -> None:
+        """No answer will come: what was learned of the destination grows old, and the next request finds out.
+
+        Who was refused before anything was accepted stays noted: each of them has cost a dead letter.
+        """
+        self._misdirections.forget()
+        self._reopen(now)
+        if self.state is State.DELIVERING:
+            self.reason = "nothing is left to send; the next request finds out"
 
     @property
     def everybody_fails(self) -> bool:
@@ -162,13 +180,21 @@ class Gate:
 
     def _works(self, now: float, sent_at: float) -> None:
         """It is up, and unless the request was sent before a 401, the key and the URL are right."""
+        if not self._misdirections.accepted(sent_at) and self.state is State.STOPPED:
+            self._nobody_fails()
+            return
+        self._reopen(now)
+
+    def _nobody_fails(self) -> None:
         self._failures = 0
         self._failed_users.clear()
-        if not self._misdirections.accepted(sent_at) and self.state is State.STOPPED:
-            return
+
+    def _reopen(self, now: float) -> None:
+        self._nobody_fails()
         self._probes = 0
         self._probe_at = 0.0
-        if self.state not in (State.UNAVAILABLE, State.STOPPED):
+        if not self.needs_an_answer:
+            self.reason = "" if self.state is State.DELIVERING else self.reason
             return
         if now < max(self._throttled_until, self._paused_until):
             self._become(State.THROTTLED, "it answered 429")

@@ -46,7 +46,11 @@ class Misdirections:
             return True
         if sent_at < self._first_at:
             return False
+        self.forget()
+        return True
+
+    def forget(self) -> None:
+        """Begin as at the start."""
         self._first_at = None
         self._in_a_row = 0
         self._users.clear()
-        return True

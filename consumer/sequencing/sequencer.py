@@ -239,6 +239,8 @@ class Sequencer:
                 self._make_ready(woken, last=self.gate.probing)  # another user's event has the next probe
             elif woken.status is LaneStatus.HELD:
                 self._arm(woken, now)
+        if self.gate.needs_an_answer and not (self.retrying or self._others_wait()):
+            self.gate.nothing_to_send(now)
 
     def next_deadline(self, now: float) -> float | None:
         """When `tick` or `next_delivery` has something to do without any input; None for never."""

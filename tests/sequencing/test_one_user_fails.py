@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from consumer.sequencing.events import Misdirected, Unavailable, User
+from consumer.sequencing.events import Misdirected, Outcome, Unavailable, User
 from consumer.sequencing.gate import State
-from tests.sequencing.given_sequencer import OK, U1, U2, WRONG_KEY, Bench
+from tests.sequencing.given_sequencer import ERROR, OK, U1, U2, WRONG_KEY, Bench
 
 LATER = Unavailable("503", retry_after_seconds=60.0)
 FORBIDDEN = Misdirected(403)
@@ -169,3 +169,69 @@ def test_a_batch_in_which_one_event_is_forbidden_is_halved_when_it_is_given_up()
 
     assert ["dead_letter 2: gave_up"] == bench.actions()
     assert {"delivered": offset - 1} == bench.ends()
+
+
+@pytest.mark.parametrize(("answer", "state"), [(WRONG_KEY, State.STOPPED), (ERROR, State.UNAVAILABLE)])
+def test_a_closed_gate_opens_when_nothing_is_left_to_send(answer: Outcome, state: State) -> None:
+    """All partitions went: no probe will come, and a member without any would call the destination down for ever."""
+    bench = Bench()
+    for offset in range(6):
+        bench.fetch(offset, "track", user=User(str(offset % 3)), known=True)
+    now = 0.0
+    while bench.sequencer.gate.state is not state:
+        bench.sent(now)
+        while bench.unanswered:
+            bench.answer(answer, now)
+        now += 1.0
+    gate = bench.sequencer.gate
+    bench.sent(now)  # the probe
+
+    bench.drop()
+    bench.sent(now)
+
+    assert state is gate.state, "the probe is unanswered"
+
+    bench.answer(answer, now)
+    bench.sent(now)
+
+    assert (State.DELIVERING, None) == (gate.state, gate.opens_at(now))
+    assert "nothing is left to send" in gate.reason
+    assert not gate.everybody_fails
+
+    gate.delivered(now, now)
+
+    assert "" == gate.reason
+
+
+def test_a_closed_gate_stays_so_while_a_user_waits() -> None:
+    """Be it for the next probe, or for the user's own turn: their request is what finds out."""
+    bench = Bench()
+    for offset in range(3):
+        bench.fetch(offset, "track", user=User(str(offset)), known=True)
+    states = []
+    for tenth in range(300):
+        now = tenth / 10
+        bench.sent(now)
+        while bench.unanswered:
+            bench.answer(WRONG_KEY, now)
+        states.append(bench.sequencer.gate.state)
+
+    assert {State.STOPPED} == set(states)
+
+
+def test_what_a_429_asked_for_holds_with_nothing_left_to_send() -> None:
+    """It is about time, and not about the next answer."""
+    bench = Bench()
+    for offset in range(4):
+        bench.fetch(offset, "track", user=User(str(offset)), known=True)
+    bench.sent()
+    for answer in (Unavailable("429", retry_after_seconds=60.0, throttled=True), WRONG_KEY, WRONG_KEY, WRONG_KEY):
+        bench.answer(answer)
+    gate = bench.sequencer.gate
+
+    assert State.STOPPED is gate.state
+
+    bench.drop()
+    bench.sent(1.0)
+
+    assert (State.THROTTLED, 60.0) == (gate.state, gate.opens_at(1.0))
