@@ -1,39 +1,68 @@
 """Since when a record has been there to be read, by our own clock. Pure.
 
 Producers' clocks say anything: a record of ten days ago may have arrived a moment ago. So the ends of the log that
-were seen are remembered with the time; a bounded number of them, the older ones the coarser.
+were seen are remembered with the time; a bounded number of them, so for a long time only one every few seconds. What
+was seen between two of them counts from the first: a record may look older than it is by that distance, never younger.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 SAMPLES_MAX: Final = 128
+DISTANCE_SECONDS_MIN: Final = 0.25
+
+
+class _Sample(NamedTuple):
+    """One end or several that were seen soon after each other."""
+
+    end: int
+    first_at: float
+    last_at: float
 
 
 class Arrivals:
     """The ends of one partition's log, as they were seen."""
 
     def __init__(self) -> None:
-        self._samples: list[tuple[int, float]] = []
-        """(end, when it was first seen), both rising."""
+        self._samples: list[_Sample] = []
+        self.distance_seconds = DISTANCE_SECONDS_MIN
+        """What is seen within it is one sample. At most a 32nd of the time that all of them span."""
 
     def seen(self, end: int, now: float) -> None:
         """The log ends here now."""
-        if self._samples and end <= self._samples[-1][0]:
+        samples = self._samples
+        if samples and end <= samples[-1].end:
             return
-        self._samples.append((end, now))
-        if len(self._samples) > SAMPLES_MAX:
-            # Of each two of the older half the later goes: what was there is not made younger.
-            half = SAMPLES_MAX // 2
-            self._samples = self._samples[:half:2] + self._samples[half:]
+        self._narrow(now)
+        _add(samples, _Sample(end, now, now), self.distance_seconds)
+        while len(self._samples) > SAMPLES_MAX:
+            self.distance_seconds *= 2
+            fewer: list[_Sample] = []
+            for sample in self._samples:
+                _add(fewer, sample, self.distance_seconds)
+            self._samples = fewer
 
     def since(self, offset: int) -> float | None:
         """When the log was first seen to end beyond this offset; None: it never was. Asked with rising offsets."""
         samples = self._samples
         passed = 0
-        while passed < len(samples) and samples[passed][0] <= offset:
+        while passed < len(samples) and samples[passed].end <= offset:
             passed += 1
         if passed:
             del samples[: passed if passed < len(samples) else passed - 1]
-        return samples[0][1] if samples and samples[0][0] > offset else None
+        return samples[0].first_at if samples and samples[0].end > offset else None
+
+    def _narrow(self, now: float) -> None:
+        """The oldest samples were passed: a shorter time is left, of which more may be remembered."""
+        span_seconds = now - self._samples[0].first_at if self._samples else 0.0
+        while self.distance_seconds > DISTANCE_SECONDS_MIN and self.distance_seconds * SAMPLES_MAX > 4 * span_seconds:
+            self.distance_seconds /= 2
+
+
+def _add(samples: list[_Sample], sample: _Sample, distance_seconds: float) -> None:
+    """Put it behind the others, or make it one with the last."""
+    if samples and sample.last_at - samples[-1].first_at < distance_seconds:
+        samples[-1] = _Sample(sample.end, samples[-1].first_at, sample.last_at)
+    else:
+        samples.append(sample)
