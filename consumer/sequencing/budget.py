@@ -1,9 +1,10 @@
 """What a partition may use of what all share: events not yet accounted for, and the buffer. Pure.
 
 A partition may use all that is free while its commits and records are acknowledged. One that has had none acknowledged
-for SILENT_SECONDS is held to its share and stops there, so that the others go on: a state partition without a leader
-stops one partition, not the member. So a crash sends again at most `uncommitted_events_max` events, and of each
-partition that is held to its share what it had used before that was seen.
+for SILENT_SECONDS (no commit for two commit intervals, where that is longer) is held to its share and stops there, so
+that the others go on: a state partition without a leader stops one partition, not the member. So a crash sends again at
+most `uncommitted_events_max` events, and of each partition that is held to its share what it had used before that was
+seen.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ LOOK_SECONDS: Final = 0.25
 class Budget:
     """Decides for each partition whether it may send and fetch."""
 
-    def __init__(self, uncommitted_events_max: int, buffer_events_max: int) -> None:
+    def __init__(self, uncommitted_events_max: int, buffer_events_max: int, commit_interval_seconds: float) -> None:
         self.is_tight = False
         """So much is not accounted for that nothing more is to be fetched."""
         self.held_to_share: set[Partition] = set()
         """Those that fetch nothing more until what they have is acknowledged, or finished."""
         self._uncommitted_events_max = uncommitted_events_max
         self._buffer_events_max = buffer_events_max
+        self._commit_interval_seconds = commit_interval_seconds
         self._is_spent = False
         self._silent: set[Partition] = set()
         self._look_at = 0.0
@@ -78,7 +80,7 @@ class Budget:
         for assignment in active:
             assignment.progress.look(assignment, now)
         self._share = self._share_of(self._uncommitted_events_max, len(active))
-        self._silent = {a.partition for a in active if a.progress.is_silent(now)}
+        self._silent = {a.partition for a in active if a.progress.is_silent(now, self._commit_interval_seconds)}
         self._buffer_share = self._share_of(self._buffer_events_max, len(active))
         if len(active) > 1:
             self.held_to_share = {a.partition for a in active if self._is_over(a, self._buffer_share, now)}

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 SILENT_SECONDS: Final = 5.0
 """Acknowledgements that take longer are not late but missing: a broker that is there answers within 0.1 s."""
+SILENT_COMMIT_INTERVALS: Final = 2
+"""Nor is a commit late before it is due: what is finished just after one waits for the next."""
 
 
 class Progress:
@@ -43,9 +45,10 @@ class Progress:
         self._finished, self._committed_offset = finished, offsets.committed_offset
         self._recorded, self._acknowledged = offsets.recorded_count, assignment.acknowledged
 
-    def is_silent(self, now: float) -> bool:
+    def is_silent(self, now: float, commit_interval_seconds: float) -> bool:
         """Whether its commits or its records are not acknowledged."""
-        return now - min(self.committed_at, self.recorded_at) >= SILENT_SECONDS
+        commit_silent_seconds = max(SILENT_SECONDS, SILENT_COMMIT_INTERVALS * commit_interval_seconds)
+        return now - self.committed_at >= commit_silent_seconds or now - self.recorded_at >= SILENT_SECONDS
 
     def is_clogged(self, now: float) -> bool:
         """Whether it has events in hand and finishes none."""

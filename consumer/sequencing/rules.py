@@ -21,5 +21,6 @@ class SequencingRules:
     unidentified: Unidentified
     give_up_seconds: float
     uncommitted_events_max: int
+    commit_interval_seconds: float
     dead_letter_ratio_max: float
     lease_seconds: float

@@ -61,7 +61,7 @@ class Sequencer:
         self._ready = ReadyLanes()
         self._stalled: list[Lane] = []
         """Ready lanes that wait for a commit, or for the lease of their partition."""
-        self.budget = Budget(rules.uncommitted_events_max, rules.buffer_events_max)
+        self.budget = Budget(rules.uncommitted_events_max, rules.buffer_events_max, rules.commit_interval_seconds)
         self._timers = Timers()
         self._lingering: dict[tuple[Partition, User], Lane] = {}
         """Lanes of dropped assignments whose request is still unanswered."""
