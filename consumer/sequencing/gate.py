@@ -94,7 +94,8 @@ class Gate:
 
         Who was refused before anything was accepted stays noted: each of them has cost a dead letter.
         """
-        self._misdirections.forget()
+        if self.state is State.STOPPED:
+            self._misdirections.forget()
         self._reopen(now)
         if self.state is State.DELIVERING:
             self.reason = "nothing is left to send; the next request finds out"

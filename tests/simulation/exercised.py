@@ -72,6 +72,7 @@ EXERCISED = (
     "time-outs",
     "turns delivering",
     "turns stopped",
+    "stops that ended with nothing to send",
     "turns stopped by refusals",
     "turns that wait for the lease",
     "turns throttled",

@@ -41,6 +41,8 @@ class Ledger:
     """Who got one since."""
     misdirected_in_a_row: int = 0
     may_be_stopped: bool = False
+    destination: str = "delivering"
+    """The gate's state when the turn before had ended."""
     dead_letter_ratio_max: float = 1.0
     paused_until: float = 0.0
     """What a 429 has asked for."""

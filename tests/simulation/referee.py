@@ -236,8 +236,12 @@ class Referee:
         """It was accepted or refused for good: it works, and if it was sent after a 401, so does the key."""
         member.failed_users.clear()
         if member.misdirected_at is None or request.handed_at >= member.misdirected_at:
-            member.misdirected_at, member.misdirected_in_a_row, member.may_be_stopped = None, 0, False
-            member.misdirected_users.clear()
+            self._forget_misdirected(member)
+
+    @staticmethod
+    def _forget_misdirected(member: Ledger) -> None:
+        member.misdirected_at, member.misdirected_in_a_row, member.may_be_stopped = None, 0, False
+        member.misdirected_users.clear()
 
     def _note_failed(self, request: Request, answer: Answer, member: Ledger) -> None:
         now = self._stage.now
@@ -330,6 +334,13 @@ class Referee:
 
     def _check_gate(self, member: Ledger, counts: Counts) -> None:
         """One user who fails closes nothing for the others, and what is closed says so."""
+        if member.destination == "stopped" != counts.destination and member.misdirected_users:
+            # Nobody has shown that the key is right: nothing was left to send, and the next request finds out.
+            if member.outstanding:
+                raise Violation("gate", f"{member.name} is no longer stopped, with {len(member.outstanding)} in flight")
+            self._forget_misdirected(member)
+            self._stage.exercised["stops that ended with nothing to send"] += 1
+        member.destination = counts.destination
         if counts.destination == "stopped":
             if member.succeeded_at is not None and not member.may_be_stopped:
                 raise Violation("gate", f"{member.name} is stopped by {sorted(member.misdirected_users)} alone")
