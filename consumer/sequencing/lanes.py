@@ -21,9 +21,10 @@ So no track, page or screen is ever sent before an identify of its user was acce
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from consumer.choices import Unidentified
@@ -175,6 +176,18 @@ class Lane:
             self.identifies -= 1
         return event
 
+    def same_as(self, earlier: Sequence[Event]) -> list[Event]:
+        """What waits that is the same as these events of an earlier assignment; not behind a delete, which undoes them."""
+        names = {_name(event) for event in earlier}
+        before_delete = takewhile(lambda event: event.kind is not Kind.DELETE, self.waiting)
+        return [event for event in before_delete if _name(event) in names]
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Take these out, wherever they wait."""
+        names = {_name(event) for event in events}
+        self.waiting = [event for event in self.waiting if _name(event) not in names]
+        self.identifies -= sum(event.kind is Kind.IDENTIFY for event in events)
+
     def first_identify(self) -> int | None:
         """Index of the first identify that waits; one behind a delete does not count, the delete would undo it."""
         if self.identifies == 0:
@@ -223,3 +236,9 @@ class Lane:
             f"<Lane {self.user.id!r} {'identified' if self.identified else 'unidentified'} {self.status.value}, "
             f"{len(self.waiting)} waiting, {len(self.again)} again>"
         )
+
+
+def _name(event: Event) -> tuple[int, int, int | None]:
+    """What it is known by in its partition: another record at its offset is of another topic."""
+    record = event.record
+    return record.offset, record.timestamp_ms, record.item_index

@@ -12,7 +12,7 @@ from consumer.sequencing.endings import Endings
 from consumer.sequencing.events import DeadLetterReason, Delivered, Misdirected, Outcome, Refused, Unavailable
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.giving_up import GivingUp
-from consumer.sequencing.lanes import Delivery, DeliveryKind
+from consumer.sequencing.lanes import Delivery, DeliveryKind, Lane
 
 
 class Outcomes:
@@ -45,6 +45,15 @@ class Outcomes:
                 self._unavailable(delivery, outcome, now)
             case _:
                 assert_never(outcome)
+
+    def delivered_before(self, delivery: Delivery, lane: Lane) -> None:
+        """A request of an earlier assignment was accepted: what waits in the user's lane of it is delivered with that."""
+        if delivery.lane.assignment.offsets.topic_id != lane.assignment.offsets.topic_id:
+            return
+        if events := lane.same_as(delivery.events):
+            if delivery.kind is not DeliveryKind.INTRODUCTION:
+                lane.take(events)
+            self._delivered(Delivery(lane, delivery.kind, events))
 
     def _delivered(self, delivery: Delivery) -> None:
         lane = delivery.lane

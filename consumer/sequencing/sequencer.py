@@ -19,6 +19,7 @@ from consumer.sequencing.endings import Endings
 from consumer.sequencing.events import (
     DeadLetterReason,
     Decoded,
+    Delivered,
     Event,
     HandBack,
     Kind,
@@ -176,7 +177,7 @@ class Sequencer:
         delivery.attempts += 1
         self._outcomes.judge(delivery, outcome, now)
         if assignment.dropped:
-            self._release(lane, now)
+            self._release(delivery, outcome, now)
         else:
             if delivery.first_failed_at is not None:
                 self.retrying.note(lane)
@@ -332,12 +333,15 @@ class Sequencer:
             self.account.holds_cut_short += 1
             self._arm(lane, now)
 
-    def _release(self, lane: Lane, now: float) -> None:
+    def _release(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
         """The last request of a dropped lane is answered: the user's lane of the present assignment may start."""
+        lane = delivery.lane
         partition = lane.assignment.partition
         if self._lingering.get((partition, lane.user)) is lane:
             del self._lingering[(partition, lane.user)]
         present = self.assignments.get(partition)
         successor = present.lanes.get(lane.user) if present else None
         if successor is not None and successor.status is LaneStatus.BLOCKED:
+            if isinstance(outcome, Delivered) and successor.assignment.open:
+                self._outcomes.delivered_before(delivery, successor)
             self._arm(successor, now)

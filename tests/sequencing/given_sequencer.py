@@ -57,9 +57,9 @@ class Bench:
 
     # ------------------------------------------------------------------ in
 
-    def assign(self, partition: Partition = P0) -> Assignment:
+    def assign(self, partition: Partition = P0, topic_id: str | None = None) -> Assignment:
         """The partition is ours; events go to the one assigned last."""
-        self.assignment = self.sequencer.assign(partition, OffsetTracker(0))
+        self.assignment = self.sequencer.assign(partition, OffsetTracker(0, topic_id=topic_id))
         return self.assignment
 
     def event(self, offset: int, kind: str, user: User = U1, *, fetched_at: float = 0.0, size: int = 0) -> Event:

@@ -175,6 +175,7 @@ class Interleavings(RuleBasedStateMachine):
     def accepted(self, delivery: Delivery) -> None:
         user = delivery.user
         if delivery.lane.assignment.dropped:
+            self.accepted_late(delivery)
             return
         if delivery.kind is not DeliveryKind.EVENTS:
             was_identified = user in self.identified
@@ -196,6 +197,21 @@ class Interleavings(RuleBasedStateMachine):
             assert event.kind not in (Kind.IDENTIFY, Kind.DELETE)
             assert self.is_next(user, self.number(event.record))
             self.done[self.number(event.record)] = "accepted"
+
+    def accepted_late(self, delivery: Delivery) -> None:
+        """The answer to a request of a tenure that is over, for which the user's lane of this one has waited."""
+        user, log = delivery.user, self.log
+        lane = self.bench.assignment.lanes.get(user)
+        if lane is None or lane.status is not LaneStatus.BLOCKED:
+            return
+        wait = [number for number in self.unsettled() if log[number][0] == user and number not in self.done]
+        undone_at = next((number for number in wait if log[number][1] == "delete"), len(log))
+        sent = {self.number(event.record) for event in delivery.events}
+        again = [number for number in wait if number in sent and number < undone_at]
+        if again and delivery.kind is not DeliveryKind.EVENTS:
+            self.identified.add(user)
+        if delivery.kind is not DeliveryKind.INTRODUCTION:
+            self.done.update(dict.fromkeys(again, "accepted"))
 
     @invariant()
     def the_account_balances(self) -> None:
