@@ -177,7 +177,7 @@ class Lane:
         return event
 
     def same_as(self, earlier: Sequence[Event]) -> list[Event]:
-        """What waits that is the same as these events of an earlier assignment; not behind a delete, which undoes them."""
+        """What waits and was in an earlier assignment, too; not behind a delete, which would undo it."""
         names = {_name(event) for event in earlier}
         before_delete = takewhile(lambda event: event.kind is not Kind.DELETE, self.waiting)
         return [event for event in before_delete if _name(event) in names]

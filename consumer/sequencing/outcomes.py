@@ -47,7 +47,7 @@ class Outcomes:
                 assert_never(outcome)
 
     def delivered_before(self, delivery: Delivery, lane: Lane) -> None:
-        """A request of an earlier assignment was accepted: what waits in the user's lane of it is delivered with that."""
+        """A request of an earlier assignment was accepted: what waits of it in the user's lane is delivered."""
         if delivery.lane.assignment.offsets.topic_id != lane.assignment.offsets.topic_id:
             return
         if events := lane.same_as(delivery.events):
