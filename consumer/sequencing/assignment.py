@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 class Assignment:
     """Lanes, offsets and limits of one partition while it is ours."""
 
-    def __init__(self, partition: Partition, offsets: OffsetTracker, pool: Pool | None = None) -> None:
-        """`pool`: room for users who are known; without it nobody stays known."""
+    def __init__(
+        self,
+        partition: Partition,
+        offsets: OffsetTracker,
+        pool: Pool | None = None,
+        all_stopped: set[Assignment] | None = None,
+    ) -> None:
+        """`pool`: room for users who are known; without it nobody stays known. `all_stopped`: it joins these."""
         self.partition = partition
         self.offsets = offsets
         self.leased_at = NEVER
@@ -48,8 +54,8 @@ class Assignment:
         """In insert_ids made from offsets: the topic's id, in short, where a topic of its name was there before."""
         self.is_replay = False
         """It is the replay topic's."""
-        self.stopped: Stopped | None = None
-        """Why it reads and sends no more until somebody acts."""
+        self._stopped: Stopped | None = None
+        self._all_stopped: set[Assignment] = set() if all_stopped is None else all_stopped
         self.guard = DeadLetterGuard()
 
     def of_replays(self) -> None:
@@ -61,9 +67,20 @@ class Assignment:
         self.known.leave()
 
     @property
+    def stopped(self) -> Stopped | None:
+        """Why it reads and sends no more until somebody acts."""
+        return self._stopped
+
+    @stopped.setter
+    def stopped(self, stopped: Stopped) -> None:
+        self._stopped = stopped
+        if not self.dropped:
+            self._all_stopped.add(self)
+
+    @property
     def open(self) -> bool:
         """Whether its events may be sent."""
-        return not (self.closed or self.dropped or self.stopped)
+        return not (self.closed or self.dropped or self._stopped)
 
     @property
     def may_commit(self) -> bool:

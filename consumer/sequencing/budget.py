@@ -9,7 +9,7 @@ seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from consumer.sequencing.assignment import Assignment
@@ -39,16 +39,17 @@ class Budget:
         self._share = uncommitted_events_max
         self._buffer_share = buffer_events_max
 
-    def update(self, assignments: Mapping[Partition, Assignment], now: float) -> None:
-        """Add up what is used. Once a turn."""
+    def update(self, assignments: Mapping[Partition, Assignment], stopped: Iterable[Assignment], now: float) -> None:
+        """Add up what is used. Once a turn, with a thousand partitions too: those that are as usual are only summed."""
         if now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
             self._look(assignments, now)
-        used, silent, share = 0, self._silent, self._share
-        for partition, assignment in assignments.items():
-            if assignment.stopped is None:
-                unrecorded = assignment.offsets.unrecorded + assignment.unrecorded
-                used += min(unrecorded, share) if silent and partition in silent else unrecorded
+        used = sum([a.offsets.unrecorded + a.unrecorded for a in assignments.values()])
+        used -= sum([a.offsets.unrecorded + a.unrecorded for a in stopped])
+        for partition in self._silent:
+            assignment = assignments.get(partition)
+            if assignment is not None and assignment.stopped is None:
+                used -= max(assignment.offsets.unrecorded + assignment.unrecorded - self._share, 0)
         self._is_spent = used >= self._uncommitted_events_max
         self.is_tight = used >= INTAKE_SHARE * self._uncommitted_events_max
 

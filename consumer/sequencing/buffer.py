@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from consumer.sequencing.accounting import Account
 from consumer.sequencing.assignment import Assignment
-from consumer.sequencing.events import Partition
 
 BUFFER_FULL: Final = 0.75
 """Above this share of the buffer, a source that has paused does not fetch again."""
@@ -24,11 +23,10 @@ class Buffered(NamedTuple):
         return self.events >= BUFFER_FULL * events_max or self.size_bytes >= BUFFER_FULL * bytes_max
 
 
-def buffered(account: Account, assignments: Mapping[Partition, Assignment]) -> Buffered:
-    """Unfinished events and their bytes, without those of partitions that have halted."""
+def buffered(account: Account, stopped: Iterable[Assignment]) -> Buffered:
+    """Unfinished events and their bytes, without those of partitions that have halted. Asked for each record."""
     events, size_bytes = account.unfinished, account.unfinished_bytes
-    for assignment in assignments.values():
-        if assignment.stopped is not None:
-            events -= assignment.offsets.unfinished
-            size_bytes -= assignment.unfinished_bytes
+    for assignment in stopped:
+        events -= assignment.offsets.unfinished
+        size_bytes -= assignment.unfinished_bytes
     return Buffered(events, size_bytes)

@@ -59,6 +59,7 @@ class Sequencer:
         giving_up = GivingUp(rules.give_up_seconds, gate, lambda: self._nobody_else_can_try)
         self._outcomes = Outcomes(gate, self._endings, giving_up, self._others_wait)
         self._known = Pool(rules.known_users_max)
+        self._stopped: set[Assignment] = set()
         self._ready = ReadyLanes()
         self._stalled: list[Lane] = []
         """Ready lanes that wait for a commit, or for the lease of their partition."""
@@ -77,7 +78,7 @@ class Sequencer:
     def assign(self, partition: Partition, offsets: OffsetTracker) -> Assignment:
         """The partition is ours, from where the tracker starts."""
         assert partition not in self.assignments, f"{partition} is ours already"
-        assignment = self.assignments[partition] = Assignment(partition, offsets, self._known)
+        assignment = self.assignments[partition] = Assignment(partition, offsets, self._known, self._stopped)
         return assignment
 
     def close(self, partition: Partition) -> None:
@@ -90,6 +91,7 @@ class Sequencer:
         assignment = self.assignments.pop(partition, None)
         if assignment is None:
             return
+        self._stopped.discard(assignment)
         assignment.closed = assignment.dropped = True
         assignment.known.leave()
         self._endings.handed_back(assignment, reason)
@@ -110,7 +112,7 @@ class Sequencer:
     @property
     def buffered(self) -> Buffered:
         """What is fetched and not finished."""
-        return buffered(self.account, self.assignments)
+        return buffered(self.account, self._stopped)
 
     @property
     def _nobody_else_can_try(self) -> bool:
@@ -230,7 +232,7 @@ class Sequencer:
     def tick(self, now: float) -> None:
         """Wake the lanes whose hold or backoff is over, and those that waited for a commit."""
         self.gate.tick(now)
-        self.budget.update(self.assignments, now)
+        self.budget.update(self.assignments, self._stopped, now)
         stalled, self._stalled = self._stalled, []
         for lane in stalled:
             if lane.status is LaneStatus.READY and lane.assignment.open:

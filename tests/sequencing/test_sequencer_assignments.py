@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.sequencing.events import Outcome, Partition, User
+from consumer.sequencing.events import HandBack, Outcome, Partition, User
 from consumer.sequencing.lanes import LaneStatus
+from consumer.sequencing.stops import StopCause, Stopped
 from tests.sequencing.given_sequencer import ERROR, NO, OK, P0, SLOWER, U1, U2, WRONG_KEY, Bench
 
 # ---------------------------------------------------------------------- lanes
@@ -221,6 +222,23 @@ def test_consumed_is_finished_and_unfinished() -> None:
 
     assert {"skipped: unsupported": 1, "handed_back": 4} == bench.ends()
     assert (0, 0) == (account.unfinished, account.unfinished_bytes)
+
+
+def test_what_a_stopped_partition_holds_does_not_fill_the_buffer() -> None:
+    """Nobody can finish it; and when the partition goes it is not taken off a second time."""
+    bench = Bench()
+    stopped = bench.assignment
+    bench.fetch(0, "track", "track", known=True)
+    bench.assign(Partition("segment", 1))
+    bench.fetch(0, "track", user=U2, known=True)
+    sequencer, buffered = bench.sequencer, [tuple(bench.sequencer.buffered)]
+    stopped.stopped = Stopped(StopCause.DEAD_LETTER_RATIO, "too many")
+    buffered.append(tuple(sequencer.buffered))
+    sequencer.drop(P0, HandBack.LOST)
+    stopped.stopped = Stopped(StopCause.TOPIC_MADE_AGAIN, "too late")
+    buffered.append(tuple(sequencer.buffered))
+
+    assert [(3, 300), (1, 100), (1, 100)] == buffered
 
 
 # ---------------------------------------------------------------------- partitions come and go
