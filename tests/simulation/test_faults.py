@@ -418,7 +418,7 @@ FAULTS = [
         around(Intake, "looked_up", a_late_answer_of_the_state_counts),
         ("identify first",),
         100,
-        3200,
+        3960,
     ),
     Fault(
         "an identify overtakes a delete",
@@ -487,7 +487,7 @@ FAULTS = [
         around(Sequencer, "report", a_late_outcome_counts_for_the_next),
         ("commit",),
         100,
-        20040,
+        20160,
     ),
     Fault("any answer counts", around(CommitSchedule, "answered", any_answer_is_taken), ("commit",), 50, 400),
     Fault(
@@ -495,7 +495,7 @@ FAULTS = [
         around(Endings, "_await_record", what_waits_for_a_write_is_not_counted),
         ("limits",),
         100,
-        960,
+        1430,
     ),
     Fault("no lease is asked for", around(Sequencer, "next_delivery", no_lease_is_asked_for), ("zombie",), 60),
     Fault(
