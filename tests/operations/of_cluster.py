@@ -1,0 +1,201 @@
+"""What may befall the brokers and the group: no leader, no coordinator, nobody there, a member killed, slow answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.chaos.cluster import Cluster
+from tests.chaos.proxy import Proxies
+from tests.operations.places import Places, identified
+from tests.operations.watch import Row, Watch
+from tests.real_broker.leaders import KEPT, LOST
+from tests.real_broker.running_service import Service, wait_until
+from tests.real_broker.scene import GroupScene, event, partitions_of
+from tests.real_broker.slow_answers import OFFSET_FETCH, SlowAnswers
+
+HELD = 1
+"""The partition whose leader goes."""
+HELD_SECONDS = 25.0
+LAG = rf'customfit_lag_events\{{partition="{HELD}"'
+
+
+def _cause(name: str) -> str:
+    return rf'customfit_degraded\{{cause="{name}"'
+
+
+def _go_on(scene: GroupScene, partition: int, of: str) -> Callable[[], bool]:
+    """A user of this partition, whose event arrives."""
+    scene.produce(event(f"{of}-{partition}", 0), partition=partition)
+    return lambda: f"{of}-{partition}" in scene.sent()
+
+
+def source_leader_goes(places: Places) -> Row:
+    """While the partition is read and has a commit."""
+    watch = Watch(
+        "A source partition that is read loses its leader", [_cause("leader_missing")], "has no leader", [LAG]
+    )
+    with places.placed([KEPT, LOST], [KEPT, KEPT]) as scene, scene.member("one") as one:
+        identified(scene, one)
+        scene.wait_committed()
+        watch.begin(one)
+        places.cluster.kill()
+        watch.shown(one, _go_on(scene, 0, "later"))
+        places.cluster.restart()
+        watch.over(one, "over: .*no leader", _go_on(scene, HELD, "later"))
+    return watch.row
+
+
+def source_leader_missing(places: Places) -> Row:
+    """At the start, of a partition without a commit."""
+    watch = Watch(
+        "A source partition without a commit has no leader when the member starts",
+        [_cause("leader_missing")],
+        "has no leader",
+        ["customfit_partitions_assigned"],
+    )
+    with places.placed([KEPT, LOST], [KEPT, KEPT]) as scene:
+        places.cluster.kill()
+        with scene.member("one") as one:
+            watch.begin(one)
+            watch.shown(one, _go_on(scene, 0, "first"))
+            places.cluster.restart()
+            watch.over(one, "over: .*no leader", _go_on(scene, HELD, "first"))
+    return watch.row
+
+
+def state_leader_goes(places: Places) -> Row:
+    """While the partition is read."""
+    watch = Watch("A partition of the state topic loses its leader", [_cause("leader_missing")], "has no leader", [LAG])
+    with places.placed([KEPT, KEPT], [KEPT, LOST]) as scene, scene.member("one") as one:
+        identified(scene, one)
+        watch.begin(one)
+        places.cluster.kill()
+        scene.produce(*(event(f"new-{number}", 0) for number in range(20)), partition=HELD)
+        watch.shown(one, _go_on(scene, 0, "later"))
+        places.cluster.restart()
+        watch.over(one, "over: .*no leader", one.caught_up)
+    return watch.row
+
+
+def one_restoring(places: Places) -> Row:
+    """The state of one of two partitions can't be read yet."""
+    watch = Watch(
+        "The state of one partition can't be read at the start (its partition of the state topic has no leader)",
+        [_cause("restoring")],
+        "its state is being read",
+        [r'customfit_paused\{reason="restoring"'],
+    )
+    with places.placed([KEPT, KEPT], [KEPT, LOST]) as scene:
+        places.cluster.kill()
+        with scene.member("one") as one:
+            watch.begin(one)
+            watch.shown(one, _go_on(scene, 0, "first"))
+            places.cluster.restart()
+            watch.over(one, "over: .*its state is being read", _go_on(scene, HELD, "first"))
+    return watch.row
+
+
+def all_restoring(places: Places) -> Row:
+    """The state of every partition of a member can't be read yet."""
+    watch = Watch(
+        "The state of all partitions of a member is still being read",
+        [_cause("restoring")],
+        "its state is being read",
+        [r'customfit_paused\{reason="restoring"'],
+    )
+    with places.placed([KEPT], [LOST]) as scene:
+        places.cluster.kill()
+        with scene.member("one") as one:
+            watch.begin(one)
+            watch.shown(one)
+            places.cluster.restart()
+            watch.over(one, "over: .*its state is being read", _go_on(scene, 0, "first"))
+    return watch.row
+
+
+def coordinator_gone(places: Places) -> Row:
+    """The broker of the group's offsets goes, the one of the topics stays."""
+    watch = Watch("The group's coordinator is gone, the topics are there", [_cause("group_silent")], "group", [LAG])
+    with places.placed([LOST, LOST], [LOST, LOST]) as scene, scene.member("one") as one:
+        identified(scene, one)
+        watch.begin(one)
+        places.cluster.kill(KEPT)
+        scene.produce(*(event(f"new-{number}", 0) for number in range(20)))
+        watch.shown(one)
+        places.cluster.restart(KEPT)
+        watch.over(one, "(no event waits for the group|over: )", one.caught_up)
+    return watch.row
+
+
+def kafka_gone(places: Places) -> Row:
+    """The broker is killed, with events that wait."""
+    watch = Watch("Kafka is gone", [_cause("kafka_unreachable")], "nothing was heard", ["customfit_lag_events"])
+    with places.scene() as scene, scene.member("one") as one:
+        identified(scene, one)
+        scene.emulator.faults.change({"hang": True})
+        scene.produce(event("ann", 0), partition=0)
+        wait_until(lambda: one.total("customfit_lag_events") == 1, "an event that waits")
+        scene.emulator.faults.change({"hang": False})
+        watch.begin(one)
+        scene.broker.kill()
+        watch.shown(one)
+        scene.broker.restart()
+        watch.over(one, "over: .*nothing was heard", one.caught_up)
+    return watch.row
+
+
+def start_unknown(places: Places) -> Row:
+    """The answer with the group's commits takes long."""
+    watch = Watch(
+        "Nobody answers where a partition starts",
+        [_cause("start_unknown")],
+        "where it starts",
+        ["customfit_lag_events"],
+    )
+    folder = places.folder / "slow"
+    folder.mkdir()
+    cluster = Cluster(folder, nodes=1, members=1)
+    try:
+        cluster.start()
+        [node] = cluster.nodes
+        kinds = frozenset({OFFSET_FETCH})
+        proxy = SlowAnswers(node.ports.proxies[0], node.ports.members[0], kinds, HELD_SECONDS)
+        with Proxies() as proxies, places.scene() as other:
+            proxies.add(proxy)
+            topic = places.new_topic()
+            cluster.create_topic(topic, 2)
+            scene = GroupScene(cluster.bootstrap_servers, topic, other.emulator, folder, 2)
+            scene.settings["CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS"] = cluster.member_bootstrap_servers(0)
+            with scene.member("one") as one:
+                watch.begin(one)
+                watch.shown(one)
+                watch.over(one, "over: .*where it starts", _go_on(scene, 0, "first"))
+            scene.outside.close()
+    finally:
+        cluster.stop()
+    return watch.row
+
+
+def member_killed(places: Places) -> Row:
+    """One of two: until its session ends nobody reads its partitions."""
+    watch = Watch("One of two members is killed, until its session ends", [], "never", [])
+    with places.scene(partitions=4) as scene, scene.member("one") as one, scene.member("two") as two:
+        members = [one, two]
+        wait_until(
+            lambda: [2, 2] == [len(partitions_of(member)) for member in members if member.ready()], "a share each", 120
+        )
+        wait_until(lambda: _assigned(members, scene) == 4, "the gauges say so")
+        watch.begin(one)
+        two.kill()
+        watch.shown(one)
+        there_are = one.sample("customfit_topic_partitions", topic=scene.topic)
+        watch.figures(
+            f"`sum(customfit_partitions_assigned)` {_assigned([one], scene):g} below "
+            f"`max(customfit_topic_partitions)` {there_are:g}"
+        )
+        watch.over(one, "partitions assigned", lambda: _assigned([one], scene) == 4)
+    return watch.row
+
+
+def _assigned(services: list[Service], scene: GroupScene) -> float:
+    return sum(one.sample("customfit_partitions_assigned", topic=scene.topic) or 0.0 for one in services)

@@ -1,0 +1,105 @@
+"""Where faults are put: brokers of several kinds, started when first needed; a topic for each."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Self
+
+from consumer.emulator.server import Emulator, running_emulator
+from tests.operations.watch import TOPIC
+from tests.real_broker.broker import Broker
+from tests.real_broker.leaders import KEPT, PlacedCluster
+from tests.real_broker.registry import Registry
+from tests.real_broker.running_service import KEY, Service, wait_until
+from tests.real_broker.scene import GroupScene, Scene, event
+from tests.real_broker.secured import SecuredBroker, secured_broker
+
+PARTITIONS: Final = 2
+USERS: Final = [f"user-{number}" for number in range(20)]
+
+
+class Places:
+    """A context manager that leaves nothing running."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._stack = ExitStack()
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._stack.close()
+
+    @cached_property
+    def broker(self) -> Broker:
+        """One broker; whoever kills it starts it again."""
+        return self._stack.enter_context(Broker())
+
+    @cached_property
+    def cluster(self) -> PlacedCluster:
+        """A controller and two brokers, one of which may be killed and is started again."""
+        folder = self.folder / "cluster"
+        folder.mkdir()
+        return self._stack.enter_context(PlacedCluster(folder))
+
+    @cached_property
+    def secured(self) -> SecuredBroker:
+        """A broker with access lists."""
+        folder = self.folder / "secured"
+        folder.mkdir()
+        return self._stack.enter_context(secured_broker(folder))
+
+    @cached_property
+    def registry(self) -> Registry:
+        """A schema registry."""
+        return self._stack.enter_context(Registry())
+
+    def new_topic(self) -> str:
+        """A name that nobody has used; the page shows the default name for it."""
+        return f"{TOPIC}-{next(self._numbers)}x"
+
+    @contextmanager
+    def scene(self, broker: Broker | None = None, partitions: int = PARTITIONS) -> Iterator[Scene]:
+        """A topic, a group and a destination on one broker."""
+        with running_emulator(Emulator(keys=frozenset({KEY}))) as emulator:
+            topic = self.new_topic()
+            scene = Scene(broker or self.broker, topic, emulator, self._folder_of(topic), partitions)
+            yield scene
+            scene.outside.close()
+
+    @contextmanager
+    def placed(self, source: list[int], state: list[int]) -> Iterator[GroupScene]:
+        """The same on the cluster, each partition on the broker that is named."""
+        with running_emulator(Emulator(keys=frozenset({KEY}))) as emulator:
+            topic = self.new_topic()
+            scene = GroupScene(self.cluster.bootstrap_servers, topic, emulator, self._folder_of(topic), len(source))
+            compacted: Mapping[str, str] = {"cleanup.policy": "compact"}
+            self.cluster.create_topic(topic, source)
+            self.cluster.create_topic(f"{topic}.identified-users", state, compacted)
+            self.cluster.create_topic(scene.dead_letter_topic, [KEPT] * len(source))
+            self.cluster.create_topic(f"{topic}.customfit-replay", [KEPT])
+            yield scene
+            scene.outside.close()
+
+    def _folder_of(self, topic: str) -> Path:
+        folder = self.folder / topic
+        folder.mkdir()
+        return folder
+
+
+def identified(scene: GroupScene, service: Service) -> None:
+    """Everybody is identified, so that what follows finds a member that has delivered."""
+    service.wait_ready()
+    scene.produce_rounds(USERS, 0, 1)
+    wait_until(service.caught_up, lambda: f"all identified; {service.readiness()}\n{service.log[-2000:]}")
+
+
+def tracks(scene: GroupScene, rounds: int = 1, first: int = 1) -> None:
+    """Tracks of everybody, in both partitions."""
+    scene.produce(*(event(user, number) for number in range(first, first + rounds) for user in USERS))

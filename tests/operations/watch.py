@@ -1,0 +1,135 @@
+"""Watches a member while a fault is put beside it: which log line, which readiness, which gauges; then its end."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from tests.real_broker.running_service import Readiness, Service, wait_until
+
+SHOWN_SECONDS_MAX: Final = 120.0
+LOG_SECONDS_MAX: Final = 15.0
+"""After the gauge: the log may be a look of the announcer later."""
+TEXT_CHARACTERS_MAX: Final = 240
+TOPIC: Final = "segment-events"
+NOTHING: Final = "nothing"
+
+_LINE: Final = re.compile(r"^\S+Z (?P<level>[A-Z]+) +(?P<text>.*)$")
+_CAUSE: Final = 'customfit_degraded{cause="'
+
+
+class Row(NamedTuple):
+    """One line of the table, all of it from a run."""
+
+    fault: str
+    log: str
+    readyz: str
+    metrics: str
+    over: str
+
+
+class Watch:
+    """Of one fault. `signs`: patterns of samples, each of which must be above 0 for the fault to have shown."""
+
+    def __init__(self, fault: str, signs: Sequence[str], log: str, also: Sequence[str] = ()) -> None:
+        """`log`: a pattern of the line that names it; `also`: samples that are worth showing whatever their value."""
+        self._fault = fault
+        self._signs = [re.compile(sign) for sign in signs]
+        self._log = re.compile(log)
+        self._also = [re.compile(one) for one in also]
+        self._mark = 0
+        self._row = Row(fault, "", "", "", "")
+
+    @property
+    def row(self) -> Row:
+        """What was seen."""
+        return self._row
+
+    def begin(self, service: Service) -> None:
+        """From here on what the member says is the fault's doing; one that runs has nothing to say before."""
+        if service.process.poll() is None and service.readiness().status_code == 200:
+            wait_until(lambda: service.readiness().status == "ready", lambda: str(service.readiness()))
+        self._mark = len(service.log)
+
+    def shown(self, service: Service, condition: Callable[[], bool] = lambda: True) -> Readiness:
+        """Return when every sign is there; what the member shows then is the row's."""
+
+        def so() -> bool:
+            samples = service.samples()
+            found = (any(sign.search(name) and value > 0 for name, value in samples.items()) for sign in self._signs)
+            return all(found) and condition()
+
+        wait_until(
+            so, lambda: f"{self._fault} to show; {service.readiness()}\n{service.log[-3000:]}", SHOWN_SECONDS_MAX
+        )
+        readiness, samples = service.readiness(), service.samples()
+        line = _in_time(lambda: self._first(service, self._log), LOG_SECONDS_MAX)
+        reason = _shortened(readiness.reasons.partition("\n")[0])
+        more = readiness.reasons.count("\n")
+        readyz = f"{readiness.status_code} {readiness.status}"
+        readyz += f": {reason}" if reason else ""
+        readyz += f" (and {more} more)" if more else ""
+        self._row = self._row._replace(log=line or NOTHING, readyz=readyz, metrics=self._telling(samples))
+        return readiness
+
+    def over(self, service: Service, log: str, condition: Callable[[], bool] = lambda: True) -> None:
+        """Return when it is ready, and no cause is left; `log`: a pattern of the line that says so."""
+
+        def so() -> bool:
+            causes = any(value for name, value in service.samples().items() if name.startswith(_CAUSE))
+            return service.readiness()[:2] == (200, "ready") and not causes and condition()
+
+        wait_until(so, lambda: f"{self._fault} to be over; {service.readiness()}\n{service.log[-3000:]}", 150)
+        self.said(service, log)
+
+    def said(self, service: Service, log: str) -> None:
+        """What the log says when it is over."""
+        line = _in_time(lambda: self._first(service, re.compile(log)), LOG_SECONDS_MAX)
+        self._row = self._row._replace(over=line or NOTHING)
+
+    def ended_by_a_restart(self, text: str) -> None:
+        """Somebody had to act: what they did."""
+        self._row = self._row._replace(over=text)
+
+    def figures(self, text: str) -> None:
+        """More figures, such as a sum over members."""
+        self._row = self._row._replace(metrics=", ".join(filter(None, [self._row.metrics, text])))
+
+    def _first(self, service: Service, pattern: re.Pattern[str]) -> str | None:
+        for line in service.log[self._mark :].splitlines():
+            found = _LINE.match(line)
+            if found is not None and pattern.search(found["text"]):
+                return f"{found['level']} {_shortened(re.sub(' {2,}', ' ', found['text']))}"
+        return None
+
+    def _telling(self, samples: dict[str, float]) -> str:
+        causes = [name for name, value in samples.items() if name.startswith(_CAUSE) and value]
+        also = [
+            name
+            for name, value in samples.items()
+            if (any(sign.search(name) for sign in self._signs) and value and name not in causes)
+            or any(one.search(name) for one in self._also)
+        ]
+        return ", ".join(f"`{cleaned(name)}` {samples[name]:.3g}" for name in [*causes, *also])
+
+
+def cleaned(text: str) -> str:
+    """With the default name of the topic, and no port or folder of this machine."""
+    text = re.sub(rf"{TOPIC}-[a-z0-9]+x\b", TOPIC, text)
+    text = re.sub(r"http://127\.0\.0\.1:\d+", "http://customfit", text)
+    text = re.sub(r"127\.0\.0\.1:\d+", "broker:9092", text)
+    return re.sub(r"(/tmp|/var)/[^\s'\"]*/", "", text)
+
+
+def _shortened(text: str) -> str:
+    text = cleaned(text)
+    return text if len(text) <= TEXT_CHARACTERS_MAX else text[: TEXT_CHARACTERS_MAX - 1].rstrip() + "…"
+
+
+def _in_time(find: Callable[[], str | None], seconds: float) -> str | None:
+    deadline = time.monotonic() + seconds
+    while (found := find()) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
