@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from tests.chaos.cluster import Cluster
 from tests.chaos.proxy import Proxies
@@ -16,6 +17,7 @@ from tests.real_broker.slow_answers import OFFSET_FETCH, SlowAnswers
 HELD = 1
 """The partition whose leader goes."""
 HELD_SECONDS = 25.0
+LAGS = r'customfit_lag_events\{.*"segment-events-[0-9]+x"'
 LAG = rf'customfit_lag_events\{{partition="{HELD}"'
 
 
@@ -51,7 +53,7 @@ def source_leader_missing(places: Places) -> Row:
         "A source partition without a commit has no leader when the member starts",
         [_cause("leader_missing")],
         "has no leader",
-        ["customfit_partitions_assigned"],
+        [r'customfit_partitions_assigned\{.*"segment-events-[0-9]+x"'],
     )
     with places.placed([KEPT, LOST], [KEPT, KEPT]) as scene:
         places.cluster.kill()
@@ -129,7 +131,7 @@ def coordinator_gone(places: Places) -> Row:
 
 def kafka_gone(places: Places) -> Row:
     """The broker is killed, with events that wait."""
-    watch = Watch("Kafka is gone", [_cause("kafka_unreachable")], "nothing was heard", ["customfit_lag_events"])
+    watch = Watch("Kafka is gone", [_cause("kafka_unreachable")], "nothing was heard", [LAGS])
     with places.scene() as scene, scene.member("one") as one:
         identified(scene, one)
         scene.emulator.faults.change({"hang": True})
@@ -150,7 +152,7 @@ def start_unknown(places: Places) -> Row:
         "Nobody answers where a partition starts",
         [_cause("start_unknown")],
         "where it starts",
-        ["customfit_lag_events"],
+        [LAGS],
     )
     folder = places.folder / "slow"
     folder.mkdir()
@@ -179,7 +181,9 @@ def start_unknown(places: Places) -> Row:
 def member_killed(places: Places) -> Row:
     """One of two: until its session ends nobody reads its partitions."""
     watch = Watch("One of two members is killed, until its session ends", [], "never", [])
-    with places.scene(partitions=4) as scene, scene.member("one") as one, scene.member("two") as two:
+    with places.scene(partitions=4) as scene, ExitStack() as stack:
+        scene.properties = {"session.timeout.ms": 10_000}
+        one, two = (stack.enter_context(scene.member(name)) for name in ("one", "two"))
         members = [one, two]
         wait_until(
             lambda: [2, 2] == [len(partitions_of(member)) for member in members if member.ready()], "a share each", 120

@@ -16,7 +16,7 @@ from tests.real_broker.avro_records import OURS, client_of, serializer
 from tests.real_broker.running_service import Service, wait_until
 from tests.real_broker.scene import Scene, event
 
-LAG = "customfit_lag_events"
+LAG = r'customfit_lag_events\{.*"segment-events-[0-9]+x"'
 SOON: Any = {"topic_metadata_refresh_interval_ms": 1000}
 
 
@@ -60,15 +60,20 @@ def _obey(scene: Scene, service: Service) -> None:
 def topic_gone(places: Places) -> Row:
     """Deleted, with events that wait."""
     watch = Watch(
-        "The source topic is deleted", [_cause("topic_gone")], "does not exist", ["customfit_topic_partitions"]
+        "The source topic is deleted",
+        [_cause("topic_gone")],
+        "does not exist",
+        [r'customfit_topic_partitions\{.*"segment-events-[0-9]+x"'],
     )
-    with places.scene() as scene, scene.member("one", **SOON) as one:
+    with places.scene() as scene, scene.member("one") as one:
         identified(scene, one)
         watch.begin(one)
         _delete(scene, scene.topic)
         watch.shown(one)
         _make(scene, scene.topic)
-        wait_until(lambda: one.sample("customfit_degraded", cause="topic_gone") == 0, lambda: str(one.readiness()))
+        wait_until(
+            lambda: one.sample("customfit_degraded", cause="topic_made_again") == 1, lambda: str(one.readiness())
+        )
         watch.said(one, "over: the topic")
     return watch.row
 
@@ -77,7 +82,7 @@ def topic_made_again(places: Places) -> Row:
     """Deleted and made again at once."""
     signs = [_cause("topic_made_again"), _stopped("topic_made_again")]
     watch = Watch("The source topic is deleted and made again", signs, "made again")
-    with places.scene() as scene, scene.member("one", **SOON) as one:
+    with places.scene() as scene, scene.member("one") as one:
         identified(scene, one)
         watch.begin(one)
         _delete(scene, scene.topic)

@@ -70,6 +70,7 @@ class Places:
         with running_emulator(Emulator(keys=frozenset({KEY}))) as emulator:
             topic = self.new_topic()
             scene = Scene(broker or self.broker, topic, emulator, self._folder_of(topic), partitions)
+            scene.properties = {}  # as by default
             yield scene
             scene.outside.close()
 
@@ -79,6 +80,7 @@ class Places:
         with running_emulator(Emulator(keys=frozenset({KEY}))) as emulator:
             topic = self.new_topic()
             scene = GroupScene(self.cluster.bootstrap_servers, topic, emulator, self._folder_of(topic), len(source))
+            scene.properties = {}
             compacted: Mapping[str, str] = {"cleanup.policy": "compact"}
             self.cluster.create_topic(topic, source)
             self.cluster.create_topic(f"{topic}.identified-users", state, compacted)

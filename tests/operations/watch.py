@@ -86,7 +86,7 @@ class Watch:
 
     def said(self, service: Service, log: str) -> None:
         """What the log says when it is over."""
-        line = _in_time(lambda: self._first(service, re.compile(log)), LOG_SECONDS_MAX)
+        line = _in_time(lambda: self._first(service, re.compile(log), "INFO"), LOG_SECONDS_MAX)
         self._row = self._row._replace(over=line or NOTHING)
 
     def ended_by_a_restart(self, text: str) -> None:
@@ -97,10 +97,10 @@ class Watch:
         """More figures, such as a sum over members."""
         self._row = self._row._replace(metrics=", ".join(filter(None, [self._row.metrics, text])))
 
-    def _first(self, service: Service, pattern: re.Pattern[str]) -> str | None:
+    def _first(self, service: Service, pattern: re.Pattern[str], levels: str = "WARNING ERROR") -> str | None:
         for line in service.log[self._mark :].splitlines():
             found = _LINE.match(line)
-            if found is not None and pattern.search(found["text"]):
+            if found is not None and found["level"] in levels and pattern.search(found["text"]):
                 return f"{found['level']} {_shortened(re.sub(' {2,}', ' ', found['text']))}"
         return None
 
