@@ -10,7 +10,7 @@ SECONDS ?= 60
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long check docs audit simulate fuzz chaos bench rolling kafka lock clean
+.PHONY: help venv demo test test-long check docs operations audit simulate fuzz chaos bench rolling kafka lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -42,6 +42,9 @@ check: venv ## lint, format, types, what may import what
 
 docs: venv ## docs/settings.md, metrics.md and commands.md, made from the code
 	@$(BIN)/python -m tests.docs
+
+operations: venv kafka ## docs/operations.md's table, from real faults on a real broker, about 15 min (ARGS="wrong_key")
+	@$(BIN)/python -m tests.operations.run $(ARGS)
 
 audit: venv ## known flaws of what the image is made of (REQUIRE_AUDIT=1: a service must be asked, too)
 	@$(BIN)/python -m tests.audit

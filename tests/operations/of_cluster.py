@@ -67,7 +67,7 @@ def source_leader_missing(places: Places) -> Row:
 
 def state_leader_goes(places: Places) -> Row:
     """While the partition is read."""
-    watch = Watch("A partition of the state topic loses its leader", [_cause("leader_missing")], "has no leader", [LAG])
+    watch = Watch("A partition of the state topic loses its leader", [_cause("leader_missing")], "has no leader")
     with places.placed([KEPT, KEPT], [KEPT, LOST]) as scene, scene.member("one") as one:
         identified(scene, one)
         watch.begin(one)
@@ -76,6 +76,25 @@ def state_leader_goes(places: Places) -> Row:
         watch.shown(one, _go_on(scene, 0, "later"))
         places.cluster.restart()
         watch.over(one, "over: .*no leader", one.caught_up)
+    return watch.row
+
+
+def state_not_replicated(places: Places) -> Row:
+    """Of its two replicas one is away, and it wants both."""
+    watch = Watch(
+        "The state topic has fewer replicas in sync than its min.insync.replicas",
+        [_cause("records_not_written"), LAGS],
+        "(can't be written|no state record)",
+    )
+    compacted = {"cleanup.policy": "compact", "min.insync.replicas": "2"}
+    with places.placed([KEPT, KEPT], [[KEPT, LOST], [KEPT, LOST]], compacted) as scene, scene.member("one") as one:
+        identified(scene, one)
+        watch.begin(one)
+        places.cluster.kill()
+        scene.produce(*(event(f"new-{number}", 0) for number in range(20)))
+        watch.shown(one)
+        places.cluster.restart()
+        watch.over(one, "over: ", one.caught_up)
     return watch.row
 
 

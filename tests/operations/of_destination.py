@@ -161,11 +161,11 @@ def _others_go_on(scene: Scene, service: Service) -> bool:
 
 def one_user_unavailable(places: Places) -> Row:
     """A 503 with Retry-After: 60 to one user."""
-    watch = Watch("One user gets 503 with Retry-After: 60", ["customfit_users_retrying"], "did not accept a request")
+    watch = Watch("One user gets 503 with Retry-After: 60", ["customfit_users_retrying"], "waits: .*last answer")
     return _one_user(places, watch, {"fail_users_status": 503, "fail_users_retry_after_seconds": 60})
 
 
 def one_user_refused(places: Places) -> Row:
     """A 401 to one user."""
-    watch = Watch("One user gets 401", ["customfit_users_retrying"], "401")
+    watch = Watch("One user gets 401", ["customfit_users_retrying"], "waits: .*last answer")
     return _one_user(places, watch, {"fail_users_status": 401})

@@ -8,7 +8,7 @@ import shlex
 from typing import Any
 
 from confluent_kafka import KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import NewPartitions, NewTopic, ResourceType
+from confluent_kafka.admin import NewPartitions, NewTopic
 
 from tests.operations.places import Places, identified, tracks
 from tests.operations.watch import Row, Watch
@@ -157,7 +157,7 @@ def garbage(places: Places) -> Row:
 def dead_letters_gone(places: Places) -> Row:
     """The dead-letter topic is deleted, and there is something for it."""
     watch = Watch(
-        "The dead-letter topic is deleted", [_cause("dead_letters_not_written")], "dead letter can't be written", [LAG]
+        "The dead-letter topic is deleted", [_cause("dead_letters_not_written"), LAG], "dead letter can't be written"
     )
     with places.scene() as scene, scene.member("one") as one:
         identified(scene, one)
@@ -173,7 +173,7 @@ def dead_letters_gone(places: Places) -> Row:
 def state_topic_gone(places: Places) -> Row:
     """The state topic is deleted, and a new user is to be recorded."""
     name = "The state topic is deleted"
-    watch = Watch(name, [_cause("state_topic")], "the state topic", [LAG])
+    watch = Watch(name, [_cause("state_topic"), LAG], "the state topic")
     with places.scene() as scene, scene.member("one") as one:
         identified(scene, one)
         watch.begin(one)
@@ -182,26 +182,6 @@ def state_topic_gone(places: Places) -> Row:
         watch.shown(one)
         _make(scene, f"{scene.topic}.identified-users", 2, {"cleanup.policy": "compact"})
         watch.over(one, "(over: |again)", one.caught_up)
-    return watch.row
-
-
-def state_not_replicated(places: Places) -> Row:
-    """The state topic wants more replicas in sync than there are."""
-    watch = Watch(
-        "The state topic has fewer replicas in sync than min.insync.replicas",
-        [_cause("(state_topic|records_not_written)"), _cause("records_not_written")],
-        "(can't be written|no state record)",
-        [LAG],
-    )
-    with places.scene() as scene, scene.member("one") as one:
-        identified(scene, one)
-        watch.begin(one)
-        state = f"{scene.topic}.identified-users"
-        scene.configure(ResourceType.TOPIC, state, {"min.insync.replicas": "2"})
-        scene.produce(*(event(f"new-{number}", 0) for number in range(20)))
-        watch.shown(one)
-        scene.configure(ResourceType.TOPIC, state, {"min.insync.replicas": "1"})
-        watch.over(one, "over: ", one.caught_up)
     return watch.row
 
 
@@ -269,8 +249,10 @@ def state_not_grown(places: Places) -> Row:
     return watch.row
 
 
-def _taken_away(places: Places, what: str, right: tuple[str, str, str], scene: Scene, log: str) -> Row:
-    watch = Watch(what, [_cause("access_denied")], log, [LAG])
+def _taken_away(
+    places: Places, scene: Scene, *, what: str, right: tuple[str, str, str], log: str, cause: str = "access_denied"
+) -> Row:
+    watch = Watch(what, [_cause(cause)], log)
     _behind_access_lists(places, scene)
     with scene.member("one", **SOON) as one:
         identified(scene, one)
@@ -281,7 +263,7 @@ def _taken_away(places: Places, what: str, right: tuple[str, str, str], scene: S
             watch.shown(one)
         finally:
             places.secured.allow(right)
-        watch.over(one, "the access to .* is there again", one.caught_up)
+        watch.over(one, "(the access to .* is there again|over: )", one.caught_up)
     return watch.row
 
 
@@ -303,20 +285,21 @@ def _behind_access_lists(places: Places, scene: Scene) -> None:
 
 def source_not_readable(places: Places) -> Row:
     """The right to read the source is taken away."""
+    what = "The right to read the source topic is taken away"
     with places.scene(places.secured.broker) as scene:
-        right = ("Read", "topic", scene.topic)
-        return _taken_away(places, "The right to read the source topic is taken away", right, scene, "Read on topic")
+        return _taken_away(places, scene, what=what, right=("Read", "topic", scene.topic), log="Read on topic")
 
 
 def group_not_allowed(places: Places) -> Row:
     """The right to be in the group is taken away."""
+    what = "The right to be in the group is taken away"
     with places.scene(places.secured.broker) as scene:
-        right = ("Read", "group", scene.topic)
-        return _taken_away(places, "The right to be in the group is taken away", right, scene, "Read on group")
+        return _taken_away(places, scene, what=what, right=("Read", "group", scene.topic), log="Read on group")
 
 
 def state_not_writable(places: Places) -> Row:
     """The right to write the state topic is taken away."""
+    what = "The right to write the state topic is taken away"
     with places.scene(places.secured.broker) as scene:
         right = ("Write", "topic", f"{scene.topic}.identified-users")
-        return _taken_away(places, "The right to write the state topic is taken away", right, scene, "Write on topic")
+        return _taken_away(places, scene, what=what, right=right, log="Write on topic", cause="state_topic")

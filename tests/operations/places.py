@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
+
+from confluent_kafka.admin import NewTopic
 
 from consumer.emulator.server import Emulator, running_emulator
 from tests.operations.watch import TOPIC
@@ -18,6 +20,7 @@ from tests.real_broker.running_service import KEY, Service, wait_until
 from tests.real_broker.scene import GroupScene, Scene, event
 from tests.real_broker.secured import SecuredBroker, secured_broker
 
+COMPACTED: Final[Mapping[str, str]] = {"cleanup.policy": "compact"}
 PARTITIONS: Final = 2
 USERS: Final = [f"user-{number}" for number in range(20)]
 
@@ -75,15 +78,19 @@ class Places:
             scene.outside.close()
 
     @contextmanager
-    def placed(self, source: list[int], state: list[int]) -> Iterator[GroupScene]:
-        """The same on the cluster, each partition on the broker that is named."""
+    def placed(
+        self, source: list[int], state: Sequence[int | list[int]], config: Mapping[str, str] = COMPACTED
+    ) -> Iterator[GroupScene]:
+        """The same on the cluster, each partition on the brokers that are named; `config`: of the state topic."""
         with running_emulator(Emulator(keys=frozenset({KEY}))) as emulator:
             topic = self.new_topic()
             scene = GroupScene(self.cluster.bootstrap_servers, topic, emulator, self._folder_of(topic), len(source))
             scene.properties = {}
-            compacted: Mapping[str, str] = {"cleanup.policy": "compact"}
             self.cluster.create_topic(topic, source)
-            self.cluster.create_topic(f"{topic}.identified-users", state, compacted)
+            name = f"{topic}.identified-users"
+            brokers = [[one] if isinstance(one, int) else one for one in state]
+            new = NewTopic(name, num_partitions=len(state), replica_assignment=brokers, config=dict(config))
+            self.cluster.admin.create_topics([new])[name].result(30)
             self.cluster.create_topic(scene.dead_letter_topic, [KEPT] * len(source))
             self.cluster.create_topic(f"{topic}.customfit-replay", [KEPT])
             yield scene
