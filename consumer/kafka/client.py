@@ -221,9 +221,14 @@ def is_fatal(error: KafkaError) -> bool:
     return bool(error.fatal()) or error.code() == KafkaError._FATAL
 
 
+ADMIN_CONFIG: Final = {"topic.metadata.refresh.interval.ms": 2000}
+"""An admin client asks the one broker that it takes for the controller. When that one dies, this refresh alone tells
+it of another: by default after 5 minutes, in which no commit would be confirmed."""
+
+
 def admin_client(settings: Settings, on_error: Callable[[KafkaError], object] | None = None) -> AdminClient:
     """Make a client for metadata and topics; it tells `on_error` when it is polled. Raises KafkaMisconfigured."""
-    config = _common(settings) | ({"error_cb": on_error} if on_error else {})
+    config = _common(settings) | ADMIN_CONFIG | ({"error_cb": on_error} if on_error else {})
     try:
         return AdminClient(config, logger=logging.getLogger("librdkafka"))
     except KafkaException as error:
