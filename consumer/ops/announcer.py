@@ -18,12 +18,15 @@ LOGGED_HERE: Final = frozenset(
         Cause.KAFKA_UNREACHABLE,
         Cause.LEADER_MISSING,
         Cause.START_UNKNOWN,
+        Cause.END_UNKNOWN,
         Cause.RESTORING,
         Cause.RECORDS_NOT_WRITTEN,
         Cause.TRANSACTION_OPEN,
         Cause.NO_PROGRESS,
     }
 )
+ENDS_LOGGED_HERE: Final = LOGGED_HERE | {Cause.STATE_TOPIC, Cause.DEAD_LETTERS_NOT_WRITTEN, Cause.REGISTRY}
+"""Of these an edge says each failure, but that it has worked is no news to it."""
 LINES_MAX: Final = 10
 """At once, of one cause: an outage makes a thousand partitions stand still."""
 
@@ -46,8 +49,8 @@ class Announcer:
 
     def look(self, findings: Iterable[Finding]) -> None:
         """Say what is new, and what is over."""
-        found = {(f.cause, f.partition): f.text for f in findings if f.cause in LOGGED_HERE}
-        new = [key for key in found if key not in self._said]
+        found = {(f.cause, f.partition): f.text for f in findings if f.cause in ENDS_LOGGED_HERE}
+        new = [key for key in found if key not in self._said and key[0] in LOGGED_HERE]
         over = [key for key in self._said if key not in found]
         self._say(logging.WARNING, {key: found[key] for key in new})
         self._say(logging.INFO, {key: f"over: {self._said[key]}" for key in over})

@@ -45,6 +45,19 @@ def test_what_an_edge_says_itself_is_not_said_twice(caplog: pytest.LogCaptureFix
     assert [] == caplog.records
 
 
+@pytest.mark.parametrize("cause", [Cause.STATE_TOPIC, Cause.DEAD_LETTERS_NOT_WRITTEN, Cause.REGISTRY])
+def test_what_an_edge_says_at_each_failure_has_an_end_all_the_same(
+    cause: Cause, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That a write or an answer has worked is said by nobody else."""
+    announcer = Announcer()
+    with caplog.at_level("INFO", "consumer"):
+        for found in ([Finding(cause, "it fails")], [Finding(cause, "it fails")], []):
+            announcer.look(found)
+
+    assert ["over: it fails"] == [record.getMessage() for record in caplog.records]
+
+
 def test_a_user_who_waits_for_another_try_is_told_of_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     """Which offset, which attempt, the last answer, when next, when it is given up; the user by a hash."""
     waiting = Waiting("retrying", Partition("t", 1), 7, User("ann"), 0.0, 4, "503", 12.0, 3.0, 900.0)
