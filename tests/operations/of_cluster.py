@@ -40,9 +40,8 @@ def source_leader_goes(places: Places) -> Row:
         identified(scene, one)
         scene.wait_committed()
         watch.begin(one)
-        places.cluster.kill()
-        watch.shown(one, _go_on(scene, 0, "later"))
-        places.cluster.restart()
+        with places.without():
+            watch.shown(one, _go_on(scene, 0, "later"))
         watch.over(one, "over: .*no leader", _go_on(scene, HELD, "later"))
     return watch.row
 
@@ -55,13 +54,12 @@ def source_leader_missing(places: Places) -> Row:
         "has no leader",
         [r'customfit_partitions_assigned\{.*"segment-events-[0-9]+x"'],
     )
-    with places.placed([KEPT, LOST], [KEPT, KEPT]) as scene:
-        places.cluster.kill()
-        with scene.member("one") as one:
+    with places.placed([KEPT, LOST], [KEPT, KEPT]) as scene, ExitStack() as stack:
+        with places.without():
+            one = stack.enter_context(scene.member("one"))
             watch.begin(one)
             watch.shown(one, _go_on(scene, 0, "first"))
-            places.cluster.restart()
-            watch.over(one, "over: .*no leader", _go_on(scene, HELD, "first"))
+        watch.over(one, "over: .*no leader", _go_on(scene, HELD, "first"))
     return watch.row
 
 
@@ -71,10 +69,9 @@ def state_leader_goes(places: Places) -> Row:
     with places.placed([KEPT, KEPT], [KEPT, LOST]) as scene, scene.member("one") as one:
         identified(scene, one)
         watch.begin(one)
-        places.cluster.kill()
-        scene.produce(*(event(f"new-{number}", 0) for number in range(20)), partition=HELD)
-        watch.shown(one, _go_on(scene, 0, "later"))
-        places.cluster.restart()
+        with places.without():
+            scene.produce(*(event(f"new-{number}", 0) for number in range(20)), partition=HELD)
+            watch.shown(one, _go_on(scene, 0, "later"))
         watch.over(one, "over: .*no leader", one.caught_up)
     return watch.row
 
@@ -90,10 +87,9 @@ def state_not_replicated(places: Places) -> Row:
     with places.placed([KEPT, KEPT], [[KEPT, LOST], [KEPT, LOST]], compacted) as scene, scene.member("one") as one:
         identified(scene, one)
         watch.begin(one)
-        places.cluster.kill()
-        scene.produce(*(event(f"new-{number}", 0) for number in range(20)))
-        watch.shown(one)
-        places.cluster.restart()
+        with places.without():
+            scene.produce(*(event(f"new-{number}", 0) for number in range(20)))
+            watch.shown(one)
         watch.over(one, "over: ", one.caught_up)
     return watch.row
 
@@ -106,13 +102,12 @@ def one_restoring(places: Places) -> Row:
         "its state is being read",
         [r'customfit_paused\{reason="restoring"'],
     )
-    with places.placed([KEPT, KEPT], [KEPT, LOST]) as scene:
-        places.cluster.kill()
-        with scene.member("one") as one:
+    with places.placed([KEPT, KEPT], [KEPT, LOST]) as scene, ExitStack() as stack:
+        with places.without():
+            one = stack.enter_context(scene.member("one"))
             watch.begin(one)
             watch.shown(one, _go_on(scene, 0, "first"))
-            places.cluster.restart()
-            watch.over(one, "over: .*its state is being read", _go_on(scene, HELD, "first"))
+        watch.over(one, "over: .*its state is being read", _go_on(scene, HELD, "first"))
     return watch.row
 
 
@@ -124,13 +119,12 @@ def all_restoring(places: Places) -> Row:
         "its state is being read",
         [r'customfit_paused\{reason="restoring"'],
     )
-    with places.placed([KEPT], [LOST]) as scene:
-        places.cluster.kill()
-        with scene.member("one") as one:
+    with places.placed([KEPT], [LOST]) as scene, ExitStack() as stack:
+        with places.without():
+            one = stack.enter_context(scene.member("one"))
             watch.begin(one)
             watch.shown(one)
-            places.cluster.restart()
-            watch.over(one, "over: .*its state is being read", _go_on(scene, 0, "first"))
+        watch.over(one, "over: .*its state is being read", _go_on(scene, 0, "first"))
     return watch.row
 
 
@@ -140,10 +134,9 @@ def coordinator_gone(places: Places) -> Row:
     with places.placed([LOST, LOST], [LOST, LOST]) as scene, scene.member("one") as one:
         identified(scene, one)
         watch.begin(one)
-        places.cluster.kill(KEPT)
-        scene.produce(*(event(f"new-{number}", 0) for number in range(20)))
-        watch.shown(one)
-        places.cluster.restart(KEPT)
+        with places.without(KEPT):
+            scene.produce(*(event(f"new-{number}", 0) for number in range(20)))
+            watch.shown(one)
         watch.over(one, "(no event waits for the group|over: )", one.caught_up)
     return watch.row
 

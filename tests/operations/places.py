@@ -14,7 +14,7 @@ from confluent_kafka.admin import NewTopic
 from consumer.emulator.server import Emulator, running_emulator
 from tests.operations.watch import TOPIC
 from tests.real_broker.broker import Broker
-from tests.real_broker.leaders import KEPT, PlacedCluster
+from tests.real_broker.leaders import KEPT, LOST, PlacedCluster
 from tests.real_broker.registry import Registry
 from tests.real_broker.running_service import KEY, Service, wait_until
 from tests.real_broker.scene import GroupScene, Scene, event
@@ -95,6 +95,15 @@ class Places:
             self.cluster.create_topic(f"{topic}.customfit-replay", [KEPT])
             yield scene
             scene.outside.close()
+
+    @contextmanager
+    def without(self, broker: int = LOST) -> Iterator[None]:
+        """One of the cluster's brokers is dead as long; then it is back, whatever happened."""
+        self.cluster.kill(broker)
+        try:
+            yield
+        finally:
+            self.cluster.restart(broker)
 
     def _folder_of(self, topic: str) -> Path:
         folder = self.folder / topic
