@@ -121,6 +121,24 @@ def test_a_source_topic_made_again_while_a_member_runs_is_read_from_its_beginnin
     assert {user: [f"{user}-{number}" for number in range(30, 130)] for user in USERS} == again
 
 
+def test_a_source_topic_made_again_after_it_was_missed_is_said_to_be_another(scene: Scene) -> None:
+    """Its end lies below the committed offsets, so that they are out of range, too: that is not the reason."""
+    with scene.member("one").wait_ready() as one:
+        first_records(scene)
+        scene.wait_committed()
+        delete(scene)
+        gone = 'customfit_degraded{cause="topic_gone"}'
+        wait_until(lambda: one.samples()[gone] == 1, lambda: f"it is missed; {one.readiness()}", NOTICED_SECONDS_MAX)
+        make(scene)
+        again = 'customfit_degraded{cause="topic_made_again"}'
+        wait_until(
+            lambda: (one.samples()[again], one.samples()[gone]) == (1, 0),
+            lambda: f"it is another topic; {one.readiness()}",
+            NOTICED_SECONDS_MAX,
+        )
+        wait_stopped(scene, one)
+
+
 def test_a_source_topic_made_again_while_nobody_reads_is_noticed_by_its_commits(scene: Scene) -> None:
     """The broker forgets a deleted topic's commits; whoever restores them, with their metadata, restores the old id."""
     with scene.member("one", **SOON).wait_ready() as one:
