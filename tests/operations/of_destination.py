@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.chaos.proxy import Network, Proxies
 from tests.operations.places import Places, identified, tracks
 from tests.operations.watch import Row, Watch
 from tests.real_broker.broker import free_ports
-from tests.real_broker.running_service import Service, wait_until
+from tests.real_broker.running_service import wait_until
 from tests.real_broker.scene import Scene, event
 
 ACCEPTS_AGAIN = "the destination accepts events again"
@@ -60,7 +63,7 @@ def wrong_url(places: Places) -> Row:
         scene.settings = right
         with scene.member("two") as two:
             watch.over(two.wait_ready(), "never", two.caught_up)
-            watch.ended_by_a_restart("a restart with the right URL")
+            watch.ended_by("a restart with the right URL")
     return watch.row
 
 
@@ -137,26 +140,39 @@ def slow_answers(places: Places) -> Row:
 
 
 def _one_user(places: Places, watch: Watch, faults: dict[str, Any]) -> Row:
-    """One user's requests fail, everybody else's are accepted; then the user's, too."""
+    """One user's requests fail, everybody else's are accepted all the time; then the user's, too."""
     with places.scene(partitions=1) as scene, scene.member("one") as one:
         identified(scene, one)
         scene.produce(event("bad", 0))
         wait_until(one.caught_up, "the one who will fail is identified")
         watch.begin(one)
-        scene.emulator.faults.change({"fail_users": ["bad"], **faults})
-        scene.produce(event("bad", 1))
-        watch.shown(one, lambda: _others_go_on(scene, one))
+        with _others_go_on(scene):
+            scene.emulator.faults.change({"fail_users": ["bad"], **faults})
+            scene.produce(event("bad", 1))
+            watch.shown(one)
         scene.emulator.faults.change({"fail_users": []})
-        watch.over(one, "(accept|over)", one.caught_up)
+        watch.over(one, "accept|over", lambda: one.caught_up() and one.sample("customfit_users_retrying") == 0)
     return watch.row
 
 
-def _others_go_on(scene: Scene, service: Service) -> bool:
-    """A round of everybody else arrives."""
-    before = scene.delivered()
-    tracks(scene, first=1000 + before)
-    wait_until(lambda: scene.delivered() >= before + 20, lambda: f"the others' events; {service.readiness()}")
-    return True
+@contextmanager
+def _others_go_on(scene: Scene) -> Iterator[None]:
+    """Everybody else has events all the time."""
+    over = threading.Event()
+
+    def produce() -> None:
+        first = 1
+        while not over.wait(0.3):
+            tracks(scene, first=first)
+            first += 1
+
+    others = threading.Thread(target=produce, name="others")
+    others.start()
+    try:
+        yield
+    finally:
+        over.set()
+        others.join()
 
 
 def one_user_unavailable(places: Places) -> Row:

@@ -91,7 +91,7 @@ def topic_made_again(places: Places) -> Row:
         watch.shown(one, lambda: one.readiness().reasons.count("kafka-consumer-groups.sh") == 2)
         _obey(scene, one)
         watch.over(one, "never", one.caught_up)
-        watch.ended_by_a_restart("the command that is named, and a restart")
+        watch.ended_by("the command that is named, and a restart")
     return watch.row
 
 
@@ -113,7 +113,7 @@ def out_of_range(places: Places) -> Row:
             watch.shown(one)
             _obey(scene, one)
             watch.over(one, "never", one.caught_up)
-            watch.ended_by_a_restart("the command that is named, and a restart")
+            watch.ended_by("the command that is named, and a restart")
     return watch.row
 
 
@@ -132,7 +132,7 @@ def unreadable_batch(places: Places) -> Row:
             assert 0 == one.stop()
         with scene.member("two") as two:
             watch.over(two.wait_ready(), "never", two.caught_up)
-            watch.ended_by_a_restart("a restart with a larger receive.message.max.bytes")
+            watch.ended_by("a restart with a larger receive.message.max.bytes")
     return watch.row
 
 
@@ -150,7 +150,7 @@ def garbage(places: Places) -> Row:
         scene.settings["CUSTOMFIT_DEAD_LETTER_RATIO_MAX"] = "1"
         with scene.member("two") as two:
             watch.over(two.wait_ready(), "never", two.caught_up)
-            watch.ended_by_a_restart("a restart with CUSTOMFIT_DEAD_LETTER_RATIO_MAX=1, or with what reads the records")
+            watch.ended_by("a restart with CUSTOMFIT_DEAD_LETTER_RATIO_MAX=1, or with what reads the records")
     return watch.row
 
 
@@ -245,7 +245,7 @@ def state_not_grown(places: Places) -> Row:
             assert 0 == one.stop()
             one.restart()
             watch.over(one, "never", one.caught_up)
-            watch.ended_by_a_restart("a partition more for the state topic (the command is named), and a restart")
+            watch.ended_by("a partition more for the state topic (the command is named), and a restart")
     return watch.row
 
 

@@ -47,6 +47,7 @@ FAULTS: Final[tuple[Callable[[Places], Row], ...]] = (
     of_cluster.kafka_gone,
     of_cluster.coordinator_gone,
     of_cluster.start_unknown,
+    of_cluster.end_unknown,
     of_cluster.source_leader_goes,
     of_cluster.source_leader_missing,
     of_cluster.state_leader_goes,

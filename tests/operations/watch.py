@@ -33,11 +33,11 @@ class Row(NamedTuple):
 class Watch:
     """Of one fault. `signs`: patterns of samples, each of which must be above 0 for the fault to have shown."""
 
-    def __init__(self, fault: str, signs: Sequence[str], log: str, also: Sequence[str] = ()) -> None:
-        """`log`: a pattern of the line that names it; `also`: samples that are worth showing whatever their value."""
+    def __init__(self, fault: str, signs: Sequence[str], log: str | None, also: Sequence[str] = ()) -> None:
+        """`log`: a pattern of the line that names it, None where none is to come; `also`: samples worth showing."""
         self._fault = fault
         self._signs = [re.compile(sign) for sign in signs]
-        self._log = re.compile(log)
+        self._log = None if log is None else re.compile(log)
         self._also = [re.compile(one) for one in also]
         self._mark = 0
         self._row = Row(fault, "", "", "", "")
@@ -65,7 +65,8 @@ class Watch:
             so, lambda: f"{self._fault} to show; {service.readiness()}\n{service.log[-3000:]}", SHOWN_SECONDS_MAX
         )
         readiness, samples = service.readiness(), service.samples()
-        line = _in_time(lambda: self._first(service, self._log), LOG_SECONDS_MAX)
+        pattern = self._log
+        line = None if pattern is None else _in_time(lambda: self._first(service, pattern), LOG_SECONDS_MAX)
         reason = _shortened(readiness.reasons.partition("\n")[0])
         more = readiness.reasons.count("\n")
         readyz = f"{readiness.status_code} {readiness.status}"
@@ -89,7 +90,7 @@ class Watch:
         line = _in_time(lambda: self._first(service, re.compile(log), "INFO"), LOG_SECONDS_MAX)
         self._row = self._row._replace(over=line or NOTHING)
 
-    def ended_by_a_restart(self, text: str) -> None:
+    def ended_by(self, text: str) -> None:
         """Somebody had to act: what they did."""
         self._row = self._row._replace(over=text)
 
