@@ -16,6 +16,7 @@ LOGGED_HERE: Final = frozenset(
     {
         Cause.TOPIC_GONE,
         Cause.KAFKA_UNREACHABLE,
+        Cause.GROUP_SILENT,
         Cause.LEADER_MISSING,
         Cause.START_UNKNOWN,
         Cause.END_UNKNOWN,

@@ -151,7 +151,8 @@ def _one_user(places: Places, watch: Watch, faults: dict[str, Any]) -> Row:
             scene.produce(event("bad", 1))
             watch.shown(one)
         scene.emulator.faults.change({"fail_users": []})
-        watch.over(one, "accept|over", lambda: one.caught_up() and one.sample("customfit_users_retrying") == 0)
+        watch.over(one, "waits no longer", lambda: one.caught_up() and one.sample("customfit_users_retrying") == 0)
+        watch.ended_by("nothing: `customfit_users_retrying` is 0 again")
     return watch.row
 
 

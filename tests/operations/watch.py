@@ -12,6 +12,8 @@ from tests.real_broker.running_service import Readiness, Service, wait_until
 SHOWN_SECONDS_MAX: Final = 120.0
 LOG_SECONDS_MAX: Final = 15.0
 """After the gauge: the log may be a look of the announcer later."""
+LASTS_SECONDS: Final = 2.5
+"""A fault that has shown goes on so long: what is shorter than a second has no line when it is over."""
 TEXT_CHARACTERS_MAX: Final = 240
 TOPIC: Final = "segment-events"
 NOTHING: Final = "nothing"
@@ -72,6 +74,7 @@ class Watch:
         readyz = f"{readiness.status_code} {readiness.status}"
         readyz += f": {reason}" if reason else ""
         readyz += f" (and {more} more)" if more else ""
+        time.sleep(LASTS_SECONDS)
         self._row = self._row._replace(log=line or NOTHING, readyz=readyz, metrics=self._telling(samples))
         return readiness
 
