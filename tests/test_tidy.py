@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-FILE_LINES_MAX: Final = 450
+FILE_LINES_MAX: Final = 350
 TEST_LINES_MAX: Final = 900  # a rule by example is read from top to bottom, and looked up by its sentences
 FUNCTION_LINES_MAX: Final = 70
 

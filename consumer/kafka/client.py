@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, libversion
 from confluent_kafka.admin import AdminClient
 
 from consumer.ports.inputs import PartitionFailed
-from consumer.sequencing.events import Headers
+from consumer.sequencing.events import Headers, Record
 from consumer.sequencing.stops import StopCause
 
 if TYPE_CHECKING:
@@ -214,6 +214,14 @@ def headers_size(headers: Headers | None) -> int:
     if not headers:
         return 0
     return sum(HEADER_BYTES + len(name) + len(value or b"") for name, value in headers)
+
+
+def record_of(message: Message, partition: Partition, now: float) -> Record:
+    """A message as our record; `now`: when it was fetched, monotonic seconds."""
+    key, value = message.key(), message.value()
+    headers = headers_of(message)
+    size_bytes = len(key or b"") + len(value or b"") + headers_size(headers)
+    return Record(partition, message.offset() or 0, message.timestamp()[1], key, value, headers, now, size_bytes)
 
 
 def is_fatal(error: KafkaError) -> bool:

@@ -22,41 +22,31 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.kafka.back_pressure import BackPressure
-from consumer.kafka.client import (
-    MissingRight,
-    consumer_config,
-    headers_of,
-    headers_size,
-    is_fatal,
-    is_in_group,
-    partition_failure,
-)
+from consumer.kafka.client import consumer_config, is_fatal, is_in_group, partition_failure, record_of
+from consumer.kafka.client_errors import ClientErrors
 from consumer.kafka.commits import Commits
-from consumer.kafka.rights import Right, fatal_refusal, group_right, is_denied, refusal
+from consumer.kafka.leaving import leave_group
 from consumer.kafka.starts import Grant, Starts
 from consumer.kafka.topic_ids import TopicIds
 from consumer.kafka.translate import partitions_of, resume_now, topic_partitions_of
 from consumer.kafka.watch import Watch
 from consumer.ports.inbox import run_edge
 from consumer.ports.inputs import (
-    GROUP,
-    AccessDenied,
     Assigned,
     Fetched,
     Granted,
-    KafkaProblem,
     Lost,
     Post,
     Revoked,
     Revoking,
     StartPoint,
 )
-from consumer.sequencing.events import Partition, Record
+from consumer.sequencing.events import Partition
 
 if TYPE_CHECKING:
     from consumer.sequencing.offsets import CommitPoint
@@ -66,9 +56,6 @@ POLL_SECONDS: Final = 0.05
 STALL_POLL_SECONDS: Final = 0.01
 FETCH_RECORDS_MAX: Final = 1000
 LEAVE_COMMIT_SECONDS: Final = 3.0
-LEAVE_SECONDS: Final = 3.0
-LEFT_SECONDS: Final = 0.3
-"""For the request itself, once the client has forgotten its member id."""
 DRAIN_GRACE_SECONDS: Final = 5.0
 """The loop answers a revoke within the drain time; this much later the thread goes on without it."""
 
@@ -88,8 +75,7 @@ class Source:
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = False
         self._leaving = False
-        self._joined = False
-        """Partitions, or none, were granted at least once."""
+        self._errors = ClientErrors(settings, post)
         self._handed_records = 0
         self._handed_bytes = 0
         self._granted: dict[Partition, Grant] = {}
@@ -115,13 +101,13 @@ class Source:
             {
                 **consumer_config(self._settings),
                 "on_commit": self._on_commit,
-                "error_cb": self._on_error,
+                "error_cb": self._errors.on_error,
                 "stats_cb": self._on_statistics,
             },
             logger=logging.getLogger("librdkafka"),
         )
         self._ids.start()
-        self._commits = Commits(self._consumer, self._ids, self._post, self._problem, self._commands.put)
+        self._commits = Commits(self._consumer, self._ids, self._post, self._errors.report, self._commands.put)
         self._starts.start(self._ids)
         self._watch.start(topics, self._ids)
         self._thread.start()
@@ -208,17 +194,7 @@ class Source:
             if error is not None:
                 ends[partition] = message.offset() or 0
                 continue
-            key, value = message.key(), message.value()
-            record = Record(
-                partition,
-                message.offset() or 0,
-                message.timestamp()[1],
-                key,
-                value,
-                headers := headers_of(message),
-                now,
-                len(key or b"") + len(value or b"") + headers_size(headers),
-            )
+            record = record_of(message, partition, now)
             self._handed_bytes += record.size_bytes
             records.append(record)
         if records or ends:
@@ -231,36 +207,13 @@ class Source:
                 self._resting.add(partition)
             self._post(failure)
         elif is_fatal(error):
-            self._end(error)
+            self._errors.end(error)
         else:
-            self._problem(error, partition.topic)
-
-    def _end(self, error: KafkaError) -> NoReturn:
-        """The client will never work again."""
-        if (denied := fatal_refusal(self._settings, error)) is not None:
-            raise MissingRight(denied)
-        raise KafkaException(error)
-
-    def _problem(self, error: KafkaError, topic: str) -> None:
-        """Report what the client is working on. Who may not join at the start is told so at once."""
-        if not is_denied(error):
-            self._post(KafkaProblem(error.name(), error.str()))
-            return
-        of_group = error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED or not topic
-        right = group_right(self._settings) if of_group else Right("Read", "topic", topic)
-        detail = f"{error.str()}: {refusal(self._settings, right)}"
-        if of_group and not self._joined:
-            raise MissingRight(detail)
-        self._post(AccessDenied(GROUP if of_group else topic, detail))
-
-    def _on_error(self, error: KafkaError) -> None:
-        if is_fatal(error):
-            self._end(error)
-        self._post(KafkaProblem(error.name(), error.str()))
+            self._errors.report(error, partition.topic)
 
     def _on_statistics(self, statistics: str) -> None:
-        if not self._joined and is_in_group(statistics):
-            self._joined = True
+        if not self._errors.joined and is_in_group(statistics):
+            self._errors.joined = True
             self._post(Granted([]))
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
@@ -269,7 +222,7 @@ class Source:
     # ------------------------------------------------------------------ rebalances: run inside poll()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._joined = True
+        self._errors.joined = True
         consumer.incremental_assign([])  # later, from where they start: nothing is asked inside a callback
         if self._leaving:  # they are the next owner's
             return
@@ -296,7 +249,7 @@ class Source:
                 [TopicPartition(p.topic, p.number, start.offset) for p, start in sorted(starts.items())]
             )
         except KafkaException as error:  # a rebalance has begun meanwhile: they are asked for again after it
-            self._problem(error.args[0], self._settings.kafka_topic)
+            self._errors.report(error.args[0], self._settings.kafka_topic)
             self._look_for_starts()
             return
         self._consumer.pause(topic_partitions_of(starts))
@@ -320,8 +273,8 @@ class Source:
 
     def _no_start(self, error: KafkaError, topic: str) -> None:
         if is_fatal(error):
-            self._end(error)
-        self._problem(error, topic)  # it is asked again: without an answer a guess would lose events
+            self._errors.end(error)
+        self._errors.report(error, topic)  # it is asked again: without an answer a guess would lose events
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         revoked = partitions_of(partitions)
@@ -385,16 +338,5 @@ class Source:
         # Drained and committed before close(): inside close() the member has left already when on_revoke runs.
         self._give_up(set(self._granted), shutdown=True, leaving=True)
         if "group.instance.id" not in self._settings.kafka_properties:
-            self._leave_the_group()
+            leave_group(self._consumer)
         self._consumer.close()
-
-    def _leave_the_group(self) -> None:
-        """Unsubscribe first: close() of a member without partitions sends no LeaveGroup (cooperative-sticky, 2.16.1).
-
-        The group would wait for it until the session's end. A static member is to stay, and only closes.
-        """
-        self._consumer.unsubscribe()
-        deadline = time.monotonic() + LEAVE_SECONDS
-        while self._consumer.memberid() and time.monotonic() < deadline:
-            self._consumer.poll(POLL_SECONDS)
-        self._consumer.poll(LEFT_SECONDS)

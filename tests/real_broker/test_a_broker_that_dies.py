@@ -25,13 +25,13 @@ def test_no_client_waits_for_the_broker_that_is_gone(cluster: PlacedCluster, top
     clients = [TopicIds(settings) for _ in range(CLIENTS)]
     for one in clients:
         one.start()
-        assert topic_name in one.of([topic_name], 10)
+        assert topic_name in one.seen([topic_name], 10).known
     cluster.kill(LOST)
     died_at = time.monotonic()
 
     def answered(one: TopicIds) -> bool:
         try:
-            return topic_name in one.of([topic_name], 2)
+            return topic_name in one.seen([topic_name], 2).known
         except KafkaException:  # no answer in time
             return False
 
