@@ -7,11 +7,11 @@ import time
 from typing import Final
 
 from consumer.ports.inputs import Post, StateOpened, StateRestoring
+from consumer.state.earlier_topics import EarlierTopics
 from consumer.state.index import Index
 from consumer.state.partition import PartitionState
 from consumer.state.problems import Problems
 from consumer.state.reader import Slice, StateReader
-from consumer.state.topic_ids import TopicIds
 from consumer.state.write_behind import WriteBehind
 
 PROGRESS_SECONDS: Final = 1.0
@@ -29,14 +29,14 @@ class Restores:
         index: Index,
         write_behind: WriteBehind,
         *,
-        topic_ids: TopicIds,
+        earlier_topics: EarlierTopics,
         problems: Problems,
         post: Post,
     ) -> None:
         self.reader = reader
         self._index = index
         self._write_behind = write_behind
-        self._topic_ids = topic_ids
+        self._topic_ids = earlier_topics
         self._problems = problems
         self._post = post
         self._started_at: dict[int, float] = {}

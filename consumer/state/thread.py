@@ -27,6 +27,7 @@ from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.stops import StopCause
 from consumer.state.database import remove_file_a_partition
+from consumer.state.earlier_topics import EarlierTopics
 from consumer.state.growth import Growth, growth_problem
 from consumer.state.index import Index
 from consumer.state.partition import PartitionState, TopicIdWrite, Write
@@ -35,7 +36,6 @@ from consumer.state.reader import StateReader
 from consumer.state.restores import Restores
 from consumer.state.store import Store
 from consumer.state.topic import StateTopic, StateWriter, Written
-from consumer.state.topic_ids import TopicIds
 from consumer.state.write_behind import WriteBehind
 from consumer.state.writes import Writes
 
@@ -74,7 +74,7 @@ class UserStates:
             StateReader(settings),
             self._index,
             self._write_behind,
-            topic_ids=TopicIds(self._writes),
+            earlier_topics=EarlierTopics(self._writes),
             problems=self._problems,
             post=post,
         )

@@ -22,7 +22,7 @@ from consumer.state.writes import Writes
 PREFIX: Final = "topic-id "
 
 
-class TopicIds:
+class EarlierTopics:
     """Asked once for each partition whose state is ready."""
 
     def __init__(self, writes: Writes) -> None:
