@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Final
 
 from confluent_kafka import Consumer
 
 LEAVE_SECONDS: Final = 3.0
 POLL_SECONDS: Final = 0.05
+CLOSE_SECONDS: Final = 5.0
 LEFT_SECONDS: Final = 0.3
 """For the request itself, once the client has forgotten its member id."""
+
+log = logging.getLogger("consumer.kafka")
 
 
 def leave_group(consumer: Consumer) -> None:
@@ -23,3 +30,22 @@ def leave_group(consumer: Consumer) -> None:
     while consumer.memberid() and time.monotonic() < deadline:
         consumer.poll(POLL_SECONDS)
     consumer.poll(LEFT_SECONDS)
+
+
+def close(consumer: Consumer) -> None:
+    """Close the client, in a thread of its own: where the coordinator is silent it may wait for minutes (2.16.1)."""
+    closed: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            consumer.close()
+        except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
+            closed.set_exception(error)
+        else:
+            closed.set_result(None)
+
+    threading.Thread(target=work, name="kafka-close", daemon=True).start()
+    try:
+        closed.result(CLOSE_SECONDS)
+    except FutureTimeoutError:
+        log.warning("the client could not be closed within %g s: Kafka does not answer", CLOSE_SECONDS)

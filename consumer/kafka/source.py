@@ -30,7 +30,7 @@ from consumer.kafka.back_pressure import BackPressure
 from consumer.kafka.client import consumer_config, is_fatal, is_in_group, partition_failure, record_of
 from consumer.kafka.client_errors import ClientErrors
 from consumer.kafka.commits import Commits
-from consumer.kafka.leaving import leave_group
+from consumer.kafka.leaving import close, leave_group
 from consumer.kafka.starts import Grant, Starts
 from consumer.kafka.topic_ids import TopicIds
 from consumer.kafka.translate import partitions_of, resume_now, topic_partitions_of
@@ -339,4 +339,4 @@ class Source:
         self._give_up(set(self._granted), shutdown=True, leaving=True)
         if "group.instance.id" not in self._settings.kafka_properties:
             leave_group(self._consumer)
-        self._consumer.close()
+        close(self._consumer)
