@@ -29,6 +29,8 @@ PROBE_SECONDS_MAX: Final = 5.0
 OUTAGE_FAILURES: Final = 5
 OUTAGE_USERS: Final = 3
 """An outage: this many failures of this many users with no success between them."""
+ALONE_SECONDS: Final = 15.0
+"""Fewer users make an outage when nobody has succeeded for so long: before, one of them may fail alone."""
 REFUSED_USERS_MAX: Final = 3
 THROTTLED_SECONDS: Final = 10.0
 """How long after the last 429 it counts as throttled."""
@@ -151,12 +153,18 @@ class Gate:
             self._throttle(outcome.retry_after_seconds or 0.0, now)
         elif outcome.timed_out:
             self._window.timed_out(now)
-        if self.state is not State.STOPPED and self._failures >= OUTAGE_FAILURES and not outcome.throttled:
+        if self.state is not State.STOPPED and not outcome.throttled and self._is_outage(now):
             self._become(State.UNAVAILABLE, outcome.cause)
         if self.probing:
             if outcome.retry_after_seconds is not None:
                 self._probe_at = max(self._probe_at, now + outcome.retry_after_seconds)
             self._next_probe(now)
+
+    def _is_outage(self, now: float) -> bool:
+        if self._failures < OUTAGE_FAILURES:
+            return False
+        nobody_succeeds = self.last_delivered_at is None or now - self.last_delivered_at >= ALONE_SECONDS
+        return self.everybody_fails or nobody_succeeds
 
     def misdirected(self, user: User, outcome: Misdirected, now: float, *, others_wait: bool) -> None:
         """401, 403, 404 ...: a wrong key or URL, and no event is to blame; or one payload, and nobody else is to wait.

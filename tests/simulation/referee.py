@@ -323,7 +323,7 @@ class Referee:
         # A partition whose records or commits fail counts with its share only: so much it may have used before.
         options = self._options
         may_be_silent = options.state_failures or options.state_stalls or options.commit_failures
-        used_before = options.uncommitted_events_max if may_be_silent and options.partitions > 1 else 0
+        used_before = options.uncommitted_events_max * options.partitions if may_be_silent else 0
         if has_room and unrecorded > options.uncommitted_events_max + used_before + slack:
             raise Violation("limits", f"{member.name} has {unrecorded} answered events that no commit tells of")
         exercised = self._stage.exercised

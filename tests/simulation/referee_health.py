@@ -107,7 +107,9 @@ class HealthJudge:
     def _check_ready(self, member: Ledger, health: Health, *, is_throttled: bool) -> None:
         """A 429 slows down everybody, also one that a single user gets: then `throttled` is the truth."""
         self._stage.exercised["asked when all has flowed"] += 1
-        if health.status != READY and not (is_throttled and "throttled" in str(health.reasons)):
+        # One user's 403 counts as the destination's while nobody else has anything to send.
+        is_stopped = member.misdirected_at is not None and "stopped" in str(health.reasons)
+        if health.status != READY and not is_stopped and not (is_throttled and "throttled" in str(health.reasons)):
             raise Violation(
                 "health", f"{member.name} has flowed for {STALL_SECONDS:g} s: {health.status}, {health.reasons}"
             )
