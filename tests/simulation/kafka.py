@@ -295,7 +295,8 @@ class SimulatedSource:
 
     def _close(self, partitions: list[Partition]) -> None:
         for partition in partitions:
-            self.tenures[partition].closing = True
+            if partition in self.tenures:  # else it was lost in the meantime
+                self.tenures[partition].closing = True
 
     def _check_answered(self, drained: Future[dict[Partition, CommitPoint]]) -> None:
         if self.alive and self._drained is not None and self._drained[0] is drained:

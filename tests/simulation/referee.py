@@ -320,10 +320,11 @@ class Referee:
         slack = (self._options.in_flight_max + self._options.partitions) * self._options.batch_events_max
         unrecorded = sum(len(tenure.unrecorded) for tenure in member.tenures if not tenure.ended)
         has_room = self._options.metadata_bytes_max >= METADATA_ROOM_BYTES
-        # A partition whose records or commits fail counts with its share only: so much it may have used before.
+        # A partition whose records or commits fail counts with its share only. So much it may have used before, and so
+        # much a second one that fails after it.
         options = self._options
         may_be_silent = options.state_failures or options.state_stalls or options.commit_failures
-        used_before = options.uncommitted_events_max * options.partitions if may_be_silent else 0
+        used_before = options.uncommitted_events_max * min(2, options.partitions) if may_be_silent else 0
         if has_room and unrecorded > options.uncommitted_events_max + used_before + slack:
             raise Violation("limits", f"{member.name} has {unrecorded} answered events that no commit tells of")
         exercised = self._stage.exercised

@@ -495,7 +495,7 @@ FAULTS = [
         around(Endings, "_await_record", what_waits_for_a_write_is_not_counted),
         ("limits",),
         100,
-        1430,
+        1750,
     ),
     Fault("no lease is asked for", around(Sequencer, "next_delivery", no_lease_is_asked_for), ("zombie",), 60),
     Fault(
