@@ -90,9 +90,9 @@ class SimulatedStates:
         asked, self._asked = self._asked, []
         for action, taken in asked:
             assignment, user = action.lane.assignment, action.lane.user
-            if assignment.dropped:
+            tenure = self._assignments.get(assignment.partition)
+            if assignment.dropped or tenure is None:  # lost, whether the core has heard of it or not yet
                 continue
-            tenure = self._assignments[assignment.partition]
             if isinstance(action, Remember):
                 self._verifier.remember_asked(tenure, user)
                 taken.append(partial(self._verifier.remember_acknowledged, tenure, user))
