@@ -58,6 +58,30 @@ def test_the_failures_of_one_user_never_close_the_gate() -> None:
     assert opened.may_start(0.0, 7)
 
 
+def test_one_user_who_fails_is_an_outage_only_when_nobody_has_succeeded_for_15_s() -> None:
+    """While others succeed it is that user's event; in a quiet hour nobody can tell, so it says that it may be us."""
+    opened = gate()
+    opened.delivered(100.0, 100.0)
+    seen = []
+    for now in (101.0, 102.0, 103.0, 104.0, 114.9, 115.0):
+        opened.failed(A, ERROR, now, now)
+        seen.append(opened.state)
+
+    assert [State.DELIVERING] * 5 + [State.UNAVAILABLE] == seen
+    assert not opened.probing
+
+
+def test_failures_of_three_users_are_an_outage_right_after_a_success() -> None:
+    """Then it is not one user's event: there is nothing to wait for."""
+    closed = gate()
+    closed.delivered(100.0, 100.0)
+    for user in (A, B, C, A, B):
+        closed.failed(user, ERROR, 100.1, 100.1)
+
+    assert State.UNAVAILABLE is closed.state
+    assert closed.probing
+
+
 def test_a_success_between_failures_starts_the_count_again() -> None:
     """An outage is five failures with no success between them."""
     opened = gate()
