@@ -54,7 +54,9 @@ class GroupScene:
             "CUSTOMFIT_STATE_DIR": str(self._folder / f"state-{name}"),
             **self.settings,
         }
-        return Service(self._folder, environ, name=name, command=command, without=without)
+        service = Service(self._folder, environ, name=name, command=command, without=without)
+        service.all_committed = self.outside.all_committed
+        return service
 
     def produce_rounds(self, users: list[str], first: int, end: int) -> None:
         """Round 0 is everybody's identify, the others are tracks."""
