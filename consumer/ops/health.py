@@ -38,12 +38,12 @@ def liveness(snapshot: Snapshot, polled_at: float, now: float) -> Health:
 
 def readiness(snapshot: Snapshot) -> Health:
     """Whether it does its work. An outage of the destination is `degraded` and ready: a restart would not help."""
-    if snapshot.phase is not Phase.RUNNING:
-        return Health(False, snapshot.phase.value, [snapshot.phase.value])
-    if not snapshot.joined:
-        return Health(False, "starting", ["the consumer group has not answered yet"])
     found = findings(snapshot)
     reasons = [finding.text for finding in found]
+    if snapshot.phase is not Phase.RUNNING:
+        return Health(False, snapshot.phase.value, [snapshot.phase.value, *reasons])
+    if not snapshot.joined:
+        return Health(False, "starting", ["the consumer group has not answered yet"])
     if any(finding.cause in NOT_READY for finding in found):
         return Health(False, "stopped", reasons)
     ours = [view for view in snapshot.partitions if view.is_ours and view.partition.topic == snapshot.source_topic]

@@ -28,25 +28,23 @@ class GivingUp:
     def is_due(self, delivery: Delivery, outcome: Unavailable | Misdirected, now: float) -> bool:
         """Count a failure; whether it was the last."""
         is_throttled = isinstance(outcome, Unavailable) and outcome.throttled
-        alone_seconds = self._failed_alone_seconds(delivery, outcome, now)
-        delivery.failing_seconds += alone_seconds * THROTTLED_COUNTS if is_throttled else alone_seconds
+        failed_at = now if delivery.failed_at is None else delivery.failed_at
+        counts = self._counts(failed_at, outcome)
+        seconds = min(now - failed_at, FAILING_STEP_SECONDS_MAX)
+        delivery.failing_seconds += seconds * (min(counts, THROTTLED_COUNTS) if is_throttled else counts)
         delivery.failed_at = now
         if delivery.first_failed_at is None:
             delivery.first_failed_at = now
-        return alone_seconds > 0.0 and delivery.failing_seconds >= self._give_up_seconds
+        return seconds * counts > 0.0 and delivery.failing_seconds >= self._give_up_seconds
 
-    def _failed_alone_seconds(self, delivery: Delivery, outcome: Unavailable | Misdirected, now: float) -> float:
-        """Seconds since its last failure, if a request that was sent since then has succeeded; 0 in an outage.
+    def _counts(self, failed_at: float, outcome: Unavailable | Misdirected) -> float:
+        """What part of the time since its last failure counts: all if a request sent since then has succeeded.
 
-        When the buffer is full of what waits behind one or two failing users, nobody else can succeed: then a part of
-        their time counts too, or it would stay so for ever. Not after a 401 or the like: it may be the key.
+        Nothing in an outage. When the buffer is full of what waits behind one or two failing users, nobody else can
+        succeed: then a part counts, or it would stay so for ever. Not after a 401 or the like: it may be the key.
         """
-        failed_at = delivery.failed_at
-        if failed_at is None:
-            return 0.0
-        seconds = min(now - failed_at, FAILING_STEP_SECONDS_MAX)
         if self._gate.last_accepted_sent_at > failed_at:
-            return seconds
+            return 1.0
         if isinstance(outcome, Misdirected) or self._gate.everybody_fails or not self._nobody_else_can_try():
             return 0.0
-        return seconds * CRAMPED_COUNTS
+        return CRAMPED_COUNTS

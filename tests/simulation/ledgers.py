@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -37,8 +38,8 @@ class Ledger:
     """When the latest request that succeeded was sent."""
     misdirected_at: float | None = None
     """The first 401 or the like with no success of a request sent after it."""
-    misdirected_users: set[User] = field(default_factory=set)
-    """Who got one since."""
+    misdirected: dict[User, Request] = field(default_factory=dict)
+    """Who got one since, and the last of them."""
     misdirected_in_a_row: int = 0
     may_be_stopped: bool = False
     destination: str = "delivering"
@@ -51,13 +52,14 @@ class Ledger:
     buffered: int = 0
     buffered_bytes: int = 0
     """At the most, since the turn before."""
-    failed_users: set[User] = field(default_factory=set)
+    failed: dict[User, Request] = field(default_factory=dict)
+    """Who failed since the last success or refusal, and the last request of each that did."""
     failing: set[User] = field(default_factory=set)
     """Whose last request failed."""
     throttled_at: float = float("-inf")
-    """Since the last success or refusal."""
-    users_that_failed: int = 0
-    """How many those were when the turn before had ended."""
+    """The last 429."""
+    users_that_fail: int = 0
+    """How many had failed and would try again when the turn before had ended."""
     refused_users: set[User] = field(default_factory=set)
     holds_cut_short: int = 0
     last: dict[tuple[Tenure, int], Request] = field(default_factory=dict)
@@ -66,3 +68,8 @@ class Ledger:
     """Those of which it has sent something."""
     failed_at: dict[tuple[Tenure, int], list[float]] = field(default_factory=dict)
     """When its requests failed in a way that may pass."""
+
+
+def trying_again(failed: Mapping[User, Request]) -> int:
+    """How many of those users are still the member's: when none is left, it forgets that they failed."""
+    return sum(one.tenure.will_try_again(entry.offset for entry in one.entries) for one in failed.values())

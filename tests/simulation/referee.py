@@ -26,7 +26,7 @@ from __future__ import annotations
 from consumer.customfit.answers import Answer, Answered, NoAnswer
 from consumer.sequencing.events import Partition, User
 from tests.simulation.answers import is_misdirected, is_refusal, retry_after_seconds
-from tests.simulation.ledgers import Counts, Ledger
+from tests.simulation.ledgers import Counts, Ledger, trying_again
 from tests.simulation.log import Entry, Log
 from tests.simulation.options import Options
 from tests.simulation.referee_commits import METADATA_ROOM_BYTES, CommitJudge
@@ -78,7 +78,7 @@ class Referee:
             raise Violation("in flight", f"{request} while the user's last one is unanswered")
         if len(member.outstanding) >= options.in_flight_max:
             raise Violation("in flight", f"{request} is one more than {options.in_flight_max}")
-        if len(member.misdirected_users) >= MISDIRECTED_USERS and member.outstanding:
+        if trying_again(member.misdirected) >= MISDIRECTED_USERS and member.outstanding:
             raise Violation("gate", f"{request} beside another, though the destination is stopped")
         if now < member.not_before.get((request.tenure, request.user), 0.0) - MOMENT:
             raise Violation("gate", f"{request} though the user's Retry-After is not over")
@@ -234,25 +234,25 @@ class Referee:
 
     def _note_judged(self, request: Request, member: Ledger) -> None:
         """It was accepted or refused for good: it works, and if it was sent after a 401, so does the key."""
-        member.failed_users.clear()
+        member.failed.clear()
         if member.misdirected_at is None or request.handed_at >= member.misdirected_at:
             self._forget_misdirected(member)
 
     @staticmethod
     def _forget_misdirected(member: Ledger) -> None:
         member.misdirected_at, member.misdirected_in_a_row, member.may_be_stopped = None, 0, False
-        member.misdirected_users.clear()
+        member.misdirected.clear()
 
     def _note_failed(self, request: Request, answer: Answer, member: Ledger) -> None:
         now = self._stage.now
-        member.failed_users.add(request.user)
+        member.failed[request.user] = request
         for entry in request.entries:
             member.failed_at.setdefault((request.tenure, entry.offset), []).append(now)
         if isinstance(answer, Answered) and is_misdirected(answer.status):
             member.misdirected_at = now if member.misdirected_at is None else member.misdirected_at
-            member.misdirected_users.add(request.user)
+            member.misdirected[request.user] = request
             member.misdirected_in_a_row += 1
-            is_everybody = len(member.misdirected_users) >= MISDIRECTED_USERS or member.misdirected_in_a_row > 1
+            is_everybody = len(member.misdirected) >= MISDIRECTED_USERS or member.misdirected_in_a_row > 1
             member.may_be_stopped = member.may_be_stopped or is_everybody
             return
         member.misdirected_in_a_row = 0
@@ -314,7 +314,7 @@ class Referee:
             raise Violation("limits", f"{counts.held} held in a buffer of {self._options.buffer_events_max}")
         self._check_gate(member, counts)
         member.buffered, member.buffered_bytes = counts.buffered, counts.buffered_bytes
-        member.users_that_failed = len(member.failed_users)
+        member.users_that_fail = trying_again(member.failed)
         # At the maximum sending stops, but for what is in flight and one request a partition, so that it can commit.
         # Where metadata has no room, each of those may add to what lies above the offset: then there is no such limit.
         slack = (self._options.in_flight_max + self._options.partitions) * self._options.batch_events_max
@@ -335,7 +335,7 @@ class Referee:
 
     def _check_gate(self, member: Ledger, counts: Counts) -> None:
         """One user who fails closes nothing for the others, and what is closed says so."""
-        if member.destination == "stopped" != counts.destination and member.misdirected_users:
+        if member.destination == "stopped" != counts.destination and member.misdirected:
             # Nobody has shown that the key is right: nothing was left to send, and the next request finds out.
             if member.outstanding:
                 raise Violation("gate", f"{member.name} is no longer stopped, with {len(member.outstanding)} in flight")
@@ -344,12 +344,12 @@ class Referee:
         member.destination = counts.destination
         if counts.destination == "stopped":
             if member.succeeded_at is not None and not member.may_be_stopped:
-                raise Violation("gate", f"{member.name} is stopped by {sorted(member.misdirected_users)} alone")
+                raise Violation("gate", f"{member.name} is stopped by {sorted(member.misdirected)} alone")
         elif counts.closed_until is not None:
             if counts.destination == "delivering" or not counts.reason:
                 raise Violation("gate", f"{member.name} is closed until {counts.closed_until:.3f} and does not say so")
-            if len(member.failed_users) < OUTAGE_USERS and counts.closed_until > member.paused_until + MOMENT:
-                raise Violation("gate", f"{member.name} is closed by {sorted(member.failed_users)} alone")
+            if len(member.failed) < OUTAGE_USERS and counts.closed_until > member.paused_until + MOMENT:
+                raise Violation("gate", f"{member.name} is closed by {sorted(member.failed)} alone")
 
     def finish(self) -> None:
         """All is committed: nothing may be missing, and nothing sent twice without a reason."""

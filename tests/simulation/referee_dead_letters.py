@@ -82,7 +82,7 @@ class DeadLetterJudge:
         options = self._options
         full = max(member.buffered / options.buffer_events_max, member.buffered_bytes / options.buffer_bytes_max)
         may_stall = options.uncommitted_events_max < 10_000
-        if member.users_that_failed >= 3 or not (full >= BUFFER_FULL or may_stall):
+        if member.users_that_fail >= 3 or not (full >= BUFFER_FULL or may_stall):
             raise Violation("dead letter", f"{entry} is given up in an outage: no success since {failed_at[-2]:.3f}")
         self._stage.exercised["given up with a full buffer or a stall"] += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -71,6 +72,10 @@ class Tenure:
             or offset in self.forgotten_acknowledged
             or offset in self.before
         )
+
+    def will_try_again(self, offsets: Iterable[int]) -> bool:
+        """Whether a request with these offsets that failed will be sent again."""
+        return not (self.closing or self.ended) and not all(map(self.done, offsets))
 
     def note_drained(self) -> None:
         """The member is about to give it back."""

@@ -332,8 +332,8 @@ def an_introduction_buries_the_last(original: Any, self: Outcomes, delivery: Del
     self._endings.dead_letter(lane.assignment, last.record, *args)
 
 
-def failing_always_counts(_original: Any, _self: GivingUp, delivery: Delivery, _outcome: Any, now: float) -> float:
-    return 0.0 if delivery.failed_at is None else now - delivery.failed_at
+def failing_always_counts(*_values: object) -> float:
+    return 1.0
 
 
 def retry_after_is_ignored(original: Any, self: Gate, user: User, outcome: Unavailable, *times: float) -> None:
@@ -356,16 +356,8 @@ def what_was_sent_before_shows_the_key(original: Any, self: Misdirections, _sent
     return bool(original(self, float("inf")))
 
 
-def a_wrong_key_counts_as_failing(
-    _original: Any, _self: GivingUp, delivery: Delivery, _outcome: Any, now: float
-) -> float:
-    return 0.0 if delivery.failed_at is None else now - delivery.failed_at
-
-
-def what_is_forbidden_is_never_given_up(
-    original: Any, self: GivingUp, delivery: Delivery, outcome: Any, now: float
-) -> float:
-    return 0.0 if isinstance(outcome, Misdirected) else float(original(self, delivery, outcome, now))
+def what_is_forbidden_is_never_given_up(original: Any, self: GivingUp, failed_at: float, outcome: Any) -> float:
+    return 0.0 if isinstance(outcome, Misdirected) else float(original(self, failed_at, outcome))
 
 
 def the_gate_never_reopens(original: Any, self: Gate, now: float, in_flight: int) -> bool:
@@ -531,7 +523,7 @@ FAULTS = [
     ),
     Fault(
         "gives up in an outage",
-        around(GivingUp, "_failed_alone_seconds", failing_always_counts),
+        around(GivingUp, "_counts", failing_always_counts),
         ("dead letter",),
         300,
     ),
@@ -561,13 +553,13 @@ FAULTS = [
     ),
     Fault(
         "with a wrong key events are given up",
-        around(GivingUp, "_failed_alone_seconds", a_wrong_key_counts_as_failing),
+        around(GivingUp, "_counts", failing_always_counts),
         ("dead letter",),
         300,
     ),
     Fault(
         "what is forbidden is never given up",
-        around(GivingUp, "_failed_alone_seconds", what_is_forbidden_is_never_given_up),
+        around(GivingUp, "_counts", what_is_forbidden_is_never_given_up),
         ("stuck",),
         60,
     ),
