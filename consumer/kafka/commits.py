@@ -87,6 +87,11 @@ class Commits:
 
     # ------------------------------------------------------------------ without waiting
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether an answer is to come, which it does only while the client is polled."""
+        return self._asked is not None
+
     def ask(self, points: Points) -> None:
         """Commit what is still assigned; `Committed` follows in any case."""
         self._asked, self._asked_at, self._left_out = points, time.monotonic(), None

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 0.05
 STALL_POLL_SECONDS: Final = 0.01
+STALL_RECORDS_MAX: Final = 100  # handed over beyond the limit while a commit is waited for
 FETCH_RECORDS_MAX: Final = 1000
 LEAVE_COMMIT_SECONDS: Final = 3.0
 DRAIN_GRACE_SECONDS: Final = 5.0
@@ -160,9 +161,7 @@ class Source:
         room = self._back_pressure.room(self.limit_records - self._handed_records, room_bytes)
         self._pause_and_resume(room)
         if room <= 0 and not self._back_pressure.held_back:
-            # A short stall: wait for the loop to finish something instead of polling.
-            with contextlib.suppress(queue.Empty):
-                self._commands.get(timeout=STALL_POLL_SECONDS)()
+            self._wait_out()
             return
         first = self._consumer.poll(POLL_SECONDS)
         if first is None:
@@ -171,6 +170,15 @@ class Source:
         if room > 1:
             messages += self._consumer.consume(min(room, FETCH_RECORDS_MAX) - 1, 0)
         self._hand_over(messages)
+
+    def _wait_out(self) -> None:
+        """A short stall: wait for the loop. It may wait for a commit, whose answer comes by polling alone."""
+        with contextlib.suppress(queue.Empty):
+            self._commands.get(timeout=STALL_POLL_SECONDS)()
+        room = self.limit_records - self._handed_records + STALL_RECORDS_MAX
+        if self._commits.is_asked and room > 0 and self._handed_bytes < self.limit_bytes:
+            message = self._consumer.poll(0)
+            self._hand_over([message] if message is not None else [])
 
     def _pause_and_resume(self, room: int) -> None:
         change = self._back_pressure.change(room, self._assigned, self._resting, time.monotonic())
