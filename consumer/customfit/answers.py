@@ -17,6 +17,7 @@ RETRY_AFTER_SECONDS_MAX: Final = 300.0
 RETRIED: Final = frozenset({408, 423, 425, 429})
 MISDIRECTED: Final = frozenset({401, 402, 403, 404, 405, 407, 410})
 
+DELIVERED: Final = Delivered()
 NoAnswerKind = Literal["timeout", "connect_error", "protocol_error"]
 Result = Literal["2xx", "3xx", "4xx", "401", "403", "429", "5xx", "timeout", "connect_error", "protocol_error"]
 RESULTS: Final[tuple[Result, ...]] = (
@@ -60,7 +61,7 @@ def judge(answer: Answer, now: datetime) -> Outcome:
             return Unavailable(cause=f"{kind}: {detail}" if detail else kind, timed_out=kind == "timeout")
         case Answered(status=status):
             if 200 <= status < 300:
-                return Delivered()
+                return DELIVERED
             if status in RETRIED or (status >= 500 and status != 501) or status < 200:
                 after = retry_after_seconds(answer.retry_after, now) if 400 <= status < 600 else None
                 return Unavailable(cause=str(status), retry_after_seconds=after, throttled=status == 429)

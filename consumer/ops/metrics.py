@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.gc_collector import GCCollector
@@ -43,10 +43,10 @@ class Metrics:
         disable_created_metrics()
         self.registry = CollectorRegistry()
         self.registry.register(_SnapshotCollector(snapshot))
-        self._counters = {metric.name: self._counter(metric) for metric in COUNTERS}
+        self._counters = {metric.name: _Counter(metric) for metric in COUNTERS}
         self._histograms = {metric.name: _Histogram(metric) for metric in HISTOGRAMS}
-        for histogram in self._histograms.values():
-            self.registry.register(histogram)
+        for collector in (*self._counters.values(), *self._histograms.values()):
+            self.registry.register(collector)
         info = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=self.registry)
         info.labels(__version__, platform.python_version(), librdkafka_version()).set(1)
         ProcessCollector(registry=self.registry)
@@ -54,9 +54,7 @@ class Metrics:
 
     def count(self, metric: Counted, *values: str) -> None:
         """One more, with these values of its labels."""
-        children = self._counters[metric.name]
-        assert values in children, (metric.name, values)
-        children[values].inc()
+        self._counters[metric.name].count(values)
 
     def error(self, stage: str, kind: str) -> None:
         """Something went wrong; stage and kind are in ERROR_KINDS."""
@@ -82,10 +80,25 @@ class Metrics:
         """All of it in the plain format."""
         return generate_latest(self.registry).decode()
 
-    def _counter(self, metric: Counted) -> dict[tuple[str, ...], Counter]:
-        """A counter's children by their labels' values, made now so that each starts at 0."""
-        counter = Counter(metric.name, metric.help, metric.labels, registry=self.registry)
-        return {values: counter.labels(*values) for values in metric.values}
+
+class _Counter(Collector):
+    """A counter of one thread, with each of its series from the start: the library's locks for every request."""
+
+    def __init__(self, metric: Counted) -> None:
+        self._metric = metric
+        self._counts = dict.fromkeys(metric.values, 0)
+
+    def count(self, values: tuple[str, ...]) -> None:
+        """One more."""
+        assert values in self._counts, (self._metric.name, values)
+        self._counts[values] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what is counted."""
+        family = CounterMetricFamily(self._metric.name, self._metric.help, labels=self._metric.labels)
+        for values, count in list(self._counts.items()):
+            family.add_metric(values, count)
+        yield family
 
 
 class _Histogram(Collector):

@@ -12,16 +12,14 @@ GOOD, SKIPPED, DEAD = range(3)
 
 
 class _Recent:
-    """Of which kinds the last 1,000 records were."""
+    """Of which kinds the last 1,000 records were: as runs of one kind, since nearly all of a topic are good."""
 
     def __init__(self) -> None:
-        self._kinds: deque[int] = deque(maxlen=RATIO_WINDOW_RECORDS)
+        self._runs: deque[list[int]] = deque()
+        """Kind and length of each, oldest first."""
         self._counts = [0, 0, 0]
-
-    @property
-    def size(self) -> int:
+        self.size = 0
         """How many there are, up to 1,000."""
-        return len(self._kinds)
 
     def count(self, kind: int) -> int:
         """How many are of this kind."""
@@ -29,12 +27,28 @@ class _Recent:
 
     def add(self, kind: int, times: int = 1) -> None:
         """Add some of this kind; the oldest go."""
-        kinds, counts = self._kinds, self._counts
-        for _ in range(times):
-            if len(kinds) == RATIO_WINDOW_RECORDS:
-                counts[kinds[0]] -= 1
-            kinds.append(kind)
-            counts[kind] += 1
+        if self._counts[kind] == RATIO_WINDOW_RECORDS:
+            return  # all are, and stay so
+        runs = self._runs
+        if runs and runs[-1][0] == kind:
+            runs[-1][1] += times
+        else:
+            runs.append([kind, times])
+        self._counts[kind] += times
+        self.size += times
+        while self.size > RATIO_WINDOW_RECORDS:
+            self._let_go(self.size - RATIO_WINDOW_RECORDS)
+
+    def _let_go(self, times: int) -> None:
+        """Take so many of the oldest run, or all of it."""
+        kind, length = self._runs[0]
+        gone = min(times, length)
+        self._counts[kind] -= gone
+        self.size -= gone
+        if gone == length:
+            self._runs.popleft()
+        else:
+            self._runs[0][1] -= gone
 
 
 class DeadLetterGuard:

@@ -103,7 +103,7 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     @property
     def type(self) -> str:
         """Segment's name of the kind."""
-        return self.kind.value
+        return self.kind._value_  # the property `value` costs five times as much
 
     @property
     def size_bytes(self) -> int:

@@ -125,8 +125,10 @@ class Gate:
         """One success is enough: the destination works. Only a request sent before a 401 says nothing of the key."""
         self.last_delivered_at = now
         self.last_accepted_sent_at = max(self.last_accepted_sent_at, sent_at)
-        self._refused_users.clear()
         self._window.succeeded(now)
+        if self._is_spotless:
+            return
+        self._refused_users.clear()
         self._works(now, sent_at)
 
     def refused(self, user: User, status: int, now: float, sent_at: float) -> bool:
@@ -186,6 +188,13 @@ class Gate:
         self._paused_until = max(self._paused_until, now + retry_after_seconds)
         if self.state in (State.DELIVERING, State.UNAVAILABLE):
             self._become(State.THROTTLED, "it answered 429")
+
+    @property
+    def _is_spotless(self) -> bool:
+        """Whether a success changes nothing: no other answer is remembered."""
+        return not (
+            self.reason or self._failed_users or self._refused_users or self._probe_at or self._misdirections.any
+        )
 
     def _works(self, now: float, sent_at: float) -> None:
         """It is up, and unless the request was sent before a 401, the key and the URL are right."""

@@ -27,6 +27,11 @@ class Misdirections:
         self._first_at: float | None = None
         self._in_a_row = 0
 
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return self._first_at is not None
+
     def note(self, user: User, now: float, *, others_wait: bool) -> bool:
         """One more; whether it is the destination's by now. `others_wait`: somebody else has something to send."""
         if self._first_at is None:

@@ -267,8 +267,9 @@ class Sequencer:
 
     def _arm(self, lane: Lane, now: float) -> None:
         """Let an idle or held lane take its next step, or say what it waits for."""
-        self._no_longer_waits(lane)
-        lane.status = LaneStatus.IDLE
+        if lane.status is not LaneStatus.IDLE or lane.timer:
+            self._no_longer_waits(lane)
+            lane.status = LaneStatus.IDLE
         rules = self._rules
         while lane.assignment.open:
             match lane.next_step(now, rules.hold_seconds, rules.unidentified):
