@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Final, Protocol
 
@@ -10,7 +9,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from consumer.customfit.answers import Answer
 from consumer.customfit.dialling import Dialled
-from consumer.customfit.engine import ANSWER_BYTES_MAX
+from consumer.customfit.engine import ANSWER_BYTES_MAX, Then
 from consumer.customfit.target import Target
 
 HEAD_BYTES_MAX: Final = 64 * 1024
@@ -52,11 +51,12 @@ class Connection(Dialled):
         self._pool = pool
         self._is_forwarded = pool.target.is_forwarded
         self._parser = self._new_parser()
-        self._answer: asyncio.Future[Answer] | None = None
+        self._then: Then | None = None
+        """Who waits for an answer; None: nobody."""
 
-    def send(self, body: bytes, answer: asyncio.Future[Answer], ends_at: float) -> None:
+    def send(self, body: bytes, then: Then, ends_at: float) -> None:
         """Send a request. The connection has none under way."""
-        self._answer = answer
+        self._then = then
         self._received_bytes = 0
         self._retry_after: bytes | None = None
         self._beginning = b""
@@ -83,7 +83,7 @@ class Connection(Dialled):
 
     def data_received(self, data: bytes) -> None:
         """Read on; what the parser found then decides."""
-        if self._answer is None:  # nobody asked
+        if self._then is None:  # nobody asked
             self.transport.abort()
             return
         self._received_bytes += len(data)
@@ -106,7 +106,7 @@ class Connection(Dialled):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended, on whichever side."""
-        if self._answer is None:
+        if self._then is None:
             self._pool.forget(self)
         elif exc is None and self._has_head and not self._is_framed:  # the end of the connection is the body's
             self._complete(reusable=False)
@@ -168,22 +168,16 @@ class Connection(Dialled):
         self._release(answer)
 
     def _release(self, answer: Answer) -> None:
-        future, self._answer = self._answer, None
+        then, self._then = self._then, None
         self._pool.busy.discard(self)
-        if future is not None:
-            settle(future, answer)
+        if then is not None:
+            then(answer)
 
     def _new_parser(self) -> HttpResponseParser:
         parser = HttpResponseParser(self)
         # With both a length and chunks the chunks count (RFC 9112, 6.3): an answer must not be lost by a strange proxy.
         parser.set_dangerous_leniencies(lenient_chunked_length=True)
         return parser
-
-
-def settle(future: asyncio.Future[Answer], answer: Answer) -> None:
-    """Give the answer to whoever still waits for it."""
-    if not future.done():
-        future.set_result(answer)
 
 
 def causes(error: BaseException | None) -> Iterator[str]:

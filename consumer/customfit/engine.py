@@ -6,10 +6,17 @@ compressed answer is asked for or unpacked, and what comes back is bounded in si
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from consumer.customfit.answers import Answer
+
+Then = Callable[[Answer | Exception], None]
+"""Gets what came of a request, once, in the loop's thread; an exception is a fault of this program.
+
+A callback and no future: thousands of requests a second would each cost one, and a turn of the event loop.
+"""
 
 ANSWER_BYTES_MAX: Final = 64 * 1024
 """Most that is read of an answer; the connection of a longer one is closed, not drained."""
@@ -23,11 +30,30 @@ class Engine(Protocol):
 
     name: str
 
-    def post(self, body: bytes) -> Awaitable[Answer]:
-        """Send JSON once. The caller keeps to `in_flight_max` at once: nothing queues in here."""
+    def post(self, body: bytes, then: Then) -> None:
+        """Send JSON once. The caller keeps to `in_flight_max` at once: nothing queues in here.
+
+        `then` may be called before this returns.
+        """
 
     async def close(self) -> None:
         """Close all connections; whatever is in flight gets a NoAnswer, and so does every later `post`."""
+
+
+def asked(engine: Engine, body: bytes) -> asyncio.Future[Answer]:
+    """The same for whoever waits for the answer. Giving up the wait does not stop the request."""
+    future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def then(answer: Answer | Exception) -> None:
+        if future.done():
+            return
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+    engine.post(body, then)
+    return future
 
 
 class EngineUnavailable(Exception):

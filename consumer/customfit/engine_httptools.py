@@ -10,10 +10,9 @@ import asyncio
 from collections import deque
 from urllib.parse import urlsplit
 
-from consumer.customfit.answers import Answer
-from consumer.customfit.connection import Connection, causes, settle
+from consumer.customfit.connection import Connection, causes
 from consumer.customfit.dialling import dial, peer_of
-from consumer.customfit.engine import CLOSED, IDLE_SECONDS_MAX, EngineUnavailable
+from consumer.customfit.engine import CLOSED, IDLE_SECONDS_MAX, EngineUnavailable, Then
 from consumer.customfit.proxies import proxy_headers
 from consumer.customfit.target import Target
 from consumer.customfit.tls import tls_context
@@ -38,7 +37,7 @@ class HttptoolsEngine:
         self.loop = asyncio.get_running_loop()
         self.busy: set[Connection] = set()
         self.idle: deque[Connection] = deque()
-        self._connecting: dict[asyncio.Task[None], asyncio.Future[Answer]] = {}
+        self._connecting: dict[asyncio.Task[None], Then] = {}
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         """One for all requests, and not one for each, which is made and cancelled thousands of times a second."""
@@ -47,26 +46,24 @@ class HttptoolsEngine:
     def __repr__(self) -> str:
         return f"<HttptoolsEngine {self.target.shown_url} ({len(self.busy)} busy, {len(self.idle)} idle)>"
 
-    def post(self, body: bytes) -> asyncio.Future[Answer]:
-        """Send JSON once; the future has the beginning of the answer. Cancelling it gives up the wait."""
-        future: asyncio.Future[Answer] = self.loop.create_future()
+    def post(self, body: bytes, then: Then) -> None:
+        """Send JSON once; `then` gets the beginning of the answer."""
         ends_at = self.loop.time() + self.target.timeout_seconds
         if self._closed:
-            future.set_result(self.target.no_answer("protocol_error", [CLOSED]))
+            then(self.target.no_answer("protocol_error", [CLOSED]))
         elif (connection := self._idle_connection()) is not None:
-            connection.send(body, future, ends_at)
+            connection.send(body, then, ends_at)
         else:
-            task = self.loop.create_task(self._connect_and_send(body, future, ends_at))
-            self._connecting[task] = future
+            task = self.loop.create_task(self._connect_and_send(body, then, ends_at))
+            self._connecting[task] = then
             task.add_done_callback(self._connecting.pop)
-        return future
 
     async def close(self) -> None:
         """Close all connections; whatever is in flight gets a NoAnswer, and so does every later `post`."""
         self._closed = True
-        for task, future in [*self._connecting.items()]:
-            task.cancel()
-            settle(future, self.target.no_answer("protocol_error", [CLOSED]))
+        for task, then in [*self._connecting.items()]:
+            if task.cancel():  # or it has told already
+                then(self.target.no_answer("protocol_error", [CLOSED]))
         for connection in [*self.busy, *self.idle]:
             connection.fail(CLOSED)
         if self._timer is not None:
@@ -111,22 +108,18 @@ class HttptoolsEngine:
                 return connection
         return None
 
-    async def _connect_and_send(self, body: bytes, future: asyncio.Future[Answer], ends_at: float) -> None:
+    async def _connect_and_send(self, body: bytes, then: Then, ends_at: float) -> None:
         try:
             async with asyncio.timeout(self.target.connect_timeout_seconds):
                 connection = await self._connect()
         except TimeoutError:
-            settle(future, self.target.timed_out(connecting=True))
+            then(self.target.timed_out(connecting=True))
         except (OSError, UnicodeError) as error:  # ssl.SSLError is one; no such name; a name that is none
-            settle(future, self.target.no_answer("connect_error", causes(error)))
+            then(self.target.no_answer("connect_error", causes(error)))
         except Exception as error:  # noqa: BLE001  a fault of this program: whoever waits is told, and not kept waiting
-            if not future.done():
-                future.set_exception(error)
+            then(error)
         else:
-            if future.done():  # cancelled meanwhile
-                connection.transport.abort()
-            else:
-                connection.send(body, future, ends_at)
+            connection.send(body, then, ends_at)
 
     async def _connect(self) -> Connection:
         """A connection on which the server can be asked."""

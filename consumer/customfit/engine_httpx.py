@@ -17,12 +17,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Protocol
 
 import httpx
 
 from consumer.customfit.answers import Answer
-from consumer.customfit.engine import ANSWER_BYTES_MAX, CLOSED, IDLE_SECONDS_MAX, EngineUnavailable
+from consumer.customfit.engine import ANSWER_BYTES_MAX, CLOSED, IDLE_SECONDS_MAX, EngineUnavailable, Then
 from consumer.customfit.target import Target
 from consumer.customfit.tls import tls_context
 
@@ -51,14 +52,27 @@ class HttpxEngine:
         self._headers = httpx.Headers(dict(target.headers))
         self._timeouts = httpx.Timeout(None, connect=target.connect_timeout_seconds).as_dict()
         self._idle: deque[_Connection] = deque()
+        self._tasks: set[asyncio.Task[Answer]] = set()
         self._deadlines: set[asyncio.Timeout] = set()
         self._closed = False
 
     def __repr__(self) -> str:
         return f"<HttpxEngine {self._target.shown_url} ({len(self._deadlines)} busy, {len(self._idle)} idle)>"
 
-    async def post(self, body: bytes) -> Answer:
-        """Send JSON once and read the beginning of the answer."""
+    def post(self, body: bytes, then: Then) -> None:
+        """Send JSON once; `then` gets the beginning of the answer."""
+        task = asyncio.get_running_loop().create_task(self._exchange(body))
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._answered, then))
+
+    def _answered(self, then: Then, task: asyncio.Task[Answer]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():  # only when the loop itself ends
+            error = task.exception()
+            assert error is None or isinstance(error, Exception)
+            then(task.result() if error is None else error)
+
+    async def _exchange(self, body: bytes) -> Answer:
         target = self._target
         if self._closed:
             return target.no_answer("protocol_error", [CLOSED])

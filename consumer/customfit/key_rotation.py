@@ -10,12 +10,11 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from consumer.customfit.answers import Answer
-from consumer.customfit.engine import Engine, EngineUnavailable
+from consumer.customfit.engine import Engine, EngineUnavailable, Then
 from consumer.customfit.opening import open_engine
 from consumer.settings import Settings, SettingsError
 
@@ -50,9 +49,9 @@ class RotatingEngine:
         self._timers: set[asyncio.Task[None]] = set()
         self._look_at = 0.0
 
-    def post(self, body: bytes) -> Awaitable[Answer]:
+    def post(self, body: bytes, then: Then) -> None:
         """Send JSON once, with the key as it is now."""
-        return self._engine.post(body)
+        self._engine.post(body, then)
 
     def misdirected(self, status: int) -> None:
         """A request got this answer. If it blames the key, there may be a new one by now."""

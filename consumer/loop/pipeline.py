@@ -13,7 +13,6 @@ publish a snapshot.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -134,7 +133,6 @@ class Pipeline:
         )
         self._writes: list[Remember | Forget] = []
         self._write_at = 0.0
-        self._deliveries: dict[Delivery, asyncio.Future[Answer]] = {}
         self._showing = Showing(settings, sequencer, self._partitions, self._rests, self._cluster, self._problems)
         self._publish(time.monotonic())
 
@@ -155,8 +153,6 @@ class Pipeline:
         while not self._ended:
             inputs = await self._inbox.take(self._seconds_until_due(time.monotonic()))
             self._turn(inputs, time.monotonic())
-        for answer in self._deliveries.values():
-            answer.cancel()
 
     def _turn(self, inputs: Sequence[Input], now: float) -> None:
         for item in inputs:
@@ -239,7 +235,6 @@ class Pipeline:
 
     def _responded(self, response: Responded, now: float) -> None:
         delivery = response.delivery
-        del self._deliveries[delivery]
         outcome = judge(response.answer, datetime.now(UTC))
         gate = self._sequencer.gate
         self._reporter.responded(result_of(response.answer), response.seconds)
@@ -275,17 +270,13 @@ class Pipeline:
         # A fresh time for each: in a long turn, or in one in which the process was stopped, a lease may run out.
         while (delivery := self._sequencer.next_delivery(now := time.monotonic())) is not None:
             body = request_body(delivery, self._settings.api_dialect)
-            answer = asyncio.ensure_future(self._edges.destination.post(body))
-            answer.add_done_callback(partial(self._answered, delivery, now))
-            self._deliveries[delivery] = answer
+            self._edges.destination.post(body, partial(self._answered, delivery, now))
 
-    def _answered(self, delivery: Delivery, started: float, answer: asyncio.Future[Answer]) -> None:
-        if answer.cancelled():
-            return
-        if (error := answer.exception()) is not None:  # not an answer of any kind: a fault of this program
-            self._inbox.post_here(ThreadEnded("delivery", error))
+    def _answered(self, delivery: Delivery, started: float, answer: Answer | Exception) -> None:
+        if isinstance(answer, Exception):  # not an answer of any kind: a fault of this program
+            self._inbox.post_here(ThreadEnded("delivery", answer))
         else:
-            self._inbox.post_here(Responded(delivery, answer.result(), time.monotonic() - started))
+            self._inbox.post_here(Responded(delivery, answer, time.monotonic() - started))
 
     def _act(self, actions: Sequence[Action], now: float) -> None:
         for action in actions:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from consumer.avro.wire_format import SchemaRef
-from consumer.customfit.answers import Answer
+from consumer.customfit.engine import Then
 from consumer.sequencing.actions import Forget, Remember, WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, User
@@ -59,8 +59,8 @@ class DeadLetterSink(Protocol):
 class Destination(Protocol):
     """CustomFit's API (customfit/key_rotation.py)."""
 
-    def post(self, body: bytes) -> Awaitable[Answer]:
-        """Send a request; only here something is awaited, and `Responded` follows."""
+    def post(self, body: bytes, then: Then) -> None:
+        """Send a request; `then` is called with what came of it, and `Responded` follows."""
 
     def misdirected(self, status: int) -> None:
         """A request was answered with a status that blames the key or the URL."""

@@ -52,7 +52,7 @@ class KnownUsers:
         self._keys.clear()
 
     def __contains__(self, user: User) -> bool:
-        return _key(user) in self._keys
+        return (user if user.anonymous else user.id) in self._keys  # `_key`, which each event would call
 
     def __len__(self) -> int:
         return len(self._keys)

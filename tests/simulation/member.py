@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -37,7 +36,6 @@ from tests.simulation.stage import Stage, Violation
 from tests.simulation.state import SimulatedStates, Stores
 
 BACKOFF_SECONDS_MAX = 4.0
-NO_ANSWER = cast("asyncio.Future[Answer]", None)
 TURN_AFTER_SECONDS_MAX = 0.03
 """So long may inputs gather before a turn takes them all."""
 
@@ -97,7 +95,6 @@ class SteppedPipeline(Pipeline):
     def _send(self) -> None:
         while (delivery := self._sequencer.next_delivery(self._now())) is not None:
             self.sent.append(delivery)
-            self._deliveries[delivery] = NO_ANSWER
 
 
 class SilentReporter:
