@@ -217,6 +217,10 @@ class Run:
             peak_memory_mb=peak_memory_mb(self._process.pid),
         )
 
+    def said(self, beginning: str) -> list[str]:
+        """Lines of its log that begin so."""
+        return [line for line in self._log.read_text().splitlines() if line.startswith(beginning)]
+
     def since(self, look: _Look) -> float:
         """Seconds."""
         return time.monotonic() - look.at
