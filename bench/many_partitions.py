@@ -3,7 +3,7 @@
 python -m bench.many_partitions [--partitions 1000] [--rounds 3]
 
 The delay from producing to arriving with 8 and with 256 partitions in turn, at 300 events/s of which a tenth is of
-users who were never seen. Then: ready with an empty folder and topics just made, ready again, /metrics, the loop's
+users who were never seen; and beside it that of the same client that only reads, with the same properties. Then: ready with an empty folder and topics just made, ready again, /metrics, the loop's
 longest turn, the stop.
 """
 
@@ -13,6 +13,7 @@ import argparse
 import json
 import random
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,10 +21,14 @@ from statistics import median
 from typing import Any
 from urllib.request import urlopen
 
+from confluent_kafka import Consumer, TopicPartition
+
 from bench.builds import GO, build
 from bench.contenders import CONTENDERS, OURS, Contender
 from bench.measure import Conditions, Run, measure_latency
-from bench.workload import Workload, fill
+from bench.workload import Workload, fill, produce_at
+from consumer.kafka.client import consumer_config
+from consumer.settings import load_settings
 from tests.real_broker.broker import Broker
 
 EVENTS_PER_SECOND = 300.0
@@ -121,16 +126,48 @@ def delays(broker: Broker, rounds: int) -> None:
     events = int(EVENTS_PER_SECOND * SECONDS)
     workload = WithNewUsers(users=events // NEW_ONE_IN, events=events)
     found: dict[int, list[float]] = {8: [], 256: []}
+    read: dict[int, list[float]] = {8: [], 256: []}
     for number in range(rounds):
         for partitions in sorted(found, reverse=bool(number % 2)):
             topic = f"bench-delay-{partitions}-{number}"
             broker.create_topic(topic, partitions)
+            read[partitions].append(median(_read_ms(broker, topic, partitions, workload)))
+            topic += "-delivered"
+            broker.create_topic(topic, partitions)
             conditions = Conditions(topic, workload, 0.0, 64, WARM_UP_SECONDS, 60.0)
             figures = measure_latency(broker, CONTENDERS[OURS], conditions, EVENTS_PER_SECOND)
             found[partitions].append(figures["p50_ms"])
-            print(json.dumps({"partitions": partitions, **figures}), flush=True)
+            shown = {"partitions": partitions, "read_p50_ms": read[partitions][-1], **figures}
+            print(json.dumps(shown), flush=True)
     ratios = [many / few for few, many in zip(found[8], found[256], strict=True)]
     print(f"median delay, 256 to 8 partitions: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"only read: {median(many / few for few, many in zip(read[8], read[256], strict=True)):.2f}")
+
+
+def _read_ms(broker: Broker, topic: str, partitions: int, workload: Workload) -> list[float]:
+    """From producing to the hands of a program that does nothing with it."""
+    settings = load_settings({"CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers}, api_key_required=False)
+    consumer = Consumer({**consumer_config(settings), "group.id": topic})
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+    arrived: dict[bytes | None, int] = {}
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            first = consumer.poll(0.05)
+            for message in [] if first is None else [first, *consumer.consume(1000, 0)]:
+                arrived[message.value()] = time.time_ns()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    produced = produce_at(broker.bootstrap_servers, topic, workload, EVENTS_PER_SECOND)
+    time.sleep(1)
+    ended.set()
+    thread.join()
+    consumer.close()
+    warm_from = produced[0] + WARM_UP_SECONDS * 1e9
+    events = zip(workload, produced, strict=False)
+    return [(arrived[value] - at) / 1e6 for (_, value), at in events if at >= warm_from and value in arrived]
 
 
 def _until_ready(run: Run, started: float) -> float:

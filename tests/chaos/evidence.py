@@ -50,7 +50,8 @@ class Acknowledged(NamedTuple):
 
     number: int
     partition: int
-    offset: int
+    offset: int | None
+    """None: a second try was told that the first had arrived, and not where."""
     checksum: int
 
 
@@ -216,8 +217,9 @@ def _produced(line: list[Any], life: int, without_id: str) -> Produced:
     )
 
 
-def _acknowledged(number: int, partition: int, offset: int, checksum: int) -> Acknowledged:
-    return Acknowledged(number, partition, on(offset, life_of_number(number)), checksum)
+def _acknowledged(number: int, partition: int, offset: int | None, checksum: int) -> Acknowledged:
+    there = None if offset is None else on(offset, life_of_number(number))
+    return Acknowledged(number, partition, there, checksum)
 
 
 def _health(history: list[Happened], lines: Iterable[list[Any]]) -> Iterator[Health]:
