@@ -3,8 +3,8 @@
 python -m bench.many_partitions [--partitions 1000] [--rounds 3]
 
 The delay from producing to arriving with 8 and with 256 partitions in turn, at 300 events/s of which a tenth is of
-users who were never seen; and beside it that of the same client that only reads, with the same properties. Then: ready with an empty folder and topics just made, ready again, /metrics, the loop's
-longest turn, the stop.
+users who were never seen; and beside it that of the same client that only reads, with the same properties. Then: ready
+with an empty folder and topics just made, ready again, /metrics, the loop's longest turn, the stop.
 """
 
 from __future__ import annotations
