@@ -1,4 +1,4 @@
-"""What readiness tells of a schema registry that does not answer, and of rights that are missing."""
+"""What readiness tells of a schema registry that does not answer, of rights that are missing, and while it drains."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 
 from consumer.ops.health import readiness
 from consumer.ops.partition_view import Waits
+from consumer.ops.snapshot import Phase
 from tests.ops.given_snapshot import snapshot as idle
 
 
@@ -30,3 +31,10 @@ def test_what_the_access_lists_forbid_is_told() -> None:
 
     reasons = ["the right to Read on topic t is missing", "the state topic: t: denied"]
     assert (True, "degraded", reasons) == readiness(seen)
+
+
+def test_a_drain_says_what_is_wrong_meanwhile() -> None:
+    """A stop that takes long is no secret: the word is draining, and the reasons follow it."""
+    seen = dataclasses.replace(idle(), phase=Phase.DRAINING, state_problem="t: denied")
+
+    assert (False, "draining", ["draining", "the state topic: t: denied"]) == readiness(seen)

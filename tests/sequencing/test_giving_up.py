@@ -133,6 +133,17 @@ def test_with_a_buffer_full_of_one_user_nobody_else_can_succeed() -> None:
     assert ["dead_letter 1: gave_up"] == bench.actions()
 
 
+def test_a_429_behind_a_full_buffer_counts_a_tenth_and_not_a_tenth_of_it() -> None:
+    """One user whom a 429 meets for ever stood in the way for a hundred times the time; found by the simulation."""
+    bench = full_of_one_user()
+    for now in (0.0, 1.0, 3.0, 7.0, 15.0, 31.0):
+        assert ["events 1"] == fail(bench, now, SLOWER)
+
+    assert [] == bench.actions()
+    assert ["events 1"] == fail(bench, 63.0, SLOWER)
+    assert ["dead_letter 1: gave_up"] == bench.actions()
+
+
 def test_a_full_buffer_counts_also_before_anything_was_accepted() -> None:
     """A restart in the middle of it must not make it last for ever; found by the simulation."""
     bench = Bench(give_up_seconds=5.0, buffer_events_max=10, batch_events_max=1)
