@@ -2,9 +2,9 @@
 
     python -m tests.edge_faults [WORDS OF ITS NAME]
 
-What tests/simulation/test_faults.py does to the core in seconds takes real brokers here, and so minutes: a command of
-its own. Before the faults the named tests are run once on an unchanged copy, where they must pass. What fails its test
-only by naming what the code no longer has is no fault: rotten.py finds it out, before and after.
+What tests/simulation/faults does to the core in seconds takes real brokers here, and so minutes: a command of its
+own. Before the faults the named tests are run once on an unchanged copy, where they must pass. What fails its test only
+by naming what the code no longer has is no fault: rotten.py finds it out, before and after.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from typing import Any
 
 from tests.chaos.evidence import (
@@ -135,3 +137,9 @@ class Story:
         """The columns that are not 0."""
         verdict = self.verdict()
         return {column.value: verdict.count(column) for column in Column if verdict.count(column)}
+
+
+def runs(*lengths: int) -> str:
+    """Commit metadata with these runs, unfinished first."""
+    assert all(length < 128 for length in lengths)
+    return "1" + base64.b64encode(b"0000" + zlib.compress(bytes(lengths))).decode()

@@ -1,0 +1,49 @@
+"""Holes in offsets and commits: more is committed than has ended, or than the group has accepted."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from consumer.sequencing.commits import CommitSchedule
+from consumer.sequencing.offsets import CommitPoint, OffsetTracker
+from tests.simulation.faults.fault import Fault, around, constant
+
+
+def a_commit_is_one_too_far(original: Any, self: OffsetTracker) -> CommitPoint:
+    point: CommitPoint = original(self)
+    return point._replace(offset=min(point.offset + 1, self.position))
+
+
+def unfinished_ones_are_committed(_original: Any, self: OffsetTracker) -> int:
+    return self.position
+
+
+def metadata_says_one_too_many(original: Any, self: OffsetTracker, base: int) -> list[int]:
+    runs: list[int] = original(self, base)
+    if runs[-2] > 1:
+        runs[-2:] = [runs[-2] - 1, runs[-1] + 1]
+    return runs
+
+
+def any_answer_is_taken(original: Any, self: CommitSchedule, _asked: Any, accepted: Any, *, ok: bool) -> None:
+    ours = [partition for partition in accepted if partition in self._asked]
+    original(self, self._asked, ours, ok=ok)
+
+
+FAULTS: Final = (
+    Fault("a commit one too far", around(OffsetTracker, "commit_point", a_commit_is_one_too_far), ("commit",), 10),
+    Fault(
+        "unfinished ones are committed",
+        around(OffsetTracker, "committable", unfinished_ones_are_committed),
+        ("commit",),
+        10,
+    ),
+    Fault("metadata says too much", around(OffsetTracker, "_runs", metadata_says_one_too_many), ("commit",), 10),
+    Fault(
+        "metadata is not read",
+        constant(OffsetTracker, "finished_before", False),
+        ("duplicate", "order", "dead letter"),
+        300,
+    ),
+    Fault("any answer counts", around(CommitSchedule, "answered", any_answer_is_taken), ("commit",), 50, 400),
+)
