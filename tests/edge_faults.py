@@ -310,9 +310,17 @@ FAULTS: Final = (
     EdgeFault(
         "only the first of several requests times out",
         "consumer/customfit/engine_httptools.py",
-        "        if self.busy:\n            self.watch",
-        "        if False:\n            self.watch",
+        "            if self.busy:\n                self.watch",
+        "            if False:\n                self.watch",
         "tests/customfit/engines/test_no_answer.py::test_each_of_several_times_out_in_its_own_time",
+    ),
+    EdgeFault(
+        "the client is polled between a command to rest and the pause",
+        "consumer/kafka/source.py",
+        "        records, size_bytes = self.limit_records - self._handed_records, self.limit_bytes - self._handed_bytes\n",
+        "        while not self._commands.empty():\n            self._commands.get()()\n"
+        "        records, size_bytes = self.limit_records - self._handed_records, self.limit_bytes - self._handed_bytes\n",
+        "tests/kafka/test_stalls.py::test_what_comes_before_a_partition_is_to_rest_is_handed_over",
     ),
     EdgeFault(
         "headers that can't be read end the thread",

@@ -134,14 +134,14 @@ async def _try(settings: Settings) -> tuple[Answer, object]:
     from datetime import datetime
 
     from consumer.customfit.answers import judge
-    from consumer.customfit.engine import asked
+    from consumer.customfit.engine import answer_to
     from consumer.customfit.mapping import test_identify
     from consumer.customfit.opening import open_engine
 
     engine = open_engine(settings)
     try:
         now = datetime.now(UTC)
-        answer = await asked(engine, test_identify(TEST_USER, now, settings.api_dialect))
+        answer = await answer_to(engine, test_identify(TEST_USER, now, settings.api_dialect))
         return answer, judge(answer, now)
     finally:
         await engine.close()

@@ -158,8 +158,8 @@ class Connection(Dialled):
         answer = target.answered(self._status, retry_after, self._beginning)
         # An answer may come before all of its request is written; whether the rest is ever read is anybody's guess.
         if reusable and not self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            self._pool.keep(self)  # first: whoever gets the answer may send at once
             self._release(answer)
-            self._pool.keep(self)
         else:
             self._end(answer)
 

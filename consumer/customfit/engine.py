@@ -40,7 +40,7 @@ class Engine(Protocol):
         """Close all connections; whatever is in flight gets a NoAnswer, and so does every later `post`."""
 
 
-def asked(engine: Engine, body: bytes) -> asyncio.Future[Answer]:
+def answer_to(engine: Engine, body: bytes) -> asyncio.Future[Answer]:
     """The same for whoever waits for the answer. Giving up the wait does not stop the request."""
     future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 

@@ -80,10 +80,12 @@ class HttptoolsEngine:
     def _end_overdue(self) -> None:
         now = self.loop.time()
         self._timer = None
-        for connection in [one for one in self.busy if one.ends_at <= now]:
-            connection.out_of_time()
-        if self.busy:
-            self.watch(min(one.ends_at for one in self.busy))
+        try:
+            for connection in [one for one in self.busy if one.ends_at <= now]:
+                connection.out_of_time()
+        finally:  # a fault of whoever is told leaves the others their time-outs
+            if self.busy:
+                self.watch(min(one.ends_at for one in self.busy))
 
     def keep(self, connection: Connection) -> None:
         """Have it ready for the next request; the oldest may be too old meanwhile."""

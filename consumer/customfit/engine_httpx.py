@@ -28,6 +28,8 @@ from consumer.customfit.target import Target
 from consumer.customfit.tls import tls_context
 
 CAUSES_MAX: Final = 5
+CLOSE_SECONDS: Final = 2.0
+"""For requests in flight to end, once their time is over."""
 LIMITS: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS_MAX)
 SOCKET_OPTIONS: Final = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]  # asyncio sets TCP_NODELAY by itself
 
@@ -108,6 +110,8 @@ class HttpxEngine:
                 deadline.reschedule(asyncio.get_running_loop().time())
         while self._idle:
             await self._idle.pop().close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
 
     def _out_of_time(self) -> Answer:
         if self._closed:

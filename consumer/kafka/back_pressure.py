@@ -11,6 +11,8 @@ from consumer.sequencing.events import Partition
 
 RESUME_SHARE: Final = 1 - BUFFER_FULL
 FETCH_RECORDS_MIN: Final = 500
+STALL_RECORDS_MAX: Final = 100
+STALL_BYTES_MAX: Final = 1_048_576
 STALL_SECONDS_BEFORE_PAUSE: Final = 1.0
 """A pause throws away what is prefetched (librdkafka), so a short stall is waited out instead."""
 
@@ -37,6 +39,14 @@ class BackPressure:
         if size_bytes <= 0:
             return 0
         return records if records >= min(FETCH_RECORDS_MIN, self._buffer_events_max // 4) else 0
+
+    def may_poll_for_an_answer(self, records: int, size_bytes: int) -> bool:
+        """Whether the client may be polled without room: the loop may wait for what comes by polling alone.
+
+        Each time a record may come as well. So many are handed over beyond the limit at the most.
+        """
+        records_max = max(min(self._buffer_events_max // 4, STALL_RECORDS_MAX), 1)
+        return records > -records_max and size_bytes > -STALL_BYTES_MAX
 
     def change(self, room: int, assigned: Collection[Partition], resting: AbstractSet[Partition], now: float) -> Change:
         """What is to be paused or resumed now; it counts as done."""

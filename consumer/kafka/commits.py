@@ -88,7 +88,7 @@ class Commits:
     # ------------------------------------------------------------------ without waiting
 
     @property
-    def is_asked(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether an answer is to come, which it does only while the client is polled."""
         return self._asked is not None
 

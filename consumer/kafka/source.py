@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 0.05
 STALL_POLL_SECONDS: Final = 0.01
-STALL_RECORDS_MAX: Final = 100  # handed over beyond the limit while a commit is waited for
 FETCH_RECORDS_MAX: Final = 1000
 LEAVE_COMMIT_SECONDS: Final = 3.0
 DRAIN_GRACE_SECONDS: Final = 5.0
@@ -173,12 +172,13 @@ class Source:
 
     def _wait_out(self) -> None:
         """A short stall: wait for the loop. It may wait for a commit, whose answer comes by polling alone."""
-        with contextlib.suppress(queue.Empty):
-            self._commands.get(timeout=STALL_POLL_SECONDS)()
-        room = self.limit_records - self._handed_records + STALL_RECORDS_MAX
-        if self._commits.is_asked and room > 0 and self._handed_bytes < self.limit_bytes:
+        records, size_bytes = self.limit_records - self._handed_records, self.limit_bytes - self._handed_bytes
+        if self._commits.is_waiting and self._back_pressure.may_poll_for_an_answer(records, size_bytes):
+            # Before any command: after one to rest, what came of the partition would be dropped, and it goes on behind.
             message = self._consumer.poll(0)
             self._hand_over([message] if message is not None else [])
+        with contextlib.suppress(queue.Empty):
+            self._commands.get(timeout=STALL_POLL_SECONDS)()
 
     def _pause_and_resume(self, room: int) -> None:
         change = self._back_pressure.change(room, self._assigned, self._resting, time.monotonic())
@@ -341,10 +341,10 @@ class Source:
 
     def _leave(self) -> None:
         self._leaving = True
-        self._watch.stop()
         self._starts.stop()
         # Drained and committed before close(): inside close() the member has left already when on_revoke runs.
         self._give_up(set(self._granted), shutdown=True, leaving=True)
+        self._watch.stop()
         if "group.instance.id" not in self._settings.kafka_properties:
             leave_group(self._consumer)
         close(self._consumer)

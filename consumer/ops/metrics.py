@@ -82,7 +82,7 @@ class Metrics:
 
 
 class _Counter(Collector):
-    """A counter of one thread, with each of its series from the start: the library's locks for every request."""
+    """A counter of one thread, each of its series there from the start. The library's takes a lock for each request."""
 
     def __init__(self, metric: Counted) -> None:
         self._metric = metric

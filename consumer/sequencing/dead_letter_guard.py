@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 RATIO_WINDOW_RECORDS: Final = 1000
@@ -12,11 +11,12 @@ GOOD, SKIPPED, DEAD = range(3)
 
 
 class _Recent:
-    """Of which kinds the last 1,000 records were: as runs of one kind, since nearly all of a topic are good."""
+    """Of which kinds the last 1,000 records were."""
 
     def __init__(self) -> None:
-        self._runs: deque[list[int]] = deque()
-        """Kind and length of each, oldest first."""
+        self._kinds = bytearray(RATIO_WINDOW_RECORDS)
+        """A ring; what has never been is not counted."""
+        self._next = 0
         self._counts = [0, 0, 0]
         self.size = 0
         """How many there are, up to 1,000."""
@@ -29,26 +29,15 @@ class _Recent:
         """Add some of this kind; the oldest go."""
         if self._counts[kind] == RATIO_WINDOW_RECORDS:
             return  # all are, and stay so
-        runs = self._runs
-        if runs and runs[-1][0] == kind:
-            runs[-1][1] += times
-        else:
-            runs.append([kind, times])
-        self._counts[kind] += times
-        self.size += times
-        while self.size > RATIO_WINDOW_RECORDS:
-            self._let_go(self.size - RATIO_WINDOW_RECORDS)
-
-    def _let_go(self, times: int) -> None:
-        """Take so many of the oldest run, or all of it."""
-        kind, length = self._runs[0]
-        gone = min(times, length)
-        self._counts[kind] -= gone
-        self.size -= gone
-        if gone == length:
-            self._runs.popleft()
-        else:
-            self._runs[0][1] -= gone
+        kinds, counts = self._kinds, self._counts
+        for _ in range(times):
+            if self.size == RATIO_WINDOW_RECORDS:
+                counts[kinds[self._next]] -= 1
+            else:
+                self.size += 1
+            kinds[self._next] = kind
+            counts[kind] += 1
+            self._next = (self._next + 1) % RATIO_WINDOW_RECORDS
 
 
 class DeadLetterGuard:

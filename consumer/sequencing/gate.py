@@ -126,7 +126,7 @@ class Gate:
         self.last_delivered_at = now
         self.last_accepted_sent_at = max(self.last_accepted_sent_at, sent_at)
         self._window.succeeded(now)
-        if self._is_spotless:
+        if self._has_nothing_to_forget:
             return
         self._refused_users.clear()
         self._works(now, sent_at)
@@ -189,13 +189,6 @@ class Gate:
         if self.state in (State.DELIVERING, State.UNAVAILABLE):
             self._become(State.THROTTLED, "it answered 429")
 
-    @property
-    def _is_spotless(self) -> bool:
-        """Whether a success changes nothing: no other answer is remembered."""
-        return not (
-            self.reason or self._failed_users or self._refused_users or self._probe_at or self._misdirections.any
-        )
-
     def _works(self, now: float, sent_at: float) -> None:
         """It is up, and unless the request was sent before a 401, the key and the URL are right."""
         if not self._misdirections.accepted(sent_at) and self.state is State.STOPPED:
@@ -206,6 +199,19 @@ class Gate:
     def _nobody_fails(self) -> None:
         self._failures = 0
         self._failed_users.clear()
+
+    @property
+    def _has_nothing_to_forget(self) -> bool:
+        """Whether a success changes nothing: what `_reopen` resets is as it sets it."""
+        return not (
+            self.reason
+            or self._failures
+            or self._failed_users
+            or self._refused_users
+            or self._probes
+            or self._probe_at
+            or self._misdirections.has_any
+        )
 
     def _reopen(self, now: float) -> None:
         self._nobody_fails()

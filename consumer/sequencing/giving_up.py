@@ -29,15 +29,15 @@ class GivingUp:
         """Count a failure; whether it was the last."""
         is_throttled = isinstance(outcome, Unavailable) and outcome.throttled
         failed_at = now if delivery.failed_at is None else delivery.failed_at
-        counts = self._counts(failed_at, outcome)
+        share = self._share_that_counts(failed_at, outcome)
         seconds = min(now - failed_at, FAILING_STEP_SECONDS_MAX)
-        delivery.failing_seconds += seconds * (min(counts, THROTTLED_COUNTS) if is_throttled else counts)
+        delivery.failing_seconds += seconds * (min(share, THROTTLED_COUNTS) if is_throttled else share)
         delivery.failed_at = now
         if delivery.first_failed_at is None:
             delivery.first_failed_at = now
-        return seconds * counts > 0.0 and delivery.failing_seconds >= self._give_up_seconds
+        return seconds * share > 0.0 and delivery.failing_seconds >= self._give_up_seconds
 
-    def _counts(self, failed_at: float, outcome: Unavailable | Misdirected) -> float:
+    def _share_that_counts(self, failed_at: float, outcome: Unavailable | Misdirected) -> float:
         """What part of the time since its last failure counts: all if a request sent since then has succeeded.
 
         Nothing in an outage. When the buffer is full of what waits behind one or two failing users, nobody else can

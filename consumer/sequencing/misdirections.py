@@ -28,7 +28,7 @@ class Misdirections:
         self._in_a_row = 0
 
     @property
-    def any(self) -> bool:
+    def has_any(self) -> bool:
         """Whether there is one."""
         return self._first_at is not None
 

@@ -171,7 +171,7 @@ class Sequencer:
         """A request was answered, or will not be."""
         lane = delivery.lane
         assignment = lane.assignment
-        assert lane.status is LaneStatus.IN_FLIGHT
+        assert lane.in_flight is delivery, "a request is answered once"
         self.in_flight -= 1
         assignment.in_flight -= 1
         lane.status = LaneStatus.IDLE

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from consumer.customfit.answers import Answer, Answered
-from consumer.customfit.engine import asked
+from consumer.customfit.engine import answer_to
 from consumer.customfit.key_rotation import CLOSE_SLACK_SECONDS, LOOK_SECONDS, RotatingEngine
 from consumer.customfit.mapping import test_identify as identify
 from consumer.emulator.server import Emulator, running_emulator
@@ -38,7 +38,7 @@ class World:
         self.emulator.faults.change({"reject_keys": list(keys)})
 
     async def post(self) -> int:
-        answer: Answer = await asked(self.engine, identify("ann", datetime.now(UTC), "destination"))
+        answer: Answer = await answer_to(self.engine, identify("ann", datetime.now(UTC), "destination"))
         assert isinstance(answer, Answered)
         if answer.status == 401:
             self.engine.misdirected(answer.status)  # as the loop does
@@ -122,13 +122,13 @@ async def test_the_old_engine_is_closed_when_its_requests_must_have_ended(
     old = world.engine._engine
     world.engine.read_key()
 
-    assert isinstance(await asked(old, b"{}"), Answered)
+    assert isinstance(await answer_to(old, b"{}"), Answered)
     assert [10.0 + CLOSE_SLACK_SECONDS] == waits
 
     elapsed.set()
     await asyncio.gather(*world.engine._timers)
 
-    assert not isinstance(await asked(old, b"{}"), Answered)
+    assert not isinstance(await answer_to(old, b"{}"), Answered)
 
 
 async def test_closed_is_closed(world: World) -> None:
@@ -137,6 +137,6 @@ async def test_closed_is_closed(world: World) -> None:
     world.key_file.write_text(NEW)
     world.engine.read_key()
     await world.engine.close()
-    answer = await asked(world.engine, b"{}")
+    answer = await answer_to(world.engine, b"{}")
 
     assert not isinstance(answer, Answered)

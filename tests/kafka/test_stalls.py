@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from confluent_kafka import TopicPartition
 
+from consumer.kafka.back_pressure import STALL_BYTES_MAX, STALL_RECORDS_MAX, BackPressure
 from consumer.kafka.commits import Commits
-from consumer.kafka.source import STALL_RECORDS_MAX, Source
+from consumer.kafka.source import Source
 from consumer.kafka.topic_ids import Told
 from consumer.ports.inputs import Committed, Fetched, Input
 from consumer.sequencing.events import Partition
@@ -83,6 +84,27 @@ def test_a_loop_without_room_hears_of_its_commit() -> None:
 
     assert [Committed(points, [EVENTS], None, [])] == [item for item in stalled.posted if isinstance(item, Committed)]
     assert 2 == stalled.client.polls
+
+
+def test_what_comes_before_a_partition_is_to_rest_is_handed_over() -> None:
+    """Dropped, it would be lost: the client has counted it as consumed, and goes on behind it."""
+    stalled = Stalled()
+    stalled.source._commits.ask({EVENTS: CommitPoint(7, "", 0, 0)})
+    stalled.source._commands.put(lambda: stalled.source._resting.add(EVENTS))
+    stalled.source._wait_out()
+
+    assert (1, 1) == (stalled.client.polls, stalled.handed_over)
+    assert {EVENTS} == stalled.source._resting
+
+
+def test_a_small_buffer_is_not_made_a_large_one() -> None:
+    """A quarter of it at the most, and at least one record, or no answer would ever come."""
+    small, large = BackPressure(8), BackPressure(20_000)
+
+    assert [True, False] == [small.may_poll_for_an_answer(records, 0) for records in (-1, -2)]
+    assert [True, False] == [
+        large.may_poll_for_an_answer(-STALL_RECORDS_MAX + 1, 1 - n) for n in (0, 1 + STALL_BYTES_MAX)
+    ]
 
 
 def test_without_a_commit_under_way_nobody_polls() -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from consumer.customfit.answers import Answered, NoAnswer
-from consumer.customfit.engine import asked
+from consumer.customfit.engine import answer_to
 from tests.customfit.engines.given_engine import BODY, Open
 from tests.fakes.servers import Connection, RawServer, answering, sending
 
@@ -17,7 +17,7 @@ async def test_a_connection_is_kept_for_the_next_request(open_: Open) -> None:
     async with RawServer(answering()) as server:
         engine = open_(server.url)
         for _ in range(5):
-            await asked(engine, BODY)
+            await answer_to(engine, BODY)
 
     assert server.connections == 1
 
@@ -36,7 +36,7 @@ async def test_a_connection_closed_between_requests_is_replaced(open_: Open, how
         engine = open_(server.url)
         answers = []
         for number in range(1, 4):
-            answers.append(await asked(engine, BODY))
+            answers.append(await answer_to(engine, BODY))
             await server.connections_closed(number)
             await asyncio.sleep(0.01)  # the client's kernel has heard; now its library must
 
@@ -59,9 +59,9 @@ async def test_a_request_that_may_have_been_sent_is_not_sent_again(open_: Open, 
 
     async with RawServer(behave) as server:
         engine = open_(server.url)
-        first = await asked(engine, b"[1]")
-        second = await asked(engine, b"[2]")
-        third = await asked(engine, b"[3]")
+        first = await answer_to(engine, b"[1]")
+        second = await answer_to(engine, b"[2]")
+        third = await answer_to(engine, b"[3]")
 
     assert first == third == Answered(200, None, b"")
     assert isinstance(second, NoAnswer)
@@ -75,7 +75,7 @@ async def test_a_body_ended_by_closing_is_complete(open_: Open, version: bytes) 
     """HTTP/1.0 and `Connection: close` without a length are answers, and the next request connects again."""
     async with RawServer(sending(version + b"whole")) as server:
         engine = open_(server.url)
-        answers = [await asked(engine, BODY) for _ in range(2)]
+        answers = [await answer_to(engine, BODY) for _ in range(2)]
 
     assert answers == [Answered(200, None, b"whole")] * 2
     assert server.connections == 2
@@ -97,7 +97,7 @@ async def test_as_many_connections_as_requests_at_once(open_: Open) -> None:
     async with RawServer(behave) as server:
         engine = open_(server.url, in_flight_max=count, request_timeout_seconds=10)
         for _ in range(2):
-            answers = await asyncio.gather(*(asked(engine, BODY) for _ in range(count)))
+            answers = await asyncio.gather(*(answer_to(engine, BODY) for _ in range(count)))
             assert answers == [Answered(200, None, b"")] * count
 
     assert {request.connection for request in server.requests} == set(range(1, count + 1))
@@ -118,11 +118,11 @@ async def test_idle_connections_grow_old(open_: Open, engine_name: str, monkeypa
 
     async with RawServer(behave) as server:
         engine = open_(server.url, request_timeout_seconds=5)
-        await asyncio.gather(*(asked(engine, BODY) for _ in range(4)))
+        await asyncio.gather(*(answer_to(engine, BODY) for _ in range(4)))
         answer = None
         async with asyncio.timeout(10):
             while server.closed_count < 3:
-                answer = await asked(engine, BODY)
+                answer = await answer_to(engine, BODY)
                 await asyncio.sleep(0.01)
 
     assert answer == Answered(200, None, b"")
@@ -132,7 +132,7 @@ async def test_closing_closes_idle_connections(open_: Open) -> None:
     """The server sees every kept connection end; closing twice is harmless."""
     async with RawServer(answering()) as server:
         engine = open_(server.url)
-        await asyncio.gather(*(asked(engine, BODY) for _ in range(3)))
+        await asyncio.gather(*(answer_to(engine, BODY) for _ in range(3)))
         await engine.close()
         await engine.close()
         await server.connections_closed(server.connections)
@@ -151,9 +151,9 @@ async def test_closing_ends_what_is_in_flight(open_: Open) -> None:
 
     async with RawServer(behave) as server:
         engine = open_(server.url)
-        task = asyncio.ensure_future(asked(engine, BODY))
+        task = asyncio.ensure_future(answer_to(engine, BODY))
         await arrived.wait()
         await engine.close()
-        answers = [await task, await asked(engine, BODY)]
+        answers = [await task, await answer_to(engine, BODY)]
 
     assert [getattr(answer, "kind", answer) for answer in answers] == ["protocol_error", "protocol_error"]

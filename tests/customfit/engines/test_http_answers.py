@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.customfit.answers import Answered
-from consumer.customfit.engine import asked
+from consumer.customfit.engine import answer_to
 from tests.customfit.engines.given_engine import BODY, ENCODED_KEY, KEY, Open
 from tests.fakes.servers import RawServer, answering, endless, sending
 
@@ -31,7 +31,7 @@ async def test_every_status_is_an_answer(
 ) -> None:
     """Status, Retry-After and body come back as they are; a redirect is not followed."""
     async with RawServer(answering(status, body, *headers)) as server:
-        answer = await asked(open_(server.url), BODY)
+        answer = await answer_to(open_(server.url), BODY)
 
     assert answer == Answered(status, retry_after, body)
     assert len(server.requests) == 1
@@ -41,7 +41,7 @@ async def test_an_unreadable_retry_after_is_still_an_answer(open_: Open) -> None
     """Bytes that are no text in a header do not turn an answer into an exception."""
     answer_bytes = b"HTTP/1.1 503 Busy\r\nRetry-After: \xff\xfe\r\nContent-Length: 0\r\n\r\n"
     async with RawServer(sending(answer_bytes)) as server:
-        answer = await asked(open_(server.url), BODY)
+        answer = await answer_to(open_(server.url), BODY)
 
     assert isinstance(answer, Answered)
     assert answer.status == 503
@@ -50,7 +50,7 @@ async def test_an_unreadable_retry_after_is_still_an_answer(open_: Open) -> None
 async def test_keeps_the_beginning_of_the_body(open_: Open) -> None:
     """512 bytes of it are kept."""
     async with RawServer(answering(400, b"x" * 5000)) as server:
-        answer = await asked(open_(server.url), BODY)
+        answer = await answer_to(open_(server.url), BODY)
 
     assert answer == Answered(400, None, b"x" * 512)
 
@@ -59,7 +59,7 @@ async def test_keeps_the_beginning_of_the_body(open_: Open) -> None:
 async def test_the_key_is_blotted_out_of_a_body(open_: Open, said: str) -> None:
     """A server that says the key back does not get it into a dead letter."""
     async with RawServer(answering(401, f"unknown key '{said}'".encode())) as server:
-        answer = await asked(open_(server.url), BODY)
+        answer = await answer_to(open_(server.url), BODY)
 
     assert answer == Answered(401, None, b"unknown key '***'")
 
@@ -67,7 +67,7 @@ async def test_the_key_is_blotted_out_of_a_body(open_: Open, said: str) -> None:
 async def test_a_compressed_body_is_not_unpacked(open_: Open) -> None:
     """A decompression bomb stays packed."""
     async with RawServer(answering(200, b"\x1f\x8bpacked", "Content-Encoding: gzip")) as server:
-        answer = await asked(open_(server.url), BODY)
+        answer = await answer_to(open_(server.url), BODY)
 
     assert answer == Answered(200, None, b"\x1f\x8bpacked")
 
@@ -88,7 +88,7 @@ async def test_a_compressed_body_is_not_unpacked(open_: Open) -> None:
 async def test_a_huge_body_is_cut_off(open_: Open, head: bytes, piece: bytes) -> None:
     """Reading stops at 64 KiB and the connection is closed; the status counts."""
     async with RawServer(endless(head, piece)) as server:
-        answer = await asked(open_(server.url, request_timeout_seconds=5), BODY)
+        answer = await answer_to(open_(server.url, request_timeout_seconds=5), BODY)
         await server.connections_closed(1)
 
     assert answer == Answered(200, None, b"x" * 512)

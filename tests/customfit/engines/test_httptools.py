@@ -13,7 +13,7 @@ import pytest
 
 from consumer.customfit.answers import Answer, Answered, NoAnswer
 from consumer.customfit.connection import RECEIVED_BYTES_MAX
-from consumer.customfit.engine import Engine, asked
+from consumer.customfit.engine import Engine, answer_to
 from consumer.customfit.engine_httptools import HttptoolsEngine
 from consumer.customfit.opening import open_engine
 from consumer.settings import load_settings
@@ -43,7 +43,7 @@ async def test_informational_answers_are_passed_over() -> None:
     informational = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n"
     async with RawServer(sending(informational + WHOLE)) as server:
         engine = engine_for(server.url)
-        answer = await asked(engine, BODY)
+        answer = await answer_to(engine, BODY)
         await engine.close()
 
     assert Answered(200, None, b"ok") == answer
@@ -59,7 +59,7 @@ async def test_an_answer_in_single_bytes_is_whole() -> None:
 
     async with RawServer(trickle) as server:
         engine = engine_for(server.url)
-        answer = await asked(engine, BODY)
+        answer = await answer_to(engine, BODY)
         await engine.close()
 
     assert Answered(200, None, b"ok") == answer
@@ -86,10 +86,10 @@ async def test_an_answer_that_nobody_asked_for_ends_the_connection(behaviour: Be
     """It must never be taken for the answer to the next request: that would settle events that were not delivered."""
     async with RawServer(behaviour) as server:
         engine = engine_for(server.url)
-        first = await asked(engine, BODY)
+        first = await answer_to(engine, BODY)
         async with asyncio.timeout(5):
             await server.connections_closed(1)
-        second = await asked(engine, BODY)
+        second = await answer_to(engine, BODY)
         await engine.close()
 
     assert [Answered(200, None, b"ok")] * 2 == [first, second]
@@ -101,7 +101,7 @@ async def test_another_protocol_is_no_answer(answer: bytes) -> None:
     """It was not asked for."""
     async with RawServer(sending(answer)) as server:
         engine = engine_for(server.url)
-        answered = await asked(engine, BODY)
+        answered = await answer_to(engine, BODY)
         await engine.close()
 
     assert isinstance(answered, NoAnswer)
@@ -118,7 +118,7 @@ async def test_many_requests_share_few_connections_and_get_their_own_answers() -
 
     async def call(caller: int) -> list[bytes]:
         bodies = [f"{caller}-{number}".encode() for number in range(100)]
-        answers = [await asked(engine, body) for body in bodies]
+        answers = [await answer_to(engine, body) for body in bodies]
         return [body for body, answer in zip(bodies, answers, strict=True) if answer != Answered(200, None, body)]
 
     async with RawServer(echo) as server:
@@ -135,7 +135,7 @@ async def test_the_path_is_asked_for_as_it_was_written(behind_the_host: str, pat
     """Without a path it is the root's; two slashes are no host."""
     async with RawServer(answering()) as server:
         engine = engine_for(f"http://127.0.0.1:{server.port}{behind_the_host}")
-        await asked(engine, BODY)
+        await answer_to(engine, BODY)
         await engine.close()
 
     (request,) = server.requests
@@ -147,7 +147,7 @@ async def test_a_coding_other_than_chunks_ends_with_the_connection() -> None:
     """An answer must not be lost, and its events sent for ever, because of a header that means nothing to us."""
     async with RawServer(sending(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nok")) as server:
         engine = engine_for(server.url)
-        answer = await asked(engine, BODY)
+        answer = await answer_to(engine, BODY)
         await engine.close()
 
     assert Answered(200, None, b"ok") == answer
@@ -169,7 +169,7 @@ async def test_endless_trailers_are_cut_off(piece: bytes) -> None:
 
     async with RawServer(behave) as server:
         engine = engine_for(server.url)
-        answer = await asked(engine, BODY)
+        answer = await answer_to(engine, BODY)
         await server.connections_closed(1)
         await engine.close()
 
@@ -181,9 +181,9 @@ async def test_a_connection_that_is_closing_is_not_used() -> None:
     async with RawServer(answering()) as server:
         engine = engine_for(server.url)
         assert isinstance(engine, HttptoolsEngine)
-        await asked(engine, BODY)
+        await answer_to(engine, BODY)
         engine.idle[-1].transport.close()
-        answer = await asked(engine, BODY)
+        answer = await answer_to(engine, BODY)
         await engine.close()
 
     assert Answered(200, None, b"") == answer
@@ -203,7 +203,7 @@ async def test_an_answer_before_the_whole_request_ends_the_connection() -> None:
 
     async with RawServer(behave) as server:
         engine = engine_for(server.url)
-        answers = [await asked(engine, bytes(32_000_000)), await asked(engine, BODY)]
+        answers = [await answer_to(engine, bytes(32_000_000)), await answer_to(engine, BODY)]
         await engine.close()
 
     assert [Answered(413, None, b""), Answered(200, None, b"")] == answers
@@ -231,7 +231,7 @@ async def test_an_address_that_does_not_answer_is_not_the_last(monkeypatch: pyte
                 asyncio.get_running_loop(), "getaddrinfo", resolving_to("127.0.0.2", "127.0.0.2", "127.0.0.1")
             )
             engine = engine_for(f"http://two.invalid:{server.port}/")
-            answer = await asked(engine, BODY)
+            answer = await answer_to(engine, BODY)
             await engine.close()
 
     assert Answered(200, None, b"") == answer
@@ -243,11 +243,11 @@ async def test_an_address_that_refuses_is_not_the_last(monkeypatch: pytest.Monke
         loop = asyncio.get_running_loop()
         engine = engine_for(f"http://two.invalid:{server.port}/")
         monkeypatch.setattr(loop, "getaddrinfo", resolving_to("127.0.0.2", "127.0.0.1"))
-        answer = await asked(engine, BODY)
+        answer = await answer_to(engine, BODY)
         await engine.close()
         other = engine_for(f"http://two.invalid:{server.port}/")
         monkeypatch.setattr(loop, "getaddrinfo", resolving_to("127.0.0.2", "127.0.0.3"))
-        refused = await asked(other, BODY)
+        refused = await answer_to(other, BODY)
         await other.close()
 
     assert Answered(200, None, b"") == answer
@@ -264,7 +264,7 @@ async def test_a_fault_while_connecting_reaches_whoever_waits(monkeypatch: pytes
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
     engine = engine_for("http://a.invalid/")
     with pytest.raises(RuntimeError, match="not foreseen"):
-        await asyncio.wait_for(asked(engine, BODY), 5)
+        await asyncio.wait_for(answer_to(engine, BODY), 5)
     await engine.close()
 
 
@@ -308,11 +308,11 @@ def test_tls_is_the_same_on_uvloop(tmp_path: Path) -> None:
     async def call(url: str, silent_url: str) -> tuple[list[Answer], Answer]:
         async with opening("httptools") as open_:
             engine = open_(url, api_ca_file=tls.ca, request_timeout_seconds=10)
-            answers = [await asked(engine, b"1")]
-            answers += await asyncio.gather(*(asked(engine, bytes(450_000)) for _ in range(4)))
-            answers += await asyncio.gather(*(asked(engine, bytes(size)) for size in range(4)))
+            answers = [await answer_to(engine, b"1")]
+            answers += await asyncio.gather(*(answer_to(engine, bytes(450_000)) for _ in range(4)))
+            answers += await asyncio.gather(*(answer_to(engine, bytes(size)) for size in range(4)))
             silent = open_(silent_url.replace("http:", "https:"), api_ca_file=tls.ca, request_timeout_seconds=0.3)
-            return answers, await asked(silent, BODY)
+            return answers, await answer_to(silent, BODY)
 
     def call_on_uvloop(url: str, silent_url: str) -> tuple[list[Answer], Answer]:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

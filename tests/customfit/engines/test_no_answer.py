@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from consumer.customfit.answers import Answered, NoAnswer
-from consumer.customfit.engine import asked
+from consumer.customfit.engine import answer_to
 from tests.customfit.engines.given_engine import BODY, ENCODED_KEY, KEY, TIMEOUT_SECONDS, Open
 from tests.fakes.servers import Connection, RawServer, closed_port, sending, stalling
 
@@ -21,7 +21,7 @@ from tests.fakes.servers import Connection, RawServer, closed_port, sending, sta
 async def test_a_stall_times_out(open_: Open, said: bytes) -> None:
     """The total time is bounded wherever the server stops, and the connection is closed."""
     async with RawServer(stalling(said)) as server:
-        answer = await asked(open_(server.url, request_timeout_seconds=TIMEOUT_SECONDS), BODY)
+        answer = await answer_to(open_(server.url, request_timeout_seconds=TIMEOUT_SECONDS), BODY)
         await server.connections_closed(1)
 
     assert answer == NoAnswer("timeout", "no complete answer within 0.3 s")
@@ -46,14 +46,14 @@ async def test_each_of_several_times_out_in_its_own_time(open_: Open) -> None:
 
     async def post() -> NoAnswer:
         started = loop.time()
-        answer = await asked(engine, BODY)
+        answer = await answer_to(engine, BODY)
         ended.append(loop.time() - started)
         assert isinstance(answer, NoAnswer)
         return answer
 
     async with RawServer(first_only) as server:
         engine = open_(server.url, request_timeout_seconds=TIMEOUT_SECONDS)
-        assert isinstance(await asked(engine, BODY), Answered)
+        assert isinstance(await answer_to(engine, BODY), Answered)
         tasks = []
         for _ in range(3):
             tasks.append(asyncio.ensure_future(post()))
@@ -75,7 +75,7 @@ async def test_a_slow_body_times_out(open_: Open) -> None:
             await asyncio.sleep(TIMEOUT_SECONDS / 10)
 
     async with RawServer(trickle) as server:
-        answer = await asked(open_(server.url, request_timeout_seconds=TIMEOUT_SECONDS), BODY)
+        answer = await answer_to(open_(server.url, request_timeout_seconds=TIMEOUT_SECONDS), BODY)
 
     assert answer == NoAnswer("timeout", "no complete answer within 0.3 s")
 
@@ -83,7 +83,7 @@ async def test_a_slow_body_times_out(open_: Open) -> None:
 async def test_a_stalled_tls_handshake_times_out(open_: Open) -> None:
     """A server that accepts and then says nothing is a time-out like any other."""
     async with RawServer(Connection.until_closed) as server:
-        answer = await asked(open_(server.url.replace("http:", "https:"), request_timeout_seconds=0.2), BODY)
+        answer = await answer_to(open_(server.url.replace("http:", "https:"), request_timeout_seconds=0.2), BODY)
         await server.connections_closed(1)
 
     assert isinstance(answer, NoAnswer)
@@ -135,7 +135,7 @@ async def test_a_broken_answer_is_a_protocol_error(
 ) -> None:
     """It was sent, so it is no connect_error and not sent again; the reason is one printable line without the key."""
     async with RawServer(behaviour) as server:
-        answer = await asked(open_(server.url, request_timeout_seconds=5), BODY)
+        answer = await answer_to(open_(server.url, request_timeout_seconds=5), BODY)
 
     assert isinstance(answer, NoAnswer)
     assert answer.kind == "protocol_error"
@@ -160,7 +160,7 @@ async def test_no_connection_is_a_connect_error(open_: Open, where: str, auth: s
             "unresolvable": "http://customfit.invalid/?team=7",
             "not TLS": server.url.replace("http:", "https:") + "?team=7",
         }[where]
-        answer = await asked(open_(url, api_auth=auth, request_timeout_seconds=5), BODY)
+        answer = await answer_to(open_(url, api_auth=auth, request_timeout_seconds=5), BODY)
 
     assert isinstance(answer, NoAnswer)
     assert answer.kind == "connect_error"

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from consumer.customfit.engine import EngineUnavailable, asked
+from consumer.customfit.engine import EngineUnavailable, answer_to
 from consumer.customfit.opening import open_engine
 from consumer.settings import load_settings
 from tests.customfit.engines.given_engine import BODY, ENCODED_KEY, KEY, Open, settings_for
@@ -54,7 +54,7 @@ async def test_the_key_is_in_no_repr_and_no_log(open_: Open, caplog: pytest.LogC
     caplog.set_level(logging.DEBUG)
     async with RawServer(answering()) as server:
         engine = open_(server.url, api_auth=auth)
-        await asked(engine, BODY)
+        await answer_to(engine, BODY)
         shown = [repr(engine), repr(vars(engine).get("_target")), caplog.text]
 
     assert server.url in shown[0]

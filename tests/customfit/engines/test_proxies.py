@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from consumer.customfit.answers import Answered, NoAnswer
-from consumer.customfit.engine import asked
+from consumer.customfit.engine import answer_to
 from consumer.customfit.proxies import proxy_for
 from tests.customfit.engines.given_engine import BODY, KEY, Open, opening
 from tests.fakes.servers import (
@@ -29,7 +29,7 @@ async def test_a_plain_request_goes_through_the_proxy(open_: Open) -> None:
     """The proxy gets the whole URL and its own credentials, decoded; the destination's key only as usual."""
     async with RawServer(answering(200, b"by proxy")) as proxy:
         environ = {"HTTP_PROXY": f"http://me:p%40ss@127.0.0.1:{proxy.port}"}
-        answer = await asked(open_("http://customfit.invalid/v1/cfe?team=7", environ), BODY)
+        answer = await answer_to(open_("http://customfit.invalid/v1/cfe?team=7", environ), BODY)
 
     assert answer == Answered(200, None, b"by proxy")
     (request,) = proxy.requests
@@ -43,8 +43,8 @@ async def test_the_proxy_itself_may_speak_tls(open_: Open, tls: TlsFiles) -> Non
     async with RawServer(answering(200, b"by proxy"), tls=tls.context) as proxy:
         environ = {"HTTP_PROXY": f"https://127.0.0.1:{proxy.port}"}
         url = "http://customfit.invalid/"
-        trusting = await asked(open_(url, environ, api_ca_file=tls.ca, request_timeout_seconds=5), BODY)
-        distrusting = await asked(open_(url, environ, request_timeout_seconds=5), BODY)
+        trusting = await answer_to(open_(url, environ, api_ca_file=tls.ca, request_timeout_seconds=5), BODY)
+        distrusting = await answer_to(open_(url, environ, request_timeout_seconds=5), BODY)
 
     assert trusting == Answered(200, None, b"by proxy")
     assert isinstance(distrusting, NoAnswer)
@@ -61,7 +61,7 @@ async def test_a_proxy_that_closes_without_saying_so_costs_no_answer(open_: Open
 
     async with RawServer(answer_and_close) as proxy:
         engine = open_("http://customfit.invalid/", {"http_proxy": f"http://127.0.0.1:{proxy.port}"})
-        answers = [await asked(engine, BODY) for _ in range(3)]
+        answers = [await answer_to(engine, BODY) for _ in range(3)]
 
     assert [Answered(200, None, b"")] * 3 == answers
     assert 3 == len(proxy.requests)
@@ -71,7 +71,7 @@ async def test_a_proxy_that_says_so_keeps_its_connections() -> None:
     """As squid does; the plain engine, httpx, takes a new connection each time."""
     async with RawServer(answering(200, b"", "Connection: keep-alive")) as proxy, opening("httptools") as open_:
         engine = open_("http://customfit.invalid/", {"http_proxy": f"http://127.0.0.1:{proxy.port}"})
-        answers = [await asked(engine, BODY) for _ in range(3)]
+        answers = [await answer_to(engine, BODY) for _ in range(3)]
 
     assert [Answered(200, None, b"")] * 3 == answers
     assert 1 == proxy.connections
@@ -84,7 +84,7 @@ async def test_a_tls_request_goes_through_a_tunnel(open_: Open, tls: TlsFiles, s
     async with RawServer(answering(200, b"ok"), tls=tls.context) as server, RawServer(tunnelling, proxy_tls) as proxy:
         environ = {"https_proxy": f"{scheme}://me:p%40ss@127.0.0.1:{proxy.port}"}
         engine = open_(server.url, environ, api_ca_file=tls.ca, request_timeout_seconds=5)
-        answers = [await asked(engine, BODY) for _ in range(3)]
+        answers = [await answer_to(engine, BODY) for _ in range(3)]
         await engine.close()
 
     assert [Answered(200, None, b"ok")] * 3 == answers
@@ -101,7 +101,7 @@ async def test_a_large_body_goes_through_tls_inside_of_tls(open_: Open, tls: Tls
     body = bytes(range(256)) * 4096
     async with RawServer(answering(), tls=tls.context) as server, RawServer(tunnelling, tls.context) as proxy:
         environ = {"https_proxy": f"https://127.0.0.1:{proxy.port}"}
-        answer = await asked(open_(server.url, environ, api_ca_file=tls.ca, request_timeout_seconds=10), body)
+        answer = await answer_to(open_(server.url, environ, api_ca_file=tls.ca, request_timeout_seconds=10), body)
 
     assert Answered(200, None, b"") == answer
     assert body == server.requests[0].body
@@ -123,7 +123,7 @@ async def test_a_tunnel_that_ended_between_requests_is_replaced(tls: TlsFiles) -
         answers = []
         async with asyncio.timeout(10):
             for number in range(1, 4):
-                answers.append(await asked(engine, BODY))
+                answers.append(await answer_to(engine, BODY))
                 await proxy.connections_closed(number)
 
     assert [Answered(200, None, b"")] * 3 == answers
@@ -139,7 +139,7 @@ async def test_the_name_behind_the_proxy_is_verified(open_: Open, tls: TlsFiles,
             engine = open_(server.url.replace("127.0.0.1", "localhost"), environ, api_ca_file=tls.ca)
         else:
             engine = open_(server.url, environ)
-        answer = await asked(engine, BODY)
+        answer = await answer_to(engine, BODY)
 
     assert isinstance(answer, NoAnswer)
     assert "connect_error" == answer.kind
@@ -152,7 +152,7 @@ async def test_a_refused_tunnel_says_what_the_proxy_answered(open_: Open, status
     """It says nothing about the destination, so it is a connect_error; the proxy's password is not told."""
     async with RawServer(answering(status)) as proxy:
         environ = {"HTTPS_PROXY": f"http://me:pass-word@127.0.0.1:{proxy.port}"}
-        answer = await asked(open_("https://customfit.invalid/", environ, request_timeout_seconds=5), BODY)
+        answer = await answer_to(open_("https://customfit.invalid/", environ, request_timeout_seconds=5), BODY)
 
     assert isinstance(answer, NoAnswer)
     assert "connect_error" == answer.kind
@@ -177,7 +177,7 @@ async def test_nonsense_from_a_proxy_ends_the_connection(open_: Open, behaviour:
     """It is bounded, in size too, and asked once."""
     async with RawServer(behaviour) as proxy:
         environ = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
-        answer = await asked(open_("https://customfit.invalid/", environ, request_timeout_seconds=5), BODY)
+        answer = await answer_to(open_("https://customfit.invalid/", environ, request_timeout_seconds=5), BODY)
         await proxy.connections_closed(1)
 
     assert isinstance(answer, NoAnswer)
@@ -194,7 +194,7 @@ async def test_a_proxy_that_is_silent_times_out(open_: Open, said: bytes) -> Non
     """Behind its answer it is the server's TLS that does not come. The connection is closed."""
     async with RawServer(stalling(said)) as proxy:
         environ = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
-        answer = await asked(open_("https://customfit.invalid/", environ, request_timeout_seconds=0.3), BODY)
+        answer = await answer_to(open_("https://customfit.invalid/", environ, request_timeout_seconds=0.3), BODY)
         await proxy.connections_closed(1)
 
     assert isinstance(answer, NoAnswer)
@@ -212,7 +212,7 @@ async def test_closing_ends_what_waits_for_a_tunnel(open_: Open) -> None:
 
     async with RawServer(behave) as proxy:
         engine = open_("https://customfit.invalid/", {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"})
-        task = asyncio.ensure_future(asked(engine, BODY))
+        task = asyncio.ensure_future(answer_to(engine, BODY))
         await arrived.wait()
         await engine.close()
         answer = await task
@@ -225,7 +225,7 @@ async def test_closing_ends_what_waits_for_a_tunnel(open_: Open) -> None:
 async def test_no_proxy_is_a_connect_error(open_: Open) -> None:
     """Nobody listens where the proxy should be."""
     environ = {"HTTPS_PROXY": f"http://127.0.0.1:{closed_port()}"}
-    answer = await asked(open_("https://customfit.invalid/", environ, request_timeout_seconds=5), BODY)
+    answer = await answer_to(open_("https://customfit.invalid/", environ, request_timeout_seconds=5), BODY)
 
     assert isinstance(answer, NoAnswer)
     assert "connect_error" == answer.kind

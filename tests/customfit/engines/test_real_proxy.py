@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from consumer.customfit.answers import Answer, Answered, NoAnswer
-from consumer.customfit.engine import asked
+from consumer.customfit.engine import answer_to
 from tests.customfit.engines.given_engine import BODY, KEY, Open, opening
 from tests.fakes.servers import RawServer, TlsFiles, answering, closed_port
 from tests.fakes.tinyproxy import PASSWORD, USER, missing, tinyproxy
@@ -35,7 +35,7 @@ async def test_https_goes_through_one_tunnel(open_: Open, tls: TlsFiles, proxy: 
     bodies = [BODY, bytes(range(256)) * 1024, BODY, b""]
     async with RawServer(answering(200, b"ok"), tls=tls.context) as server:
         engine = open_(server.url, environ_of(proxy), api_ca_file=tls.ca)
-        answers = [await asked(engine, body) for body in bodies]
+        answers = [await answer_to(engine, body) for body in bodies]
         await engine.close()
 
     assert [Answered(200, None, b"ok")] * 4 == answers
@@ -56,7 +56,9 @@ async def test_as_many_tunnels_as_requests_at_once(open_: Open, tls: TlsFiles, p
     async with RawServer(together, tls=tls.context) as server:
         engine = open_(server.url, environ_of(proxy), api_ca_file=tls.ca, in_flight_max=8)
         for _ in range(2):
-            assert [Answered(200, None, b"ok")] * 8 == await asyncio.gather(*(asked(engine, BODY) for _ in range(8)))
+            assert [Answered(200, None, b"ok")] * 8 == await asyncio.gather(
+                *(answer_to(engine, BODY) for _ in range(8))
+            )
         await engine.close()
 
     assert 8 == server.connections
@@ -66,7 +68,7 @@ async def test_http_goes_through_the_proxy(open_: Open, proxy: str) -> None:
     """The proxy makes a path of the whole URL again, keeps its password, and says by whom it was asked."""
     async with RawServer(answering(200, b"ok")) as server:
         engine = open_(f"{server.url}?team=7", environ_of(proxy))
-        answers = [await asked(engine, BODY) for _ in range(3)]
+        answers = [await answer_to(engine, BODY) for _ in range(3)]
 
     assert [Answered(200, None, b"ok")] * 3 == answers
     assert ["POST /v1/cfe?team=7"] * 3 == [request.line.rpartition(" ")[0] for request in server.requests]
@@ -79,8 +81,8 @@ async def test_a_wrong_password_is_told(open_: Open, proxy: str) -> None:
     """For https there is no tunnel. For http it answers too, or closes: it does not read the body first."""
     environ = environ_of(proxy, "wrong-word")
     async with RawServer(answering()) as server:
-        plain = await asked(open_(server.url, environ), BODY)
-        tunnel = await asked(open_(server.url.replace("http:", "https:"), environ), BODY)
+        plain = await answer_to(open_(server.url, environ), BODY)
+        tunnel = await answer_to(open_(server.url.replace("http:", "https:"), environ), BODY)
 
     assert plain.status in (401, 407) if isinstance(plain, Answered) else "protocol_error" == plain.kind
     assert isinstance(tunnel, NoAnswer)
@@ -93,7 +95,7 @@ async def test_a_wrong_password_is_told(open_: Open, proxy: str) -> None:
 async def test_a_port_that_the_proxy_does_not_allow_is_told(open_: Open, tmp_path: Path) -> None:
     """It lets tunnels to 443 through only, as most do."""
     with tinyproxy(tmp_path, "ConnectPort 443") as strict:
-        answer = await asked(open_(f"https://127.0.0.1:{closed_port()}/", environ_of(strict)), BODY)
+        answer = await answer_to(open_(f"https://127.0.0.1:{closed_port()}/", environ_of(strict)), BODY)
 
     assert isinstance(answer, NoAnswer)
     assert "connect_error" == answer.kind
@@ -103,8 +105,8 @@ async def test_a_port_that_the_proxy_does_not_allow_is_told(open_: Open, tmp_pat
 async def test_a_destination_that_the_proxy_does_not_reach(open_: Open, proxy: str) -> None:
     """For https there is no tunnel. For http it answers itself, or closes: it does not read the body first."""
     port = closed_port()
-    plain = await asked(open_(f"http://127.0.0.1:{port}/", environ_of(proxy)), BODY)
-    tunnel = await asked(open_(f"https://127.0.0.1:{port}/", environ_of(proxy)), BODY)
+    plain = await answer_to(open_(f"http://127.0.0.1:{port}/", environ_of(proxy)), BODY)
+    tunnel = await answer_to(open_(f"https://127.0.0.1:{port}/", environ_of(proxy)), BODY)
 
     assert 5 == plain.status // 100 if isinstance(plain, Answered) else "protocol_error" == plain.kind
     assert isinstance(tunnel, NoAnswer)
@@ -118,11 +120,11 @@ def test_it_is_the_same_on_uvloop(tls: TlsFiles, proxy: str) -> None:
     async def call(url: str) -> list[Answer]:
         async with opening("httptools") as open_:
             engine = open_(url, environ_of(proxy), api_ca_file=tls.ca)
-            answers = [await asked(engine, BODY)]
-            answers += await asyncio.gather(*(asked(engine, bytes(450_000)) for _ in range(4)))
-            answers += await asyncio.gather(*(asked(engine, BODY) for _ in range(4)))
+            answers = [await answer_to(engine, BODY)]
+            answers += await asyncio.gather(*(answer_to(engine, bytes(450_000)) for _ in range(4)))
+            answers += await asyncio.gather(*(answer_to(engine, BODY) for _ in range(4)))
             other = open_(url.replace("127.0.0.1", "localhost"), environ_of(proxy), api_ca_file=tls.ca)
-            return [*answers, await asked(other, BODY)]
+            return [*answers, await answer_to(other, BODY)]
 
     def call_on_uvloop(url: str) -> list[Answer]:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consumer.customfit.answers import Answered, NoAnswer
-from consumer.customfit.engine import EngineUnavailable, asked
+from consumer.customfit.engine import EngineUnavailable, answer_to
 from consumer.customfit.opening import open_engine
 from tests.customfit.engines.given_engine import BODY, Open, settings_for
 from tests.fakes.servers import RawServer, TlsFiles, answering
@@ -16,8 +16,8 @@ from tests.fakes.servers import RawServer, TlsFiles, answering
 async def test_an_own_ca_is_trusted_when_given(open_: Open, tls: TlsFiles) -> None:
     """CUSTOMFIT_API_CA_FILE makes a server with a certificate from it acceptable; without it nothing is sent."""
     async with RawServer(answering(200, b"ok"), tls=tls.context) as server:
-        trusting = await asked(open_(server.url, api_ca_file=tls.ca, request_timeout_seconds=5), BODY)
-        distrusting = await asked(open_(server.url, request_timeout_seconds=5), BODY)
+        trusting = await answer_to(open_(server.url, api_ca_file=tls.ca, request_timeout_seconds=5), BODY)
+        distrusting = await answer_to(open_(server.url, request_timeout_seconds=5), BODY)
 
     assert trusting == Answered(200, None, b"ok")
     assert isinstance(distrusting, NoAnswer)
@@ -30,7 +30,7 @@ async def test_the_host_name_is_verified(open_: Open, tls: TlsFiles) -> None:
     """A certificate for another name from a trusted CA is refused."""
     async with RawServer(answering(), tls=tls.context) as server:
         url = server.url.replace("127.0.0.1", "localhost")
-        answer = await asked(open_(url, api_ca_file=tls.ca, request_timeout_seconds=5), BODY)
+        answer = await answer_to(open_(url, api_ca_file=tls.ca, request_timeout_seconds=5), BODY)
 
     assert isinstance(answer, NoAnswer)
     assert answer.kind == "connect_error"

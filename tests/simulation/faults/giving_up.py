@@ -39,20 +39,20 @@ FAULTS: Final = (
     ),
     Fault(
         "gives up in an outage",
-        around(GivingUp, "_counts", failing_always_counts),
+        around(GivingUp, "_share_that_counts", failing_always_counts),
         ("dead letter",),
         300,
     ),
     Fault("any share of dead letters", constant(Assignment, "may_dead_letter", True), ("dead letter",), 100),
     Fault(
         "with a wrong key events are given up",
-        around(GivingUp, "_counts", failing_always_counts),
+        around(GivingUp, "_share_that_counts", failing_always_counts),
         ("dead letter",),
         300,
     ),
     Fault(
         "what is forbidden is never given up",
-        around(GivingUp, "_counts", what_is_forbidden_is_never_given_up),
+        around(GivingUp, "_share_that_counts", what_is_forbidden_is_never_given_up),
         ("stuck",),
         60,
     ),
