@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from tests.chaos.book import Book
 from tests.chaos.evidence import INTRODUCTION, Accepted, Produced
 from tests.chaos.findings import Column, Finding, named, sent
 from tests.chaos.records import DELIVERED
+
+
+class _Knowing(NamedTuple):
+    """Who has sent an event after an identify, and so knows that the user is identified."""
+
+    sender: str
+    record: Produced
+    """The last event that was sent so."""
+    at: float
 
 
 class _Line:
@@ -19,8 +29,7 @@ class _Line:
         self.deletes: list[int] = []
         self.sender = ""
         """Of the last request."""
-        self.knowing: tuple[str, int] | None = None
-        """Who has sent an event after an identify, so knows that the user is identified; and up to which offset."""
+        self.knowing: _Knowing | None = None
 
     def deleted_between(self, low: int, high: int) -> bool:
         """Whether a delete lies between two offsets."""
@@ -38,7 +47,7 @@ def order(book: Book) -> Iterator[Finding]:
     tainted = _slots_without_state(book)
     for request in book.evidence.accepted:
         line = lines[request.user]
-        if line.knowing is not None and line.knowing[0] != request.sender:
+        if line.knowing is not None and not _still_knows(book, line.knowing, request):
             line.knowing = None
         if not request.is_introduction:
             yield from _in_order(book, request, line, is_tainted=request.sender.partition(".")[0] in tainted)
@@ -69,7 +78,13 @@ def _in_order(book: Book, request: Accepted, line: _Line, *, is_tainted: bool) -
             for other in left_out:
                 del line.undone[other.offset]  # each counts once
         if not request.is_identify:
-            line.knowing = (request.sender, record.offset)
+            line.knowing = _Knowing(request.sender, record, request.accepted_at)
+
+
+def _still_knows(book: Book, knowing: _Knowing, request: Accepted) -> bool:
+    """Another member does not; nor who lost the partition meanwhile, perhaps before it was written that it knows."""
+    partition, sender = knowing.record.partition, knowing.sender
+    return sender == request.sender and not book.may_have_lost(partition, sender, knowing.at, request.arrived_at)
 
 
 def _may_overtake(record: Produced, other: Produced, line: _Line, sender: str, *, is_tainted: bool) -> bool:
@@ -78,8 +93,7 @@ def _may_overtake(record: Produced, other: Produced, line: _Line, sender: str, *
         return False
     if line.knowing is None or is_tainted:
         return True
-    known_by, offset = line.knowing
-    return known_by != sender or line.deleted_between(offset, record.offset)
+    return line.knowing.sender != sender or line.deleted_between(line.knowing.record.offset, record.offset)
 
 
 def _slots_without_state(book: Book) -> set[str]:

@@ -65,6 +65,18 @@ def test_a_member_that_ended_cleanly_and_is_still_in_the_group_is_found(story: S
     assert {"left behind": 1} == story.wrong()
 
 
+def test_a_member_that_had_left_and_that_a_coordinator_brings_back_is_no_breach(story: Story) -> None:
+    """The broker that takes over has read the group's log up to a moment before."""
+    story.happen("term", member="m1.1")
+    story.pass_time(1)
+    story.happen("exit", member="m1.1", code=0, asked=True)
+    story.pass_time(1)
+    story.idle = frozenset({"m1.1"})
+    story.pass_time(5)
+
+    assert {} == story.wrong()
+
+
 def test_a_member_whose_last_words_did_not_get_through_may_stay_in_the_group(story: Story) -> None:
     """Nor one that was killed: neither can say good-bye."""
     story.idle = frozenset({"m1.1"})

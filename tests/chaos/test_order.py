@@ -69,6 +69,21 @@ def test_an_identify_may_overtake_again_for_somebody_who_does_not_know(story: St
     assert {} == story.wrong()
 
 
+def test_an_identify_may_overtake_again_for_the_same_member_after_a_loss(story: Story) -> None:
+    """The partition was taken away before the user's state was written, and came back: it is read anew."""
+    first, one, two, second = (story.produce(what) for what in ("identify", "track", "track", "identify"))
+    story.accept(first)
+    story.accept(one)
+    story.commit(2)
+    story.move("")
+    story.move("m0.1")
+    story.accept(second)
+    story.accept(two)
+    story.commit(4)
+
+    assert {} == story.wrong()
+
+
 def test_an_identify_does_not_overtake_a_delete(story: Story) -> None:
     """The delete would undo it."""
     track = story.produce("track")

@@ -159,6 +159,25 @@ def test_an_acknowledged_record_that_is_not_in_the_topic_is_kafkas_fault(story: 
     assert {"kafka": 1} == story.wrong()
 
 
+def test_an_acknowledgement_without_an_offset_is_looked_for_by_its_number(story: Story) -> None:
+    """A second try was told that the first had arrived; it may have arrived in a topic that was deleted just then."""
+    track = story.produce("identify")
+    story.accept(track)
+    story.commit(1)
+    last = story.evidence.acknowledged.pop()
+    story.evidence.acknowledged.append(last._replace(offset=None))
+
+    assert {} == story.wrong()
+
+    story.evidence.acknowledged.append(last._replace(number=99, offset=None))
+
+    assert {"kafka": 1} == story.wrong()
+
+    story.make_again()
+
+    assert {} == story.wrong()
+
+
 def test_a_row_has_a_cell_for_each_heading(story: Story) -> None:
     """The table is Markdown with as many cells in each row."""
     heading, line, row = table([story.verdict()]).splitlines()

@@ -255,6 +255,8 @@ def _left_behind(book: Book) -> Iterator[Finding]:
         elif what == "exit" and fields["code"] == 0 and fields["asked"]:
             member = fields["member"]
             last = max((s.asked_at for s in book.evidence.owners if member in s.present), default=0.0)
+            if next((member not in s.present for s in book.evidence.owners if s.asked_at > at), False):
+                continue  # it had left; a coordinator that starts again may bring back whom it knew before
             if last > at + LEAVING_SECONDS and not _could_not_leave(book, member, asked_at[member], at):
                 yield Finding(Column.LEFT, f"{member} ended at {at:.3f} and was in the group until {last:.3f}")
 
