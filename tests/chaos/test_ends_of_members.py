@@ -65,6 +65,19 @@ def test_a_member_that_ended_cleanly_and_is_still_in_the_group_is_found(story: S
     assert {"left behind": 1} == story.wrong()
 
 
+def test_a_member_that_joins_while_a_dead_one_is_waited_for_may_stay_in_the_group(story: Story) -> None:
+    """The broker answers the requests of a connection in turn, and to join it waits for the dead one's session."""
+    story.idle = frozenset({"m1.1"})
+    story.happen("kill", member="m2.1")
+    story.pass_time(1)
+    story.happen("term", member="m1.1")
+    story.pass_time(1)
+    story.happen("exit", member="m1.1", code=0, asked=True)
+    story.pass_time(6)
+
+    assert {} == story.wrong()
+
+
 def test_a_member_that_had_left_and_that_a_coordinator_brings_back_is_no_breach(story: Story) -> None:
     """The broker that takes over has read the group's log up to a moment before."""
     story.happen("term", member="m1.1")

@@ -262,7 +262,9 @@ def _left_behind(book: Book) -> Iterator[Finding]:
 
 
 def _could_not_leave(book: Book, member: str, asked_at: float, ended_at: float) -> bool:
-    """Its last words may not have come to the broker."""
+    """Its last words may not have come to the broker, or stood behind its request to join, while that was held up."""
+    if any(i.begins <= ended_at and asked_at <= i.ends for i in book.held_up):
+        return True
     kafka = (i for i in book.unclean if i.what.startswith(("kafka.", "broker.", "machine")))
     return any(i.concerns(member) and i.begins <= ended_at + LEAVING_SECONDS and asked_at <= i.ends for i in kafka)
 
