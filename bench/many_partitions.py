@@ -36,7 +36,7 @@ SECONDS = 20
 WARM_UP_SECONDS = 5.0
 NEW_ONE_IN = 10
 READY_SECONDS_MAX = 120.0
-SPOKEN_TURNS = """
+WITH_TURNS_TIMED = """
 import sys, time
 from consumer.loop.pipeline import Pipeline
 longest, turn = [0.0], Pipeline._turn
@@ -84,13 +84,14 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--partitions", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="of the delays; 0: none")
     options = parser.parse_args()
     if (problem := build(GO)) is not None:
         print(problem, file=sys.stderr)
         return 1
-    with Broker() as broker:
-        delays(broker, options.rounds)
+    if options.rounds:
+        with Broker() as broker:
+            delays(broker, options.rounds)
     with Broker() as broker:
         starts(broker, options.partitions)
     return 0
@@ -103,7 +104,7 @@ def starts(broker: Broker, partitions: int) -> None:
     workload = Workload(users=2_000, events=20_000)
     fill(broker.bootstrap_servers, topic, workload)
     ours = CONTENDERS[OURS]
-    spoken = Contender(OURS, "", lambda _job: [sys.executable, "-c", SPOKEN_TURNS], ours.environ)
+    spoken = Contender(OURS, "", lambda _job: [sys.executable, "-c", WITH_TURNS_TIMED], ours.environ)
     with Run(broker, spoken, Conditions(topic, workload, 0.0, 64, 0.0, 60.0)) as run:
         for what in ("topics just made", "started again"):
             if what != "topics just made":
