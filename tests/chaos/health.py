@@ -31,6 +31,7 @@ FLOWING_SECONDS: Final = 5.0
 """What waits no longer than this flows."""
 RETRYING_SECONDS: Final = 3.0
 READY: Final = "ready"
+STARTING: Final = "starting"
 OBVIOUS: Final = ("user.",)
 """Faults that are no reason for anybody not to be ready. A visitor's rebalance may hold up commits for a moment."""
 
@@ -102,9 +103,17 @@ class Oracle:
         yield from self._judge_retrying(sample, owned)
         is_flowing = all(at - self._unflowed_at[partition] > WINDOW_SECONDS for partition in owned)
         if is_flowing and not self._is_disturbed(at, sample.member, itself=False):
+            if not owned and sample.word == STARTING and self._group_waits(at):
+                self.counts["waiting for the group"] += 1
+                return
             self.counts["flowing"] += 1
             if sample.word != READY:
                 yield "flowing", f"everything has flowed for {STALL_SECONDS:g} s, and it says {_short(sample.reasons)}"
+
+    def _group_waits(self, at: float) -> bool:
+        """Whether the group may wait for the session of a dead member: of one that died while it joined, twice."""
+        book = self._book
+        return any(i.begins <= at <= i.ends + book.session_seconds for i in book.held_up)
 
     def _judge_partition(
         self, sample: Health, partition: int, theirs: float, others: float

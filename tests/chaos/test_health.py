@@ -149,3 +149,19 @@ def test_a_member_that_has_just_got_the_partition_is_given_its_time(story: Story
     story.say("ready", member="m0.1")
 
     assert {"stuck": 1} == story.wrong()
+
+
+def test_a_member_that_the_group_keeps_waiting_for_a_dead_one_is_starting(story: Story) -> None:
+    """Nobody has a partition until the dead one's session is over; later, or with partitions, it is no excuse."""
+    story.owner = ""
+    story.pass_time(40)
+    story.say("starting", "the consumer group has not answered yet")
+
+    assert {"health": 1} == story.wrong()
+
+    story.happen("kill", member="m1.1")
+    story.pass_time(1)
+    story.say("starting", "the consumer group has not answered yet")
+
+    assert {"health": 1} == story.wrong()
+    assert {"flowing": 1, "waiting for the group": 1} == story.verdict().health
