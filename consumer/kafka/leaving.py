@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import Consumer
 
+JOIN_SECONDS: Final = 2.5
 LEAVE_SECONDS: Final = 3.0
 POLL_SECONDS: Final = 0.05
 CLOSE_SECONDS: Final = 5.0
@@ -20,11 +22,18 @@ LEFT_SECONDS: Final = 0.3
 log = logging.getLogger("consumer.kafka")
 
 
-def leave_group(consumer: Consumer) -> None:
+def leave_group(consumer: Consumer, properties: Mapping[str, Any], has_joined: Callable[[], bool]) -> None:
     """Unsubscribe first: close() of a member without partitions sends no LeaveGroup (cooperative-sticky, 2.16.1).
 
-    The group would wait for it until the session's end. A static member is to stay, and only closes.
+    The group would wait for it until the session's end; as for one that leaves before its first answer has come, with
+    the new group protocol: so `has_joined` is waited for. A static member is to stay, and only closes.
     """
+    if "group.instance.id" in properties:
+        return
+    is_classic = properties.get("group.protocol", "classic") == "classic"
+    deadline = time.monotonic() + JOIN_SECONDS
+    while not (is_classic or has_joined()) and time.monotonic() < deadline:
+        consumer.poll(POLL_SECONDS)
     consumer.unsubscribe()
     deadline = time.monotonic() + LEAVE_SECONDS
     while consumer.memberid() and time.monotonic() < deadline:

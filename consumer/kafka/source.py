@@ -345,6 +345,5 @@ class Source:
         # Drained and committed before close(): inside close() the member has left already when on_revoke runs.
         self._give_up(set(self._granted), shutdown=True, leaving=True)
         self._watch.stop()
-        if "group.instance.id" not in self._settings.kafka_properties:
-            leave_group(self._consumer)
+        leave_group(self._consumer, self._settings.kafka_properties, lambda: self._errors.joined)
         close(self._consumer)

@@ -40,7 +40,7 @@ def order(book: Book) -> Iterator[Finding]:
     """Each user's events arrive for the first time in the order of the log, but that an identify may overtake."""
     lines: dict[str, _Line] = defaultdict(_Line)
     for record in book.evidence.produced:
-        if record.what in DELIVERED and (record.insert_id in book.deliveries or not _went_otherwise(book, record)):
+        if record.what in DELIVERED and not _went_otherwise(book, record):
             lines[record.user].undone[record.offset] = record
         elif record.what == "delete":
             lines[record.user].deletes.append(record.offset)
@@ -55,8 +55,11 @@ def order(book: Book) -> Iterator[Finding]:
 
 
 def _went_otherwise(book: Book, record: Produced) -> bool:
-    """It became a dead letter since its user failed, or went with its topic: nothing waits for it."""
-    return book.is_refused_alone(record) or book.is_gone(record)
+    """It became a dead letter since its user failed, or went with its topic: nothing waits for it.
+
+    Who is refused for a while and read again, after an operator's reset, may be delivered then: behind what went on.
+    """
+    return book.is_refused_alone(record) or (book.is_gone(record) and record.insert_id not in book.deliveries)
 
 
 def _in_order(book: Book, request: Accepted, line: _Line, *, is_tainted: bool) -> Iterator[Finding]:

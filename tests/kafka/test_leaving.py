@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.kafka.commits import Commits
+from consumer.kafka.leaving import leave_group
 from consumer.kafka.source import Source
 from consumer.kafka.starts import Grant
 from consumer.ports.inputs import Input, Revoking, ThreadEnded
@@ -87,3 +88,20 @@ def test_an_assignment_that_comes_while_leaving_ends_nothing(during: str, monkey
     assert client.closed
     assert [] == client.assigned
     assert OURS not in source._assigned
+
+
+@pytest.mark.parametrize(
+    ("properties", "polls_before"),
+    [({}, 0), ({"group.protocol": "consumer"}, 3), ({"group.instance.id": "one"}, None)],
+    ids=str,
+)
+def test_with_the_new_protocol_a_member_leaves_what_it_has_joined(
+    properties: dict[str, str], polls_before: int | None
+) -> None:
+    """Before its first answer has come, the client forgets the group, not the group the member. A static one stays."""
+    client = Coordinator("never")
+    polls: list[bool] = []
+    client.poll = lambda _seconds: polls.append(client.left)  # type: ignore[method-assign]
+    leave_group(cast("Consumer", client), properties, lambda: len(polls) >= 3)
+
+    assert polls_before == (polls.index(True) if True in polls else None)
