@@ -99,7 +99,7 @@ def _drive(events: list[Event]) -> list[Delivery]:
             sequencer.report(delivery, Delivered(), now)
         for action in sequencer.take_actions():
             sequencer.recorded(action.lane, now)  # type: ignore[union-attr]  # nothing is refused here
-        points = commits.due(sequencer.assignments, now)
+        points = commits.due(sequencer.assignments, sequencer.active, now)
         if points:
             commits.answered(points, points, ok=True)
         now += 0.001

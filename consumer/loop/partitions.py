@@ -213,7 +213,8 @@ class Partitions:
 
     def halt(self) -> None:
         """Let go of what waits in partitions that have stopped by a decision of ours."""
-        for partition, assignment in self._sequencer.assignments.items():
+        for assignment in list(self._sequencer.active.stopped):
+            partition = assignment.partition
             facts = self._facts.get(partition)
             if assignment.stopped is not None and facts is not None and not facts.is_halted:
                 facts.is_halted = True

@@ -164,8 +164,8 @@ class Pipeline:
         self._partitions.halt()
         self._intake.go_on(now)
         self._drains.answer(self._sequencer.assignments, now)
-        self._problems.of_group(self._commits.problem(self._sequencer.assignments.values(), now))
-        if points := self._commits.due(self._sequencer.assignments, now):
+        self._problems.of_group(self._commits.problem(self._sequencer.active, now))
+        if points := self._commits.due(self._sequencer.assignments, self._sequencer.active, now):
             self._edges.source.commit(points)
         self._grant()
         if self._showing.is_due(now):

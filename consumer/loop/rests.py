@@ -17,10 +17,13 @@ class Rests:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._reasons: dict[Partition, set[Rest]] = {}
+        self._all: dict[Rest, AbstractSet[Partition]] = {}
+        """As they were last set; asked for each turn, with a thousand partitions too."""
 
     def assigned(self, partition: Partition) -> None:
         """It is ours now; the source has it resting already."""
         self._reasons[partition] = {Rest.RESTORING}
+        self._all.clear()
 
     def gone(self, partition: Partition) -> None:
         """It is no longer ours."""
@@ -47,6 +50,9 @@ class Rests:
 
     def set_all(self, reason: Rest, partitions: AbstractSet[Partition]) -> None:
         """Exactly these rest for this reason."""
+        if partitions == self._all.get(reason):
+            return
+        self._all[reason] = frozenset(partitions)
         for partition, reasons in self._reasons.items():
             if (partition in partitions) is not (reason in reasons):
                 change = self.add if partition in partitions else self.remove

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumer.sequencing.active import Active
 from consumer.sequencing.dead_letter_guard import DeadLetterGuard
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.known_users import KnownUsers, Pool
@@ -28,9 +29,9 @@ class Assignment:
         partition: Partition,
         offsets: OffsetTracker,
         pool: Pool | None = None,
-        all_stopped: set[Assignment] | None = None,
+        active: Active | None = None,
     ) -> None:
-        """`pool`: room for users who are known; without it nobody stays known. `all_stopped`: it joins these."""
+        """`pool`: room for users who are known; without it nobody stays known. `active`: it joins these."""
         self.partition = partition
         self.offsets = offsets
         self.leased_at = NEVER
@@ -55,7 +56,7 @@ class Assignment:
         self.is_replay = False
         """It is the replay topic's."""
         self._stopped: Stopped | None = None
-        self._all_stopped: set[Assignment] = set() if all_stopped is None else all_stopped
+        self._active = active or Active()
         self.guard = DeadLetterGuard()
 
     def of_replays(self) -> None:
@@ -75,7 +76,17 @@ class Assignment:
     def stopped(self, stopped: Stopped) -> None:
         self._stopped = stopped
         if not self.dropped:
-            self._all_stopped.add(self)
+            self._active.halt(self)
+
+    def touch(self) -> None:
+        """Something of it has changed: it is looked at in this turn."""
+        if not self.dropped:
+            self._active.touch(self)
+
+    @property
+    def unrecorded_events(self) -> int:
+        """How many answered events of it a crash now would send again."""
+        return self.offsets.unrecorded + self.unrecorded
 
     @property
     def open(self) -> bool:

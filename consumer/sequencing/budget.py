@@ -9,9 +9,10 @@ seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
+from consumer.sequencing.active import Active
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition
 from consumer.sequencing.lanes import LaneStatus
@@ -39,24 +40,24 @@ class Budget:
         self._share = uncommitted_events_max
         self._buffer_share = buffer_events_max
 
-    def update(self, assignments: Mapping[Partition, Assignment], stopped: Iterable[Assignment], now: float) -> None:
-        """Add up what is used. Once a turn, with a thousand partitions too: those that are as usual are only summed."""
+    def update(self, assignments: Mapping[Partition, Assignment], active: Active, now: float) -> None:
+        """Add up what is used. Once a turn, with a thousand partitions too."""
         if now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
             self._look(assignments, now)
-        used = sum([a.offsets.unrecorded + a.unrecorded for a in assignments.values()])
-        used -= sum([a.offsets.unrecorded + a.unrecorded for a in stopped])
+        active.update()
+        used = active.unrecorded
         for partition in self._silent:
             assignment = assignments.get(partition)
             if assignment is not None and assignment.stopped is None:
-                used -= max(assignment.offsets.unrecorded + assignment.unrecorded - self._share, 0)
+                used -= max(assignment.unrecorded_events - self._share, 0)
         self._is_spent = used >= self._uncommitted_events_max
         self.is_tight = used >= INTAKE_SHARE * self._uncommitted_events_max
 
     def may_send(self, assignment: Assignment) -> bool:
         """Whether more of this partition may be sent, which a crash would send again."""
         if self._silent and assignment.partition in self._silent:
-            return assignment.offsets.unrecorded + assignment.unrecorded < self._share
+            return assignment.unrecorded_events < self._share
         return not self._is_spent
 
     def beyond_share(self, assignments: Mapping[Partition, Assignment]) -> tuple[int, int]:
@@ -92,7 +93,7 @@ class Budget:
         """Whether it holds its share and does not move; once held, until it has let go of half."""
         part = 0.5 if assignment.partition in self.held_to_share else 1.0
         if assignment.partition in self._silent:
-            unrecorded = assignment.offsets.unrecorded + assignment.unrecorded
+            unrecorded = assignment.unrecorded_events
             if unrecorded >= part * INTAKE_SHARE * self._share:
                 return True
         in_hand = assignment.offsets.unfinished

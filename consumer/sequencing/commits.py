@@ -5,9 +5,10 @@ A commit is a sign of life as well: it is made again, unchanged, while events wa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
+from consumer.sequencing.active import Active
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition
 from consumer.sequencing.lease import NO_LEASE, Lease
@@ -36,12 +37,14 @@ class CommitSchedule:
         self._asked_of: dict[Partition, Assignment] = {}
         self._failed = False
 
-    def due(self, assignments: Mapping[Partition, Assignment], now: float) -> dict[Partition, CommitPoint]:
+    def due(
+        self, assignments: Mapping[Partition, Assignment], active: Active, now: float
+    ) -> dict[Partition, CommitPoint]:
         """What to commit now; empty when it is not the time, or there is nothing new to say."""
         if self._asked:
             return {}
         is_time = now - self._asked_at >= self._interval_seconds
-        if not is_time and (self._failed or not self._is_urgent(assignments.values(), now)):
+        if not is_time and (self._failed or not self._is_urgent(active, now)):
             return {}
         self._asked_of = {p: assignment for p, assignment in assignments.items() if self._is_due(assignment, now)}
         self._asked = {partition: assignment.offsets.commit_point() for partition, assignment in self._asked_of.items()}
@@ -55,20 +58,20 @@ class CommitSchedule:
             return False
         return not assignment.offsets.is_committed or self._is_to_renew(assignment, now)
 
-    def _is_urgent(self, assignments: Collection[Assignment], now: float) -> bool:
-        unrecorded = unrecorded_events(assignments)
+    def _is_urgent(self, active: Active, now: float) -> bool:
+        unrecorded = active.unrecorded
         if unrecorded >= self._uncommitted_soft_max and unrecorded - self._left_unrecorded >= self._worth_a_commit:
             return True
-        return any(a.waits and now - a.leased_at >= self._lease.seconds for a in assignments)
+        return any(a.waits and now - a.leased_at >= self._lease.seconds for a in active)
 
     def _is_to_renew(self, assignment: Assignment, now: float) -> bool:
         return assignment.waits and now - assignment.leased_at >= self._lease.renew_seconds
 
-    def problem(self, assignments: Iterable[Assignment], now: float) -> str | None:
+    def problem(self, active: Active, now: float) -> str | None:
         """Why partitions wait for an acknowledged commit, for people; None: they do not, or only for a moment."""
         if self._tried_since is None or now - self._tried_since < SILENCE_SECONDS:
             return None
-        waiting = [str(a.partition) for a in assignments if a.waits and now - a.leased_at >= self._lease.seconds]
+        waiting = [str(a.partition) for a in active if a.waits and now - a.leased_at >= self._lease.seconds]
         if not waiting:
             return None
         return (
@@ -88,13 +91,9 @@ class CommitSchedule:
             assignment = self._asked_of[partition]
             assignment.offsets.committed(self._asked[partition])
             assignment.leased_at = self._asked_at
+            assignment.touch()
             ok_in_part = True
         self._asked = {}
         self._left_unrecorded = sum(a.offsets.left_unrecorded for a in self._asked_of.values())
         self._failed = not ok
         self._tried_since = None if ok_in_part else self._tried_since
-
-
-def unrecorded_events(assignments: Iterable[Assignment]) -> int:
-    """How many answered events a crash now would send again."""
-    return sum(a.offsets.unrecorded + a.unrecorded for a in assignments if a.stopped is None)

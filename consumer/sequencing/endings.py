@@ -39,6 +39,7 @@ class Endings:
         """A record came, with an event of each of these types; they are unfinished from now on."""
         assignment.offsets.received(record.offset, record.timestamp_ms, len(types))
         assignment.unfinished_bytes += record.size_bytes
+        assignment.touch()
         self.account.receive(types, record.size_bytes)
 
     def skip(self, assignment: Assignment, record: Record, reason: SkipReason) -> None:

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from consumer.sequencing.accounting import Account
 from consumer.sequencing.actions import Action, WriteDeadLetter
+from consumer.sequencing.active import Active
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.budget import Budget
 from consumer.sequencing.buffer import Buffered, buffered
@@ -49,6 +50,7 @@ class Sequencer:
     def __init__(self, rules: SequencingRules, gate: Gate, backoff: Callable[[int], float]) -> None:
         self.gate = gate
         self.assignments: dict[Partition, Assignment] = {}
+        self.active = Active()
         self.in_flight = 0
         self.holds = Holds(rules.held_events_max)
         self.retrying = Retrying()
@@ -59,7 +61,6 @@ class Sequencer:
         giving_up = GivingUp(rules.give_up_seconds, gate, lambda: self._nobody_else_can_try)
         self._outcomes = Outcomes(gate, self._endings, giving_up, self._others_wait)
         self._known = Pool(rules.known_users_max)
-        self._stopped: set[Assignment] = set()
         self._ready = ReadyLanes()
         self._stalled: list[Lane] = []
         """Ready lanes that wait for a commit, or for the lease of their partition."""
@@ -78,7 +79,7 @@ class Sequencer:
     def assign(self, partition: Partition, offsets: OffsetTracker) -> Assignment:
         """The partition is ours, from where the tracker starts."""
         assert partition not in self.assignments, f"{partition} is ours already"
-        assignment = self.assignments[partition] = Assignment(partition, offsets, self._known, self._stopped)
+        assignment = self.assignments[partition] = Assignment(partition, offsets, self._known, self.active)
         return assignment
 
     def close(self, partition: Partition) -> None:
@@ -91,7 +92,7 @@ class Sequencer:
         assignment = self.assignments.pop(partition, None)
         if assignment is None:
             return
-        self._stopped.discard(assignment)
+        self.active.drop(assignment)
         assignment.closed = assignment.dropped = True
         assignment.known.leave()
         self._endings.handed_back(assignment, reason)
@@ -112,12 +113,11 @@ class Sequencer:
     @property
     def buffered(self) -> Buffered:
         """What is fetched and not finished."""
-        return buffered(self.account, self._stopped)
+        return buffered(self.account, self.active.stopped)
 
     @property
     def _nobody_else_can_try(self) -> bool:
-        rules = self._rules
-        return self.budget.is_tight or self.buffered.fills(rules.buffer_events_max, rules.buffer_bytes_max)
+        return self.budget.is_tight or self.buffered.fills(self._rules.buffer_events_max, self._rules.buffer_bytes_max)
 
     # ------------------------------------------------------------------ in
 
@@ -232,7 +232,7 @@ class Sequencer:
     def tick(self, now: float) -> None:
         """Wake the lanes whose hold or backoff is over, and those that waited for a commit."""
         self.gate.tick(now)
-        self.budget.update(self.assignments, self._stopped, now)
+        self.budget.update(self.assignments, self.active, now)
         stalled, self._stalled = self._stalled, []
         for lane in stalled:
             if lane.status is LaneStatus.READY and lane.assignment.open:

@@ -63,7 +63,7 @@ class Process:
         while (delivery := self._sequencer.next_delivery(now)) is not None:
             self.sent += delivery.events
             self._answer(delivery, now)
-        if points := self._commits.due(self._sequencer.assignments, now):
+        if points := self._commits.due(self._sequencer.assignments, self._sequencer.active, now):
             self._commits.answered(points, [P0], ok=True)
             self.committed = points[P0]
 

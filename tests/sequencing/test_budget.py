@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from consumer.sequencing.active import Active
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.budget import Budget
 from consumer.sequencing.events import Partition
@@ -17,6 +18,7 @@ SHARE = UNCOMMITTED_EVENTS_MAX // 2
 def silent_at(commit_interval_seconds: float, *, commits_until: float, record_asked_at: float = 1e9) -> float | None:
     """When a partition that finishes 10 events a second is held to its share; its commits come until then."""
     budget = Budget(UNCOMMITTED_EVENTS_MAX, 10_000, commit_interval_seconds)
+    active = Active()
     busy, other = Assignment(P0, OffsetTracker(0)), Assignment(P1, OffsetTracker(0))
     commit_at = commit_interval_seconds
     for second in range(400):
@@ -27,7 +29,8 @@ def silent_at(commit_interval_seconds: float, *, commits_until: float, record_as
             busy.offsets.committed(busy.offsets.commit_point())
             commit_at += commit_interval_seconds
         busy.unacknowledged = int(second >= record_asked_at)
-        budget.update({P0: busy, P1: other}, (), float(second))
+        active.touch(busy)
+        budget.update({P0: busy, P1: other}, active, float(second))
         # The other one may still send: only who is silent is held to a share, which this one has used up by then.
         if not budget.may_send(busy) and budget.may_send(other):
             return float(second)

@@ -6,8 +6,9 @@ from concurrent.futures import Future
 
 import pytest
 
+from consumer.sequencing.active import Active
 from consumer.sequencing.assignment import Assignment
-from consumer.sequencing.commits import CommitSchedule, unrecorded_events
+from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.drains import Drains
 from consumer.sequencing.events import Partition
 from consumer.sequencing.lease import lease_of
@@ -39,6 +40,20 @@ def offsets_of(points: dict[Partition, CommitPoint]) -> dict[Partition, int]:
     return {partition: point.offset for partition, point in points.items()}
 
 
+def active(assignments: dict[Partition, Assignment]) -> Active:
+    """They have something to do."""
+    them = Active()
+    for assignment in assignments.values():
+        them.touch(assignment)
+    them.update()
+    return them
+
+
+def due(schedule: CommitSchedule, assignments: dict[Partition, Assignment], now: float) -> dict[Partition, CommitPoint]:
+    """What is to be committed."""
+    return schedule.due(assignments, active(assignments), now)
+
+
 # ---------------------------------------------------------------------- commits
 
 
@@ -46,7 +61,7 @@ def test_nothing_new_is_not_committed() -> None:
     """A commit that says what the last one said is left out."""
     schedule = CommitSchedule(1.0, 100)
 
-    assert {} == schedule.due(ours(P0), 0.0)
+    assert {} == due(schedule, ours(P0), 0.0)
 
 
 def test_what_is_finished_is_committed_every_interval() -> None:
@@ -54,15 +69,15 @@ def test_what_is_finished_is_committed_every_interval() -> None:
     schedule = CommitSchedule(1.0, 100)
     assignments = ours(P0, P1)
     finish(assignments[P0], 0, 1)
-    asked = schedule.due(assignments, 5.0)
+    asked = due(schedule, assignments, 5.0)
 
     assert {P0: 2} == offsets_of(asked)
 
     schedule.answered(asked, [P0], ok=True)
     finish(assignments[P0], 2)
 
-    assert {} == schedule.due(assignments, 5.9)
-    assert {P0: 3} == offsets_of(schedule.due(assignments, 6.0))
+    assert {} == due(schedule, assignments, 5.9)
+    assert {P0: 3} == offsets_of(due(schedule, assignments, 6.0))
 
 
 def test_one_commit_at_a_time() -> None:
@@ -70,15 +85,15 @@ def test_one_commit_at_a_time() -> None:
     schedule = CommitSchedule(1.0, 100)
     assignments = ours(P0)
     finish(assignments[P0], 0)
-    asked = schedule.due(assignments, 0.0)
+    asked = due(schedule, assignments, 0.0)
     finish(assignments[P0], 1)
 
-    assert {} == schedule.due(assignments, 10.0)
+    assert {} == due(schedule, assignments, 10.0)
 
     schedule.answered(asked, [P0], ok=True)
 
     assert 1 == assignments[P0].offsets.committed_offset
-    assert {P0: 2} == offsets_of(schedule.due(assignments, 10.0))
+    assert {P0: 2} == offsets_of(due(schedule, assignments, 10.0))
 
 
 def test_half_of_what_a_crash_may_send_again_is_committed_at_once() -> None:
@@ -86,15 +101,15 @@ def test_half_of_what_a_crash_may_send_again_is_committed_at_once() -> None:
     schedule = CommitSchedule(60.0, 8)
     assignments = ours(P0, P1)
     finish(assignments[P0], 0)
-    schedule.answered(schedule.due(assignments, 0.0), [P0], ok=True)
+    schedule.answered(due(schedule, assignments, 0.0), [P0], ok=True)
     finish(assignments[P0], 1, 2)
     finish(assignments[P1], 0)
 
-    assert {} == schedule.due(assignments, 1.0)
+    assert {} == due(schedule, assignments, 1.0)
 
     finish(assignments[P1], 5)
 
-    assert {P0: 3, P1: 1} == offsets_of(schedule.due(assignments, 1.0))
+    assert {P0: 3, P1: 1} == offsets_of(due(schedule, assignments, 1.0))
 
 
 def test_a_failed_commit_is_repeated_not_before_its_time() -> None:
@@ -102,11 +117,11 @@ def test_a_failed_commit_is_repeated_not_before_its_time() -> None:
     schedule = CommitSchedule(1.0, 2)
     assignments = ours(P0)
     finish(assignments[P0], *range(10))
-    schedule.answered(schedule.due(assignments, 0.0), [], ok=False)
+    schedule.answered(due(schedule, assignments, 0.0), [], ok=False)
 
     assert 0 == assignments[P0].offsets.committed_offset
-    assert {} == schedule.due(assignments, 0.9)
-    assert {P0: 10} == offsets_of(schedule.due(assignments, 1.0))
+    assert {} == due(schedule, assignments, 0.9)
+    assert {P0: 10} == offsets_of(due(schedule, assignments, 1.0))
 
 
 def test_a_commit_taken_in_part_counts_in_part() -> None:
@@ -115,7 +130,7 @@ def test_a_commit_taken_in_part_counts_in_part() -> None:
     assignments = ours(P0, P1)
     finish(assignments[P0], 0)
     finish(assignments[P1], 0)
-    schedule.answered(schedule.due(assignments, 0.0), [P1], ok=False)
+    schedule.answered(due(schedule, assignments, 0.0), [P1], ok=False)
 
     assert (0, 1) == (assignments[P0].offsets.committed_offset, assignments[P1].offsets.committed_offset)
 
@@ -126,10 +141,10 @@ def test_the_answer_to_another_commit_says_nothing_about_this_one() -> None:
     assignments = ours(P0, P1)
     finish(assignments[P0], 0)
     finish(assignments[P1], 0)
-    asked = schedule.due(assignments, 0.0)
+    asked = due(schedule, assignments, 0.0)
     schedule.answered({P0: asked[P0]}, [P0], ok=True)
 
-    assert {} == schedule.due(assignments, 10.0)
+    assert {} == due(schedule, assignments, 10.0)
     assert 0 == assignments[P0].offsets.committed_offset
 
     schedule.answered(asked, [P0, P1], ok=True)
@@ -145,7 +160,7 @@ def test_a_partition_that_is_being_given_back_is_left_out() -> None:
     finish(assignments[P1], 0)
     assignments[P0].closed = True
 
-    assert {P1: 1} == offsets_of(schedule.due(assignments, 0.0))
+    assert {P1: 1} == offsets_of(due(schedule, assignments, 0.0))
 
 
 def test_what_is_finished_above_the_offset_is_worth_a_commit() -> None:
@@ -153,15 +168,15 @@ def test_what_is_finished_above_the_offset_is_worth_a_commit() -> None:
     schedule = CommitSchedule(1.0, 100)
     assignments = ours(P0)
     finish(assignments[P0], 3, 4)
-    asked = schedule.due(assignments, 0.0)
+    asked = due(schedule, assignments, 0.0)
 
     assert {P0: 0} == offsets_of(asked)
     assert "" != asked[P0].metadata
-    assert 2 == unrecorded_events(assignments.values())
+    assert 2 == active(assignments).unrecorded
 
     schedule.answered(asked, [P0], ok=True)
 
-    assert 0 == unrecorded_events(assignments.values())
+    assert 0 == active(assignments).unrecorded
 
 
 def test_answered_events_that_wait_for_a_write_would_be_sent_again_too() -> None:
@@ -170,7 +185,7 @@ def test_answered_events_that_wait_for_a_write_would_be_sent_again_too() -> None
     finish(assignments[P0], 0)
     assignments[P0].unrecorded = 5
 
-    assert 6 == unrecorded_events(assignments.values())
+    assert 6 == active(assignments).unrecorded
 
 
 # ---------------------------------------------------------------------- the lease
@@ -180,7 +195,7 @@ LEASE = lease_of(45.0, 10.0)
 
 def leased(schedule: CommitSchedule, assignments: dict[Partition, Assignment], now: float) -> None:
     """The group accepts a commit of all that is to be committed at this time."""
-    asked = schedule.due(assignments, now)
+    asked = due(schedule, assignments, now)
     schedule.answered(asked, list(asked), ok=True)
 
 
@@ -189,7 +204,7 @@ def test_a_new_partition_begins_with_a_commit_that_says_nothing_new() -> None:
     schedule = CommitSchedule(1.0, 100, LEASE)
     assignments = ours(P0)
 
-    asked = schedule.due(assignments, 100.0)
+    asked = due(schedule, assignments, 100.0)
 
     assert {P0: 0} == offsets_of(asked)
 
@@ -205,8 +220,8 @@ def test_a_commit_is_made_again_every_third_of_the_lease_while_events_wait() -> 
     assignments = ours(P0)
     leased(schedule, assignments, 100.0)
 
-    assert {} == schedule.due(assignments, 100.0 + LEASE.renew_seconds - 0.01)
-    assert {P0: 0} == offsets_of(schedule.due(assignments, 100.01 + LEASE.renew_seconds))
+    assert {} == due(schedule, assignments, 100.0 + LEASE.renew_seconds - 0.01)
+    assert {P0: 0} == offsets_of(due(schedule, assignments, 100.01 + LEASE.renew_seconds))
 
 
 def test_what_is_committed_anyway_is_not_committed_again() -> None:
@@ -218,7 +233,7 @@ def test_what_is_committed_anyway_is_not_committed_again() -> None:
     leased(schedule, assignments, 110.0)
 
     assert 110.0 == assignments[P0].leased_at
-    assert {} == schedule.due(assignments, 110.0 + LEASE.renew_seconds - 0.01)
+    assert {} == due(schedule, assignments, 110.0 + LEASE.renew_seconds - 0.01)
 
 
 def test_an_idle_partition_is_never_committed_again() -> None:
@@ -229,7 +244,7 @@ def test_an_idle_partition_is_never_committed_again() -> None:
     leased(schedule, assignments, 100.0)
     assignments[P1].stopped = Stopped(StopCause.DEAD_LETTER_RATIO, "too many dead letters")
 
-    assert {} == schedule.due(assignments, 10_000.0)
+    assert {} == due(schedule, assignments, 10_000.0)
 
 
 def test_the_first_event_after_an_idle_hour_waits_for_one_commit_and_not_for_its_interval() -> None:
@@ -240,19 +255,19 @@ def test_the_first_event_after_an_idle_hour_waits_for_one_commit_and_not_for_its
     leased(schedule, assignments, 3600.0)
     assignments[P0].offsets.received(0, 0)
 
-    assert {P0: 0} == offsets_of(schedule.due(assignments, 3600.1))
+    assert {P0: 0} == offsets_of(due(schedule, assignments, 3600.1))
 
 
 def test_a_lease_counts_from_the_sending_of_the_commit() -> None:
     """The process may have been stopped before the answer, and the partition be another's since."""
     schedule = CommitSchedule(1.0, 100, LEASE)
     assignments = ours(P0)
-    asked = schedule.due(assignments, 100.0)
-    schedule.due(assignments, 500.0)
+    asked = due(schedule, assignments, 100.0)
+    due(schedule, assignments, 500.0)
     schedule.answered(asked, [P0], ok=True)
 
     assert 100.0 == assignments[P0].leased_at
-    assert {P0: 0} == offsets_of(schedule.due(assignments, 500.0))
+    assert {P0: 0} == offsets_of(due(schedule, assignments, 500.0))
 
 
 def test_a_failed_commit_renews_nothing_and_is_told_when_events_wait_for_it() -> None:
@@ -261,28 +276,28 @@ def test_a_failed_commit_renews_nothing_and_is_told_when_events_wait_for_it() ->
     assignments = ours(P0, P1)
     leased(schedule, assignments, 100.0)
     for now in (112.0, 124.0, 134.0):
-        schedule.answered(schedule.due(assignments, now), [], ok=False)
+        schedule.answered(due(schedule, assignments, now), [], ok=False)
 
     assert (100.0, 100.0) == (assignments[P0].leased_at, assignments[P1].leased_at)
-    assert schedule.problem(assignments.values(), 100.0 + LEASE.seconds - 0.01) is None
+    assert schedule.problem(active(assignments), 100.0 + LEASE.seconds - 0.01) is None
     assert (
         "the group has not accepted a commit for 23 s; nothing is sent of segment-0, segment-1, "
         "which another member may own by now"
-    ) == schedule.problem(assignments.values(), 135.0)
+    ) == schedule.problem(active(assignments), 135.0)
 
     leased(schedule, assignments, 136.0)
 
-    assert schedule.problem(assignments.values(), 137.0) is None
+    assert schedule.problem(active(assignments), 137.0) is None
 
 
 def test_a_commit_that_is_soon_answered_is_no_problem() -> None:
     """Readiness does not flicker at the first event after an idle hour."""
     schedule = CommitSchedule(1.0, 100, LEASE)
     assignments = ours(P0)
-    schedule.due(assignments, 100.0)
+    due(schedule, assignments, 100.0)
 
-    assert schedule.problem(assignments.values(), 100.9) is None
-    assert schedule.problem(assignments.values(), 101.0) is not None
+    assert schedule.problem(active(assignments), 100.9) is None
+    assert schedule.problem(active(assignments), 101.0) is not None
 
 
 # ---------------------------------------------------------------------- drains

@@ -185,6 +185,7 @@ class SimulatedMember:
             raise Violation("crashed", f"{self.name}: {error!r}") from error
         account, assignments = self._sequencer.account, self._sequencer.assignments.values()
         self.ledger.holds_cut_short = account.holds_cut_short
+        self._check_active()
         self._note_accepted()
         for item, _ in inbox:
             if isinstance(item, Fetched):
@@ -209,6 +210,16 @@ class SimulatedMember:
         ):
             self._turn_within(seconds + 1e-6)
         self.source.wake()
+
+    def _check_active(self) -> None:
+        """A turn looks only at the partitions that are said to be active: nothing may be missing there."""
+        active, ours = self._sequencer.active, self._sequencer.assignments.values()
+        active.update()
+        unrecorded = sum(a.offsets.unrecorded + a.unrecorded for a in ours if a.stopped is None)
+        if active.unrecorded != unrecorded:
+            raise Violation("counted", f"{self.name}: {active.unrecorded} unrecorded, {unrecorded} in partitions")
+        if missing := [a for a in ours if a.offsets.unfinished and a not in set(active)]:
+            raise Violation("counted", f"{self.name}: has events and is not active: {missing}")
 
     def _note_accepted(self) -> None:
         for partition, assignment in self._sequencer.assignments.items():
