@@ -29,7 +29,7 @@ from bench.sink import Sink
 from bench.workload import Workload, producer
 from tests.fakes.fake_registry import FakeRegistry, running_registry
 from tests.fakes.hostile_records import BOMB_BYTES, CODECS, EVIL_SCHEMAS, SENT, Hostile, among, kinds
-from tests.real_broker.broker import Broker
+from tests.real_broker.broker import JVM_OPTIONS_IN_PRODUCTION, Broker
 from tests.real_broker.running_service import Service, wait_until
 
 PARTITIONS: Final = 3
@@ -69,7 +69,7 @@ def main() -> int:
         "with 8 MiB batches too": among(given.events, given.hostile, every),
     }
     found: dict[str, list[Figures]] = {name: [] for name in runs}
-    with Broker() as broker, running_registry() as registry:
+    with Broker(jvm_options=JVM_OPTIONS_IN_PRODUCTION) as broker, running_registry() as registry:
         for number in range(given.rounds):
             for name, records in list(runs.items())[:: -1 if number % 2 else 1]:
                 found[name].append(measure(broker, registry, records, given.rate))

@@ -29,7 +29,7 @@ from bench.measure import Conditions, Run, measure_latency
 from bench.workload import Workload, fill, produce_at
 from consumer.kafka.client import consumer_config
 from consumer.settings import load_settings
-from tests.real_broker.broker import Broker
+from tests.real_broker.broker import JVM_OPTIONS_IN_PRODUCTION, Broker
 
 EVENTS_PER_SECOND = 300.0
 SECONDS = 20
@@ -90,9 +90,9 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 1
     if options.rounds:
-        with Broker() as broker:
+        with Broker(jvm_options=JVM_OPTIONS_IN_PRODUCTION) as broker:
             delays(broker, options.rounds)
-    with Broker() as broker:
+    with Broker(jvm_options=JVM_OPTIONS_IN_PRODUCTION) as broker:
         starts(broker, options.partitions)
     return 0
 

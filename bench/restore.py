@@ -24,7 +24,7 @@ from consumer.settings import Settings, load_settings
 from consumer.state.records import StateKey, encode_key, encode_value
 from consumer.state.thread import UserStates
 from consumer.state.topic import prepare_state_topic
-from tests.real_broker.broker import Broker
+from tests.real_broker.broker import JVM_OPTIONS_IN_PRODUCTION, Broker
 
 TOPIC = "segment-events"
 PATIENCE_SECONDS = 300.0
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=1_000_000)
     users: int = parser.parse_args().users
-    with Broker() as broker, tempfile.TemporaryDirectory() as folder:
+    with Broker(jvm_options=JVM_OPTIONS_IN_PRODUCTION) as broker, tempfile.TemporaryDirectory() as folder:
         broker.create_topic(TOPIC, 1)
         settings = load_settings(
             {

@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import KafkaError, Message, Producer
 
 from consumer.emulator.server import Emulator, running_emulator
-from tests.real_broker.broker import Broker
+from tests.real_broker.broker import JVM_OPTIONS_IN_PRODUCTION, Broker
 from tests.real_broker.running_service import KEY, Service, wait_until
 
 PARTITIONS: Final = 6
@@ -254,7 +254,7 @@ def rows(rate: float, session_seconds: float, protocols: list[str]) -> list[Row]
         # rebalance.
         "group.consumer.heartbeat.interval.ms": HEARTBEAT_MS,
     }
-    with Broker(properties) as broker:
+    with Broker(properties, jvm_options=JVM_OPTIONS_IN_PRODUCTION) as broker:
         return [
             measure(broker, protocol, answers, rate, session_seconds)
             for protocol in protocols

@@ -26,7 +26,7 @@ from bench.machine import describe
 from bench.measure import Conditions, measure, measure_latency, measure_restore
 from bench.scenarios import SCENARIOS, Point, Scenario
 from bench.workload import fill
-from tests.real_broker.broker import Broker
+from tests.real_broker.broker import JVM_OPTIONS_IN_PRODUCTION, Broker
 
 ACCOUNTING = "accounting"
 PROFILE = "profile"
@@ -55,7 +55,7 @@ def main() -> int:
         print(f"Nothing can be measured without the sink. {problem}", file=sys.stderr)
         return 1
     broken = False
-    with Broker() as broker:
+    with Broker(jvm_options=JVM_OPTIONS_IN_PRODUCTION) as broker:
         for name in options.scenarios:
             try:
                 result = run_scenario(broker, name, options)

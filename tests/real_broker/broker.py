@@ -37,6 +37,8 @@ JARS = Package("Apache Kafka", ".kafka", POM, LIBS, KAFKA_DIR / "pom.xml", ("-C"
 
 # The first compiler and the serial collector start twice as fast, which is most of what a test waits for.
 JVM_OPTIONS = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true"]
+# For measuring: with the first compiler alone the broker takes the processors that are to be measured.
+JVM_OPTIONS_IN_PRODUCTION = ["-XX:+UseG1GC", "-Xshare:auto", "-Djava.awt.headless=true"]
 
 PROPERTIES: Mapping[str, object] = {
     "process.roles": "broker,controller",
@@ -113,7 +115,9 @@ class Broker:
         *,
         listeners: Mapping[str, str] | None = None,
         format_options: Sequence[str] = (),
+        jvm_options: Sequence[str] = JVM_OPTIONS,
     ) -> None:
+        self._jvm_options = jvm_options
         doors = dict(listeners or {})
         self._port, controller_port, *ports = free_ports(2 + len(doors))
         self._ports = dict(zip(doors, ports, strict=True))
@@ -217,7 +221,7 @@ class Broker:
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             process = subprocess.Popen(
-                _java("-Xmx512m", "kafka.Kafka", str(self._config)),
+                _java("-Xmx512m", "kafka.Kafka", str(self._config), jvm_options=self._jvm_options),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -256,8 +260,8 @@ class Broker:
         raise TimeoutError(f"the broker was not ready after {START_SECONDS_MAX:.0f} s")
 
 
-def _java(heap: str, *args: str) -> list[str]:
-    return ["java", heap, *JVM_OPTIONS, "-cp", f"{LIBS}/*", *args]
+def _java(heap: str, *args: str, jvm_options: Sequence[str] = JVM_OPTIONS) -> list[str]:
+    return ["java", heap, *jvm_options, "-cp", f"{LIBS}/*", *args]
 
 
 def _cluster_id() -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from consumer.sequencing.active import Active
+from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.offsets import CommitPoint, OffsetTracker
 from tests.simulation.faults.fault import Fault, around, constant
@@ -30,6 +32,11 @@ def any_answer_is_taken(original: Any, self: CommitSchedule, _asked: Any, accept
     original(self, self._asked, ours, ok=ok)
 
 
+def an_accepted_commit_is_not_counted(_original: Any, self: Active, assignment: Assignment) -> None:
+    if assignment.offsets.unfinished:
+        self._touched.add(assignment)
+
+
 FAULTS: Final = (
     Fault("a commit one too far", around(OffsetTracker, "commit_point", a_commit_is_one_too_far), ("commit",), 10),
     Fault(
@@ -44,6 +51,12 @@ FAULTS: Final = (
         constant(OffsetTracker, "finished_before", False),
         ("duplicate", "order", "dead letter"),
         300,
+    ),
+    Fault(
+        "an accepted commit of an idle partition is not counted",
+        around(Active, "touch", an_accepted_commit_is_not_counted),
+        ("counted",),
+        10,
     ),
     Fault("any answer counts", around(CommitSchedule, "answered", any_answer_is_taken), ("commit",), 50, 400),
 )
