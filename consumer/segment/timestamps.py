@@ -21,6 +21,8 @@ _ISO: Final = re.compile(
     r"\s*(?:(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)(?:\s.*|\[.*\])?)?",
     re.ASCII | re.IGNORECASE,
 )
+# Only lengths that nothing else has: 8, 12 and 14 digits may be a date without its dashes.
+_UNIX: Final = re.compile(r"(?:(\d{10})(?:\.(\d{1,9})\d*)?|(\d{13})(?:\.\d+)?)", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # 1e11 seconds is the year 5138; 1e11 milliseconds is 1973: a number above it is milliseconds.
 _SECONDS_MAX: Final = 1e11
@@ -28,7 +30,7 @@ _RECORD_MS_MAX: Final = 253_402_300_799_999  # the last of year 9999; a producer
 
 
 def segment_timestamp(candidates: tuple[object, ...], record_timestamp_ms: int) -> str:
-    """The first candidate that is a time (ISO 8601 with or without zone, unix s or ms), else the record's."""
+    """The first candidate that is a time (ISO 8601, or unix s or ms as number or digits), else the record's."""
     for candidate in candidates:
         if candidate is None:
             continue
@@ -51,10 +53,12 @@ def _from_text(text: str) -> str | None:
         return None
     if len(text) > 100:
         return None
-    match = _ISO.fullmatch(text.strip())
+    text = text.strip()
+    match = _ISO.fullmatch(text)
     if match is None:
-        return None
+        return _from_digits(text)
     year, month, day_, hour, minute, second, fraction, zone = match.groups()
+    is_leap = second == "60"
     try:
         moment = datetime(
             int(year),
@@ -62,13 +66,28 @@ def _from_text(text: str) -> str | None:
             int(day_),
             int(hour or 0),
             int(minute or 0),
-            int(second or 0),
+            59 if is_leap else int(second or 0),
             int((fraction or "0").ljust(6, "0")[:6]),
             tzinfo=_zone(zone),
         )
-        return _format(moment.astimezone(UTC))
+        moment = moment.astimezone(UTC)
+        if is_leap:
+            if (moment.hour, moment.minute) != (23, 59):
+                return None
+            moment += timedelta(seconds=1)  # in Unix time that second is the next day's first
+        return _format(moment)
     except (ValueError, OverflowError):
         return None
+
+
+def _from_digits(text: str) -> str | None:
+    """Unix time as text: ten digits are seconds, thirteen milliseconds."""
+    match = _UNIX.fullmatch(text)
+    if match is None:
+        return None
+    seconds, fraction, milliseconds = match.groups()
+    whole_ms = int(milliseconds or seconds + (fraction or "").ljust(3, "0")[:3])
+    return _format(_EPOCH + timedelta(milliseconds=whole_ms)) if whole_ms else None
 
 
 def _from_number(number: object) -> str | None:

@@ -82,6 +82,42 @@ def test_text(text: str, time: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2016-12-31T23:59:60Z", "2017-01-01 00:00:00.000Z"),
+        ("2016-12-31T23:59:60.000Z", "2017-01-01 00:00:00.000Z"),
+        ("2016-12-31T23:59:60.999Z", "2017-01-01 00:00:00.999Z"),
+        ("2016-12-31 23:59:60", "2017-01-01 00:00:00.000Z"),
+        ("2015-07-01T05:29:60.5+05:30", "2015-07-01 00:00:00.500Z"),
+        ("2016-12-31T15:59:60-08:00", "2017-01-01 00:00:00.000Z"),
+    ],
+)
+def test_a_leap_second(text: str, time: str) -> None:
+    """The second 60 before midnight UTC is a time that clocks say: the first of the next day, as Unix time has it."""
+    assert time == read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("1795428000", "2026-11-23 10:00:00.000Z"),
+        ("1795428000123", "2026-11-23 10:00:00.123Z"),
+        (" 1795428000\n", "2026-11-23 10:00:00.000Z"),
+        ("1795428000.5", "2026-11-23 10:00:00.500Z"),
+        ("1795428000.1239999", "2026-11-23 10:00:00.123Z"),
+        ("1795428000123.9", "2026-11-23 10:00:00.123Z"),
+        ("1000000000", "2001-09-09 01:46:40.000Z"),
+        ("9999999999", "2286-11-20 17:46:39.000Z"),
+        ("1000000000000", "2001-09-09 01:46:40.000Z"),
+        ("9999999999999", "2286-11-20 17:46:39.999Z"),
+    ],
+)
+def test_unix_time_as_text(text: str, time: str) -> None:
+    """Ten digits are seconds, thirteen milliseconds: other lengths may be a date without its dashes."""
+    assert time == read(text)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -89,8 +125,19 @@ def test_text(text: str, time: str) -> None:
         "now",
         "null",
         "Invalid Date",
-        "1795428000",
-        "1795428000123",
+        "20261123",
+        "202611231000",
+        "20261123100000",
+        "179542800",
+        "17954280001",
+        "1795428000123456",
+        "-1795428000",
+        "+1795428000",
+        "1_795_428_000",
+        "1795428000.",
+        "1795428000.1e3",
+        "1795428000Z",
+        "١٧٩٥٤٢٨٠٠٠",
         "11/23/2026",
         "23.11.2026",
         "Mon, 23 Nov 2026 10:00:00 GMT",
@@ -105,6 +152,10 @@ def test_text(text: str, time: str) -> None:
         "2026-11-23T24:00:00.000Z",
         "2026-11-23T10:60:00.000Z",
         "2026-11-23T10:00:60.000Z",
+        "2026-11-23T23:59:60+05:30",
+        "2026-11-23T23:59:61Z",
+        "2026-02-30T23:59:60Z",
+        "9999-12-31T23:59:60Z",
         "2026-11-23T10:00:00+24:00",
         "2026-11-23T10:00:00+99:99",
         "2026-00-23T10:00:00.123Z",
@@ -251,9 +302,11 @@ def test_days_that_do_not_exist(fields: tuple[int, ...]) -> None:
     year, month, day, hour, minute, second, ms = fields
     text = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{ms:03d}Z"
 
+    leap = (hour, minute, second) == (23, 59, 60)
     try:
-        time = expected(datetime(year, month, day, hour, minute, second, ms * 1000, tzinfo=UTC))
-    except ValueError:
+        moment = datetime(year, month, day, hour, minute, second - leap, ms * 1000, tzinfo=UTC)
+        time = expected(moment + timedelta(seconds=leap))
+    except (ValueError, OverflowError):
         time = RECORD_TIME
     assert time == read(text)
 
