@@ -238,6 +238,8 @@ class Intake:
                 reserved = sequencer.reserve(assignment, user)
                 known = user in assignment.known
                 fetches.events.append((assignment, item, reserved, known))
+                if item.replaced_surrogates:
+                    self._reporter.surrogates_replaced(item.replaced_surrogates)
                 if not (reserved or known):
                     # An identify is sent whatever is known; only for the others is it worth asking everywhere.
                     users = fetches.users.setdefault(record.partition, {})

@@ -52,9 +52,9 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
-    def count(self, metric: Counted, *values: str) -> None:
-        """One more, with these values of its labels."""
-        self._counters[metric.name].count(values)
+    def count(self, metric: Counted, *values: str, times: int = 1) -> None:
+        """One more, or some, with these values of its labels."""
+        self._counters[metric.name].count(values, times)
 
     def error(self, stage: str, kind: str) -> None:
         """Something went wrong; stage and kind are in ERROR_KINDS."""
@@ -88,10 +88,10 @@ class _Counter(Collector):
         self._metric = metric
         self._counts = dict.fromkeys(metric.values, 0)
 
-    def count(self, values: tuple[str, ...]) -> None:
-        """One more."""
+    def count(self, values: tuple[str, ...], times: int) -> None:
+        """Count up."""
         assert values in self._counts, (self._metric.name, values)
-        self._counts[values] += 1
+        self._counts[values] += times
 
     def collect(self) -> Iterator[Metric]:
         """Give what is counted."""

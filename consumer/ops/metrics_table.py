@@ -309,7 +309,10 @@ ERRORS: Final = Counted(
 )
 REBALANCES: Final = counted("customfit_rebalances", "Rebalance callbacks", event=("assigned", "revoked", "lost"))
 COMMITS: Final = counted("customfit_commits", "Offset commits", result=("ok", "error"))
-COUNTERS: Final = (REQUESTS, ERRORS, REBALANCES, COMMITS)
+SURROGATES_REPLACED: Final = counted(
+    "customfit_surrogates_replaced", "Halves of surrogate pairs in traits and properties, sent as U+FFFD"
+)
+COUNTERS: Final = (REQUESTS, ERRORS, REBALANCES, COMMITS, SURROGATES_REPLACED)
 
 REQUEST_SECONDS: Final = Durations(
     "customfit_request_duration_seconds",

@@ -16,7 +16,7 @@ from consumer.ops.announcer import Announcer
 from consumer.ops.causes import findings
 from consumer.ops.logs import RepeatLimiter, fields
 from consumer.ops.metrics import Metrics
-from consumer.ops.metrics_table import COMMITS, REBALANCES
+from consumer.ops.metrics_table import COMMITS, REBALANCES, SURROGATES_REPLACED
 from consumer.ops.snapshot import Phase, Snapshot
 from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.events import DeadLetterReason, Misdirected, Partition, Refused, Rejected, Unavailable
@@ -46,6 +46,10 @@ class Reporter:
     def rejected(self, rejected: Rejected) -> None:
         """A record can't be read or is not for sending."""
         self._metrics.error("decode", rejected.reason.value)
+
+    def surrogates_replaced(self, times: int) -> None:
+        """Halves of surrogate pairs in an event's payload become U+FFFD."""
+        self._metrics.count(SURROGATES_REPLACED, times=times)
 
     def registry_problem(self, detail: str) -> None:
         """The schema registry does not answer: partitions wait for it."""

@@ -20,27 +20,34 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from consumer.segment.engage import AUDIENCE, Personas, personas_in
+from consumer.segment.envelope import CHOICES, NO_RAW, lenient
 from consumer.segment.timestamps import is_time
 from consumer.sequencing.events import BatchPart
 
 DECIDING_BYTES_MAX: Final = 4096
-DESTINATION_NAMES: Final = ("CustomFit.ai", "customfitai")
-"""What Segment's catalogue calls this destination in the `integrations` object; names there are case sensitive."""
-CHOICES: Final = (*DESTINATION_NAMES, "All")
-"""All of that object that is looked at."""
-NO_RAW: Final = msgspec.Raw(b"")
 
 
 class BatchEnvelope(msgspec.Struct):
-    """A batch as Segment's HTTP API takes it."""
+    """A batch as Segment's HTTP API takes it. A field of it that is not as it should be must not cost its items."""
 
     batch: list[msgspec.Raw]
-    # Any: as in the envelope of an event.
-    type: Any = None
-    sentAt: Any = None  # noqa: N815  Segment's names
-    receivedAt: Any = None  # noqa: N815
+    type: msgspec.Raw = NO_RAW
+    sentAt: msgspec.Raw = NO_RAW  # noqa: N815  Segment's names
+    receivedAt: msgspec.Raw = NO_RAW  # noqa: N815
     context: msgspec.Raw = NO_RAW
-    integrations: Any = None
+    integrations: msgspec.Raw = NO_RAW
+
+
+_batch_envelope: Final = msgspec.json.Decoder(BatchEnvelope).decode
+
+
+def batch_of(value: bytes | msgspec.Raw) -> BatchEnvelope | None:
+    """The batch that an object is if it has a `batch` and no type of its own but "batch"; else None."""
+    try:
+        batch = _batch_envelope(value)
+    except msgspec.DecodeError:
+        return None
+    return batch if lenient(batch.type) in (None, "batch") else None
 
 
 class Shared(NamedTuple):
@@ -55,22 +62,23 @@ class Shared(NamedTuple):
 
 def shared(batch: BatchEnvelope, omitted_bytes: int = 0) -> Shared:
     """What its events have of it. `omitted_bytes`: what an earlier dead letter has left out of it."""
-    found = batch.integrations
+    found = lenient(batch.integrations)
     integrations = {name: found[name] for name in CHOICES if name in found} if isinstance(found, dict) else None
     personas = personas_in(batch.context)
-    deciding = _deciding(batch, personas, integrations)
+    sent_at, received_at = lenient(batch.sentAt), lenient(batch.receivedAt)
+    deciding = _deciding(sent_at, received_at, personas, integrations)
     if len(deciding) > DECIDING_BYTES_MAX:
         deciding, omitted_bytes = b"", len(deciding)
     part = BatchPart(len(batch.batch), deciding, omitted_bytes)
-    return Shared(batch.sentAt, batch.receivedAt, personas, integrations, part)
+    return Shared(sent_at, received_at, personas, integrations, part)
 
 
-def _deciding(batch: BatchEnvelope, personas: Personas | None, integrations: dict[str, Any] | None) -> bytes:
+def _deciding(sent_at: Any, received_at: Any, personas: Personas | None, integrations: dict[str, Any] | None) -> bytes:
     members: dict[str, Any] = {}
-    if is_time(batch.sentAt):
-        members["sentAt"] = batch.sentAt
-    if is_time(batch.receivedAt):
-        members["receivedAt"] = batch.receivedAt
+    if is_time(sent_at):
+        members["sentAt"] = sent_at
+    if is_time(received_at):
+        members["receivedAt"] = received_at
     if integrations is not None:
         members["integrations"] = {
             name: choice if choice is None or choice is False else True for name, choice in integrations.items()

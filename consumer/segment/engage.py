@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
+
+from consumer.segment.envelope import NO_RAW, lenient
 
 AUDIENCE: Final = "audience"
 
 
-class Personas(msgspec.Struct):
+class Personas(NamedTuple):
     """`context.personas`, as far as it matters here."""
 
-    computation_class: Any = None
-    computation_key: Any = None
+    computation_class: Any
+    computation_key: Any
+
+
+class _Personas(msgspec.Struct):
+    computation_class: msgspec.Raw = NO_RAW
+    computation_key: msgspec.Raw = NO_RAW
 
 
 class _Context(msgspec.Struct):
-    personas: Personas | None = None
+    personas: _Personas | None = None
 
 
 _context = msgspec.json.Decoder(_Context)
@@ -31,9 +38,10 @@ def personas_in(context: msgspec.Raw) -> Personas | None:
     if b'"personas"' not in text:
         return None
     try:
-        return _context.decode(text).personas
+        found = _context.decode(text).personas
     except msgspec.ValidationError:
         return None
+    return None if found is None else Personas(lenient(found.computation_class), lenient(found.computation_key))
 
 
 def audience_membership(traits: bytes, personas: Personas) -> bytes:

@@ -99,6 +99,8 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     name: str | None = None
     payload: bytes | None = None
     """Traits of an identify, properties of the others, as received; None when absent."""
+    replaced_surrogates: int = 0
+    """Halves of surrogate pairs in the payload that have become U+FFFD."""
 
     @property
     def type(self) -> str:

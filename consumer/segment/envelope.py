@@ -1,0 +1,157 @@
+"""The envelope of an event: read fast where all is as usual, with care where that fails. Pure.
+
+With care means that no field costs the event which does not have to: a number beyond what Python reads is a value of a
+wrong type, which matters only where the field is needed; half of a surrogate pair becomes U+FFFD in traits and
+properties, and matters only where it would change who or what is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from consumer.segment.depth import DEPTH_MAX, brackets, depth
+from consumer.segment.surrogates import REPLACEMENT, Mended, mended
+from consumer.sequencing.events import DeadLetterReason
+
+NO_RAW: Final = msgspec.Raw(b"")
+HALF: Final = "half of a surrogate pair"
+
+
+class Unusable(NamedTuple):
+    """In the place of a value that can't be used; it is of no type that a field may have."""
+
+    what: str
+
+
+BEYOND: Final = Unusable("a number beyond what can be read")
+WITH_HALF: Final = Unusable(HALF)
+
+
+class Envelope(msgspec.Struct):
+    """What of an event is read. Its traits and properties stay text."""
+
+    type: str
+    # Any: a wrong type matters only in a field that this type of event needs.
+    userId: Any = None  # noqa: N815  Segment's names
+    anonymousId: Any = None  # noqa: N815
+    messageId: Any = None  # noqa: N815
+    event: Any = None
+    name: Any = None
+    timestamp: Any = None
+    originalTimestamp: Any = None  # noqa: N815
+    sentAt: Any = None  # noqa: N815
+    receivedAt: Any = None  # noqa: N815
+    properties: msgspec.Raw = NO_RAW
+    traits: msgspec.Raw = NO_RAW
+    context: msgspec.Raw = NO_RAW
+    integrations: Any = None
+
+
+_TOO_DEEP: Final = f"nested deeper than {DEPTH_MAX} levels"
+decode_envelope: Final = msgspec.json.Decoder(Envelope).decode
+DESTINATION_NAMES: Final = ("CustomFit.ai", "customfitai")
+"""What Segment's catalogue calls this destination in the `integrations` object; names there are case sensitive."""
+CHOICES: Final = (*DESTINATION_NAMES, "All")
+"""All of that object that is looked at."""
+_NAMES: Final = ("userId", "anonymousId", "messageId", "event", "name")
+"""What these say goes to the destination as it is: nothing in them is replaced."""
+_PAYLOADS: Final = ("properties", "traits")
+_TEXTS: Final = (*_PAYLOADS, "context")
+_FIELDS: Final = Envelope.__struct_fields__[1:]
+_raws: Final[Callable[[bytes], Any]] = msgspec.json.Decoder(
+    msgspec.defstruct("_Raws", [("type", str), *((name, msgspec.Raw, NO_RAW) for name in _FIELDS)])
+).decode
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_anything: Final = msgspec.json.Decoder().decode
+_syntax: Final = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+class Flaw(NamedTuple):
+    """Why nothing can be made of a text."""
+
+    reason: DeadLetterReason
+    detail: str
+
+
+class Careful(NamedTuple):
+    """An envelope that was read with care."""
+
+    envelope: Envelope
+    replaced: dict[str, int]
+    """How many halves of surrogate pairs were replaced in traits and in properties."""
+    half_in_a_key: bool
+
+
+def read_envelope(value: bytes) -> Envelope:
+    """The envelope of an event that is as usual. Raises what says that it is not."""
+    if value.count(b"{") + value.count(b"[") > DEPTH_MAX and depth(brackets(value)) > DEPTH_MAX:
+        raise msgspec.DecodeError(_TOO_DEEP)
+    if not value.isascii():
+        value.decode()
+    return decode_envelope(value)
+
+
+def checked(value: bytes) -> bytes | Mended | Flaw:
+    """The text if it is JSON; mended, if it is JSON with halves of surrogate pairs; else what is wrong with it."""
+    if depth(brackets(value)) > DEPTH_MAX:
+        return Flaw(DeadLetterReason.UNDECODABLE, _TOO_DEEP)
+    try:
+        value.decode()
+    except UnicodeDecodeError as error:
+        return Flaw(DeadLetterReason.UNDECODABLE, f"not UTF-8: {error.reason} at byte {error.start}")
+    text = mended(value)
+    try:
+        _syntax(value if text is None else text.text)
+    except msgspec.DecodeError as error:
+        return Flaw(DeadLetterReason.UNDECODABLE, f"not JSON: {short(error)}")
+    return value if text is None else text
+
+
+def read_with_care(text: bytes | Mended) -> Careful | Flaw:
+    """The envelope of an event in a text that is JSON."""
+    try:
+        raws = _raws(text.text if isinstance(text, Mended) else text)
+    except msgspec.ValidationError as error:
+        return Flaw(DeadLetterReason.INVALID_EVENT, short(error))
+    fields = {name: getattr(raws, name) for name in _FIELDS}
+    envelope = Envelope(raws.type, **{name: raw if name in _TEXTS else lenient(raw) for name, raw in fields.items()})
+    if not isinstance(text, Mended):
+        return Careful(envelope, {}, half_in_a_key=False)
+    other = _raws(text.other)
+    for name in _NAMES:
+        if bytes(fields[name]) != bytes(getattr(other, name)):
+            setattr(envelope, name, WITH_HALF)
+    replaced = {
+        name: bytes(fields[name]).count(REPLACEMENT) - bytes(getattr(other, name)).count(REPLACEMENT)
+        for name in _PAYLOADS
+    }
+    return Careful(envelope, replaced, text.in_a_key)
+
+
+def lenient(raw: msgspec.Raw) -> Any:
+    """The value of a field; None where there is none. Of an object with numbers beyond all limits, the choices."""
+    text = bytes(raw)
+    if not text:
+        return None
+    try:
+        return _anything(text)
+    except msgspec.ValidationError:
+        if not text.startswith(b"{"):
+            return BEYOND
+    members = _members(text)
+    return {name: _choice(members[name]) for name in CHOICES if name in members}
+
+
+def _choice(raw: msgspec.Raw) -> Any:
+    try:
+        return _anything(raw)
+    except msgspec.ValidationError:
+        return BEYOND
+
+
+def short(error: Exception) -> str:
+    """What is wrong, for a header and a log line."""
+    return str(error)[:200]

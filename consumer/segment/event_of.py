@@ -1,0 +1,162 @@
+"""Envelope → event, or its end: whose it is, whether it is for us, and what of it is kept. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from consumer.segment.engage import Personas, audience_membership
+from consumer.segment.envelope import DESTINATION_NAMES, HALF, NO_RAW, WITH_HALF, Envelope
+from consumer.segment.timestamps import segment_timestamp
+from consumer.sequencing.dead_letter_headers import origin_of
+from consumer.sequencing.events import (
+    DeadLetterReason,
+    Decoded,
+    Event,
+    Kind,
+    Record,
+    Rejected,
+    Skipped,
+    SkipReason,
+    User,
+)
+
+if TYPE_CHECKING:
+    from consumer.segment.decoding import DecodingRules
+
+USER_ID_BYTES_MAX: Final = 512
+
+_KINDS: Final = {
+    "identify": Kind.IDENTIFY,
+    "track": Kind.TRACK,
+    "page": Kind.PAGE,
+    "screen": Kind.SCREEN,
+    "delete": Kind.DELETE,
+}
+
+
+_EMPTY_ARRAY: Final = re.compile(rb"\[\s*\]")
+
+
+def event_of(record: Record, envelope: Envelope, personas: Personas | None, rules: DecodingRules) -> Decoded:
+    """The event, or its end."""
+    kind = _KINDS.get(envelope.type)
+    if kind is None:
+        if envelope.type in ("group", "alias"):
+            return Skipped(record, envelope.type, SkipReason.UNSUPPORTED)
+        return Skipped(record, "unknown", SkipReason.UNKNOWN_TYPE)
+
+    user = _user(envelope)
+    if user is None:
+        return invalid(record, kind, _why_nobody(envelope))
+    if user.anonymous and rules.anonymous == "skip":
+        return Skipped(record, kind.value, SkipReason.ANONYMOUS)
+    if len(user.id) > USER_ID_BYTES_MAX or len(user.id.encode()) > USER_ID_BYTES_MAX:
+        return invalid(record, kind, f"user id longer than {USER_ID_BYTES_MAX} bytes")
+
+    if rules.integrations != "ignore" and kind is not Kind.DELETE:
+        explicit_only = rules.integrations == "explicit" or personas is not None
+        if not _wanted(envelope.integrations, explicit_only=explicit_only):
+            return Skipped(record, kind.value, SkipReason.INTEGRATIONS)
+
+    name, raw = _content(envelope, kind)
+    if kind is Kind.TRACK and not name:
+        return invalid(record, kind, "a track without `event`")
+    if name is not None and not isinstance(name, str):
+        held = f"holds {HALF}" if name is WITH_HALF else "is not a string"
+        return invalid(record, kind, f"`{'event' if kind is Kind.TRACK else 'name'}` {held}")
+    payload = _object(raw)
+    if payload is _NOT_AN_OBJECT:
+        return invalid(record, kind, f"`{'traits' if kind is Kind.IDENTIFY else 'properties'}` is not an object")
+    if kind is Kind.IDENTIFY and payload is not None and personas is not None:
+        payload = audience_membership(payload, personas)
+    insert_id, timestamp_ms = _identity(record, envelope, rules)
+    return Event(
+        record,
+        kind,
+        user,
+        insert_id=insert_id,
+        timestamp=segment_timestamp(
+            (envelope.timestamp, envelope.originalTimestamp, envelope.sentAt, envelope.receivedAt),
+            timestamp_ms,
+        ),
+        name=name or None,
+        payload=payload,
+    )
+
+
+def _identity(record: Record, envelope: Envelope, rules: DecodingRules) -> tuple[str, int]:
+    """The insert id, and the time at which the record was produced. With a messageId its place is not looked up."""
+    message_id = _id(envelope.messageId)
+    if message_id and record.partition.topic != rules.replay_topic:
+        return message_id, record.timestamp_ms
+    origin = origin_of(record, rules.replay_topic)
+    if rules.topic_life and record.partition.topic != rules.replay_topic:
+        origin = origin._replace(topic_life=rules.topic_life)
+    return message_id or str(origin), origin.timestamp_ms
+
+
+def invalid(record: Record, kind: Kind, detail: str) -> Rejected:
+    """It is an event that can't be sent."""
+    return Rejected(record, kind.value, DeadLetterReason.INVALID_EVENT, detail)
+
+
+def _user(envelope: Envelope) -> User | None:
+    user_id = _id(envelope.userId)
+    if user_id:
+        return User(user_id)
+    if envelope.userId not in (None, ""):
+        return None
+    anonymous_id = _id(envelope.anonymousId)
+    return User(anonymous_id, anonymous=True) if anonymous_id else None
+
+
+def _why_nobody(envelope: Envelope) -> str:
+    for name in ("userId", "anonymousId"):
+        if getattr(envelope, name) is WITH_HALF:
+            return f"`{name}` holds {HALF}"
+    return "neither userId nor anonymousId is a non-empty string or an integer"
+
+
+def _id(value: object) -> str:
+    """A string, or an integer in decimal; "" for anything else."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def _content(envelope: Envelope, kind: Kind) -> tuple[Any, msgspec.Raw]:
+    """What of the event is passed on: its name and its traits or properties."""
+    if kind is Kind.TRACK:
+        return envelope.event, envelope.properties
+    if kind is Kind.IDENTIFY:
+        return None, envelope.traits
+    if kind is Kind.DELETE:
+        return None, NO_RAW
+    return envelope.name, envelope.properties
+
+
+_NOT_AN_OBJECT: Final = b"not an object"
+
+
+def _object(raw: msgspec.Raw) -> bytes | None:
+    """The text of a JSON object; None where there is none: null, or the `[]` that PHP writes for an empty one."""
+    text = bytes(raw)
+    if text.startswith(b"{"):
+        return text
+    if text in (b"", b"null") or _EMPTY_ARRAY.fullmatch(text):
+        return None
+    return _NOT_AN_OBJECT
+
+
+def _wanted(integrations: object, *, explicit_only: bool) -> bool:
+    """Segment's `integrations`: the exact name, else `All`, else yes. An object of options means enabled."""
+    if not isinstance(integrations, dict):
+        return True
+    for name in DESTINATION_NAMES:
+        choice = integrations.get(name)
+        if choice is not None:
+            return choice is not False
+    return explicit_only or integrations.get("All") is not False
