@@ -28,8 +28,8 @@ class KnownSchemas:
     """By id, GUID or fingerprint: how to read with it, or why that can't be done."""
 
     def __init__(self, built_in: Mapping[bytes, Read], *, has_registry: bool) -> None:
+        self.has_registry = has_registry
         self._built_in = built_in
-        self._has_registry = has_registry
         self._known: OrderedDict[SchemaRef, Read | str] = OrderedDict()
         self._missing: OrderedDict[SchemaRef, tuple[float, str]] = OrderedDict()
         self._asked: set[SchemaRef] = set()
@@ -41,14 +41,18 @@ class KnownSchemas:
         if (known := self._known.get(schema)) is not None:
             self._known.move_to_end(schema)
             return known
-        if not self._has_registry:
+        if not self.has_registry:
             return f"Avro of schema {schema}, and CUSTOMFIT_SCHEMA_REGISTRY_URL is not set"
         until, why = self._missing.get(schema, (now, ""))
         return why if now < until else None
 
+    def lacks_registry(self, schema: SchemaRef) -> bool:
+        """Whether only a registry could say, and none is set."""
+        return not (self.has_registry or isinstance(schema, bytes))
+
     def ask(self, schema: SchemaRef) -> bool:
-        """Whether the registry has to be asked now: not while an answer is awaited."""
-        if schema in self._asked:
+        """Whether the registry has to be asked now: not while an answer is awaited, or where there is none."""
+        if schema in self._asked or not self.has_registry:
             return False
         self._asked.add(schema)
         return True

@@ -4,7 +4,8 @@
 
 Two of these steps wait for somebody: a schema that is not known yet makes its partition wait, and a user who is not
 known makes everything behind wait, since events must reach their lanes in order. What waits for a schema has not been
-accepted: it is not counted, and whoever has the partition next reads it again.
+accepted: it is not counted, and whoever has the partition next reads it again. Where no registry is set, it waits for
+whoever sets one, unless it is garbage among JSON (sequencing/format_guard.py).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consumer.avro.known_schemas import KnownSchemas, Unreadable
-from consumer.avro.wire_format import Malformed, SchemaRef, wire_format
+from consumer.avro.wire_format import Malformed, SchemaRef, shown, wire_format
 from consumer.choices import ValueFormat
 from consumer.loop.rests import Rests
 from consumer.ops.snapshot import Rest
@@ -83,6 +84,7 @@ class Intake:
         rules: DecodingRules,
         value_format: ValueFormat,
         buffer_events_max: int,
+        dead_letter_ratio_max: float,
     ) -> None:
         self.taken_records = 0
         self.taken_bytes = 0
@@ -98,6 +100,8 @@ class Intake:
         self._rules = rules
         self._rules_of_lives: dict[str, DecodingRules] = {}
         self._value_format = value_format
+        self._counts_formats = not schemas.has_registry
+        self._dead_letter_ratio_max = dead_letter_ratio_max
         self._crowded_events = CROWDED * buffer_events_max
         self._waiting: dict[Assignment, _Queue] = {}
         self._looking: deque[tuple[list[Fetch], set[User]]] = deque()
@@ -107,6 +111,15 @@ class Intake:
     def waiting_partitions(self) -> list[Partition]:
         """Partitions whose next record waits for its schema."""
         return [assignment.partition for assignment, queue in self._waiting.items() if queue.schema is not None]
+
+    def lacks_registry(self, assignment: Assignment) -> str:
+        """Which record of it waits since no registry is set, for people; empty where none does."""
+        queue = self._waiting.get(assignment)
+        if queue is None or queue.schema is None or not self._schemas.lacks_registry(queue.schema):
+            return ""
+        head = queue.items[0] if queue.items else None
+        at = f"offset {head.offset}" if isinstance(head, Record) else "its next record"
+        return f"{at} looks like Avro of schema {shown(queue.schema)}"
 
     # ------------------------------------------------------------------ in
 
@@ -192,6 +205,7 @@ class Intake:
             return False
         # What nearly all records are needs no look at the other formats.
         is_plain = record.headers is None and (record.value or b"")[:1] == b"{" and self._value_format != "avro"
+        is_garbage = False
         encoded = None if is_plain else wire_format(record, self._value_format)
         if encoded is None:
             decoded = decode(record, self._rules_of(assignment))
@@ -200,7 +214,9 @@ class Intake:
         elif len(encoded.payload) > self._rules.record_bytes_max:
             decoded = decode(record, self._rules)  # which only looks at its size
         else:
-            read = self._schemas.find(encoded.schema, now)
+            lacks_registry = self._schemas.lacks_registry(encoded.schema)
+            is_garbage = lacks_registry and assignment.takes_as_garbage(self._dead_letter_ratio_max)
+            read = None if lacks_registry and not is_garbage else self._schemas.find(encoded.schema, now)
             if read is None:
                 self._waiting.setdefault(assignment, _Queue(encoded.schema)).schema = encoded.schema
                 return False
@@ -215,6 +231,9 @@ class Intake:
                 larger = record.size_bytes + len(text)
                 record = msgspec.structs.replace(record, size_bytes=larger, text_bytes=len(text))
                 decoded = decode(record, self._rules_of(assignment), text)
+        if self._counts_formats and not is_garbage:
+            is_json = encoded is None and record.value is not None and _is_json(decoded)
+            assignment.formats.note(is_json=is_json)
         self._accept(assignment, record, decoded, fetches)
         return True
 
@@ -294,6 +313,10 @@ class Intake:
         if not isinstance(item, int):
             self.waiting_records -= 1
             self.waiting_bytes -= item.size_bytes
+
+
+def _is_json(decoded: Decoded | Batch) -> bool:
+    return not isinstance(decoded, Rejected) or decoded.reason is DeadLetterReason.INVALID_EVENT
 
 
 def _undecodable(record: Record, detail: str) -> Rejected:

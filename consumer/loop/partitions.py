@@ -28,6 +28,7 @@ from consumer.sequencing import commit_metadata
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.dead_letter_headers import TOPIC_LIFE_CHARACTERS
 from consumer.sequencing.events import HandBack, Partition
+from consumer.sequencing.format_guard import FormatGuard
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.offsets import OffsetTracker
 from consumer.sequencing.stops import StopCause, Stopped
@@ -83,6 +84,8 @@ class Partitions:
         self._cluster = cluster
         self._facts: dict[Partition, Facts] = {}
         self._finished_here: dict[Partition, _FinishedHere] = {}
+        self._formats: dict[Partition, FormatGuard] = {}
+        """What this process has read of them so far."""
         self._left: dict[Partition, _Left] = {}
         self._to_be_looked_at: set[str] = set()
         """Topics of which all our partitions were taken at once: they may be gone, which the next look tells."""
@@ -110,6 +113,7 @@ class Partitions:
             offsets = OffsetTracker(start.offset, written.finished_before, cluster_id, start.topic_id)
             offsets.finished_here(self._finished_before(partition, start))
             assignment = self._sequencer.assign(partition, offsets)
+            assignment.formats = self._formats.setdefault(partition, assignment.formats)
             if partition.topic == self._settings.replay_topic:
                 assignment.of_replays()
             facts = self._facts.setdefault(partition, Facts(partition, now))
@@ -290,6 +294,7 @@ class Partitions:
             record_seconds=record_seconds,
             commit_seconds=commit_seconds,
             schema=self._rests.has(partition, Rest.SCHEMA),
+            registry_not_set="" if facts.assignment is None else self._intake.lacks_registry(facts.assignment),
             transaction_seconds=facts.transaction_seconds(now),
             share=self._rests.has(partition, Rest.SHARE),
             held_events=held,

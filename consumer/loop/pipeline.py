@@ -115,6 +115,7 @@ class Pipeline:
             settings.fill(DecodingRules, topic_life=""),
             settings.value_format,
             settings.buffer_events_max,
+            settings.dead_letter_ratio_max,
         )
         self._cluster = Cluster(settings, time.monotonic())
         self._problems = Problems(reporter)

@@ -22,6 +22,7 @@ LOGGED_HERE: Final = frozenset(
         Cause.END_UNKNOWN,
         Cause.RESTORING,
         Cause.RECORDS_NOT_WRITTEN,
+        Cause.REGISTRY_NOT_SET,
         Cause.TRANSACTION_OPEN,
         Cause.NO_PROGRESS,
     }

@@ -42,6 +42,7 @@ class Cause(StrEnum):
     RECORDS_NOT_WRITTEN = "records_not_written"
     DEAD_LETTERS_NOT_WRITTEN = "dead_letters_not_written"
     REGISTRY = "registry"
+    REGISTRY_NOT_SET = "registry_not_set"
     TRANSACTION_OPEN = "transaction_open"
     NO_PROGRESS = "no_progress"
 
@@ -64,6 +65,7 @@ MEANINGS: Final[Mapping[Cause, str]] = {
     Cause.RECORDS_NOT_WRITTEN: "State records or dead letters of a partition are not acknowledged",
     Cause.DEAD_LETTERS_NOT_WRITTEN: "Dead letters can't be written",
     Cause.REGISTRY: "A partition waits for a schema that the registry does not give",
+    Cause.REGISTRY_NOT_SET: "A partition holds Avro, and no schema registry is set",
     Cause.TRANSACTION_OPEN: "A producer's open transaction keeps records from being read",
     Cause.NO_PROGRESS: "A partition has something to do and does not move",
 }
@@ -164,6 +166,13 @@ def _of_partition(view: PartitionView, snapshot: Snapshot) -> Iterator[Finding]:
     if waits.schema and snapshot.registry_problem:
         text = f"the schema registry: {snapshot.registry_problem}; {name} waits for a schema"
         yield Finding(Cause.REGISTRY, text, partition)
+    if waits.registry_not_set:
+        text = (
+            f"{name}: {waits.registry_not_set}, and no schema registry is set; the partition waits: set "
+            "CUSTOMFIT_SCHEMA_REGISTRY_URL, or CUSTOMFIT_VALUE_FORMAT=json if the topic is JSON and such records are "
+            "garbage, and restart"
+        )
+        yield Finding(Cause.REGISTRY_NOT_SET, text, partition)
     if waits.transaction_seconds >= SILENT_SECONDS:
         text = (
             f"{name}: an open transaction has kept {view.blocked_by_transaction} offsets from being read for "

@@ -24,6 +24,8 @@ class Waits:
     commit_seconds: float = 0.0
     """How long there has been something to commit and no commit was acknowledged."""
     schema: bool = False
+    registry_not_set: str = ""
+    """Which record of it waits since no schema registry is set, in words."""
     transaction_seconds: float = 0.0
     """How long an open transaction has kept the records behind it from being read."""
     share: bool = False

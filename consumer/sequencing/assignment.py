@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from consumer.sequencing.active import Active
 from consumer.sequencing.dead_letter_guard import DeadLetterGuard
 from consumer.sequencing.events import Partition, User
+from consumer.sequencing.format_guard import FormatGuard
 from consumer.sequencing.known_users import KnownUsers, Pool
 from consumer.sequencing.lease import NEVER
 from consumer.sequencing.offsets import OffsetTracker
@@ -58,6 +59,7 @@ class Assignment:
         self._stopped: Stopped | None = None
         self._active = active or Active()
         self.guard = DeadLetterGuard()
+        self.formats = FormatGuard()
 
     def of_replays(self) -> None:
         """It is the replay topic's: what fails again goes back to where it was, and nobody stays known.
@@ -111,6 +113,13 @@ class Assignment:
     def may_dead_letter(self, ratio_max: float) -> bool:
         """Whether the dead letters so far are not too many; of replays there is no limit."""
         return self.is_replay or self.guard.allows(ratio_max)
+
+    def takes_as_garbage(self, ratio_max: float) -> bool:
+        """Whether a record that takes a registry, where none is set, is garbage: see format_guard.py.
+
+        What can't be read of replays goes back to where it was.
+        """
+        return self.is_replay or self.formats.takes_as_garbage(ratio_max)
 
     def __repr__(self) -> str:
         state = "dropped" if self.dropped else "stopped" if self.stopped else "closed" if self.closed else "open"

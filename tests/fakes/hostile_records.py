@@ -90,7 +90,6 @@ def _json() -> list[Hostile]:
         "Infinity in a field nobody reads": _with(b"-Infinity", b"version"),
         "no UTF-8 in what is passed on": _with(b'{"a":"\xff\xfe"}'),
         "an overlong character": _with(b'{"a":"\xc0\xaf"}'),
-        "a lone surrogate": _with(b'{"a":"\\ud83d"}'),
         "a control character in text": _with(b'{"a":"\x01"}'),
         "10,000 arrays": _with(b"[" * 10_000 + b"]" * 10_000),
         "10,000 objects": _with(b'{"a":' * 10_000 + b"1" + b"}" * 10_000, b"context"),
@@ -112,7 +111,8 @@ def _invalid() -> list[Hostile]:
         "a user id of 513 bytes": _event(userId="é" * 256 + "a"),
         "a user id of 5,000 digits": _with(b"1" * 5000, b"userId"),
         "a user id of 1e400": _with(b"1e400", b"userId"),
-        "a time of 1e400": _with(b"1e400", b"timestamp"),
+        "half of a surrogate pair in a user id": _with(b'"\\ud83d"', b"userId"),
+        "half of a surrogate pair in a key": _with(b'{"\\ude00":1}'),
         "a track without event": _event(event=""),
         "an event of a wrong type": _event(event={"a": 1}),
         "properties of a wrong type": _event(properties="x" * 1000),
@@ -126,6 +126,8 @@ def _fine() -> list[Hostile]:
         "control characters": _event(userId="hostile\x00\x1b[2J\r\n", messageId="\r\nforged: 1", event="\u202e\u2028"),
         "duplicate keys": b'{"type":"page","type":"track","userId":5,"userId":"hostile","event":"E","event":"F"}',
         "huge numbers": _with(b'{"a":%s,"b":1e400,"c":-0.%s1}' % (b"7" * 5000, b"0" * 5000)),
+        "half of a surrogate pair": _with(b'{"a":"\\ud83d"}'),
+        "a time of 1e400": _with(b"1e400", b"timestamp"),
         "very many keys": _with(b"{%s}" % keys),
         "98 levels": _with(b'{"a":%s%s}' % (b"[" * 98, b"]" * 98)),
         "a prototype": _event(properties={"__proto__": {"a": 1}, "constructor": None, "${jndi:x}": "{{7*7}}"}),
@@ -149,6 +151,11 @@ def _batches() -> list[Hostile]:
     return [
         Hostile("a batch of 2,501", b'{"batch":[%s]}' % b",".join([b"{}"] * 2501), (TOO_LARGE,)),
         Hostile("a batch of two that are none", b'{"batch":[1,{}]}', (INVALID, INVALID)),
+        Hostile(
+            "a batch with items that are no JSON",
+            b'{"batch":[%s,NaN,%s,"\xff",%s]}' % (_event(), _with(b'{"a":"\\ud83d"}'), b"[" * 200 + b"]" * 200),
+            (SENT, UNDECODABLE, SENT, UNDECODABLE, UNDECODABLE),
+        ),
         Hostile("a batch in a batch", b'{"batch":[{"batch":[%s]}]}' % _event(), (INVALID,)),
         Hostile("a batch of no array", b'{"type":"batch","batch":{"0":%s}}' % _event(), (("skipped", "unknown_type"),)),
     ]

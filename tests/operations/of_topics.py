@@ -229,6 +229,27 @@ def registry_away(places: Places) -> Row:
     return watch.row
 
 
+def registry_not_set(places: Places) -> Row:
+    """Records in Avro, and nobody has said where their schemas are."""
+    watch = Watch(
+        "The topic holds Avro, and no schema registry is set", [_cause("registry_not_set")], "looks like Avro"
+    )
+    with places.scene() as scene, client_of(places.registry) as client:
+        value = serializer(client, scene.topic, OURS)({**json.loads(event("ann", 0)[1])})
+        assert value is not None
+        with scene.member("one") as one:
+            one.wait_ready()
+            watch.begin(one)
+            scene.produce(("ann", value))
+            watch.shown(one)
+            assert 0 == one.stop()
+        scene.settings["CUSTOMFIT_SCHEMA_REGISTRY_URL"] = places.registry.url
+        with scene.member("two") as two:
+            watch.over(two.wait_ready(), "never", two.caught_up)
+            watch.ended_by("a restart with CUSTOMFIT_SCHEMA_REGISTRY_URL, or with CUSTOMFIT_VALUE_FORMAT=json")
+    return watch.row
+
+
 def state_not_grown(places: Places) -> Row:
     """The source gets a partition more, and we may not give the state topic one."""
     signs = [_cause("partition_stopped"), _stopped("state_not_grown")]

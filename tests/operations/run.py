@@ -41,6 +41,7 @@ FAULTS: Final[tuple[Callable[[Places], Row], ...]] = (
     of_topics.state_not_grown,
     of_topics.open_transaction,
     of_topics.registry_away,
+    of_topics.registry_not_set,
     of_topics.source_not_readable,
     of_topics.group_not_allowed,
     of_topics.state_not_writable,

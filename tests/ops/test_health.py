@@ -25,6 +25,19 @@ def test_a_registry_that_is_away_is_no_reason_to_restart() -> None:
     assert "ready" == readiness(dataclasses.replace(waiting, registry_problem=None)).status
 
 
+def test_a_registry_that_is_not_set_is_named_with_both_ways_out() -> None:
+    """Degraded and ready: which record waits, and the two settings of which one is the right one."""
+    [view] = idle().partitions
+    waits = Waits(schema=True, registry_not_set="offset 7 looks like Avro of schema 3")
+    waiting = dataclasses.replace(idle(), partitions=(dataclasses.replace(view, waits=waits),))
+    health = readiness(waiting)
+    [reason] = health.reasons
+
+    assert (True, "degraded") == (health.ok, health.status)
+    assert reason.startswith("segment-events-0: offset 7 looks like Avro of schema 3, and no schema registry is set")
+    assert "set CUSTOMFIT_SCHEMA_REGISTRY_URL, or CUSTOMFIT_VALUE_FORMAT=json" in reason
+
+
 def test_what_the_access_lists_forbid_is_told() -> None:
     """A right that was taken away while it runs, and a state topic that can't be written, degrade it and are named."""
     seen = dataclasses.replace(idle(), denied=("the right to Read on topic t is missing",), state_problem="t: denied")

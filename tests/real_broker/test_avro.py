@@ -184,6 +184,69 @@ def test_a_registry_that_is_away_holds_back_only_what_needs_it(
     assert 6 == samples['customfit_events_finished_total{outcome="delivered",reason="ok"}']
 
 
+def test_avro_without_a_registry_waits_and_is_delivered_once_it_is_set(
+    tmp_path: Path, settings: dict[str, str], topic_name: str, produce: Callable[..., None], watched: Watched
+) -> None:
+    """Its partition alone waits, degraded and in the log; nothing of it is committed or buried, also over a restart."""
+    with Registry() as registry, client_of(registry) as client:
+        ours = serializer(client, topic_name, OURS)
+        produce(0, *(ours(event) for event in events("avro")))
+        produce(1, *(json.dumps(event).encode() for event in events("json")))
+        with Service(tmp_path, settings).wait_ready() as service:
+            wait_until(lambda: len(watched.of("json")) == 3, "the partition that needs no registry")
+            status = wait_until(
+                lambda: (found := service.json("/status"))["causes"] == ["registry_not_set"] and found, "the cause"
+            )
+            readiness = service.readiness()
+            wait_until(lambda: "looks like Avro" in service.log, lambda: service.log)
+            gauge = service.sample("customfit_degraded", cause="registry_not_set")
+            waits = {one["partition"]: (one["position"], one["committed_offset"]) for one in status["partitions"]}
+            wait_until(lambda: service.sample("customfit_lag_events", topic=topic_name, partition=1) == 0, "its commit")
+            assert 3 == service.sample("customfit_lag_events", topic=topic_name, partition=0)
+            assert 0 == service.sample("customfit_events_consumed_total", type="undecodable")
+            assert 0 == service.stop()
+
+            assert [] == watched.of("avro")
+            service.restart()
+            wait_until(lambda: service.readiness().status == "degraded", "it waits again")
+            assert 0 == service.stop()
+        url = {"CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url}
+        with Service(tmp_path, {**settings, **url}, name="again").wait_ready() as service:
+            wait_until(service.caught_up, lambda: f"caught up; its log:\n{service.log}")
+            assert "ready" == service.readiness().status
+            samples = service.samples()
+            assert 0 == service.stop()
+
+    assert (200, "degraded", 1.0) == (*readiness[:2], gauge)
+    assert f"{topic_name}-0: offset 0 looks like Avro of schema 1" in readiness.reasons
+    assert "set CUSTOMFIT_SCHEMA_REGISTRY_URL, or CUSTOMFIT_VALUE_FORMAT=json" in readiness.reasons
+    assert (0, 0) == waits[0]
+    assert watched.of("json") == watched.of("avro")
+    assert 3 == samples['customfit_events_finished_total{outcome="delivered",reason="ok"}']
+    assert 0 == samples['customfit_events_finished_total{outcome="dead_lettered",reason="undecodable"}']
+
+
+def test_garbage_that_looks_like_avro_is_a_dead_letter_among_json(
+    tmp_path: Path, settings: dict[str, str], topic_name: str, produce: Callable[..., None], watched: Watched
+) -> None:
+    """Behind 200 records of JSON; with CUSTOMFIT_VALUE_FORMAT=json from the first record on."""
+    garbage, track = b"\0\0\0\0\1garbage", json.dumps(events("ann")[1]).encode()
+    produce(0, *[track] * 200, garbage, track)
+    produce(1, garbage, track)
+    with Service(tmp_path, settings).wait_ready() as service:
+        wait_until(lambda: len(watched.of("ann")) >= 201, "what is behind it in partition 0")
+        wait_until(lambda: service.sample("customfit_lag_events", topic=topic_name, partition=0) == 0, "committed")
+        assert service.readiness().reasons.startswith(f"{topic_name}-1: offset 0 looks like Avro of schema 1")
+        assert 0 == service.stop()
+    with Service(tmp_path, {**settings, "CUSTOMFIT_VALUE_FORMAT": "json"}, name="again").wait_ready() as service:
+        wait_until(service.caught_up, lambda: f"caught up; its log:\n{service.log}")
+        samples = service.samples()
+        assert 0 == service.stop()
+
+    assert 1 == samples['customfit_events_finished_total{outcome="dead_lettered",reason="undecodable"}']
+    assert 1 == samples['customfit_events_finished_total{outcome="delivered",reason="ok"}']
+
+
 def test_what_no_schema_reads_is_dead_lettered(
     tmp_path: Path, settings: dict[str, str], topic_name: str, produce: Callable[..., None], watched: Watched
 ) -> None:

@@ -1,0 +1,49 @@
+"""Whether a record that looks like Avro is garbage, where no schema registry is set. Pure.
+
+Two things look the same: five bytes of garbage in a topic of JSON, which are a dead letter, and the first record of a
+topic in Avro, of which a missing setting of ours must not make dead letters, one record after the other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from consumer.sequencing.dead_letter_guard import RATIO_RECORDS_MIN, RATIO_WINDOW_RECORDS
+
+WINDOW_RECORDS: Final = RATIO_WINDOW_RECORDS
+FIRST_RECORDS: Final = RATIO_RECORDS_MIN
+"""Of a partition, as this process reads it: too few to say what it holds."""
+
+
+class FormatGuard:
+    """What the last records of one partition were."""
+
+    def __init__(self) -> None:
+        self._records = 0
+        self._last_json = -WINDOW_RECORDS
+        self._garbage: deque[int] = deque(maxlen=WINDOW_RECORDS)
+        """Which of the records were taken as garbage."""
+
+    def note(self, *, is_json: bool) -> None:
+        """Count a record that was accepted."""
+        self._records += 1
+        if is_json:
+            self._last_json = self._records
+
+    def takes_as_garbage(self, ratio_max: float) -> bool:
+        """Whether the next record, one that takes a registry, is garbage; if so, it is counted. If not, it waits.
+
+        Garbage stands among JSON: of the 1,000 records before it some were readable JSON, and of the last 1,000, itself
+        included, no more than this share are of its kind.
+        """
+        number = self._records + 1
+        if number <= FIRST_RECORDS or self._last_json < number - WINDOW_RECORDS:
+            return False
+        while self._garbage and self._garbage[0] <= number - WINDOW_RECORDS:
+            self._garbage.popleft()
+        if len(self._garbage) + 1 > ratio_max * min(number, WINDOW_RECORDS):
+            return False
+        self._records = number
+        self._garbage.append(number)
+        return True
