@@ -94,7 +94,7 @@ def _label_values() -> Iterator[tuple[str, LabelValues, str]]:
             found = [values for values, _ in metric.read(snapshot(), Now(0.0, 0.0))]
             shown = f"{metric.name}_total" if metric.kind == "counter" else metric.name
             yield shown, metric.labels, _grouped(found)
-    for counted in COUNTERS:
+    for counted in (counter for counter in COUNTERS if counter.labels):
         yield f"{counted.name}_total", counted.labels, _grouped(counted.values)
 
 

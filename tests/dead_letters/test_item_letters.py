@@ -230,6 +230,41 @@ def test_a_replayed_item_ends_as_in_its_batch(
         assert written(item).value == written(again).value
 
 
+BROKEN: Final = [
+    b"NaN",
+    b'"\xff"',
+    b"[" * 200 + b"]" * 200,
+    b'{"type":"track",}',
+    b'{"a":"],[\\"\\\\"}x',
+    b"\\",
+    b"'x'",
+    rb'{"type":"track","userId":"u1","event":"e","properties":{"a":"\ud83d"}}',
+    rb'{"type":"track","userId":"\ud83d","event":"e"}',
+    b'{"type":"track","userId":"u1","event":"e","timestamp":1e400}',
+]
+
+
+@given(
+    st.lists(items().map(lambda item: json.dumps(item).encode()) | st.sampled_from(BROKEN), min_size=1, max_size=4),
+    st.fixed_dictionaries({"sentAt": times, "integrations": integrations, "context": personas}),
+    st.sampled_from(ALL_RULES),
+)
+@settings(deadline=None)
+def test_a_replayed_item_that_is_no_json_ends_as_in_its_batch(
+    made: list[bytes], more: dict[str, Any], rules: DecodingRules
+) -> None:
+    """Its letter is as broken as it was, and its neighbours in the batch are what they are without it."""
+    value = b'{"batch":[%s],%s' % (b", ".join(made), json.dumps(more).encode()[1:])
+    for item in items_of(Record(SOURCE, 42, PRODUCED_MS, b"u1", value), rules):
+        letter = written(item)
+        [again] = items_of(replayed(letter), rules)
+
+        assert item.record.item is not None
+        assert made[item.record.item.index] == bytes(item.record.item.text)
+        assert end_of(item) == end_of(again)
+        assert letter.value == written(again).value
+
+
 def test_where_what_decides_is_too_large_it_is_not_sent_in_another_way() -> None:
     """The key of an audience may have any length: the letter says what is missing, and no replay of it is sent."""
     key = "k" * DECIDING_BYTES_MAX
