@@ -350,6 +350,20 @@ FAULTS: Final = (
         "tests/avro/test_reader.py::test_a_payload_that_may_cost_too_much_is_not_read",
     ),
     EdgeFault(
+        "Avro without a registry is garbage at once",
+        "consumer/sequencing/format_guard.py",
+        "number <= FIRST_RECORDS or ",
+        "",
+        "tests/loop/test_no_registry.py::test_avro_without_a_registry_waits_among_the_first_200",
+    ),
+    EdgeFault(
+        "an item that is no UTF-8 costs its batch",
+        "consumer/segment/decoding.py",
+        "    if not isinstance(text, bytes) and (parts :=",
+        "    if isinstance(text, Mended) and (parts :=",
+        "tests/segment/test_batch_split.py::test_a_broken_item_ends_alone",
+    ),
+    EdgeFault(
         "a refused key is not told",
         "consumer/loop/pipeline.py",
         "                self._edges.destination.misdirected(status)\n",

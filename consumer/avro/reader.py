@@ -12,9 +12,10 @@ base64, NaN and the infinities become null.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 import fastavro
 import msgspec
@@ -144,11 +145,28 @@ def _as_segment_writes(event: dict[str, Any]) -> dict[str, Any]:
             try:
                 event[field] = _json.decode(text) if text.strip() else None
             except (msgspec.DecodeError, RecursionError):
-                continue  # it is then not an object, and decoding says so
+                if _is_json_with_halves(text):
+                    event[field] = msgspec.Raw(text)  # decoding knows what to do with it
+                # else it is then not an object, and decoding says so
     items = event.get("batch")
     if isinstance(items, list):
         event["batch"] = [_as_segment_writes(item) if isinstance(item, dict) else item for item in items]
     return event
+
+
+def _is_json_with_halves(text: str) -> bool:
+    """Whether it is JSON but for halves of surrogate pairs, which Python's own parser takes."""
+    if "\\u" not in text:
+        return False
+    try:
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_json)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(constant)
 
 
 def _short(error: Exception) -> str:

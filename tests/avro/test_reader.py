@@ -223,6 +223,9 @@ def test_any_other_schema_is_taken_by_its_fields_names() -> None:
         ("no JSON", '"no JSON"'),
         ('{"a":', '"{\\"a\\":"'),
         ("[" * 5000, '"' + "[" * 5000 + '"'),
+        (r'{"a":"\ud83d", "b":1.50, "c":1e400}', r'{"a":"\ud83d", "b":1.50, "c":1e400}'),
+        (r'{"a":"\ud83d", "b":NaN}', r'"{\"a\":\"\\ud83d\", \"b\":NaN}"'),
+        (r'{"a":"\ud83d"', r'"{\"a\":\"\\ud83d\""'),
     ],
 )
 def test_text_that_is_json(text: str, value: str) -> None:
