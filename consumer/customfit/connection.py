@@ -1,7 +1,13 @@
-"""One HTTP/1.1 connection: asyncio's transports and httptools 0.9 (llhttp, Node's parser). One request at a time."""
+"""One HTTP/1.1 connection: asyncio's transports and httptools 0.9 (llhttp, Node's parser). One request at a time.
+
+An answer belongs to a request if nothing lay unread when that was sent. A 2xx counts if it began after the last byte of
+the request was handed to the kernel: what was said before can't speak of all of it.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import select
 from collections.abc import Iterator
 from typing import Final, Protocol
 
@@ -9,13 +15,15 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from consumer.customfit.answers import Answer
 from consumer.customfit.dialling import Dialled
-from consumer.customfit.engine import ANSWER_BYTES_MAX, Then
+from consumer.customfit.engine import ANSWER_BYTES_MAX, TOO_EARLY, Then
+from consumer.customfit.odd_head import strict
 from consumer.customfit.target import Target
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 RECEIVED_BYTES_MAX: Final = HEAD_BYTES_MAX + 2 * ANSWER_BYTES_MAX
 """Most bytes read of one answer: the limit of the body is not enough, since trailers may follow a chunked one."""
 INFORMATIONAL: Final = range(100, 200)
+SUCCESSFUL: Final = range(200, 300)
 CUT_SHORT: Final = "the connection ended before the answer was complete"
 
 
@@ -53,6 +61,7 @@ class Connection(Dialled):
         self._parser = self._new_parser()
         self._then: Then | None = None
         """Who waits for an answer; None: nobody."""
+        self._unread = select.poll()
 
     def send(self, body: bytes, then: Then, ends_at: float) -> None:
         """Send a request. The connection has none under way."""
@@ -61,7 +70,9 @@ class Connection(Dialled):
         self._retry_after: bytes | None = None
         self._beginning = b""
         self._status = 0
+        self._head = b""
         self._has_head = self._is_framed = self._is_whole = self._is_kept = False
+        self._is_early = self._is_odd = self._is_in_trailers = False
         self._says_kept = not self._is_forwarded
         self.ends_at = ends_at
         self._pool.busy.add(self)
@@ -75,34 +86,61 @@ class Connection(Dialled):
         """End it, and the request under way if there is one."""
         self._end(self._pool.target.no_answer("protocol_error", messages))
 
+    def has_unread(self) -> bool:
+        """Whether something has come that nobody asked for; the loop may not have had a turn to read it."""
+        return bool(self._unread.poll(0))
+
     def out_of_time(self) -> None:
         """End the request under way: its time is over."""
         self._end(self._pool.target.timed_out(connecting=False))
 
     # ------------------------------------------------------------------ called by the transport
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open, TLS included."""
+        super().connection_made(transport)
+        self._unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+
     def data_received(self, data: bytes) -> None:
         """Read on; what the parser found then decides."""
         if self._then is None:  # nobody asked
             self.transport.abort()
             return
+        if not self._has_head:
+            if not self._received_bytes:
+                self._is_early = self.transport.get_write_buffer_size() > 0
+            self._head += data
         self._received_bytes += len(data)
         try:
-            self._parser.feed_data(data)
+            self._parse(data)
         except HttpParserUpgrade:
             self.fail("the answer changes the protocol")
             return
         except HttpParserError as error:
-            if not self._is_whole:
+            if not (self._is_whole or self._is_in_trailers):
                 self.fail(f"not HTTP: {error}")
                 return
-            self._is_kept = False
+            self._is_kept, self._is_whole = False, True
         if self._is_whole:
-            self._complete(reusable=self._is_kept)
+            self._complete(reusable=self._is_kept and not self._is_odd)
         elif self._has_head and (len(self._beginning) >= ANSWER_BYTES_MAX or self._received_bytes > RECEIVED_BYTES_MAX):
             self._complete(reusable=False)
         elif not self._has_head and self._received_bytes > HEAD_BYTES_MAX:
             self.fail(f"the head of the answer has more than {HEAD_BYTES_MAX} bytes")
+
+    def _parse(self, data: bytes) -> None:
+        """Raises HttpParserError for what is no HTTP, however it is read."""
+        if not self._is_odd:
+            try:
+                self._parser.feed_data(data)
+            except HttpParserError:
+                if self._has_head:
+                    raise
+                self._is_odd, self._parser = True, self._new_parser()
+        elif self._has_head:
+            self._parser.feed_data(data)
+        if self._is_odd and not self._has_head and (received := strict(self._head)) is not None:
+            self._parser.feed_data(received)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended, on whichever side."""
@@ -116,7 +154,9 @@ class Connection(Dialled):
     # ------------------------------------------------------------------ called by the parser
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the few that matter."""
+        """Keep the few that matter; not those behind the body."""
+        if self._has_head:
+            return
         match name.lower():
             case b"retry-after":
                 self._retry_after = value
@@ -140,8 +180,13 @@ class Connection(Dialled):
 
     def on_body(self, body: bytes) -> None:
         """Keep the beginning."""
+        self._is_in_trailers = False
         if len(self._beginning) < ANSWER_BYTES_MAX:
             self._beginning += body
+
+    def on_chunk_header(self) -> None:
+        """A chunk begins; with no body behind it, it is the last one."""
+        self._is_in_trailers = True
 
     def on_message_complete(self) -> None:
         """It is whole, unless it was 100 Continue or such: then the answer comes after it."""
@@ -156,6 +201,9 @@ class Connection(Dialled):
         target = self._pool.target
         retry_after = self._retry_after.decode("ascii", "replace") if self._retry_after is not None else None
         answer = target.answered(self._status, retry_after, self._beginning)
+        if self._is_early and self._status in SUCCESSFUL:
+            self.fail(TOO_EARLY)
+            return
         # An answer may come before all of its request is written; whether the rest is ever read is anybody's guess.
         if reusable and not self.transport.is_closing() and not self.transport.get_write_buffer_size():
             self._pool.keep(self)  # first: whoever gets the answer may send at once

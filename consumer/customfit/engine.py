@@ -23,6 +23,7 @@ ANSWER_BYTES_MAX: Final = 64 * 1024
 IDLE_SECONDS_MAX: Final = 30.0
 """A connection idle for longer is not used again; servers commonly close at 60 (load balancers) or 75 (nginx)."""
 CLOSED: Final = "the client is closed"
+TOO_EARLY: Final = "the answer came before all of the request was sent"
 
 
 class Engine(Protocol):

@@ -106,8 +106,11 @@ class HttptoolsEngine:
                 self.idle.pop().transport.abort()
         while self.idle:
             connection = self.idle.pop()
-            if not connection.transport.is_closing():  # the server has closed it in this very turn
+            if connection.transport.is_closing():  # the server has closed it in this very turn
+                continue
+            if not connection.has_unread():
                 return connection
+            connection.transport.abort()  # a second answer to the last request, or the end
         return None
 
     async def _connect_and_send(self, body: bytes, then: Then, ends_at: float) -> None:

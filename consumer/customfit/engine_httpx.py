@@ -23,11 +23,14 @@ from typing import Any, Final, Protocol
 import httpx
 
 from consumer.customfit.answers import Answer
-from consumer.customfit.engine import ANSWER_BYTES_MAX, CLOSED, IDLE_SECONDS_MAX, EngineUnavailable, Then
+from consumer.customfit.engine import ANSWER_BYTES_MAX, CLOSED, IDLE_SECONDS_MAX, TOO_EARLY, EngineUnavailable, Then
+from consumer.customfit.raw_answer import RawAnswer
 from consumer.customfit.target import Target
 from consumer.customfit.tls import tls_context
 
 CAUSES_MAX: Final = 5
+SENT_AT_ONCE_BYTES: Final = 65_536
+"""So much the kernel takes without waiting for the other side: nobody can answer in the middle of it."""
 CLOSE_SECONDS: Final = 2.0
 """For requests in flight to end, once their time is over."""
 LIMITS: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS_MAX)
@@ -85,7 +88,9 @@ class HttpxEngine:
         try:
             async with deadline:
                 status, retry_after, beginning = await connection.exchange(self._request(body))
-            reusable = not target.is_forwarded and len(beginning) < ANSWER_BYTES_MAX and not self._closed
+            if connection.is_early and 200 <= status < 300:
+                return target.no_answer("protocol_error", [TOO_EARLY])
+            reusable = not target.is_forwarded and connection.is_at_the_end and not self._closed
             return target.answered(status, retry_after, beginning)
         except httpx.ConnectTimeout:
             return target.timed_out(connecting=True)
@@ -144,16 +149,26 @@ class _Stream(Protocol):
 
 
 class _Connection:
-    """A transport limited to one connection, and the TCP stream under it."""
+    """A transport limited to one connection, and the TCP stream under it.
+
+    httpcore keeps what came behind an answer and takes it for the next one. So what is read is looked at as well.
+    """
 
     def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
         self.idle_since = 0.0
+        self.is_early = False
+        """The answer came before all of the request was sent."""
+        self._size_bytes = 0
+        self._received = RawAnswer()
         self._transport = transport
         self._tcp: _Stream | None = None
+        self._stream: Any = None
+        """What requests are written to, and answers read from: httpcore's stream, with TLS or without."""
 
     async def exchange(self, request: httpx.Request) -> tuple[int, str | None, bytes]:
         """Send a request and read the beginning of the answer: status, Retry-After, body."""
         request.extensions["trace"] = self._trace
+        self._size_bytes, self.is_early = len(request.content), False
         response = await self._transport.handle_async_request(request)
         assert isinstance(response.stream, httpx.AsyncByteStream)
         beginning = b""
@@ -162,6 +177,9 @@ class _Connection:
                 beginning += chunk
                 if len(beginning) >= ANSWER_BYTES_MAX:
                     break
+        except httpx.RemoteProtocolError:  # h11 refuses odd trailers, when all of the answer is there
+            if not self._received.has_last_chunk:
+                raise
         finally:
             await response.aclose()
         return response.status_code, response.headers.get("retry-after"), beginning[:ANSWER_BYTES_MAX]
@@ -178,6 +196,18 @@ class _Connection:
         """Remember the TCP stream: httpcore 1.0 loses it, open, when a TLS handshake on it times out."""
         if event == "connection.connect_tcp.complete":
             self._tcp = info["return_value"]
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._stream = info["return_value"]
+            self._stream.read = self._received.noting(self._stream.read)
+        if event.endswith(".send_request_body.complete"):
+            self._received.clear()
+            if self._size_bytes > SENT_AT_ONCE_BYTES:
+                self.is_early = bool(self._stream.get_extra_info("is_readable"))
+
+    @property
+    def is_at_the_end(self) -> bool:
+        """Whether all that was read is one answer, and certainly no more."""
+        return self._received.is_one_answer
 
 
 def _settle_sniffio() -> None:

@@ -73,7 +73,10 @@ class Metrics:
 
     def page(self, accept: str) -> tuple[str, bytes]:
         """Content type and text of /metrics in the format the scraper accepts."""
-        encoder, content_type = choose_encoder(accept)
+        try:
+            encoder, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # a version that is none (prometheus-client 0.23): then text, as for no header
+            encoder, content_type = choose_encoder("")
         return content_type, encoder(self.registry)
 
     def text(self) -> str:

@@ -1,11 +1,13 @@
 """A small HTTP server for a few read-only pages, on threads of its own: it answers even when the loop hangs.
 
 Meant for a scraper, a prober and a browser, and safe to leave open to slower and ruder ones: GET and HEAD only, one
-request per connection, limits on connections, size and time. No access log.
+request per connection, limits on connections, size and time. At the limit the oldest connection that has not asked yet
+gives way, so that who opens connections and says nothing keeps nobody from being answered. No access log.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import logging
@@ -24,6 +26,8 @@ REQUEST_SECONDS_MAX: Final = 5.0
 """For the whole request, however it trickles in; and again for sending the answer."""
 REQUEST_BYTES_MAX: Final = 16 * 1024
 """Request line and headers; nginx takes 8 KiB a line."""
+ROOM_SECONDS: Final = 1.0
+"""For a connection that gives way to end; its thread has nothing to do but that."""
 POLL_SECONDS: Final = 0.2
 """How long `close` may wait for the listening thread."""
 TEXT: Final = "text/plain; charset=utf-8"
@@ -109,6 +113,9 @@ class _Server(ThreadingHTTPServer):
         self.address_family = family
         self.routes = routes
         self._free = threading.BoundedSemaphore(CONNECTIONS_MAX)
+        self._silent: dict[socket.socket, None] = {}
+        """Connections whose request is not complete, the oldest first."""
+        self._lock = threading.Lock()
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -125,19 +132,38 @@ class _Server(ThreadingHTTPServer):
             raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free.acquire(blocking=False):
+        if not (self._free.acquire(blocking=False) or self._made_room()):
             self.shutdown_request(request)
             return
+        with self._lock:
+            self._silent[request] = None
         try:
             super().process_request(request, client_address)
         except BaseException:  # no thread could be started
+            self.has_asked(request)
             self._free.release()
             raise
+
+    def _made_room(self) -> bool:
+        with self._lock:
+            oldest = next(iter(self._silent), None)
+            if oldest is None:
+                return False
+            del self._silent[oldest]
+            with contextlib.suppress(OSError):  # inside the lock: whoever serves it closes it only after `has_asked`
+                oldest.shutdown(socket.SHUT_RDWR)
+        return self._free.acquire(timeout=ROOM_SECONDS)
+
+    def has_asked(self, request: socket.socket) -> None:
+        """Its request is complete, or it has ended: it does not give way."""
+        with self._lock:
+            self._silent.pop(request, None)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.has_asked(request)
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
@@ -165,6 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def do_GET(self) -> None:
+        self.server.has_asked(self.connection)
         path = self.path.partition("?")[0]
         route = self.server.routes.get(path)
         if route is None:

@@ -102,3 +102,14 @@ def test_flags_are_1_for_all_that_is_so() -> None:
     assert [(("kafka",), 0), (("state",), 1)] == read(degraded("state"))
     with pytest.raises(AssertionError, match="weather"):
         read(degraded("weather"))
+
+
+@pytest.mark.parametrize(
+    "accept", ["application/openmetrics-text; version=x", "application/openmetrics-text; version=ü"]
+)
+def test_an_accept_header_that_is_none_gets_text(accept: str) -> None:
+    """It was a 500 and a traceback for each scrape."""
+    content_type, text = Metrics(snapshot).page(accept)
+
+    assert "text/plain" == content_type.partition(";")[0]
+    assert b"\ncustomfit_" in text

@@ -194,19 +194,46 @@ def test_a_client_that_trickles_is_dropped(start: Start, monkeypatch: pytest.Mon
     assert dropped
 
 
-def test_more_connections_than_16_are_closed_at_once(start: Start) -> None:
-    """Idle connections cannot exhaust the threads; when they are gone, the next client is served."""
+@pytest.mark.parametrize("said", [b"", b"GET /metrics HTTP/1.1\r\nHost: a"])
+def test_connections_that_say_nothing_keep_nobody_from_being_answered(start: Start, said: bytes) -> None:
+    """At the limit the oldest that has not asked gives way, not whoever comes with a request."""
     server = start()
-    held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(16)]
-    refused = say(server, b"")
+    held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(40)]
     for connection in held:
-        connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        with suppress(OSError):
+            connection.sendall(said)
+    statuses = [ask(server, path)[0].status for path in ("/metrics", "/readyz", "/metrics")]
+    held[-1].sendall(b"GET /metrics HTTP/1.1\r\n\r\n" if not said else b"\r\n\r\n")
+    last = read_all(held[-1])
+    for connection in held:
+        connection.close()
+
+    assert [200, 503, 200] == statuses
+    assert last.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_more_requests_than_16_at_once_are_refused(start: Start) -> None:
+    """A request that is being answered does not give way; when it is done, the next client is served."""
+    go_on, entered = threading.Event(), threading.Semaphore(0)
+
+    def slow(_: str) -> Page:
+        entered.release()
+        go_on.wait(10)
+        return Page(200, TEXT, b"done")
+
+    server = start({"/slow": slow, "/metrics": ROUTES["/metrics"]})
+    held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(16)]
+    for connection in held:
+        connection.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
+    assert all(entered.acquire(timeout=10) for _ in held)
+    refused = say(server, b"")
+    go_on.set()
     answers = [read_all(connection) for connection in held]
     for connection in held:
         connection.close()
 
     assert refused == b""
-    assert all(answer.startswith(b"HTTP/1.1 200 OK\r\n") for answer in answers)
+    assert all(answer.endswith(b"done") for answer in answers)
     assert until_served(server)
 
 
