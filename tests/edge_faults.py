@@ -280,8 +280,8 @@ FAULTS: Final = (
     EdgeFault(
         "the key is said back",
         "consumer/customfit/target.py",
-        'body = body.replace(spelling.encode(), b"***")',
-        "pass",
+        "Masker([key, *",
+        "Masker([*",
         "tests/customfit/engines/test_http_answers.py::test_the_key_is_blotted_out_of_a_body",
     ),
     # consumer/loop, and what it composes
@@ -303,8 +303,8 @@ FAULTS: Final = (
     EdgeFault(
         "a proxy's password is said back",
         "consumer/customfit/target.py",
-        "(*_spellings(key), *_proxy_spellings(proxy))",
-        "_spellings(key)",
+        "Masker([key, *_proxy_secrets(proxy)])",
+        "Masker([key])",
         "tests/real_broker/test_secrets.py::test_the_service_shows_no_secret",
     ),
     EdgeFault(

@@ -32,6 +32,7 @@ PURE_LIBRARIES: Final = {
     "functools",
     "hashlib",
     "heapq",
+    "html.entities",
     "itertools",
     "math",
     "msgspec",

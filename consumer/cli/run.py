@@ -8,12 +8,21 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
 from consumer.cli.exits import fail, settings_or_exit
 from consumer.exit_codes import EXIT_BROKEN_RULE, EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
+from consumer.settings.masking import Masker, basic
+from consumer.settings.secret import hides
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+
+LOGGED_SECRET_CHARACTERS: Final = range(8, 513)
+"""A shorter secret may be a word of every line, a longer one (a certificate's key) is nothing that a server repeats."""
 
 
 def run(
@@ -29,7 +38,7 @@ def run(
     from consumer.service import serve
     from consumer.settings import load_settings
 
-    setup_logging(settings.log_level, settings.log_format, sys.stderr)
+    setup_logging(settings.log_level, settings.log_format, sys.stderr, mask=_masker(settings).text)
     for warning in settings.warnings:
         logging.getLogger("consumer").warning("%s", warning)
     try:
@@ -46,6 +55,14 @@ def run(
         logging.getLogger("consumer").critical("the program failed; nothing more is committed", exc_info=True)
         _leave(EXIT_ERROR)
     raise typer.Exit(code)
+
+
+def _masker(settings: Settings) -> Masker:
+    """All secrets of the settings that are not words: the log is the last place before anybody reads them."""
+    user_info = settings.schema_registry_user_info
+    secrets = [settings.api_key.reveal(), *(basic(user_info.reveal()) if user_info else ())]
+    secrets += [value for name, value in settings.kafka_properties.items() if hides(name)]
+    return Masker(secret for secret in secrets if len(secret) in LOGGED_SECRET_CHARACTERS)
 
 
 def _leave(code: int) -> NoReturn:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from consumer import __version__
 from consumer.customfit.answers import Answered, NoAnswer, NoAnswerKind
-from consumer.customfit.proxies import credentials, proxy_for
+from consumer.customfit.proxies import proxy_for
 from consumer.customfit.tls import read_certificates
 from consumer.foreign_text import printable
+from consumer.settings.masking import Masker, basic
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -39,8 +40,8 @@ class Target:
     timeout_seconds: float
     connect_timeout_seconds: float
     connections_max: int
-    key_spellings: tuple[str, ...] = field(repr=False)
-    """The secrets (key, proxy password), in every form in which an answer or an error may repeat them."""
+    masker: Masker = field(repr=False)
+    """Knows the secrets, which an answer or an error may repeat: key, proxy password."""
 
     @property
     def needs_tls(self) -> bool:
@@ -57,19 +58,15 @@ class Target:
 
     def answered(self, status: int, retry_after: str | None, body: bytes) -> Answered:
         """The answer as the rest of the program may see it."""
-        for spelling in self.key_spellings:
-            body = body.replace(spelling.encode(), b"***")
         if retry_after is not None:
             retry_after = retry_after.strip()[:RETRY_AFTER_CHARACTERS_MAX]
-        return Answered(status, retry_after, body[:BODY_BYTES_KEPT])
+        return Answered(status, retry_after, self.masker.beginning(body, BODY_BYTES_KEPT))
 
     def no_answer(self, kind: NoAnswerKind, messages: Iterable[str]) -> NoAnswer:
         """A library's error messages, outermost first, as one short line."""
         texts = (_URL_IN_ERROR.sub("", message).strip() for message in messages)
         detail = ": ".join(dict.fromkeys(text for text in texts if text))
-        for spelling in self.key_spellings:
-            detail = detail.replace(spelling, "***")
-        return NoAnswer(kind, printable(detail, DETAIL_CHARACTERS_MAX))
+        return NoAnswer(kind, printable(self.masker.text(detail), DETAIL_CHARACTERS_MAX))
 
     def timed_out(self, *, connecting: bool) -> NoAnswer:
         """The same words for all engines."""
@@ -103,20 +100,13 @@ def target_of(settings: Settings, environ: Mapping[str, str]) -> Target:
         timeout_seconds=settings.lease.request_timeout_seconds,
         connect_timeout_seconds=min(settings.lease.request_timeout_seconds, CONNECT_SECONDS_MAX),
         connections_max=settings.in_flight_max,
-        key_spellings=(*_spellings(key), *_proxy_spellings(proxy)),
+        masker=Masker([key, *_proxy_secrets(proxy)]),
     )
 
 
-def _spellings(key: str) -> tuple[str, ...]:
-    """The key as it is, percent-encoded, and as `repr` writes it; longest first, so that none leaves a rest."""
-    found = {key, quote(key, safe=""), quote(key), quote_plus(key), repr(key)[1:-1]}
-    return tuple(sorted(found, key=len, reverse=True))
-
-
-def _proxy_spellings(proxy: str | None) -> tuple[str, ...]:
+def _proxy_secrets(proxy: str | None) -> tuple[str, ...]:
     """A proxy's password as its URL has it, decoded, and as the header has it, which an error page may repeat."""
     parts = urlsplit(proxy or "")
     if proxy is None or not parts.password:
         return ()
-    found = {credentials(proxy), credentials(proxy).rstrip("="), parts.password, *_spellings(unquote(parts.password))}
-    return tuple(sorted(found, key=len, reverse=True))
+    return parts.password, *basic(f"{unquote(parts.username or '')}:{unquote(parts.password)}")

@@ -26,6 +26,7 @@ from consumer.avro.wire_format import SchemaRef
 from consumer.ports.inbox import run_edge
 from consumer.ports.inputs import Post, RegistryProblem, SchemaFound, SchemaMissing
 from consumer.settings import SettingsError
+from consumer.settings.masking import Masker, basic
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 1.0
+SAID_CHARACTERS_MAX: Final = 200
+MESSAGE_CHARACTERS_MAX: Final = 4000
+"""Of what the registry says, before the password is blotted out: cut in two it would not be found."""
 SCHEMA_BYTES_MAX: Final = 1_048_576
 HEADERS: Final = {
     "Accept": "application/json, */*",
@@ -87,12 +91,17 @@ def _asked_once(settings: Settings, method: str, path: str, body: bytes | None, 
         with _client(settings.schema_registry_user_info) as client:
             reply = _exchange(client, method, f"{settings.schema_registry_url}{path}", body)
     except _Problem as problem:
-        raise RegistryUnavailable(str(problem)) from None
+        raise RegistryUnavailable(_masker(settings.schema_registry_user_info).text(str(problem))) from None
     if reply.status == 200 and isinstance(reply.answer, kind):
         return reply.answer
     said = reply.answer.get("message") if isinstance(reply.answer, dict) else None
-    said = f": {str(said)[:200]}" if said else ""
+    said = f": {_masker(settings.schema_registry_user_info).text(str(said))[:200]}" if said else ""
     raise RegistryUnavailable(f"{method} {path} was answered {reply.status}{_HINTS.get(reply.status, '')}{said}")
+
+
+def _masker(user_info: Secret | None) -> Masker:
+    """For what the registry says, which may be what it was sent."""
+    return Masker(basic(user_info.reveal()) if user_info else ())
 
 
 def _client(user_info: Secret | None) -> httpx.Client:
@@ -115,6 +124,7 @@ class SchemaRegistry:
         self._url = settings.schema_registry_url
         self._reload = reload
         self._user_info = settings.schema_registry_user_info
+        self._masker = _masker(self._user_info)
         self._post = post
         self._backoff = backoff
         self._requests: queue.SimpleQueue[SchemaRef | None] = queue.SimpleQueue()
@@ -161,15 +171,17 @@ class SchemaRegistry:
         try:
             self._post(SchemaFound(schema, self._reader(client, by)))
         except _Absent as absent:
-            self._post(SchemaMissing(schema, f"the schema registry does not have schema {schema}: {absent}"))
+            said = self._masker.text(str(absent))[:SAID_CHARACTERS_MAX]
+            self._post(SchemaMissing(schema, f"the schema registry does not have schema {schema}: {said}"))
         except _Problem as problem:
-            self._post(RegistryProblem(str(problem)))
+            self._post(RegistryProblem(self._masker.text(str(problem))))
             client.auth = _auth(self._user_info_now())
             heapq.heappush(self._again, (time.monotonic() + self._backoff(attempt), attempt + 1, schema))
 
     def _user_info_now(self) -> Secret | None:
         try:
             self._user_info = self._reload().schema_registry_user_info
+            self._masker = _masker(self._user_info)
         except SettingsError as error:
             log.warning("the registry's password stays as it is, the settings can't be read: %s", error)
         return self._user_info
@@ -266,5 +278,5 @@ def _judged(reply: _Reply) -> dict[str, Any]:
     if status in (400, 404, 422) and isinstance(answer, dict) and isinstance(answer.get("error_code"), int):
         if status == 404 and answer["error_code"] not in ABSENT_CODES:
             raise _Problem(f"404 for the path: is CUSTOMFIT_SCHEMA_REGISTRY_URL right? (error {answer['error_code']})")
-        raise _Absent(str(answer.get("message"))[:200])
+        raise _Absent(str(answer.get("message"))[:MESSAGE_CHARACTERS_MAX])
     raise _Problem(f"{status}{_HINTS.get(status, '')}")

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, TextIO
 
@@ -40,10 +40,14 @@ def setup_logging(
     log_format: LogFormat,
     stream: TextIO,
     environ: Mapping[str, str] = os.environ,
+    mask: Callable[[str], str] | None = None,
 ) -> logging.Handler:
-    """Send the lines of every logger to this stream; asked again, it replaces what it set up before."""
+    """Send the lines of every logger to this stream; asked again, it replaces what it set up before.
+
+    `mask` blots secrets out of a finished line, whoever has said them.
+    """
     number = logging.getLevelNamesMapping()[level.upper()]
-    handler = _Handler(stream)
+    handler = _Handler(stream, mask)
     colour = stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter(colour=colour))
     root = logging.getLogger()
@@ -157,6 +161,15 @@ class _Kind:
 
 class _Handler(logging.StreamHandler[TextIO]):
     """Ours, so that a second set-up replaces it and leaves those of others alone."""
+
+    def __init__(self, stream: TextIO, mask: Callable[[str], str] | None) -> None:
+        super().__init__(stream)
+        self._mask = mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line as it is written."""
+        line = super().format(record)
+        return line if self._mask is None else self._mask(line)
 
 
 def _fields_of(record: logging.LogRecord) -> dict[str, object]:

@@ -318,6 +318,33 @@ def test_the_password(registry: FakeRegistry) -> None:
     assert isinstance(asking.next(), ThreadEnded)
 
 
+@pytest.mark.parametrize(
+    "said", ["Basic bWU6cGFzcyt3b3Jk", "me:pass%2bword", "pass\\u002bword", "x" * 190 + "pass+word"]
+)
+def test_a_password_that_is_said_back_is_blotted_out(registry: FakeRegistry, said: str) -> None:
+    """Its message goes to the log, and with a 404 into the dead-letter topic; cut in two it is not left, either."""
+    registry.answers["/schemas/ids/7"] = (404, json.dumps({"error_code": 40403, "message": said}).encode())
+    registry.answers["/schemas/types"] = (409, json.dumps({"error_code": 409, "message": said}).encode())
+    asking = Asking(registry.url, CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO="me:pass+word")
+    answer = asking.ask(7)
+    asking.edge.stop()
+    settings = load_settings(
+        {
+            **ENVIRONMENT,
+            "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url,
+            "CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO": "me:pass+word",
+        }
+    )
+    with pytest.raises(RegistryUnavailable) as raised:
+        inspect_registry(settings)
+
+    assert isinstance(answer, SchemaMissing)
+    for told in (answer.detail, str(raised.value)):
+        assert "***" in told
+        assert "pass" not in told
+        assert "bWU6" not in told
+
+
 def test_is_it_a_registry(registry: FakeRegistry) -> None:
     """`check --connect` says what it has, or what is wrong with URL or password."""
     settings = load_settings({**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url})

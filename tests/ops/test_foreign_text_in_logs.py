@@ -42,6 +42,7 @@ def written(log_format: LogFormat, *lines: tuple[str, Mapping[str, object]]) -> 
     """What goes to a stream that takes UTF-8 and nothing else."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+    logging.getLogger().handlers.clear()  # what the tests' runner keeps, it must be able to write down
     setup_logging("info", log_format, stream)
     for message, values in lines:
         log.warning("%s", message, extra=fields(**values))
@@ -90,6 +91,7 @@ def test_an_event_that_is_refused_is_told_in_one_line(log_format: LogFormat) -> 
     """With a text in each of its fields, and in what the destination says of it."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+    logging.getLogger().handlers.clear()
     setup_logging("info", log_format, stream)
     assignment = Assignment(PARTITION, OffsetTracker(0))
     for text in TEXTS:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.choices import LogLevel
+from consumer.choices import LogFormat, LogLevel
 from consumer.ops.logs import (
     LIBRDKAFKA_LOGGER,
     JsonFormatter,
@@ -26,6 +26,7 @@ from consumer.ops.logs import (
     setup_logging,
 )
 from consumer.settings import Secret
+from consumer.settings.masking import Masker
 
 MOMENT = datetime(2026, 11, 24, 3, 42, 29, 123_456, tzinfo=UTC).timestamp()
 
@@ -338,3 +339,23 @@ def test_no_window_holds_more_lines(steps: list[tuple[str, int, bool]], lines_ma
     for times in written.values():
         assert all(late - early >= window_seconds for early, late in zip(times, times[lines_max:], strict=False))
         assert all(early <= late for early, late in pairwise(times))
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_secret_that_anybody_has_said_is_not_in_the_line(log_format: LogFormat) -> None:
+    """The last place before a reader: a broker's message, a traceback, a field."""
+    stream = io.StringIO()
+    mask = Masker(["s3cret/value"]).text
+    handler = setup_logging("info", log_format, stream, {}, mask)
+    try:
+        try:
+            int("s3cret/value")
+        except ValueError:
+            logging.getLogger("consumer.x").exception(
+                "the broker says s3cret/value", extra=fields(why="s3cret%2Fvalue")
+            )
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+    assert 3 <= stream.getvalue().count("***")
+    assert "s3cret" not in stream.getvalue()
