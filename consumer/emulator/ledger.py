@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
+from consumer.emulator.contents import Contents
 from consumer.emulator.contract import KINDS, Call, Dialect, EventType, Identify
 
 EVENTS_MAX: Final = 1_000_000
@@ -66,6 +67,7 @@ class Ledger:
         self._events_max = events_max
         self._users_max = users_max
         self._clock = clock
+        self._contents = Contents()
         self._forget()
         self._file: int | None = None
         if file is not None:
@@ -92,6 +94,7 @@ class Ledger:
             line = _encode(entry)
             if self._file is not None:
                 _write(self._file, line + b"\n")
+            self._contents.keep(entry.sequence, call.properties)
             return self._count(entry, line)
 
     def refuse(self, status: int) -> None:
@@ -143,6 +146,22 @@ class Ledger:
             stop = None if limit is None else start + max(limit, 0)
             return list(islice(self._entries, start, stop))
 
+    def last(
+        self, limit: int, *, user_id: str | None = None
+    ) -> list[tuple[Entry, tuple[bytes | None, ...] | None]]:
+        """The newest entries, of everybody or of one user, oldest first; each with its contents, as far as kept."""
+        # Quotes inside of text are escaped, so these bytes stand nowhere but at the entry's own user.
+        its_user = b"" if user_id is None else b'"user_id":%b,' % _encode(user_id)
+        with self._lock:
+            newest = islice((line for line in reversed(self._entries) if its_user in line), limit)
+            entries = [_decode(line) for line in newest]
+            return [(entry, self._contents.of(entry.sequence)) for entry in reversed(entries)]
+
+    def identified(self, user_id: str) -> bool:
+        """Whether the 2xx of an identify of this user was handed over; not as an anonymous one."""
+        with self._lock:
+            return self._users.get((user_id, False), False)
+
     def clear(self) -> None:
         """Forget everything, in the file too."""
         with self._lock:
@@ -158,6 +177,7 @@ class Ledger:
                 self._file = None
 
     def _forget(self) -> None:
+        self._contents.clear()
         self._sequence = 0
         self._entries: deque[bytes] = deque(maxlen=self._events_max)
         self._refused: Counter[int] = Counter()

@@ -24,6 +24,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from consumer.emulator.arrivals import LIMIT_DEFAULT, last
 from consumer.emulator.contract import Call, ContractError, read_call
 from consumer.emulator.faults import Faults, FaultsError, Throttle
 from consumer.emulator.http import BODY_BYTES_MAX, HttpConnection, Reply, Silence
@@ -33,6 +34,7 @@ from consumer.emulator.request import Request
 EVENTS_PATH: Final = "/v1/cfe"
 KEY_LENGTH_MIN: Final = 8  # Segment's setting for the key is validated by ^.{8,}$
 LISTED_ENTRIES_MAX: Final = 10_000
+ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  nothing is bound here
 
 _SUCCESS: Final = Reply(200, b'{"status":"success"}')
 
@@ -76,6 +78,7 @@ class Emulator:
         self._server: asyncio.Server | None = None
         self._connections: set[HttpConnection] = set()
         self._routes: dict[str, dict[str, Callable[[Request], Reply]]] = {
+            "/last": {"GET": self._get_last},
             "/ledger": {"GET": self._get_ledger},
             "/reset": {"POST": self._post_reset},
             "/control": {"GET": self._get_control, "POST": self._post_control},
@@ -84,8 +87,8 @@ class Emulator:
 
     @property
     def base_url(self) -> str:
-        """`http://host:port`."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        """`http://host:port`, as others on this machine reach it."""
+        host = "localhost" if self.host in ANY_ADDRESS else f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
     @property
@@ -130,7 +133,7 @@ class Emulator:
             return reply
         methods = self._routes.get(request.head.path)
         if methods is None:
-            return _error(404, f"there is nothing at this path; events go to {EVENTS_PATH}")
+            return _error(404, f"there is nothing at this path; events go to {EVENTS_PATH}, /last shows what arrived")
         route = methods.get(request.head.method)
         if route is None:
             return _error(405, f"{' or '.join(methods)} only", b"Allow: %b\r\n" % ", ".join(methods).encode())
@@ -219,6 +222,16 @@ class Emulator:
         if self._watcher is not None:
             self._watcher.refused(status, reason, path)
         return _error(status, reason, headers)
+
+    def _get_last(self, request: Request) -> Reply:
+        try:
+            query = parse_qs(request.head.query, max_num_fields=10, encoding="utf-8", errors="strict")
+            limit = int(query.get("limit", [str(LIMIT_DEFAULT)])[0])
+        except ValueError:
+            return _error(400, "`limit` is a whole number; `user` is a user's id, percent-encoded")
+        if limit < 1 or not query.keys() <= {"limit", "user"}:
+            return _error(400, "there are `limit`, at least 1, and `user`")
+        return Reply(200, msgspec.json.encode(last(self.ledger, limit=limit, user_id=query.get("user", [None])[0])))
 
     def _get_ledger(self, request: Request) -> Reply:
         try:
