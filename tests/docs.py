@@ -122,6 +122,9 @@ def _commands() -> Iterator[_Command]:
         if not isinstance(command, typer.Typer):
             yield _Command(name, command)
             continue
+        if (group := command.registered_callback) is not None and group.invoke_without_command is True:
+            assert group.callback is not None
+            yield _Command(name, group.callback)
         for registered in command.registered_commands:
             assert registered.callback is not None
             yield _Command(f"{name} {registered.name or registered.callback.__name__}", registered.callback)
@@ -131,6 +134,8 @@ def _command(command: _Command) -> str:
     hints = get_type_hints(command.function, include_extras=True)
     arguments, options = [], []
     for parameter in inspect.signature(command.function).parameters.values():
+        if hints[parameter.name] is typer.Context:
+            continue
         type_, info = get_args(hints[parameter.name])
         row = (_default(parameter.default), info.help or "")
         if isinstance(info, ArgumentInfo):

@@ -23,9 +23,14 @@ def test_the_commands_page_has_every_option() -> None:
     root: Any = typer.main.get_command(app(*COMMANDS))
     taken = {}
     for name, command in root.commands.items():
-        for below, one in getattr(command, "commands", {"": command}).items():
-            taken[f"{name} {below}".strip()] = {
-                option for given in one.params for option in given.opts if option.startswith("-")
+        below = getattr(command, "commands", {})
+        own = {"": command} if not below or command.invoke_without_command else {}
+        for of, one in {**own, **below}.items():
+            taken[f"{name} {of}".strip()] = {
+                option
+                for given in one.params
+                for option in (*given.opts, *given.secondary_opts)
+                if option.startswith("-")
             }
     page = {
         re.sub(r" [A-Z].*", "", title): set(re.findall(r"--?[a-z][a-z-]*", _names(text)))

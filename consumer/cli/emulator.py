@@ -1,9 +1,10 @@
-"""`customfit-consumer emulator`: the stand-in for CustomFit's API, in the foreground."""
+"""`customfit-consumer emulator`: the stand-in for CustomFit's API, in the foreground, and what asks one."""
 
 from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import signal
 import sys
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from consumer.cli.emulator_client import URL_DEFAULT, EmulatorClient, arrival_lines, summary
+from consumer.cli.emulator_faults import no_faults, shown, takes_faults
 from consumer.cli.exits import fail
 from consumer.exit_codes import EXIT_ERROR
 from consumer.foreign_text import printable
@@ -29,7 +32,16 @@ PROBLEM_LINES_SECONDS: Final = 10.0
 TEXT_CHARACTERS_MAX: Final = 200
 
 
-def emulator(
+emulator = typer.Typer()
+
+Url = Annotated[str, typer.Option(help="The running emulator, as it says at its start.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@emulator.callback(invoke_without_command=True)
+@takes_faults(running=False)
+def start(
+    context: typer.Context,
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0: any free one.")] = 8080,
@@ -45,44 +57,21 @@ def emulator(
     ] = 1_000_000,
     body_bytes_max: Annotated[int, typer.Option(min=1, help="A larger body gets a 413.")] = 2_097_152,
     seed: Annotated[int, typer.Option(help="Of the faults' randomness.")] = 0,
-    latency_seconds: Annotated[float, typer.Option(help="Before each answer.")] = 0.0,
-    latency_jitter_seconds: Annotated[float, typer.Option(help="Up to that much more, at random.")] = 0.0,
-    fail_rate: Annotated[float, typer.Option(help="Share of requests that fail, 0 to 1 ...")] = 0.0,
-    fail_status: Annotated[int, typer.Option(help="... with this status.")] = 503,
-    fail_retry_after_seconds: Annotated[int, typer.Option(help="... and this Retry-After; 0: none.")] = 0,
-    throttle_requests_per_second: Annotated[float, typer.Option(help="429 above it; 0: no limit.")] = 0.0,
-    reject_key: Annotated[list[str] | None, typer.Option(help="An API key that gets 401; may be repeated.")] = None,
-    reject_all_keys: Annotated[bool, typer.Option("--reject-all-keys", help="401 for everybody.")] = False,
-    unavailable_seconds: Annotated[float, typer.Option(help="No answer for that long, from the first request.")] = 0.0,
-    refuse_user: Annotated[list[str] | None, typer.Option(help="A user who gets 400; may be repeated.")] = None,
-    refuse_name: Annotated[list[str] | None, typer.Option(help="An event name that gets 400; may be repeated.")] = None,
-    hang: Annotated[bool, typer.Option("--hang", help="Never answer.")] = False,
-    reset_rate: Annotated[float, typer.Option(help="Share of accepted requests whose answer is lost.")] = 0.0,
-    reset_unrecorded_rate: Annotated[float, typer.Option(help="Share of requests lost with their answer.")] = 0.0,
+    faults: dict[str, Any],
 ) -> None:
-    """Stand in for CustomFit's API: check what is sent, keep a ledger, fail as told (while it runs: POST /control)."""
+    """Stand in for CustomFit's API: check what is sent, keep a ledger, fail as told.
+
+    While it runs: `emulator control` makes it fail, `emulator last` shows what arrived.
+    """
+    if context.invoked_subcommand is not None:
+        return
     from consumer.emulator.server import Emulator
 
-    faults = _faults(
-        latency_seconds=latency_seconds,
-        latency_jitter_seconds=latency_jitter_seconds,
-        fail_rate=fail_rate,
-        fail_status=fail_status,
-        fail_retry_after_seconds=fail_retry_after_seconds,
-        throttle_requests_per_second=throttle_requests_per_second,
-        reject_keys=reject_key or [],
-        reject_all_keys=reject_all_keys,
-        unavailable_seconds=unavailable_seconds,
-        refuse_users=refuse_user or [],
-        refuse_names=refuse_name or [],
-        hang=hang,
-        reset_rate=reset_rate,
-        reset_unrecorded_rate=reset_unrecorded_rate,
-    )
     keys = frozenset(accept_key) if accept_key else None
+    checked = _faults(faults)
     book = _ledger(ledger, ledger_events_max)
     console = Console(verbose=verbose)
-    server = Emulator(faults, keys, ledger=book, body_bytes_max=body_bytes_max, seed=seed, watcher=console)
+    server = Emulator(checked, keys, ledger=book, body_bytes_max=body_bytes_max, seed=seed, watcher=console)
     try:
         asyncio.run(_serve(server, console, host, port))
     finally:
@@ -91,7 +80,46 @@ def emulator(
         console.say(f"{name:40} {value}")
 
 
-def _faults(**changes: Any) -> Faults:
+@emulator.command()
+@takes_faults(running=True)
+def control(
+    *,
+    url: Url = URL_DEFAULT,
+    calm: Annotated[bool, typer.Option("--calm", help="All faults off, before those given here.")] = False,
+    as_json: AsJson = False,
+    faults: dict[str, Any],
+) -> None:
+    """Make a running emulator fail, or stop it failing; without options: show its faults.
+
+    What is not given stays as it is. An outage of a minute: `--unavailable-seconds 60`.
+    """
+    client = EmulatorClient(url)
+    changes = {**(no_faults() if calm else {}), **faults}
+    told = client.change(changes) if changes else client.faults()
+    if as_json:
+        print(json.dumps(told))
+    else:
+        print(printable(shown(told)) or "no faults: what keeps the contract is accepted at once")
+
+
+@emulator.command()
+def last(
+    *,
+    user: Annotated[str | None, typer.Option(help="Only what arrived of this user.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000, help="How many requests.")] = 10,
+    url: Url = URL_DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a running emulator accepted last, one event a line, the newest at the bottom; exit 1 when nothing."""
+    answer = EmulatorClient(url).last(limit, user)
+    for arrival in answer["last"]:
+        print(json.dumps(arrival) if as_json else "\n".join(arrival_lines(arrival)))
+    print(summary(answer, url), file=sys.stderr)
+    if not answer["last"]:
+        raise typer.Exit(EXIT_ERROR)
+
+
+def _faults(changes: dict[str, Any]) -> Faults:
     from consumer.emulator.faults import Faults, FaultsError
 
     faults = Faults()
@@ -119,7 +147,7 @@ async def _serve(server: Emulator, console: Console, host: str, port: int) -> No
         await server.start(host, port)
     except OSError as error:
         fail(f"can't listen on {host}:{port} (--host, --port): {error.strerror or error}", EXIT_ERROR)
-    console.say(f"CustomFit emulator: events go to {server.url}, its ledger is at {server.base_url}/ledger")
+    console.say(f"CustomFit emulator: events go to {server.url}, what arrived is at {server.base_url}/last")
     if server.ledger.sequence:
         console.say(f"carrying on after {server.ledger.sequence} requests of the ledger file")
     await stopped.wait()

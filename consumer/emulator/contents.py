@@ -36,7 +36,7 @@ class Contents:
             self._bytes -= _size_bytes(self._kept.popleft())
 
     def of(self, sequence: int) -> tuple[bytes | None, ...] | None:
-        """One for each of the request's events, None where it had none; None for all when they are not kept any more."""
+        """One for each of the request's events, None where it had none; None for all when they are gone."""
         place = sequence - (self._next - len(self._kept))
         return self._kept[place] if 0 <= place < len(self._kept) else None
 

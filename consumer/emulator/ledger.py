@@ -146,9 +146,7 @@ class Ledger:
             stop = None if limit is None else start + max(limit, 0)
             return list(islice(self._entries, start, stop))
 
-    def last(
-        self, limit: int, *, user_id: str | None = None
-    ) -> list[tuple[Entry, tuple[bytes | None, ...] | None]]:
+    def last(self, limit: int, *, user_id: str | None = None) -> list[tuple[Entry, tuple[bytes | None, ...] | None]]:
         """The newest entries, of everybody or of one user, oldest first; each with its contents, as far as kept."""
         # Quotes inside of text are escaped, so these bytes stand nowhere but at the entry's own user.
         its_user = b"" if user_id is None else b'"user_id":%b,' % _encode(user_id)

@@ -1,0 +1,98 @@
+"""The faults of the emulator as options: one table for its start and for `emulator control`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+
+from consumer.emulator.faults import Faults
+
+HELP: Final = {
+    "latency_seconds": "Before each answer.",
+    "latency_jitter_seconds": "Up to that much more, at random.",
+    "fail_rate": "Share of requests that fail, 0 to 1 ...",
+    "fail_status": "... with this status.",
+    "fail_retry_after_seconds": "... and this Retry-After; 0: none.",
+    "throttle_requests_per_second": "429 above it; 0: no limit.",
+    "reject_keys": "An API key that gets 401; may be repeated.",
+    "reject_all_keys": "401 for everybody.",
+    "unavailable_seconds": "No answer for that long, from the first request.",
+    "refuse_users": "A user who gets 400; may be repeated.",
+    "refuse_names": "An event name that gets 400; may be repeated.",
+    "fail_users": "A user whose requests fail, whoever else succeeds; may be repeated ...",
+    "fail_users_status": "... with this status.",
+    "fail_users_retry_after_seconds": "... and this Retry-After; 0: none.",
+    "hang": "Never answer.",
+    "reset_rate": "Share of accepted requests whose answer is lost.",
+    "reset_unrecorded_rate": "Share of requests lost with their answer.",
+}
+"""By the names of Faults; a test looks that none is missing."""
+
+_NONE: Final = Faults()
+
+
+def takes_faults(*, running: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each fault; it is called with `faults`, a dict of those that were given.
+
+    `running`: of an emulator that runs, where what is not given stays as it is and a switch can be turned off.
+    """
+    options = {name: _option(name, running=running) for name in HELP}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def with_faults(**given: Any) -> None:
+            faults = {name: given.pop(name) for name in options}
+            command(**given, faults={name: value for name, value in faults.items() if value is not None})
+
+        own = [one for one in inspect.signature(command, eval_str=True).parameters.values() if one.name != "faults"]
+        with_faults.__signature__ = inspect.Signature([*own, *options.values()])  # type: ignore[attr-defined]
+        with_faults.__annotations__ = {
+            **{one.name: one.annotation for one in own},
+            **{name: option.annotation for name, option in options.items()},
+            "return": None,
+        }
+        return with_faults
+
+    return decorate
+
+
+def shown(faults: dict[str, Any]) -> str:
+    """Those that are not as they are without faults, as the options that make them so."""
+    words: list[str] = []
+    for name, value in faults.items():
+        if value == getattr(_NONE, name, None):
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            words += [_flag(name)] if one is True else [_flag(name), str(one)]
+    return " ".join(words)
+
+
+def _option(name: str, *, running: bool) -> inspect.Parameter:
+    usual = getattr(_NONE, name)
+    names = [_flag(name)]
+    if isinstance(usual, bool) and running:
+        names = [f"{names[0]}/--no-{names[0].removeprefix('--')}"]
+    type_: Any = list[str] if isinstance(usual, list) else type(usual)
+    default = None if running or isinstance(usual, list) else usual
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[type_ if default is not None else type_ | None, typer.Option(*names, help=HELP[name])],
+    )
+
+
+def _flag(name: str) -> str:
+    """`reject_keys`: `--reject-key`."""
+    is_list = isinstance(getattr(_NONE, name, None), list)
+    return f"--{(name.removesuffix('s') if is_list else name).replace('_', '-')}"
+
+
+def no_faults() -> dict[str, Any]:
+    """All faults as they are when nothing is to fail."""
+    return dict(msgspec.to_builtins(_NONE))
