@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Annotated, Final
+from itertools import takewhile
+from typing import Annotated, Final, NoReturn
 
 import typer
 
 from consumer import __version__
+from consumer.cli.streams import exit_code, unbreak
+from consumer.exit_codes import EXIT_ERROR, EXIT_OK
 
 COMMANDS: Final = ("run", "demo", "emulator", "produce", "check", "health", "lag", "user", "dlq")
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command that the arguments name."""
-    wanted = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
-    app(*((wanted,) if wanted in COMMANDS else COMMANDS))()
+    output = unbreak()
+    arguments = sys.argv[1:]
+    if "--version" in takewhile(lambda argument: argument != "--", arguments):  # behind a command, too
+        arguments = ["--version"]
+    wanted = next((argument for argument in arguments if not argument.startswith("-")), None)
+    code: object = EXIT_OK
+    try:
+        app(*((wanted,) if wanted in COMMANDS else COMMANDS))(arguments)
+    except SystemExit as ended:
+        code = ended.code or EXIT_OK
+    sys.exit(exit_code(code if isinstance(code, int) else EXIT_ERROR, output))
 
 
 def app(*names: str) -> typer.Typer:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, get_args
 import typer
 
 from consumer.choices import ApiAuth, ApiDialect
-from consumer.cli.exits import fail, settings_or_exit
+from consumer.cli.exits import fail, quiet_kafka_client, settings_or_exit
 from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def check(
 ) -> None:
     """Check the settings, and what they name; exit 0 when all is well, 69 when something can't be reached."""
     settings = settings_or_exit(os.environ, config)
+    quiet_kafka_client()
     findings = [Checked(True, "settings", "all in their limits")]
     findings += [Checked(True, "warning", text) for text in settings.warnings]
     if connect:

@@ -11,7 +11,7 @@ from typing import NoReturn
 import typer
 
 from consumer.exit_codes import EXIT_SETTINGS
-from consumer.settings import Settings, SettingsError, load_settings
+from consumer.settings import Given, Settings, SettingsError, load_settings
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -28,11 +28,19 @@ def quiet_kafka_client() -> None:
 
 
 def settings_or_exit(
-    environ: Mapping[str, str], config: Path | None = None, *, api_key_required: bool = True
+    environ: Mapping[str, str],
+    config: Path | None = None,
+    *,
+    api_key_required: bool = True,
+    **options: tuple[str, str | None],
 ) -> Settings:
-    """The settings; or all that is wrong with them, one line each, and exit code 78."""
+    """The settings; or all that is wrong with them, one line each, and exit code 78.
+
+    `options`: by setting, the option that may stand in its place, and what it was given.
+    """
+    given = {setting: Given(value, name) for setting, (name, value) in options.items() if value is not None}
     try:
-        return load_settings(environ, config, api_key_required=api_key_required)
+        return load_settings(environ, config, api_key_required=api_key_required, options=given)
     except SettingsError as error:
         for problem in error.problems:
             print(f"customfit-consumer: {problem}", file=sys.stderr)

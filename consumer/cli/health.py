@@ -26,9 +26,10 @@ def health(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Instead of CUSTOMFIT_HTTP_PORT.")] = None,
 ) -> None:
     """Exit 0 when the instance on this machine is ready, else 1 and say why."""
-    if host is None or port is None:
-        settings = settings_or_exit(os.environ, config, api_key_required=False)
-        host, port = host or settings.http_host, port or settings.http_port
+    http_port = None if port is None else str(port)
+    options = {"http_host": ("--host", host), "http_port": ("--port", http_port)}
+    settings = settings_or_exit(os.environ, config, api_key_required=False, **options)
+    host, port = settings.http_host, settings.http_port
     if host in ANY_ADDRESS:
         host = "127.0.0.1"
     reason = why_not_ready(host, port)

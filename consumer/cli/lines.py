@@ -19,13 +19,20 @@ LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 def lines(file: BinaryIO) -> Iterator[KeyedValue]:
     """Each line as it is, but for blank ones; keyed by its user where it has one."""
     number = 0
-    while line := file.readline(LINE_BYTES_MAX + 1):
+    while line := _next_line(file):
         number += 1
         value = line.removesuffix(b"\n")
         if len(value) > LINE_BYTES_MAX:
             fail(f"line {number} is longer than {LINE_BYTES_MAX} bytes (--file)", EXIT_ERROR)
         if value.strip():
             yield key(value), value
+
+
+def _next_line(file: BinaryIO) -> bytes:
+    try:
+        return file.readline(LINE_BYTES_MAX + 1)
+    except OSError as error:
+        fail(f"can't be read (--file): {error.strerror}", EXIT_ERROR)
 
 
 class _Ids(msgspec.Struct):

@@ -10,19 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
+from typing import Annotated, BinaryIO, Final
 
 import typer
 
 from consumer.cli.exits import fail, settings_or_exit
 from consumer.cli.formatted import Format, in_format
 from consumer.cli.lines import KeyedValue, lines
-from consumer.cli.sender import Sender, target_of
+from consumer.cli.sender import Sender
 from consumer.exit_codes import EXIT_ERROR
-
-if TYPE_CHECKING:
-    pass
-
 
 STANDARD_INPUT: Final = Path("-")
 
@@ -49,7 +45,13 @@ def produce(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Send Segment events to the topic, keyed by user as a Java producer would do it."""
-    target = target_of(settings_or_exit(os.environ, config, api_key_required=False), topic, bootstrap_servers)
+    settings = settings_or_exit(
+        os.environ,
+        config,
+        api_key_required=False,
+        kafka_topic=("--topic", topic),
+        kafka_bootstrap_servers=("--bootstrap-servers", bootstrap_servers),
+    )
     with ExitStack() as closing:
         total: int | None = None
         if file is None:
@@ -57,16 +59,16 @@ def produce(
             records, total = samples(users, events, seed, garbage_every), events
         else:
             records, seed = lines(closing.enter_context(_opened(file))), None
-        sender = Sender(target)
+        sender = Sender(settings)
         closing.enter_context(sender.interrupts)
         sender.check_topic()
-        formatted = in_format(records, target.settings, format_)
+        formatted = in_format(records, settings, format_)
         typed = file == STANDARD_INPUT and sys.stdin.isatty()
         started = time.monotonic()
         with _progress(total, shown=not as_json and not typed) as advance:
             interrupted = sender.send(formatted, rate, advance)
     seconds = round(time.monotonic() - started, 3)
-    name = target.settings.kafka_topic
+    name = settings.kafka_topic
     if as_json:
         counts = {"sent": sender.acknowledged, "failed": sender.failed, "unfit": formatted.unfit}
         print(json.dumps({"topic": name, **counts, "seconds": seconds, "seed": seed}))

@@ -6,8 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from consumer.cli.exits import fail
 from consumer.cli.interrupts import Interrupts
@@ -25,28 +24,10 @@ POLL_EVERY: Final = 256
 REASONS_MAX: Final = 5
 
 
-class TopicToFill(NamedTuple):
-    """Where to, and what the user would change if it is wrong."""
-
-    settings: Settings
-    servers_named: str
-    topic_named: str
-
-
-def target_of(settings: Settings, topic: str | None, bootstrap_servers: str | None) -> TopicToFill:
-    """The settings, with the command's own options over them."""
-    servers_named, topic_named = settings.origin("kafka_bootstrap_servers"), settings.origin("kafka_topic")
-    if topic is not None:
-        settings, topic_named = replace(settings, kafka_topic=topic), "--topic"
-    if bootstrap_servers is not None:
-        settings, servers_named = replace(settings, kafka_bootstrap_servers=bootstrap_servers), "--bootstrap-servers"
-    return TopicToFill(settings, servers_named, topic_named)
-
-
 class Sender:
     """A producer that counts what was acknowledged by all in-sync replicas, and what was not taken."""
 
-    def __init__(self, target: TopicToFill) -> None:
+    def __init__(self, settings: Settings) -> None:
         from confluent_kafka import KafkaException, Producer
 
         from consumer.kafka.client import misconfigured, producer_config
@@ -57,10 +38,10 @@ class Sender:
         """Partition and offset of what was acknowledged last."""
         self.reasons: Counter[str] = Counter()
         self.interrupts = Interrupts()
-        self._target = target
+        self._settings = settings
         self._last_error = ""
         config = {
-            **producer_config(target.settings),
+            **producer_config(settings),
             "queue.buffering.max.kbytes": 2 * LINE_BYTES_MAX // 1024,  # or the longest line would wait for ever
             "partitioner": "murmur2_random",  # as Java: a user's events meet those of other producers
             "error_cb": self._note,
@@ -68,7 +49,7 @@ class Sender:
         try:
             self._producer = Producer(config, logger=_silent_logger())
         except KafkaException as error:
-            fail(str(misconfigured(target.settings, error)), EXIT_SETTINGS)
+            fail(str(misconfigured(settings, error)), EXIT_SETTINGS)
 
     def check_topic(self) -> None:
         """Wait for a broker, and look for the topic; exit code 69 without them."""
@@ -76,8 +57,8 @@ class Sender:
 
         from consumer.kafka.patience import patiently
 
-        settings, servers_named, topic_named = self._target
-        servers = settings.kafka_bootstrap_servers
+        settings = self._settings
+        servers, servers_named = settings.kafka_bootstrap_servers, settings.origin("kafka_bootstrap_servers")
 
         def may_go_on(_error: object) -> bool:
             self._poll(0.1)  # brings the reason to _note
@@ -100,7 +81,7 @@ class Sender:
         if topic is None or topic.error is not None:
             fail(
                 f"there is no topic {settings.kafka_topic!r} at {servers}, or this user may not see it; is "
-                f"{topic_named} right? If so, create it, for example with: "
+                f"{settings.origin('kafka_topic')} right? If so, create it, for example with: "
                 f"kafka-topics.sh --bootstrap-server {servers} --create --topic {settings.kafka_topic} --partitions 6",
                 EXIT_UNAVAILABLE,
             )
@@ -137,7 +118,7 @@ class Sender:
     def _produce(self, record_key: bytes | None, value: bytes) -> None:
         from confluent_kafka import KafkaException
 
-        topic = self._target.settings.kafka_topic
+        topic = self._settings.kafka_topic
         while True:
             try:
                 self._producer.produce(topic, value=value, key=record_key, on_delivery=self._delivered)

@@ -38,8 +38,11 @@ def user(
     settings = settings_or_exit(os.environ, config, api_key_required=False)
     if not user_id:
         raise typer.BadParameter("a user id is not empty", param_hint="USER_ID")
+    event = json.dumps(_delete(user_id, anonymous=anonymous))
+    if (problem := _refused(event)) is not None:
+        raise typer.BadParameter(f"the consumer takes no events of this id: {problem}", param_hint="USER_ID")
     if forget:
-        _forget(settings, User(user_id, anonymous), as_json=as_json)
+        _forget(settings, User(user_id, anonymous), event, as_json=as_json)
     else:
         _look_up(settings, User(user_id, anonymous), as_json=as_json)
 
@@ -67,26 +70,39 @@ def _look_up(settings: Settings, user: User, *, as_json: bool) -> None:
         print(f"  forgotten by a delete of partition {number} at {at}")
 
 
-def _forget(settings: Settings, user: User, *, as_json: bool) -> None:
-    from consumer.cli.sender import Sender, target_of
-
-    event = {
+def _delete(user_id: str, *, anonymous: bool) -> dict[str, str]:
+    return {
         "type": "delete",
-        "anonymousId" if user.anonymous else "userId": user.id,
+        "anonymousId" if anonymous else "userId": user_id,
         "messageId": str(uuid.uuid4()),
         "timestamp": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
+
+
+def _refused(event: str) -> str | None:
+    """Why the consumer would make a dead letter of this event, if it would: asked of the code that decides it."""
+    from consumer.segment.decoding import DecodingRules, decode
+    from consumer.sequencing.events import Partition, Record, Rejected
+
+    decoded = decode(Record(Partition("", 0), 0, 0, None, event.encode(), None), DecodingRules(anonymous="forward"))
+    return decoded.detail if isinstance(decoded, Rejected) else None
+
+
+def _forget(settings: Settings, user: User, event: str, *, as_json: bool) -> None:
+    from consumer.cli.sender import Sender
+
     if user.anonymous and settings.anonymous == "skip":
         fail("events with only an anonymousId are skipped (CUSTOMFIT_ANONYMOUS); there is nobody to forget", EXIT_ERROR)
-    sender = Sender(target_of(settings, None, None))
+    sender = Sender(settings)
     with sender.interrupts:
         sender.check_topic()
-        interrupted = sender.send([(user.id.encode(), json.dumps(event).encode())], 0.0, lambda _done: None)
+        interrupted = sender.send([(user.id.encode(), event.encode())], 0.0, lambda _done: None)
     if sender.last is None:
         reasons = "interrupted" if interrupted else "; ".join(sender.reasons)
         fail(f"the delete event was not taken: {reasons}", EXIT_ERROR)
     partition, offset = sender.last
     if as_json:
-        print(json.dumps({"event": event, "topic": settings.kafka_topic, "partition": partition, "offset": offset}))
+        where = {"topic": settings.kafka_topic, "partition": partition, "offset": offset}
+        print(json.dumps({"event": json.loads(event), **where}))
     else:
         print(f"the delete event is in {settings.kafka_topic}, partition {partition}, offset {offset}")

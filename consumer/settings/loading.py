@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from consumer.settings.conflicts import conflicts, warnings
 from consumer.settings.secret import Secret
 from consumer.settings.settings import RULES, Settings
 from consumer.settings.sources import Given, gather, variable
 from consumer.settings.values import Rule, Wrong
+
+_NO_OPTIONS: Final[Mapping[str, Given]] = MappingProxyType({})
 
 
 class SettingsError(Exception):
@@ -35,10 +37,18 @@ class SettingDoc(NamedTuple):
 
 
 def load_settings(
-    environ: Mapping[str, str], config_file: Path | None = None, *, api_key_required: bool = True
+    environ: Mapping[str, str],
+    config_file: Path | None = None,
+    *,
+    api_key_required: bool = True,
+    options: Mapping[str, Given] = _NO_OPTIONS,
 ) -> Settings:
-    """Settings from the environment, a TOML file and defaults; raises SettingsError with every problem found."""
-    found = gather(environ, config_file, tuple(RULES), tuple(name for name, rule in RULES.items() if rule.in_file))
+    """Settings from the environment, a TOML file and defaults; raises SettingsError with every problem found.
+
+    `options`: what a command was given in place of a setting, with the option's name as its origin.
+    """
+    in_file = tuple(name for name, rule in RULES.items() if rule.in_file)
+    found = gather(environ, config_file, tuple(RULES), in_file, options)
     problems, values, origins = found.problems, dict[str, Any](), dict[str, str]()
     for name, rule in RULES.items():
         if name in found.failed:

@@ -1,4 +1,7 @@
-"""Where settings come from: the environment, then a TOML file. Finds unknown names and reads `_FILE` variants."""
+"""Where settings come from: a command's options, the environment, a TOML file.
+
+Finds unknown names and reads `_FILE` variants.
+"""
 
 from __future__ import annotations
 
@@ -43,12 +46,16 @@ def variable(setting: str) -> str:
 
 
 def gather(
-    environ: Mapping[str, str], config_file: Path | None, settings: Collection[str], in_file: Collection[str]
+    environ: Mapping[str, str],
+    config_file: Path | None,
+    settings: Collection[str],
+    in_file: Collection[str],
+    options: Mapping[str, Given],
 ) -> Sources:
     """Collect what each source says of the known settings; those `in_file` may also be named by a `_FILE` variant."""
     found = Sources()
     known = (*settings, *(setting + _FILE for setting in in_file))
-    layers = [_from_environment(environ, known, found)]
+    layers = [dict(options), _from_environment(environ, known, found)]
     if config_file is not None:
         layers.append(_from_toml(config_file, known, found))
     for setting in settings:

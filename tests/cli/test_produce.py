@@ -305,6 +305,15 @@ def test_a_missing_file_is_said() -> None:
     assert "not-there.jsonl (--file): No such file or directory" in result.stderr
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that opens and can't be read")
+def test_a_file_that_cannot_be_read_is_said() -> None:
+    """A disk that fails, or a standard input that is gone."""
+    result = run("--file", "/proc/self/mem")
+
+    assert (1, "") == (result.exit_code, result.stdout)
+    assert "customfit-consumer: can't be read (--file): Input/output error\n" == result.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("options", [("--events", "1000000", "--rate", "50"), ("--file", "-")])
 def test_an_interrupted_run_says_what_was_sent(
@@ -324,3 +333,25 @@ def test_an_interrupted_run_says_what_was_sent(
     assert 1 == process.returncode
     assert re.fullmatch(rf"sent [1-9]\d* events to {topic} in .*\n", output)
     assert "customfit-consumer: interrupted; what is counted as sent was acknowledged\n" == errors
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--topic", "a b", "is not a name that Kafka takes for a topic"),
+        ("--topic", "", "set but empty"),
+        ("--topic", "the-state", "the same topic as --topic"),
+        ("--bootstrap-servers", "no spaces:1", "is not a broker address"),
+        ("--bootstrap-servers", "", "set but empty"),
+    ],
+)
+def test_an_option_is_checked_as_its_setting_is(
+    option: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line that names the option, before anything is asked."""
+    monkeypatch.setenv("CUSTOMFIT_STATE_TOPIC", "the-state")
+    result = run(option, value)
+
+    assert (78, 1) == (result.exit_code, len(result.stderr.splitlines()))
+    assert option in result.stderr
+    assert words in result.stderr

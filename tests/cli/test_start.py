@@ -13,8 +13,6 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer import __version__
-from consumer.cli import main
 from consumer.kafka.client import is_in_group
 from consumer.kafka.group_start import committed_offsets
 from tests.settings.given_settings import load
@@ -145,14 +143,3 @@ def test_a_coordinator_is_not_waited_for_without_end(code: int) -> None:
 def test_who_finds_its_coordinator_and_gets_no_partition_is_a_member(statistics: str, *, is_member: bool) -> None:
     """With the new group protocol nothing else says so."""
     assert is_member == is_in_group(statistics)
-
-
-def test_the_version_is_printed_without_a_command(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As people ask an image what it is."""
-    monkeypatch.setattr(sys, "argv", ["customfit-consumer", "--version"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-
-    assert (0, f"{__version__}\n") == (ended.value.code, capsys.readouterr().out)
