@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, get_args
 import typer
 
 from consumer.choices import ApiAuth, ApiDialect
-from consumer.cli.exits import fail, quiet_kafka_client, settings_or_exit
+from consumer.cli.exits import fail, quiet_kafka_client, settings_or_exit, tell
 from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
+from consumer.foreign_text import printable
 
 if TYPE_CHECKING:
     from consumer.customfit.answers import Answer
     from consumer.settings import Settings
 
 TEST_USER: Final = "customfit-consumer-check"
+WARNING: Final = "warning"
 
 
 class Checked(NamedTuple):
@@ -28,6 +30,11 @@ class Checked(NamedTuple):
     ok: bool
     what: str
     detail: str
+
+    @property
+    def mark(self) -> str:
+        """What stands before it."""
+        return ("warn" if self.what == WARNING else "ok") if self.ok else "BAD"
 
 
 def check(
@@ -45,31 +52,48 @@ def check(
     settings = settings_or_exit(os.environ, config)
     quiet_kafka_client()
     findings = [Checked(True, "settings", "all in their limits")]
-    findings += [Checked(True, "warning", text) for text in settings.warnings]
+    findings += [Checked(True, WARNING, text) for text in settings.warnings]
     if connect:
         findings += _kafka_findings(settings)
         findings += _registry_findings(settings)
     if send_test_event:
         findings += asyncio.run(_destination_findings(settings))
+    failed = [finding for finding in findings if not finding.ok]
     if as_json:
         rows = [finding._asdict() for finding in findings]
-        print(json.dumps({"settings": settings.describe(), "findings": rows}, indent=2, ensure_ascii=False))
+        said = {"ok": not failed, "settings": settings.describe(), "findings": rows}
+        print(json.dumps(said, indent=2, ensure_ascii=False))
     else:
+        print(_verdict(findings, connect=connect))
+        for finding in findings:
+            print(f"{finding.mark:4} {finding.what}: {printable(finding.detail)}")
+        print()
         for name, value in settings.describe().items():
             print(f"{name:28} {value}")
-        print()
-        for finding in findings:
-            print(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
-    failed = [finding for finding in findings if not finding.ok]
     if failed:
         raise typer.Exit(EXIT_UNAVAILABLE if failed[0].what.startswith(("Kafka", "schema")) else EXIT_ERROR)
 
 
+def _verdict(findings: list[Checked], *, connect: bool) -> str:
+    """One line: is it fit to run, as far as it was looked at."""
+    failed = [finding.what for finding in findings if not finding.ok]
+    if failed:
+        return f"NOT READY: {len(failed)} of {len(findings)} checks failed ({', '.join(failed)})"
+    warnings = sum(finding.what == WARNING for finding in findings)
+    warned = f", with {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
+    if connect:
+        return f"READY: the settings are right and what they name is there{warned}"
+    return f"READY, as far as the settings go{warned}; --connect asks the broker, too"
+
+
 def _kafka_findings(settings: Settings) -> list[Checked]:
-    from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable
+    from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable, admin_client
+    from consumer.kafka.contact import Contact
     from consumer.kafka.topics import inspect
 
+    contact = Contact(settings, tell)
     try:
+        contact.topics(admin_client(settings, contact.note))  # says what is in the way while it waits
         seen = inspect(settings)
     except KafkaUnavailable as error:
         return [Checked(False, "Kafka", str(error))]

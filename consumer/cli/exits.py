@@ -20,6 +20,11 @@ def fail(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
+def tell(line: str) -> None:
+    """A sign of life, beside what the command prints."""
+    print(f"customfit-consumer: {line}", file=sys.stderr, flush=True)
+
+
 def quiet_kafka_client() -> None:
     """What librdkafka logs says the same as a command's own message, many times over."""
     logger = logging.getLogger("librdkafka")

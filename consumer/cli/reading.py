@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from consumer.cli.exits import fail, quiet_kafka_client
+from consumer.cli.exits import fail, quiet_kafka_client, tell
 from consumer.cli.interrupts import Interrupts
 from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 
@@ -26,7 +26,7 @@ def work(settings: Settings) -> Iterator[tuple[TopicReader, Interrupts]]:
 
     quiet_kafka_client()
     try:
-        with Interrupts() as interrupts, interrupts.put_off(), TopicReader(settings, interrupts.check) as reader:
+        with Interrupts() as interrupts, interrupts.put_off(), TopicReader(settings, interrupts.check, tell) as reader:
             yield reader, interrupts
     except KafkaUnavailable as error:
         fail(str(error), EXIT_UNAVAILABLE)

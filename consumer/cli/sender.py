@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from consumer.cli.exits import fail
+from consumer.cli.exits import fail, tell
 from consumer.cli.interrupts import Interrupts
 from consumer.cli.lines import LINE_BYTES_MAX, KeyedValue
 from consumer.exit_codes import EXIT_SETTINGS, EXIT_UNAVAILABLE
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 INTERRUPTED_FLUSH_SECONDS: Final = 5.0
-METADATA_SECONDS: Final = 5.0  # so long Ctrl-C waits while no broker answers
 POLL_EVERY: Final = 256
 REASONS_MAX: Final = 5
 
@@ -31,6 +30,7 @@ class Sender:
         from confluent_kafka import KafkaException, Producer
 
         from consumer.kafka.client import misconfigured, producer_config
+        from consumer.kafka.contact import Contact
 
         self.acknowledged = 0
         self.failed = 0
@@ -39,12 +39,12 @@ class Sender:
         self.reasons: Counter[str] = Counter()
         self.interrupts = Interrupts()
         self._settings = settings
-        self._last_error = ""
+        self._contact = Contact(settings, tell)
         config = {
             **producer_config(settings),
             "queue.buffering.max.kbytes": 2 * LINE_BYTES_MAX // 1024,  # or the longest line would wait for ever
             "partitioner": "murmur2_random",  # as Java: a user's events meet those of other producers
-            "error_cb": self._note,
+            "error_cb": self._contact.note,
         }
         try:
             self._producer = Producer(config, logger=_silent_logger())
@@ -53,30 +53,15 @@ class Sender:
 
     def check_topic(self) -> None:
         """Wait for a broker, and look for the topic; exit code 69 without them."""
-        from confluent_kafka import KafkaException
-
-        from consumer.kafka.patience import patiently
+        from consumer.kafka.client import KafkaUnavailable
 
         settings = self._settings
-        servers, servers_named = settings.kafka_bootstrap_servers, settings.origin("kafka_bootstrap_servers")
-
-        def may_go_on(_error: object) -> bool:
-            self._poll(0.1)  # brings the reason to _note
-            return True
-
+        servers = settings.kafka_bootstrap_servers
         try:
-            topics = patiently(
-                lambda seconds: self._producer.list_topics(timeout=min(seconds, METADATA_SECONDS)).topics,
-                settings.startup_timeout_seconds,
-                may_go_on,
-            )
-        except KafkaException as error:
-            reason = self._last_error or error.args[0].str()
-            fail(
-                f"no Kafka broker answered at {servers} within {settings.startup_timeout_seconds:g} s "
-                f"(CUSTOMFIT_STARTUP_TIMEOUT_SECONDS): {reason}; is {servers_named} right, and is it running?",
-                EXIT_UNAVAILABLE,
-            )
+            with self.interrupts.put_off():
+                topics = self._contact.topics(self._producer, self.interrupts.check)
+        except KafkaUnavailable as error:
+            fail(str(error), EXIT_UNAVAILABLE)
         topic = topics.get(settings.kafka_topic)
         if topic is None or topic.error is not None:
             fail(
@@ -141,11 +126,6 @@ class Sender:
         reason = error.str()
         if reason in self.reasons or len(self.reasons) < REASONS_MAX:
             self.reasons[reason] += 1
-
-    def _note(self, error: KafkaError) -> None:
-        # "All brokers are down" follows every other reason and says less.
-        if error.name() != "_ALL_BROKERS_DOWN":
-            self._last_error = error.str()
 
 
 def _silent_logger() -> logging.Logger:

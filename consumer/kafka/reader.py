@@ -18,6 +18,7 @@ from consumer.kafka.client import (
     misconfigured,
     reader_config,
 )
+from consumer.kafka.contact import TELL_SECONDS, Contact, Tell
 from consumer.kafka.patience import patiently
 from consumer.kafka.rights import Right, explained
 from consumer.sequencing.events import Partition, Record
@@ -29,7 +30,6 @@ CONSUME_RECORDS: Final = 1000
 CONSUME_SECONDS: Final = 0.02
 FETCH_WAIT_MS: Final = 10
 """A seek waits for the fetch at the old place: with the default of 500 ms each one would cost half a second."""
-METADATA_SECONDS: Final = 3.0
 
 T = TypeVar("T")
 
@@ -44,12 +44,13 @@ class Bounds(NamedTuple):
 class TopicReader:
     """A consumer that joins no group and commits nothing; a context manager. Every call may raise KafkaUnavailable."""
 
-    def __init__(self, settings: Settings, check: Callable[[], None]) -> None:
-        """`check` is called several times a second while it waits, and may raise to end that."""
+    def __init__(self, settings: Settings, check: Callable[[], None], tell: Tell = lambda _line: None) -> None:
+        """`check` is called again and again while it waits, and may raise to end that; `tell` gets signs of life."""
         self._settings = settings
         self._check = check
+        self._contact = Contact(settings, tell)
         try:
-            config = {**reader_config(settings), "fetch.wait.max.ms": FETCH_WAIT_MS}
+            config = {**reader_config(settings), "fetch.wait.max.ms": FETCH_WAIT_MS, "error_cb": self._contact.note}
             self._consumer = Consumer(config, logger=logging.getLogger("librdkafka"))
         except KafkaException as error:
             raise misconfigured(settings, error) from None
@@ -64,35 +65,22 @@ class TopicReader:
 
     def partitions(self, topic: str) -> int:
         """How many there are; 0 where there is no such topic, or this user may not see it."""
-
-        def may_go_on(_error: object) -> bool:
-            self._check()
-            return True
-
-        try:
-            topics = patiently(
-                lambda seconds: self._consumer.list_topics(timeout=min(seconds, METADATA_SECONDS)).topics,
-                self._settings.startup_timeout_seconds,
-                may_go_on,
-            )
-        except KafkaException as error:
-            self._unavailable("the brokers", error)
-        known = topics.get(topic)
+        known = self._contact.topics(self._consumer, self._check).get(topic)
         return 0 if known is None or known.error is not None else len(known.partitions)
 
     def bounds(self, topic: str) -> dict[int, Bounds]:
         """Where each partition begins, and where what is committed of it ends."""
         found = {}
         for number in range(self.partitions(topic)):
-            ask = partial(self._consumer.get_watermark_offsets, TopicPartition(topic, number), timeout=REQUEST_SECONDS)
-            low, end = self._ask(topic, ask)
+            where = TopicPartition(topic, number)
+            low, end = self._ask(topic, partial(self._consumer.get_watermark_offsets, where))
             found[number] = Bounds(low, end)
         return found
 
     def committed(self, topic: str, partitions: int) -> dict[int, int]:
         """Partition → offset that the group has committed, where it has."""
         where = [TopicPartition(topic, number) for number in range(partitions)]
-        known = self._ask("the group", lambda: self._consumer.committed(where, timeout=REQUEST_SECONDS))
+        known = self._ask("the group", partial(self._consumer.committed, where))
         for partition in known:
             if partition.error is not None:
                 raise KafkaUnavailable(f"the offsets of {self._settings.kafka_group_id}: {partition.error.str()}")
@@ -134,6 +122,7 @@ class TopicReader:
         """Messages, and one with the error _PARTITION_EOF at each end, for ever."""
         self._consumer.assign([TopicPartition(topic, number, start) for number, start in starts.items()])
         silent_seconds = 0.0
+        self._contact.begin()
         while True:
             self._check()
             is_silent = True
@@ -147,15 +136,26 @@ class TopicReader:
                         f"{topic}: {explained(self._settings, error, Right('Read', 'topic', topic))}"
                     )
             silent_seconds = silent_seconds + CONSUME_SECONDS if is_silent else 0.0
+            if not is_silent:
+                self._contact.begin()
+            self._contact.wait(topic)
             if silent_seconds >= self._settings.startup_timeout_seconds:
                 raise KafkaUnavailable(
                     f"{topic}: nothing could be read for {self._settings.startup_timeout_seconds:g} s "
                     "(CUSTOMFIT_STARTUP_TIMEOUT_SECONDS)"
                 )
 
-    def _ask(self, what: str, ask: Callable[[], T]) -> T:
+    def _ask(self, what: str, ask: Callable[..., T]) -> T:
+        """The answer, with signs of life until it comes."""
+
+        def may_go_on(error: object) -> bool:
+            self._check()
+            self._contact.wait(what)
+            return isinstance(error, KafkaException) and error.args[0].code() in PASSING_ERRORS
+
+        self._contact.begin()
         try:
-            return ask()
+            return patiently(lambda seconds: ask(timeout=min(seconds, TELL_SECONDS)), REQUEST_SECONDS, may_go_on)
         except KafkaException as error:
             self._unavailable(what, error)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -22,3 +24,26 @@ def run(*options: str) -> Result:
     app = typer.Typer()
     app.command()(check)
     return CliRunner().invoke(app, list(options))
+
+
+def test_the_verdict_comes_first() -> None:
+    """Whoever reads one line knows whether it is fit to run, and what was not looked at."""
+    alone, connected = run(), run("--connect")
+
+    assert 0 == alone.exit_code, alone.output
+    assert "READY, as far as the settings go; --connect asks the broker, too" == alone.stdout.splitlines()[0]
+    assert 69 == connected.exit_code
+    assert "NOT READY: 1 of 2 checks failed (Kafka)" == connected.stdout.splitlines()[0]
+    assert connected.stdout.splitlines()[2].startswith("BAD  Kafka: no Kafka broker answered at 127.0.0.1:1, ")
+    assert "Connection refused" in connected.stdout.splitlines()[2]
+
+
+def test_the_verdict_counts_warnings_and_scripts_have_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning is marked as one; JSON says it in one member."""
+    monkeypatch.setenv("CUSTOMFIT_API_URL", "http://api.example/v1")
+    lines = run().stdout.splitlines()
+    connected = json.loads(run("--connect", "--json").stdout)
+
+    assert lines[0].startswith("READY, as far as the settings go, with 1 warning; ")
+    assert lines[2].startswith("warn warning: CUSTOMFIT_API_URL (environment): the API key travels in clear text")
+    assert (False, "Kafka") == (connected["ok"], connected["findings"][-1]["what"])
