@@ -15,17 +15,17 @@ BIN := .venv/bin
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
-venv: .venv/.installed ## .venv with everything in locks/dev.lock, and this project
+venv: .venv/.development ## .venv with everything in locks/dev.lock, and this project
 
-.venv/.installed: locks/dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12")'
-	@echo "Installing into .venv"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r locks/dev.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+.venv/.runtime: locks/image.lock locks/build.lock pyproject.toml locks/install.py
+	@$(PYTHON) locks/install.py runtime
 	@touch $@
 
-demo: venv ## the whole promise on this machine, nothing to install (ARGS=--keep leaves it running)
+.venv/.development: .venv/.runtime locks/dev.lock
+	@$(PYTHON) locks/install.py development
+	@touch $@
+
+demo: .venv/.runtime ## the whole promise on this machine (ARGS=--keep leaves it running)
 	@$(BIN)/customfit-consumer demo $(ARGS)
 
 test: venv kafka ## every test but the long ones; those that need a real broker where Java and Maven are there
@@ -53,7 +53,7 @@ simulate: venv ## one simulated world, e.g. make simulate SEED=7, or many: make 
 	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds 0-$$(($(SEEDS) - 1)) --jobs $(JOBS) --all-kinds,--seed $(SEED))
 
 fuzz: venv ## bytes that reach new code, against the decoding: make fuzz SECONDS=600
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r locks/fuzz.lock
+	@$(PYTHON) locks/install.py fuzz
 	@$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
 
 chaos: venv kafka ## everything fails on a real broker, as the seed says: make chaos SEED=7 MINUTES=2
