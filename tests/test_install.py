@@ -108,7 +108,7 @@ def without_uv() -> str:
 
 def is_installed(project: Path, name: str) -> bool:
     """Whether the .venv has this module."""
-    command = [project / ".venv" / "bin" / "python", "-c", f"import {name}"]
+    command = [str(project / ".venv" / "bin" / "python"), "-c", f"import {name}"]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import signal
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated
 
@@ -13,7 +13,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from consumer.cli.demo_kept import Live, keep, to_paste
 from consumer.cli.exits import fail
+from consumer.cli.interrupts import Interrupts
 from consumer.demo.demo import Demo, DemoFailed, Point, Script
 from consumer.demo.proof import Proof
 from consumer.exit_codes import EXIT_ERROR
@@ -26,8 +28,9 @@ def demo(
     ] = 10_000,
     seed: Annotated[int, typer.Option(help="The same events and faults for the same seed.")] = 1,
     calm: Annotated[bool, typer.Option("--calm", help="Without failing requests and without an outage.")] = False,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave it running, to be typed at and scraped, until Ctrl-C.")
+    keep_running: Annotated[
+        bool,
+        typer.Option("--keep", help="Leave it running, to be typed at and scraped, until Ctrl-C."),
     ] = False,
 ) -> None:
     """Run broker, CustomFit emulator and consumer here, deliver sample events, and prove that the promise was kept."""
@@ -35,17 +38,21 @@ def demo(
     if calm:
         script = replace(script, fail_rate=0.0, outage_seconds=0.0)
     console = Console(highlight=False)
-    with tempfile.TemporaryFile() as log, Demo(script, log) as running:
-        _say_what_runs(console, running)
+    live = Live(lambda line: _print(console, line))
+    with Interrupts(signal.SIGHUP) as interrupts, interrupts.put_off():
         try:
-            _play(console, running)
+            with tempfile.TemporaryFile() as log, Demo(script, log, watcher=live, check=interrupts.check) as running:
+                _say_what_runs(console, running)
+                _play(console, running)
+                proof = running.prove()
+                _say_proof(console, proof, script)
+                if keep_running:
+                    _keep(console, running, live, interrupts.check)
+                code = running.stop_consumer()
         except DemoFailed as error:
             fail(str(error), EXIT_ERROR)
-        proof = running.prove()
-        _say_proof(console, proof)
-        if keep:
-            _keep(console, running)
-        code = running.stop_consumer()
+        except KeyboardInterrupt:
+            fail("interrupted before it had shown anything", EXIT_ERROR)
     if code != 0:
         fail(f"the consumer ended with exit code {code}", EXIT_ERROR)
     if not proof.kept:
@@ -58,7 +65,7 @@ def _print(console: Console, text: str) -> None:
 
 def _say_what_runs(console: Console, running: Demo) -> None:
     script = running.script
-    _print(console, "Everything runs on this machine; nothing leaves it.\n")
+    _print(console, f"Everything runs on this machine; nothing leaves it. About {script.seconds:.0f} s:\n")
     _print(console, f"  Kafka      {running.bootstrap_servers}  (embedded)")
     problem = ""
     if script.fail_rate:
@@ -97,10 +104,11 @@ def _problem(point: Point) -> str:
     return f"{point.unfinished:,} waiting, the destination is {point.destination}"
 
 
-def _say_proof(console: Console, proof: Proof) -> None:
+def _say_proof(console: Console, proof: Proof, script: Script) -> None:
     def by_reason(counts: Mapping[str, int]) -> str:
         return ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items()))
 
+    took = "median from produced to accepted" + (", with the outage" if script.outage_seconds else "")
     introduced = f"{proof.introductions:,} introduced by the consumer"
     rows = [
         ("events in", f"{proof.produced:,}", ""),
@@ -112,6 +120,8 @@ def _say_proof(console: Console, proof: Proof) -> None:
         ("order kept", f"{proof.users - proof.users_out_of_order:,} of {proof.users:,} users", ""),
         ("sent twice", f"{proof.sent_twice:,}", ""),
         ("lost", f"{proof.lost:,}", ""),
+        ("rate", f"{proof.events_per_second:,.0f} events/s", f"produced at {script.events_per_second:,}/s"),
+        ("latency", f"{_seconds(proof, 0.5)} s", f"{took}; 99 %: {_seconds(proof, 0.99)} s"),
     ]
     if proof.tracks_before_identify:
         rows[5] = (
@@ -119,20 +129,22 @@ def _say_proof(console: Console, proof: Proof) -> None:
             "BROKEN",
             f"{proof.tracks_before_identify:,} events before an identify of their user",
         )
-    _print(console, "\nWhat CustomFit's ledger says, against what was produced:\n")
+    _print(
+        console, "\nWhat the emulator's ledger says (CustomFit.ai itself was not asked), against what was produced:\n"
+    )
     for name, value, note in rows:
         _print(console, f"  {name:15}{value:>18}   {note}".rstrip())
     _print(console, f"\n{'The promise was kept.' if proof.kept else 'THE PROMISE WAS BROKEN.'}")
 
 
-def _keep(console: Console, running: Demo) -> None:
-    produce = f"customfit-consumer produce --bootstrap-servers {running.bootstrap_servers} --file -"
-    _print(console, "\nStill running, until Ctrl-C. Type events into it (one JSON object a line):\n")
-    _print(console, f"  {produce}")
-    _print(console, '  {"type":"identify","userId":"ann","traits":{"plan":"pro"}}')
-    _print(console, '  {"type":"track","userId":"ann","event":"Order Completed","properties":{"total":27.5}}\n')
-    _print(console, f"What arrived:  curl '{running.emulator.base_url}/ledger?entries=1&limit=5'")
-    _print(console, f"Metrics:       curl {running.consumer_url}/metrics")
-    with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            time.sleep(1)
+def _seconds(proof: Proof, share: float) -> str:
+    return f"{proof.latency_quantile(share):.3f}"
+
+
+def _keep(console: Console, running: Demo, live: Live, check: Callable[[], None]) -> None:
+    running.calm_down()
+    _print(console, "\nStill running, until Ctrl-C; requests fail no longer. Paste this into another terminal:\n")
+    _print(console, to_paste(running))
+    _print(console, "\nWhat becomes of events shows here:\n")
+    keep(running, live, check)
+    _print(console, "\nStopping: the consumer finishes what it has in hand, commits and leaves.")

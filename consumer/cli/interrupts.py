@@ -14,14 +14,16 @@ class Interrupts:
     There confluent-kafka 2.16 loses it: the call ends with "returned NULL without setting an exception".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *also: signal.Signals) -> None:
+        """`also`: other signals that end the command in the same way."""
+        self._signals = (signal.SIGINT, signal.SIGTERM, *also)
         self._came = False
         self._put_off = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        """Take the two signals."""
-        self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Take the signals."""
+        self._before = {number: signal.signal(number, self._handle) for number in self._signals}
         return self
 
     def __exit__(self, *_exc: object) -> None:

@@ -18,17 +18,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, Self, cast
+from typing import IO, Any, Final, NamedTuple, Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
-from consumer.demo.proof import FoundLetter, Proof, prove
+from consumer.demo.letters import LetterReader
+from consumer.demo.proof import Produced, Proof, prove
 from consumer.demo.samples import encoded_samples
-from consumer.emulator.server import Emulator, running_emulator
-from consumer.sequencing.dead_letter_headers import REASON
+from consumer.emulator.server import Emulator, Watcher, running_emulator
 
 TOPIC: Final = "segment-events"
 DEAD_LETTERS: Final = f"{TOPIC}.customfit-dlq"
@@ -39,6 +39,7 @@ GARBAGE_EVERY: Final = 500
 READY_SECONDS_MAX: Final = 30.0
 FINISH_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 20.0
+START_AND_END_SECONDS: Final = 4.0
 
 
 class DemoFailed(Exception):
@@ -58,6 +59,11 @@ class Script:
     outage_seconds: float = 3.0
     """CustomFit goes away for so long when half of the events are produced."""
 
+    @property
+    def seconds(self) -> float:
+        """About how long it takes, with start and end."""
+        return self.events / self.events_per_second + self.outage_seconds + START_AND_END_SECONDS
+
 
 class Point(NamedTuple):
     """How far the demo is."""
@@ -71,21 +77,31 @@ class Point(NamedTuple):
 class Demo:
     """Broker, emulator and consumer, running while the context lasts."""
 
-    def __init__(self, script: Script, log: IO[bytes]) -> None:
-        """`log` gets what the consumer prints."""
+    def __init__(
+        self,
+        script: Script,
+        log: IO[bytes],
+        *,
+        watcher: Watcher | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`log` gets what the consumer prints; `check` is called while it waits, and may raise."""
         self.script = script
-        self.emulator = Emulator(keys=frozenset({KEY}), seed=script.seed)
+        self.emulator = Emulator(keys=frozenset({KEY}), seed=script.seed, watcher=watcher)
         self.bootstrap_servers = ""
         self.consumer_url = f"http://127.0.0.1:{_free_port()}"
         self._log = log
+        self._check = check
         self._parts = ExitStack()
-        self._produced: list[tuple[bytes, bytes]] = []
+        self._produced: list[Produced] = []
 
     def __enter__(self) -> Self:
         """Return when the consumer is ready. Raises DemoFailed."""
         with ExitStack() as parts:
             folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="customfit-demo-")))
             self.bootstrap_servers = parts.enter_context(_embedded_broker())
+            self.letters = LetterReader(self.bootstrap_servers, DEAD_LETTERS)
+            parts.callback(self.letters.close)
             parts.enter_context(running_emulator(self.emulator))
             self._process = parts.enter_context(_running(self._environ(folder), self._log))
             self._wait_until(self._is_ready, READY_SECONDS_MAX, "the consumer did not become ready")
@@ -100,7 +116,6 @@ class Demo:
         """Produce the script's events, with faults, and wait until the consumer has finished all. Raises DemoFailed."""
         script = self.script
         self.emulator.faults.change({"latency_seconds": script.latency_seconds, "fail_rate": script.fail_rate})
-        self._produced = list(encoded_samples(script.users, script.events, script.seed, garbage_every=GARBAGE_EVERY))
         producing = threading.Thread(target=self._produce, name="producer", daemon=True)
         producing.start()
 
@@ -115,10 +130,19 @@ class Demo:
 
     def prove(self) -> Proof:
         """Compare what was produced with what the emulator accepted and the dead-letter topic holds."""
-        events = self._status()["events"]
-        letters = _read_dead_letters(self.bootstrap_servers, sum(events["finished"]["dead_lettered"].values()))
-        entries = self.emulator.ledger.entries()
-        return prove(self._produced, entries, letters, events["finished"]["skipped"], self.emulator.ledger.summary())
+        finished = self.finished()
+        letters = self.letters.read(sum(finished["dead_lettered"].values()), FINISH_SECONDS_MAX)
+        entries, summary = self.emulator.ledger.entries(), self.emulator.ledger.summary()
+        return prove(self._produced, entries, letters, finished["skipped"], summary)
+
+    def finished(self) -> dict[str, dict[str, int]]:
+        """How many events came to which end, and why, as the consumer counts them."""
+        ends: dict[str, dict[str, int]] = self._status()["events"]["finished"]
+        return ends
+
+    def calm_down(self) -> None:
+        """The emulator answers at once and fails no longer."""
+        self.emulator.faults.change({"latency_seconds": 0.0, "fail_rate": 0.0})
 
     def stop_consumer(self) -> int:
         """SIGTERM; gives its exit code."""
@@ -142,9 +166,11 @@ class Demo:
 
     def _produce(self) -> None:
         script = self.script
+        samples = encoded_samples(script.users, script.events, script.seed, garbage_every=GARBAGE_EVERY)
         producer = Producer({"bootstrap.servers": self.bootstrap_servers, "partitioner": "murmur2_random"})
         started = time.monotonic()
-        for number, (key, value) in enumerate(self._produced):
+        for number, (key, value) in enumerate(samples):
+            self._produced.append(Produced(value, time.time()))
             producer.produce(TOPIC, value, key)
             if number == script.events // 2 and script.outage_seconds:
                 self.emulator.faults.change({"unavailable_seconds": script.outage_seconds})
@@ -175,6 +201,7 @@ class Demo:
     def _wait_until(self, condition: Callable[[], bool], seconds_max: float, otherwise: str) -> None:
         deadline = time.monotonic() + seconds_max
         while not condition():
+            self._check()
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self._log.seek(0)
                 lines = self._log.read().decode(errors="replace").splitlines()[-20:]
@@ -196,9 +223,9 @@ def _embedded_broker() -> Iterator[str]:
 
 @contextmanager
 def _running(environ: dict[str, str], log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """The consumer, in a process of its own."""
+    """The consumer, in a process group of its own: a Ctrl-C in the terminal is not for it, or it would stop at once."""
     command = [sys.executable, "-m", "consumer", "run"]
-    process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)  # noqa: S603  ourselves
+    process = subprocess.Popen(command, env=environ, stdout=log, stderr=log, process_group=0)  # noqa: S603  ourselves
     try:
         yield process
     finally:
@@ -209,23 +236,6 @@ def _running(environ: dict[str, str], log: IO[bytes]) -> Iterator[subprocess.Pop
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def _read_dead_letters(bootstrap_servers: str, count: int) -> list[FoundLetter]:
-    """The first `count` records of the dead-letter topic."""
-    properties = {"bootstrap.servers": bootstrap_servers, "group.id": "demo-reader", "enable.auto.commit": False}
-    reader = Consumer(properties)
-    partitions = reader.list_topics(DEAD_LETTERS, timeout=10).topics[DEAD_LETTERS].partitions
-    reader.assign([TopicPartition(DEAD_LETTERS, number, OFFSET_BEGINNING) for number in partitions])
-    letters: list[FoundLetter] = []
-    deadline = time.monotonic() + FINISH_SECONDS_MAX
-    while len(letters) < count and time.monotonic() < deadline:
-        message = reader.poll(0.5)
-        if message is not None and message.error() is None:
-            reason = dict(message.headers() or [])[REASON]
-            letters.append(FoundLetter(message.value() or b"", cast("bytes", reason).decode()))
-    reader.close()
-    return letters
 
 
 def _free_port() -> int:

@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from consumer.demo.letters import FoundLetter
 from consumer.emulator.ledger import Entry
 
 
-class FoundLetter(NamedTuple):
-    """A record of the dead-letter topic."""
+class Produced(NamedTuple):
+    """A record as it was produced, and when (unix time)."""
 
     value: bytes
-    reason: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,26 @@ class Proof:
     users_out_of_order: int
     sent_twice: int
     lost: int
+    seconds: float
+    """From the first event produced to the last accepted."""
+    latency_seconds: Sequence[float]
+    """From produced to accepted, the first time of each delivered event, the shortest first."""
 
     @property
     def kept(self) -> bool:
         """Whether identifies came first, order was kept and nothing was lost."""
         return self.tracks_before_identify == self.users_out_of_order == self.lost == 0
+
+    @property
+    def events_per_second(self) -> float:
+        """Delivered, from the first produced to the last accepted."""
+        return self.delivered / self.seconds if self.seconds > 0 else 0.0
+
+    def latency_quantile(self, share: float) -> float:
+        """That share of the events took at most so many seconds."""
+        if not self.latency_seconds:
+            return 0.0
+        return self.latency_seconds[min(int(share * len(self.latency_seconds)), len(self.latency_seconds) - 1)]
 
 
 class _Sample(msgspec.Struct):
@@ -60,18 +76,22 @@ class _Sample(msgspec.Struct):
 
 
 def prove(
-    produced: Sequence[tuple[bytes, bytes]],
+    produced: Sequence[Produced],
     entries: Iterable[Entry],
     dead_letters: Sequence[FoundLetter],
     skipped: Mapping[str, int],
     summary: Mapping[str, Any],
 ) -> Proof:
     """Account for every event: `summary` is the ledger's own, `skipped` the consumer's counts by reason."""
-    wanted, garbage = _by_user(value for _, value in produced)
+    wanted, garbage = _by_user(produced)
+    produced_at = {id_: sample.at for samples in wanted.values() for id_, sample in samples.items()}
     accepted = defaultdict[str, list[str]](list)
+    accepted_at: dict[str, float] = {}
     for entry in entries:
         if not entry.anonymous and entry.identify != "introduction":
             accepted[entry.user_id] += entry.insert_ids
+            for insert_id in entry.insert_ids:
+                accepted_at.setdefault(insert_id, entry.accepted_at)
     firsts = {user: list(dict.fromkeys(ids)) for user, ids in accepted.items()}
     delivered = sum(len(ids) for ids in firsts.values())
     missing = sum(len(samples.keys() - set(firsts.get(user, ()))) for user, samples in wanted.items())
@@ -90,25 +110,34 @@ def prove(
         users_out_of_order=sum(not _in_order(wanted[user], ids) for user, ids in firsts.items() if user in wanted),
         sent_twice=sum(len(ids) for ids in accepted.values()) - delivered,
         lost=missing + max(unaccounted, 0) + max(len(dead_letters) - garbage, 0),
+        seconds=max(accepted_at.values(), default=0.0) - min((record.at for record in produced), default=0.0),
+        latency_seconds=sorted(at - produced_at[id_] for id_, at in accepted_at.items() if id_ in produced_at),
     )
 
 
-def _by_user(values: Iterable[bytes]) -> tuple[dict[str, dict[str, str]], int]:
-    """Per user the message ids that must arrive, in order, with their types; and how many were garbage."""
-    wanted = defaultdict[str, dict[str, str]](dict)
+class _Wanted(NamedTuple):
+    """An event that must arrive."""
+
+    type: str
+    at: float
+
+
+def _by_user(produced: Iterable[Produced]) -> tuple[dict[str, dict[str, _Wanted]], int]:
+    """Per user what must arrive, by message id and in order; and how many were garbage."""
+    wanted = defaultdict[str, dict[str, _Wanted]](dict)
     garbage = 0
-    for value in values:
+    for record in produced:
         try:
-            sample = msgspec.json.decode(value, type=_Sample)
+            sample = msgspec.json.decode(record.value, type=_Sample)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             garbage += 1
             continue
         if sample.is_for_us:
-            wanted[sample.userId or ""][sample.messageId] = sample.type
+            wanted[sample.userId or ""][sample.messageId] = _Wanted(sample.type, record.at)
     return wanted, garbage
 
 
-def _in_order(wanted: Mapping[str, str], arrived: Sequence[str]) -> bool:
+def _in_order(wanted: Mapping[str, _Wanted], arrived: Sequence[str]) -> bool:
     """The order of the topic, but that the user's first identify may have overtaken what came before it."""
-    first_identify = next((id_ for id_, type_ in wanted.items() if type_ == "identify"), None)
+    first_identify = next((id_ for id_, sample in wanted.items() if sample.type == "identify"), None)
     return [i for i in wanted if i != first_identify] == [i for i in arrived if i != first_identify]

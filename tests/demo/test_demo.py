@@ -21,7 +21,13 @@ def test_the_demo_proves_the_promise() -> None:
     )
 
     assert 0 == done.returncode, done.stdout + done.stderr
+    assert "About 10 s:" in done.stdout.splitlines()[0]
+    assert "What the emulator's ledger says (CustomFit.ai itself was not asked)" in done.stdout
     assert "The promise was kept." in done.stdout
+    assert re.search(r"rate +\d[\d,]* events/s   produced at 1,500/s\n", done.stdout)
+    assert re.search(
+        r"latency +\d+\.\d{3} s   median from produced to accepted, with the outage; 99 %: \d+\.\d{3} s\n", done.stdout
+    )
     assert re.search(r"events in +4,000\n", done.stdout)
     assert re.search(r"lost +0\n", done.stdout)
     assert re.search(r"identify first +(\d+) of \1 users", done.stdout)

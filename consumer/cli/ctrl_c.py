@@ -1,0 +1,58 @@
+"""Ctrl-C as the end of a command and not as a signal to all that the terminal runs.
+
+The terminal sends SIGINT to the whole foreground: `make demo` would end with make's own error, whatever the demo does.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+CTRL_C: Final = b"\x03"
+LOCAL_FLAGS: Final = 3
+"""Where termios has them in its list; the control characters are the last of it."""
+
+
+@contextmanager
+def typed_ctrl_c() -> Iterator[Callable[[float], bool]]:
+    """Gives what waits so many seconds at most and says whether Ctrl-C was typed; without a terminal it only waits."""
+    if not _is_ours():
+        yield _only_wait
+        return
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    changed = termios.tcgetattr(terminal)
+    changed[LOCAL_FLAGS] &= ~(termios.ICANON | termios.ECHO)
+    changed[-1][termios.VINTR] = bytes([os.fpathconf(terminal, "PC_VDISABLE")])
+    termios.tcsetattr(terminal, termios.TCSADRAIN, changed)
+    try:
+        yield lambda seconds_max: _was_typed(terminal, seconds_max)
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def _is_ours() -> bool:
+    """Whether there is a terminal, with us in its foreground: whoever else touches it is stopped."""
+    try:
+        return sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (AttributeError, ValueError, OSError):
+        return False
+
+
+def _was_typed(terminal: int, seconds_max: float) -> bool:
+    readable, _, _ = select.select([terminal], [], [], seconds_max)
+    if not readable:
+        return False
+    typed = os.read(terminal, 1024)
+    return not typed or CTRL_C in typed  # nothing to read: the terminal is gone
+
+
+def _only_wait(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
