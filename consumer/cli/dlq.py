@@ -15,6 +15,7 @@ import typer
 from consumer.cli.exits import fail, settings_or_exit
 from consumer.cli.reading import bounds_or_exit, survey_all, work
 from consumer.exit_codes import EXIT_ERROR
+from consumer.foreign_text import printable
 
 if TYPE_CHECKING:
     from consumer.dead_letters.selection import Filters
@@ -22,7 +23,29 @@ if TYPE_CHECKING:
 dlq = typer.Typer(no_args_is_help=True, help="Look into dead letters, and replay them.")
 
 Config = Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")]
-Reason = Annotated[list[str] | None, typer.Option(help="Only those with this customfit.reason; may be repeated.")]
+
+
+def _reasons(given: list[str] | None) -> list[str] | None:
+    """Refuse a reason that no dead letter has."""
+    from consumer.dead_letters.selection import REASONS
+    from consumer.settings.values import nearest
+
+    for reason in given or ():
+        if reason not in REASONS:
+            near = nearest(reason.lower(), REASONS, cutoff=0.6)
+            hint = f"did you mean {near}?" if near else "use one of these"
+            raise typer.BadParameter(f"{printable(reason, 60)!r} is not one of {', '.join(REASONS)}; {hint}")
+    return given
+
+
+Reason = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Only those with this customfit.reason: undecodable, invalid_event, too_large, refused, unidentified, "
+        "gave_up, or unknown (written by others); may be repeated.",
+        callback=_reasons,
+    ),
+]
 UserId = Annotated[str | None, typer.Option(help="Only those of this user (or with this record key).")]
 Since = Annotated[str | None, typer.Option(help="Only those that failed since: 2h (s, m, h, d, w) or an ISO time.")]
 Until = Annotated[str | None, typer.Option(help="Only those that failed before: as --since.")]
@@ -47,9 +70,9 @@ def list_(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the dead letters that have not been replayed, one a line."""
+    """Show the dead letters that have not been replayed, one a line, then how many there are by reason and cause."""
     from consumer.dead_letters.text import as_json as to_json
-    from consumer.dead_letters.text import table
+    from consumer.dead_letters.text import summary, table
 
     settings, filters = (
         settings_or_exit(os.environ, config, api_key_required=False),
@@ -68,7 +91,7 @@ def list_(
             print(json.dumps(to_json(letter, replayed=id(letter) in done)))
         return
     if shown:
-        print("\n".join(table(shown, replayed)))
+        print("\n".join([*table(shown, replayed), "", *summary(letters)]))
     notes = [f"{len(letters)} dead letters in {settings.dead_letter_topic}"]
     notes += [f"{len(letters) - len(shown)} are not shown (--limit 0 shows all)"] if len(shown) < len(letters) else []
     notes += (

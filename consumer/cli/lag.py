@@ -6,16 +6,22 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from consumer.cli.exits import fail, settings_or_exit
 from consumer.cli.reading import work
-from consumer.exit_codes import EXIT_UNAVAILABLE
+from consumer.exit_codes import EXIT_ERROR, EXIT_UNAVAILABLE
+
+if TYPE_CHECKING:
+    from consumer.kafka.lag import PartitionLag
 
 
 def lag(
+    events_max: Annotated[
+        int | None, typer.Option("--max", min=0, help="Exit 1 when more events than that are behind, all together.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -33,15 +39,21 @@ def lag(
             EXIT_UNAVAILABLE,
         )
     partitions = source + replays
+    total = sum(partition.lag_events for partition in partitions)
     if as_json:
         rows = [partition._asdict() for partition in partitions]
-        print(json.dumps({"group": settings.kafka_group_id, "partitions": rows}, indent=2))
-        return
+        print(json.dumps({"group": settings.kafka_group_id, "lag_events": total, "partitions": rows}, indent=2))
+    else:
+        _print(settings.kafka_group_id, partitions, total)
+    if events_max is not None and total > events_max:
+        fail(f"{total} events behind are more than {events_max} (--max)", EXIT_ERROR)
+
+
+def _print(group: str, partitions: list[PartitionLag], total: int) -> None:
     width = max(len(partition.topic) for partition in partitions)
     print(f"{'TOPIC'.ljust(width)}  PARTITION  COMMITTED        END        LAG    SECONDS")
     for topic, number, committed, end, events, seconds in partitions:
         shown = "-" if committed is None else str(committed)
         print(f"{topic.ljust(width)}  {number:9}  {shown:>9}  {end:9}  {events:9}  {seconds:9.1f}")
-    total = sum(partition.lag_events for partition in partitions)
     oldest = max(partition.lag_seconds for partition in partitions)
-    print(f"group {settings.kafka_group_id}: {total} behind, the oldest for {oldest:.1f} s")
+    print(f"group {group}: {total} behind, the oldest for {oldest:.1f} s")

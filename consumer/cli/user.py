@@ -6,6 +6,7 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,7 @@ from consumer.foreign_text import printable
 if TYPE_CHECKING:
     from consumer.sequencing.events import User
     from consumer.settings import Settings
+    from consumer.state.lookup import StateOfUser
 
 
 def user(
@@ -32,7 +34,10 @@ def user(
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whether a user counts as identified; or have them forgotten."""
+    """Say whether a user counts as identified, at every destination; or have them forgotten.
+
+    Exit 0 when they do at the destination of the settings, 1 when they don't, 69 when that can't be told.
+    """
     from consumer.sequencing.events import User
 
     settings = settings_or_exit(os.environ, config, api_key_required=False)
@@ -48,26 +53,45 @@ def user(
 
 
 def _look_up(settings: Settings, user: User, *, as_json: bool) -> None:
-    from consumer.dead_letters.text import iso
     from consumer.state.lookup import look_up
 
     with work(settings) as (reader, interrupts):
         stretches = bounds_or_exit(settings, reader, "state_topic")
         records = sum(end - low for low, end in stretches.values())
         with progress("reading", records, interrupts, shown=not as_json) as advance:
-            answer = look_up(reader, settings, user, stretches, advance)
-    identified = {number: iso(at) for number, at in sorted(answer.identified_at_ms.items())}
-    forgotten = {number: iso(at) for number, at in sorted(answer.forgotten_at_ms.items())}
+            found = look_up(reader, settings, user, stretches, advance)
+    here = found[settings.destination_name]
     if as_json:
         who = {"user": user.id, "anonymous": user.anonymous, "destination": settings.destination_name}
-        known = {"identified": answer.identified, "identified_at": identified, "forgotten_at": forgotten}
-        print(json.dumps({**who, **known}, indent=2))
-        return
-    print(f"{printable(user.id)} is {'' if answer.identified else 'not '}identified ({settings.destination_name})")
-    for number, at in identified.items():
-        print(f"  by an event of partition {number}, since {at}")
-    for number, at in forgotten.items():
-        print(f"  forgotten by a delete of partition {number} at {at}")
+        destinations = {destination: _known(state) for destination, state in found.items()}
+        print(json.dumps({**who, **destinations[settings.destination_name], "destinations": destinations}, indent=2))
+    else:
+        for destination, state in found.items():
+            for line in _lines(user.id, destination, state):
+                print(line)
+        elsewhere = [name for name, state in found.items() if state.identified and state is not here]
+        if elsewhere and not here.identified:
+            print(f"{settings.origin('destination_name')} is {printable(settings.destination_name)}; is that the one?")
+    if not here.identified:
+        raise typer.Exit(EXIT_ERROR)
+
+
+def _known(state: StateOfUser) -> dict[str, object]:
+    from consumer.dead_letters.text import iso
+
+    identified = {number: iso(at) for number, at in sorted(state.identified_at_ms.items())}
+    forgotten = {number: iso(at) for number, at in sorted(state.forgotten_at_ms.items())}
+    return {"identified": state.identified, "identified_at": identified, "forgotten_at": forgotten}
+
+
+def _lines(user_id: str, destination: str, state: StateOfUser) -> Iterator[str]:
+    from consumer.dead_letters.text import iso
+
+    yield f"{printable(user_id)} is {'' if state.identified else 'not '}identified at {printable(destination)}"
+    for number, at in sorted(state.identified_at_ms.items()):
+        yield f"  by an event of partition {number}, since {iso(at)}"
+    for number, at in sorted(state.forgotten_at_ms.items()):
+        yield f"  forgotten by a delete of partition {number} at {iso(at)}"
 
 
 def _delete(user_id: str, *, anonymous: bool) -> dict[str, str]:

@@ -20,6 +20,7 @@ from consumer.segment.batch_part import DECIDING_BYTES_MAX
 from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.dead_letter_headers import (
     BATCH_OMITTED,
+    BODY,
     FAILED_AT,
     HEADERS_OMITTED,
     ITEM_INDEX,
@@ -188,7 +189,7 @@ def _about(action: WriteDeadLetter, origin: Origin, replays: int, failed_at: flo
     headers: Headers = [(name, text.encode()) for name, text in ours.items()]
     if action.status is not None:
         headers.append((STATUS, str(action.status).encode()))
-        headers.append(("customfit.http.body", action.body))
+        headers.append((BODY, action.body))
     return headers
 
 

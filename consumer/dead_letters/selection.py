@@ -24,6 +24,7 @@ from consumer.avro.wire_format import Encoded, wire_format
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.dead_letter_headers import (
     BATCH_OMITTED,
+    BODY,
     FAILED_AT,
     MESSAGE,
     REASON,
@@ -33,9 +34,10 @@ from consumer.sequencing.dead_letter_headers import (
     dead_letter_receipt,
     tail,
 )
-from consumer.sequencing.events import Batch, Event, Kind, Record
+from consumer.sequencing.events import Batch, DeadLetterReason, Event, Kind, Record
 
 DETAIL_CHARACTERS_MAX: Final = 120
+BODY_CHARACTERS_MAX: Final = 120
 NO_REASON: Final = "unknown"
 """Of a dead letter that somebody else wrote: Kafka Connect's headers alone."""
 UNREAD: Final = "unread"
@@ -45,6 +47,10 @@ RUN_GAP_MAX: Final = 500
 
 # Whatever is set for `run`, here the question is only whose event it is.
 _ANY_EVENT: Final = DecodingRules(anonymous="forward", integrations="ignore", record_bytes_max=2**63)
+
+
+REASONS: Final = (*(reason.value for reason in DeadLetterReason), NO_REASON)
+"""All that a dead letter may have: the list is closed."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
@@ -58,6 +64,8 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     reason: str
     detail: str
     status: str
+    body: str
+    """The beginning of what the destination answered."""
     failed_at_ms: int
     type: str
     user: str | None
@@ -94,6 +102,7 @@ def read_dead_letter(record: Record, readers: Mapping[bytes, Read]) -> DeadLette
         _shared(_text(said.get(REASON)) or NO_REASON),
         _text(said.get(MESSAGE))[:DETAIL_CHARACTERS_MAX],
         _shared(_text(said.get(STATUS))),
+        _shared(_text(said.get(BODY))[:BODY_CHARACTERS_MAX]),
         _milliseconds(_text(said.get(FAILED_AT)), record.timestamp_ms),
         _shared(type_),
         user,

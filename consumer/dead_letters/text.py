@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,8 +19,11 @@ from consumer.sequencing.dead_letter_headers import dead_letter_receipt
 from consumer.sequencing.events import Record
 
 USER_CHARACTERS_MAX: Final = 36
-DETAIL_CHARACTERS_MAX: Final = 60
-HEADINGS: Final = ("DEAD LETTER", "FAILED AT", "REASON", "TYPE", "USER", "ORIGIN", "BYTES", "REPLAYS", "DETAIL")
+DETAIL_CHARACTERS_MAX: Final = 100
+HEADINGS: Final = ("DEAD LETTER", "FAILED AT", "REASON", "TYPE", "USER", "ORIGIN", "BYTES", "REPLAYS", "CAUSE")
+SUMMARY_HEADINGS: Final = ("COUNT", "REASON", "CAUSE, FOR EXAMPLE")
+CAUSES_MAX: Final = 10
+_NUMBER: Final = re.compile(r"[0-9]+")
 _AGE: Final = re.compile(r"([0-9]{1,9})([smhdw])")
 _AGE_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -43,14 +47,43 @@ def iso(milliseconds: int) -> str:
 def table(letters: Sequence[DeadLetter], replayed: Iterable[DeadLetter]) -> list[str]:
     """A heading and a line each, the columns as wide as needed."""
     done = {id(letter) for letter in replayed}
-    rows = [HEADINGS, *(_row(letter, replayed=id(letter) in done) for letter in letters)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return _columns([HEADINGS, *(_row(letter, replayed=id(letter) in done) for letter in letters)])
+
+
+def summary(letters: Iterable[DeadLetter]) -> list[str]:
+    """A heading, and a line for each reason and cause, the most frequent first. Numbers make no other cause."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    examples: dict[tuple[str, str, str], str] = {}
+    for letter in letters:
+        text = cause(letter)
+        kind = letter.reason, letter.status, _NUMBER.sub("0", text)
+        counts[kind] += 1
+        examples.setdefault(kind, text)
+    rows = [
+        (str(count), printable(kind[0]), printable(examples[kind], DETAIL_CHARACTERS_MAX))
+        for kind, count in counts.most_common(CAUSES_MAX)
+    ]
+    if (others := counts.total() - sum(int(row[0]) for row in rows)) > 0:
+        rows.append((str(others), "", f"of {len(counts) - CAUSES_MAX} more causes"))
+    return _columns([SUMMARY_HEADINGS, *rows])
+
+
+def cause(letter: DeadLetter) -> str:
+    """Why it is here: the status once, what is known beside it, and how the destination put it."""
+    only_status = f"the destination answered {letter.status}"
+    named = letter.status in letter.detail
+    parts = [letter.status if letter.detail == only_status or not named else ""]
+    parts += ["" if letter.detail == only_status else letter.detail, letter.body]
+    return ": ".join(part for part in parts if part)
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _row(letter: DeadLetter, *, replayed: bool) -> tuple[str, ...]:
     replays = f"{letter.receipt.replays}{' +1' if replayed else ''}"
-    status = f"{letter.status}: " if letter.status else ""
     return (
         f"{letter.partition}:{letter.offset}",
         iso(letter.failed_at_ms),
@@ -60,7 +93,7 @@ def _row(letter: DeadLetter, *, replayed: bool) -> tuple[str, ...]:
         printable(str(letter.receipt.origin)),
         "omitted" if letter.value_omitted else str(letter.size_bytes),
         replays,
-        printable(f"{status}{letter.detail}", DETAIL_CHARACTERS_MAX),
+        printable(cause(letter), DETAIL_CHARACTERS_MAX),
     )
 
 
@@ -79,6 +112,7 @@ def as_json(letter: DeadLetter, *, replayed: bool) -> dict[str, Any]:
         "timestamp_ms": origin.timestamp_ms,
         "status": letter.status or None,
         "detail": letter.detail,
+        "body": letter.body or None,
         "size_bytes": letter.size_bytes,
         "value_omitted": letter.value_omitted,
         "batch_omitted": letter.batch_omitted,

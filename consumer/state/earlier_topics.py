@@ -15,7 +15,7 @@ from typing import Final
 
 from consumer.sequencing.events import User
 from consumer.state.partition import PartitionState, TopicIdWrite
-from consumer.state.records import StateKey
+from consumer.state.records import SOURCE_TOPIC, StateKey
 from consumer.state.store import Store
 from consumer.state.writes import Writes
 
@@ -33,7 +33,7 @@ class EarlierTopics:
         topic_id = state.assignment.offsets.topic_id
         if topic_id is None:
             return False
-        key = StateKey(f"source topic {state.partition.topic}", User(PREFIX + topic_id))
+        key = StateKey(SOURCE_TOPIC + state.partition.topic, User(PREFIX + topic_id))
         known = state.unstored_at(key.destination)
         try:
             known |= store.beginning_with(state.number, key.destination, PREFIX)

@@ -1,6 +1,7 @@
-"""What the state topic says of one user, asked from outside the group: the same whether a consumer runs or not.
+"""What the state topic says of one user at every destination, asked from outside the group.
 
-A user is recorded under the partition of the event that identified them, which can be any; so all of the topic is read.
+It is the same whether a consumer runs or not. A user is recorded under the partition of the event that identified them,
+which can be any; so all of the topic is read.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from consumer.sequencing.events import User
-from consumer.state.records import StateKey, encode_key
+from consumer.sequencing.events import Record, User
+from consumer.state.records import SOURCE_TOPIC, StateKey, UnknownStateRecord, decode_record, encode_key
 
 if TYPE_CHECKING:
     from consumer.kafka.reader import Bounds, TopicReader
@@ -32,16 +33,27 @@ class StateOfUser(NamedTuple):
 
 def look_up(
     reader: TopicReader, settings: Settings, user: User, stretches: Mapping[int, Bounds], advance: Callable[[int], None]
-) -> StateOfUser:
-    """Read the state topic. Raises KafkaUnavailable."""
-    wanted = encode_key(StateKey(settings.destination_name, user))
-    answer = StateOfUser({}, {})
+) -> dict[str, StateOfUser]:
+    """Read the state topic: by destination what it says, that of the settings first. Raises KafkaUnavailable."""
+    wanted = encode_key(StateKey("", user)).removeprefix(b'[""')
+    found = {settings.destination_name: StateOfUser({}, {})}
     for record in reader.read(settings.state_topic, stretches):
-        if record.key == wanted:
+        destination = _destination(record, user) if (record.key or b"").endswith(wanted) else None
+        if destination is not None:
             number = record.partition.number
-            answer.identified_at_ms.pop(number, None)
-            answer.forgotten_at_ms.pop(number, None)
-            said = answer.forgotten_at_ms if record.value is None else answer.identified_at_ms
+            at = found.setdefault(destination, StateOfUser({}, {}))
+            at.identified_at_ms.pop(number, None)
+            at.forgotten_at_ms.pop(number, None)
+            said = at.forgotten_at_ms if record.value is None else at.identified_at_ms
             said[number] = record.timestamp_ms
         advance(1)
-    return answer
+    return found
+
+
+def _destination(record: Record, user: User) -> str | None:
+    try:
+        key, _ = decode_record(record.key, record.value)
+    except UnknownStateRecord:
+        return None
+    is_theirs = key.user == user and not key.destination.startswith(SOURCE_TOPIC)
+    return key.destination if is_theirs else None

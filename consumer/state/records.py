@@ -23,6 +23,9 @@ VALUE_HEADERS: Final = frozenset({_HEADER})
 """Of every schema that a value may have been written with."""
 _HEADER_BYTES: Final = len(_HEADER)
 
+SOURCE_TOPIC: Final = "source topic "
+"""So begins the destination of an entry that is no user's (earlier_topics.py)."""
+
 _encode_key = msgspec.json.Encoder().encode
 _decode_key = msgspec.json.Decoder(tuple[str, str, bool]).decode
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from consumer.dead_letters.selection import read_dead_letter
-from consumer.dead_letters.text import as_json, iso, moment_ms, page, page_json, table
+from consumer.dead_letters.selection import DeadLetter, read_dead_letter
+from consumer.dead_letters.text import as_json, cause, iso, moment_ms, page, page_json, summary, table
 from consumer.sequencing.events import Partition, Record
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -68,6 +68,63 @@ def test_nothing_that_a_terminal_obeys_is_printed() -> None:
     assert r"\x1b]0;title\x07" in "\n".join(lines)
     assert r"\xff\xfe" in "\n".join(lines)
     assert r"\u202e" in "\n".join(lines)
+
+
+def read(number: int, reason: str, detail: str, status: str = "", body: str = "") -> DeadLetter:
+    """A dead letter with this tail."""
+    said = {
+        "__connect.errors.topic": "events",
+        "__connect.errors.partition": "0",
+        "__connect.errors.offset": str(number),
+        "__connect.errors.exception.message": detail,
+        "customfit.reason": reason,
+        "customfit.http.status": status,
+        "customfit.http.body": body,
+    }
+    headers: list[tuple[str, bytes | None]] = [(name, text.encode()) for name, text in said.items() if text]
+    letter = read_dead_letter(Record(Partition("dlq", 0), number, 0, b"ann", b"{}", headers), {})
+    assert letter is not None
+    return letter
+
+
+REFUSED = read(1, "refused", "the destination answered 400", "400", '{"error":"no such event"}')
+GAVE_UP = read(2, "gave_up", "failing for 905 s while other users succeed: 503", "503", "busy")
+OTHER = read(3, "refused", "something else", "422")
+
+
+@pytest.mark.parametrize(
+    ("letter", "expected"),
+    [
+        (REFUSED, '400: {"error":"no such event"}'),
+        (GAVE_UP, "failing for 905 s while other users succeed: 503: busy"),
+        (OTHER, "422: something else"),
+        (read(4, "undecodable", "not JSON"), "not JSON"),
+    ],
+)
+def test_the_cause_has_the_body_and_the_status_once(letter: DeadLetter, expected: str) -> None:
+    """What the destination said is what one looks for."""
+    assert expected == cause(letter)
+    assert table([letter], [])[1].endswith(f"  {expected}")
+
+
+def test_the_summary_counts_by_reason_and_cause() -> None:
+    """The most frequent first, with one of them as the example; other numbers are no other cause."""
+    later = [read(n, "gave_up", f"failing for {n} s while other users succeed: 503", "503", "busy") for n in (906, 907)]
+
+    assert [
+        "COUNT  REASON   CAUSE, FOR EXAMPLE",
+        "3      gave_up  failing for 905 s while other users succeed: 503: busy",
+        '1      refused  400: {"error":"no such event"}',
+        "1      refused  422: something else",
+    ] == summary([REFUSED, GAVE_UP, OTHER, *later])
+
+
+def test_a_summary_is_short() -> None:
+    """However many causes there are: the others are counted."""
+    letters = [read(n, "refused", "the destination answered 400", "400", "x" * n) for n in range(1, 14)]
+
+    assert 12 == len(summary(letters))
+    assert "3               of 3 more causes" == summary(letters)[-1]
 
 
 def test_json_is_exact() -> None:

@@ -452,7 +452,8 @@ def test_lag_is_told_also_while_no_consumer_runs(
     assert (0, PARTITIONS + 1) == sums(during)
     assert {0} == {row["lag_seconds"] for row in during["partitions"]}
     assert (3, PARTITIONS + 1) == sums(after)
-    assert "3 behind" in run(settings, "lag")
+    assert "3 behind" in run(settings, "lag", "--max", "3")
+    assert "3 events behind are more than 2 (--max)" in run(settings, "lag", "--max", "2", code=1)
 
 
 def test_a_user_is_looked_up_and_forgotten(
@@ -467,13 +468,13 @@ def test_a_user_is_looked_up_and_forgotten(
         wait_until(lambda: service.json("/status")["events"]["consumed"]["delete"] == 1, "the delete")
         wait_until(service.caught_up, "caught up")
         assert 0 == service.stop()
-    after = json.loads(run(settings, "user", "ann", "--json"))
+    after = json.loads(run(settings, "user", "ann", "--json", code=1))
 
     partition = where["1"][0]
     assert (True, [str(partition)]) == (during["identified"], list(during["identified_at"]))
     assert (partition, "delete") == (forgotten["partition"], forgotten["event"]["type"])
     assert (False, [str(partition)]) == (after["identified"], list(after["forgotten_at"]))
-    assert r"b\x1bob is not identified" in run(settings, "user", "b\x1bob")
+    assert r"b\x1bob is not identified" in run(settings, "user", "b\x1bob", code=1)
     assert "CUSTOMFIT_ANONYMOUS" in run(settings, "user", "ann", "--forget", "--anonymous", code=1)
     assert "a user id is not empty" in run(settings, "user", "", code=2)
 
