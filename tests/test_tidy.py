@@ -33,6 +33,7 @@ PURE_LIBRARIES: Final = {
     "hashlib",
     "heapq",
     "html.entities",
+    "ipaddress",
     "itertools",
     "math",
     "msgspec",

@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from consumer.customfit.engine import EngineUnavailable
+from consumer.settings.hosts import host_problem
 
 
 def proxy_for(url: SplitResult, environ: Mapping[str, str]) -> str | None:
@@ -47,9 +48,14 @@ def _goes_direct(host: str, port: int, no_proxy: str) -> bool:
 def _checked_proxy(url: str, variable: str) -> str:
     """The URL as the engines take it. It may hold a password, so no message repeats it."""
     url = url if "://" in url else f"http://{url}"
+    if url.lower().startswith("socks"):
+        raise EngineUnavailable(
+            f"{variable}: SOCKS proxies are not supported, only http:// and https:// ones; name one, or put the host "
+            "into NO_PROXY"
+        )
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        usable = parts.scheme in ("http", "https") and host_problem(parts.hostname or "") is None and parts.port != 0
     except ValueError:
         usable = False
     if not usable:

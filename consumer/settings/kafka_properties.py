@@ -25,6 +25,7 @@ _OWN_COMMITS: Final = (
 _ALL_REPLICAS: Final = (
     "a dead letter must be acknowledged by all in-sync replicas before its offset moves on; remove it"
 )
+_NO_TEXT: Final = "holds a NUL or half of a surrogate pair; remove it"
 _CODE: Final = "it takes code, not a value; remove it"
 
 REFUSED: Final[Mapping[str, str]] = {
@@ -68,6 +69,9 @@ def librdkafka_properties(given: object) -> KafkaProperties:
     for name, value in pairs:
         if name in properties:
             problems.append(f"{shown(name)} is there twice; keep one")
+        if not _is_text(name):
+            problems.append(f"{shown(name)} {_NO_TEXT}")
+            continue
         try:
             properties[name] = _text(value)
         except Wrong as wrong:
@@ -158,10 +162,17 @@ def _text(value: object) -> str:
             return "true" if value else "false"
         case str() if len(value) > _VALUE_CHARACTERS_MAX:
             raise Wrong(f"is longer than {_VALUE_CHARACTERS_MAX} characters; name a file with the .location property")
+        case str() if not _is_text(value):
+            raise Wrong(_NO_TEXT)
         case str() | int() | float():
             return str(value)
         case _:
             raise Wrong("is not text, a number, true or false; write one of these")
+
+
+def _is_text(value: str) -> bool:
+    """Whether librdkafka can be given it: the client (2.16.1) ends the process over half of a surrogate pair."""
+    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _refusals(properties: Mapping[str, str]) -> Iterator[str]:

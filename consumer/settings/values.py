@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from consumer.choices import HttpEngine
 from consumer.foreign_text import printable
+from consumer.settings.hosts import host_problem
 from consumer.settings.secret import Secret
 
 API_KEY_CHARACTERS_MIN: Final = 8
@@ -24,8 +25,7 @@ TOPIC_LIMITS: Final = "1 to 249 of a-z A-Z 0-9 . _ -"
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})")
 _TOPIC: Final = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-_HOST: Final = re.compile(r"[0-9A-Za-z.:_%-]{1,255}")
-_BROKER: Final = re.compile(r"(?:[A-Z_]+://)?(?:\[[0-9A-Fa-f:.%]+\]|[0-9A-Za-z._-]+)(?::([0-9]{1,5}))?")
+_BROKER: Final = re.compile(r"(?:[A-Z_]+://)?(?:\[([^\[\]]+:[^\[\]]*)\]|([^\[\]:/@,\s]+))(?::([0-9]{1,5}))?")
 
 
 class Wrong(ValueError):
@@ -155,7 +155,9 @@ def brokers(given: object) -> str:
             # With an @ it may hold a password.
             what = "an entry with @" if "@" in server else shown(server)
             raise Wrong(f"{what} is not a broker address; write host:port, several separated by commas")
-        if match[1] and not 1 <= int(match[1]) <= 65535:
+        if (problem := host_problem(match[1] or match[2])) is not None:
+            raise Wrong(f"{shown(server)} names a host that can't be: {problem}; correct it")
+        if match[3] and not 1 <= int(match[3]) <= 65535:
             raise Wrong(f"{shown(server)} has no usable port; use 1 to 65535")
     return ",".join(servers)
 
@@ -163,8 +165,8 @@ def brokers(given: object) -> str:
 def host(given: object) -> str:
     """Check a host name or an address to listen on."""
     written = plain(given)
-    if _HOST.fullmatch(written) is None:
-        raise Wrong(f"{shown(written)} is not a host name or address; use for example 0.0.0.0, 127.0.0.1 or ::")
+    if (problem := host_problem(written)) is not None:
+        raise Wrong(f"{shown(written)} is not a host name or address ({problem}); use for example 0.0.0.0, or ::")
     return written
 
 
@@ -184,6 +186,8 @@ def url(given: object) -> str:
         raise Wrong("holds a user name or password; put the key in CUSTOMFIT_API_KEY and remove all up to the @")
     if not parts.hostname or port == 0:
         raise Wrong("names no host or port 0; write https://host/path")
+    if (problem := host_problem(parts.hostname)) is not None:
+        raise Wrong(f"names a host that can't be: {problem}; correct it")
     if "#" in written:
         raise Wrong("has a # part, which is never sent; remove it")
     if any(key.lower() == "cfenc" for key, _ in parse_qsl(parts.query, keep_blank_values=True)):
