@@ -1,4 +1,6 @@
-FROM python:3.12-slim AS build
+ARG PYTHON_IMAGE=python:3.12.13-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 COPY locks/build.lock locks/image.lock locks/
@@ -10,7 +12,7 @@ COPY . .
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && pip --python /opt/customfit/bin/python install --no-deps /dist/*.whl
 
-FROM python:3.12-slim
+FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="customfit-consumer" \
       org.opencontainers.image.description="Forwards Segment events from Kafka to CustomFit.ai, each user's identify before their tracks" \
       org.opencontainers.image.licenses="Apache-2.0"

@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from typer.testing import CliRunner
+
+from consumer.cli import app
 
 ROOT: Final = Path(__file__).parents[1]
 DOCKERFILE: Final = (ROOT / "Dockerfile").read_text()
 COMPOSE: Final = (ROOT / "docker-compose.yml").read_text()
+ENV_EXAMPLE: Final = (ROOT / ".env.example").read_text()
+PROMETHEUS: Final = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
 
 
 def services() -> dict[str, str]:
@@ -40,11 +45,11 @@ def test_no_service_has_capabilities_or_can_get_them() -> None:
     assert "privileged:" not in COMPOSE.replace("no-new-privileges:", "")
 
 
-@pytest.mark.parametrize("name", ["consumer", "consumer-secure", "emulator"])
+@pytest.mark.parametrize("name", ["consumer", "consumer-more", "consumer-secure", "emulator"])
 def test_our_containers_write_to_volumes_alone(name: str) -> None:
     """The root file system is read-only, /tmp is in memory."""
     assert "read_only: true" in anchor("image")
-    assert "<<: [*service, *image]" in services()[name]
+    assert re.search(r"<<: \[\*service, \*image[,\]]", services()[name])
 
 
 def test_the_secured_broker_gives_the_rights_that_the_readme_lists() -> None:
@@ -64,3 +69,95 @@ def test_the_secured_broker_gives_the_rights_that_the_readme_lists() -> None:
         *(("customfit-consumer.identified-users", operation) for operation in ("Create", "Read", "Write")),
         *(("segment-events.customfit-replay", operation) for operation in ("Create", "Read")),
     } == granted
+
+
+# --- compose: the first hour
+
+
+def test_every_image_has_an_exact_version() -> None:
+    """What worked yesterday is what is pulled tomorrow; the image of this project is built here."""
+    named = re.findall(
+        r"^\s*(?:image:|ARG PYTHON_IMAGE=)\s*(\S+)", COMPOSE + DOCKERFILE.replace("IMAGE=", "IMAGE= "), re.MULTILINE
+    )
+    foreign = {name for name in named if name != "customfit-consumer:local"}
+
+    assert {"apache/kafka", "apicurio/apicurio-registry", "prom/prometheus", "python"} == {
+        name.partition(":")[0] for name in foreign
+    }
+    assert [] == [
+        name for name in foreign if not re.search(r":v?\d+\.\d+\.\d+(-[a-z-]+)?(@sha256:[0-9a-f]{64})?$", name)
+    ]
+    assert foreign.issuperset(re.findall(r"^#PYTHON_IMAGE=(\S+)", ENV_EXAMPLE, re.MULTILINE))
+    assert {"${PYTHON_IMAGE}"} == set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))
+
+
+def test_our_image_is_built_once() -> None:
+    """By a service that all others need: with two builds every command would make anew what runs with the other image."""
+    assert ["emulator"] == [name for name, text in services().items() if re.search(r"^    build:", text, re.MULTILINE)]
+    assert "build:" not in anchor("image")
+    assert "pull_policy: never" in anchor("image")
+    assert "emulator: { condition: service_healthy }" in anchor("consumer")
+    assert "emulator: { condition: service_healthy }" in services()["consumer-secure"]
+
+
+def test_the_consumer_is_always_at_its_port() -> None:
+    """One port and one container; whoever is added has ports of their own."""
+    consumer, more = services()["consumer"], services()["consumer-more"]
+
+    assert 'ports: ["127.0.0.1:9464:9464"]' in consumer
+    assert "container_name:" in consumer
+    assert 'ports: ["127.0.0.1:9465-9473:9464"]' in more
+    assert "scale: 0" in more
+    assert ["consumers"] * 2 == re.findall(r"aliases: \[(\w+)\]", consumer + more)
+    assert "names: [consumers]" in PROMETHEUS
+
+
+def test_ports_are_for_this_machine_alone_and_no_two_are_the_same() -> None:
+    """The emulator's too: it says that it is at localhost, at the port it has inside."""
+    ports = re.findall(r'^    ports: \["(.*?)"\]', COMPOSE, re.MULTILINE)
+    outside = [port.split(":")[1] for port in ports]
+
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+    assert len(outside) == len(set(outside))
+    assert 'ports: ["127.0.0.1:8080:8080"]' in services()["emulator"]
+    assert '--port, "8080"' in services()["emulator"]
+
+
+@pytest.mark.parametrize("name", ["kafka", "kafka-secure"])
+def test_brokers_log_warnings(name: str) -> None:
+    """The packages, not the root: the image's set-up drops the root's output with it, and errors are not seen."""
+    assert "<<: *kafka-logs" in services()[name]
+    assert "org.apache.kafka=WARN" in anchor("kafka-logs")
+    assert "KAFKA_LOG4J_ROOT_LOGLEVEL" not in COMPOSE
+
+
+def test_the_registry_is_the_consumer_s_without_a_variable() -> None:
+    """Whoever turns the profile on has it; who has another one names it."""
+    assert "${CUSTOMFIT_SCHEMA_REGISTRY_URL:-http://registry:8080/apis/ccompat/v7}" in anchor("consumer")
+    assert "registry: { condition: service_healthy, required: false }" in anchor("consumer")
+
+
+def test_the_end_of_up_says_what_to_do_next() -> None:
+    """When the consumer is ready: each command is one that there is, with options that there are."""
+    text = services()["next-steps"]
+    commands = re.findall(r"^ +(docker compose .*)$", text, re.MULTILINE)
+    ours = [line.split("customfit-consumer ")[1] for line in commands if " customfit-consumer " in line]
+    named = set(re.findall(r"(?:exec|run --rm) ([a-z-]+)|--scale ([a-z-]+)=", "\n".join(commands)))
+
+    assert "consumer: { condition: service_healthy }" in text
+    assert {"consumer", "emulator", "consumer-more"} == {one or other for one, other in named} & set(services())
+    assert ["emulator last", "emulator control --fail-rate 0.5"] == ours
+    for line in ours:
+        words = line.split()
+        shown = CliRunner().invoke(app(words[0]), [*words[:2], "--help"], env={"COLUMNS": "300"})
+        assert 0 == shown.exit_code
+        assert [] == [word for word in words if word.startswith("--") and word not in shown.stdout]
+
+
+def test_nothing_of_up_ends_that_nobody_waits_for() -> None:
+    """`up --wait` takes a container that ends for one that failed, unless another service waits for its end."""
+    ending = {name for name, text in services().items() if 'restart: "no"' in text}
+    awaited = set(re.findall(r"([a-z-]+): \{ condition: service_completed_successfully \}", COMPOSE))
+
+    assert ending == awaited
+    assert "exec sleep infinity" in services()["next-steps"]
