@@ -92,7 +92,7 @@ def test_every_image_has_an_exact_version() -> None:
 
 
 def test_our_image_is_built_once() -> None:
-    """By a service that all others need: with two builds every command would make anew what runs with the other image."""
+    """By a service that all others need: of two builds, each command would replace the other's."""
     assert ["emulator"] == [name for name, text in services().items() if re.search(r"^    build:", text, re.MULTILINE)]
     assert "build:" not in anchor("image")
     assert "pull_policy: never" in anchor("image")
