@@ -18,7 +18,7 @@ from consumer.avro.known_schemas import KnownSchemas
 from consumer.avro.reader import single_object_readers
 from consumer.customfit.key_rotation import RotatingEngine
 from consumer.dead_letters.writer import DeadLetters
-from consumer.exit_codes import EXIT_BROKEN_RULE, EXIT_ERROR, EXIT_OK, EXIT_UNAVAILABLE, EXIT_UNDRAINED
+from consumer.exit_codes import EXIT_BROKEN_RULE, EXIT_ERROR, EXIT_OK, EXIT_UNAVAILABLE, EXIT_UNDRAINED, HOW_RUN_ENDS
 from consumer.kafka.client import KafkaUnavailable
 from consumer.kafka.peek import Peek
 from consumer.kafka.schema_registry import SchemaRegistry
@@ -83,7 +83,7 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
         if prepared is None:
             return EXIT_OK
         topics, state_topic = prepared
-        log.info("reading %s as group %s, delivering to %s with %s", *_what(settings), engine.name)
+        log.info("reading %s", ", ".join(topics))
         _tune_interpreter()
         states.start(state_topic)
         dead_letters.start()
@@ -113,17 +113,15 @@ def _tune_interpreter() -> None:
     sys.setswitchinterval(0.0005)
 
 
-def _what(settings: Settings) -> tuple[str, str, str]:
-    return settings.kafka_topic, settings.kafka_group_id, settings.destination_name
-
-
 def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
     """SIGTERM, SIGINT and SIGHUP: the first drains, the second ends the process at once."""
     stopping = asyncio.Event()
 
     def on_signal() -> None:
         if stopping.is_set():
-            log.warning("stopped at once: requests in flight are sent again after the next start")
+            log.warning(
+                "told to stop twice; ended at once with exit code %d: %s", EXIT_UNDRAINED, HOW_RUN_ENDS[EXIT_UNDRAINED]
+            )
             os._exit(EXIT_UNDRAINED)
         stopping.set()
         log.info("stopping: finishing requests in flight and committing")
@@ -194,6 +192,5 @@ def _exit_code(pipeline: Pipeline) -> int:
     if pipeline.failure is not None:
         return EXIT_ERROR
     if pipeline.drain_cut_short:
-        log.warning("stopped with requests in flight or uncommitted: they are sent again after the next start")
         return EXIT_UNDRAINED
     return EXIT_OK

@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from consumer.cli.exits import fail, settings_or_exit
-from consumer.exit_codes import EXIT_BROKEN_RULE, EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
+from consumer import __version__
+from consumer.cli.exits import settings_or_exit
+from consumer.exit_codes import (
+    EXIT_BROKEN_RULE,
+    EXIT_ERROR,
+    EXIT_OK,
+    EXIT_SETTINGS,
+    EXIT_UNAVAILABLE,
+    EXIT_UNDRAINED,
+    HOW_RUN_ENDS,
+)
 from consumer.settings.masking import Masker, basic
 from consumer.settings.secret import hides
 
@@ -39,22 +48,39 @@ def run(
     from consumer.settings import load_settings
 
     setup_logging(settings.log_level, settings.log_format, sys.stderr, mask=_masker(settings).text)
+    log = logging.getLogger("consumer")
+    log.info("%s", _what(settings))
     for warning in settings.warnings:
-        logging.getLogger("consumer").warning("%s", warning)
+        log.warning("%s", warning)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             code = runner.run(serve(settings, lambda: load_settings(os.environ, config)))
     except KafkaUnavailable as error:
-        fail(str(error), EXIT_UNAVAILABLE)
+        _fail(str(error), EXIT_UNAVAILABLE)
     except (EngineUnavailable, CannotListen, KafkaMisconfigured) as error:
-        fail(str(error), EXIT_SETTINGS)
+        _fail(str(error), EXIT_SETTINGS)
     except AssertionError:
-        logging.getLogger("consumer").critical("an internal rule was broken; nothing more is committed", exc_info=True)
+        log.critical("an internal rule was broken; nothing more is committed", exc_info=True)
         _leave(EXIT_BROKEN_RULE)
     except Exception:
-        logging.getLogger("consumer").critical("the program failed; nothing more is committed", exc_info=True)
+        log.critical("the program failed; nothing more is committed", exc_info=True)
         _leave(EXIT_ERROR)
+    _tell_end(code)
     raise typer.Exit(code)
+
+
+def _what(settings: Settings) -> str:
+    """The first line: what runs here, so that a log says so by itself."""
+    return (
+        f"customfit-consumer {__version__}: group {settings.kafka_group_id}, topic {settings.kafka_topic} at "
+        f"{settings.kafka_bootstrap_servers}, destination {settings.destination_name}, engine {settings.http_engine}"
+    )
+
+
+def _tell_end(code: int) -> None:
+    """The last line: how it ended."""
+    level = logging.INFO if code == EXIT_OK else logging.WARNING if code == EXIT_UNDRAINED else logging.ERROR
+    logging.getLogger("consumer").log(level, "ended with exit code %d: %s", code, HOW_RUN_ENDS[code])
 
 
 def _masker(settings: Settings) -> Masker:
@@ -65,8 +91,16 @@ def _masker(settings: Settings) -> Masker:
     return Masker(secret for secret in secrets if len(secret) in LOGGED_SECRET_CHARACTERS)
 
 
+def _fail(message: str, code: int) -> NoReturn:
+    """Say why at the log's end, then how it ended."""
+    logging.getLogger("consumer").error("%s", message)
+    _tell_end(code)
+    raise typer.Exit(code)
+
+
 def _leave(code: int) -> NoReturn:
     """End a process whose threads are still at work: taking Python apart under them can end in SIGSEGV (seen)."""
+    _tell_end(code)
     logging.shutdown()
     os._exit(code)
 

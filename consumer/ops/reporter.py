@@ -27,6 +27,7 @@ from consumer.sequencing.stops import StopCause, Stopped
 LINES_MAX: Final = 5
 LINES_SECONDS: Final = 10.0
 
+NONE_ASSIGNED: Final = "none: the other members have all of them; this one takes over when one of them goes"
 log = logging.getLogger("consumer")
 
 
@@ -135,7 +136,7 @@ class Reporter:
         names = ", ".join(str(partition) for partition in partitions)
         if names or event == "assigned":
             level = logging.WARNING if event == "lost" else logging.INFO
-            log.log(level, "partitions %s: %s", event, names or "none")
+            log.log(level, "partitions %s: %s", event, names or NONE_ASSIGNED)
 
     def committed(self, error: str | None) -> None:
         """A commit was answered."""

@@ -13,6 +13,7 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from consumer import __version__
 from consumer.kafka.client import is_in_group
 from consumer.kafka.group_start import committed_offsets
 from tests.settings.given_settings import load
@@ -72,6 +73,18 @@ def test_an_unreachable_broker_ends_with_69(tmp_path: Path) -> None:
     assert 69 == done.returncode, done.stderr
     assert f"no Kafka broker answered at {address} (CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS)" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_the_first_line_says_what_it_is_and_the_last_how_it_ended(tmp_path: Path, log_format: str) -> None:
+    """In the log's own format, however it ends: who reads a log that somebody sent needs no more."""
+    broker = {"CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "CUSTOMFIT_KAFKA_GROUP_ID": "a-group"}
+    done = run(tmp_path, {**KEY, **broker, "CUSTOMFIT_LOG_FORMAT": log_format})
+    first, *_, last = done.stderr.splitlines()
+
+    assert f"customfit-consumer {__version__}: group a-group, topic segment-events at 127.0.0.1:1, destination" in first
+    assert "engine httptools" in first
+    assert "ended with exit code 69: something that is needed can't be reached" in last
 
 
 def test_a_port_in_use_ends_with_78(tmp_path: Path) -> None:
