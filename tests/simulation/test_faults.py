@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from consumer.segment import decoding
+from consumer.segment import event_of
 from consumer.sequencing.events import User
 from consumer.sequencing.lanes import Lane
 from consumer.sequencing.offsets import OffsetTracker
@@ -110,7 +110,7 @@ def gives_what_it_once_gave(_original: Any, *_args: Any) -> Any:
         around(Sequencer, "next_delivery", asks_for_what_is_gone),
         around(OffsetTracker, "commit_point", calls_as_it_once_was),
         around(Lane, "_take_run", gives_what_it_once_gave),
-        instead(decoding, "User", partial(asks_for_what_is_gone, User)),
+        instead(event_of, "User", partial(asks_for_what_is_gone, User)),
     ],
     ids=["an attribute", "arguments", "a value", "where the error is taken for a bad record"],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from consumer.loop.intake import Intake
-from consumer.segment import decoding
+from consumer.segment import event_of
 from consumer.sequencing.endings import Endings
 from consumer.sequencing.events import Event, User
 from consumer.sequencing.known_users import KnownUsers
@@ -72,7 +72,7 @@ FAULTS: Final = (
     ),
     Fault(
         "an anonymous id is a user id",
-        instead(decoding, "User", an_anonymous_id_is_a_user_id),
+        instead(event_of, "User", an_anonymous_id_is_a_user_id),
         ("phantom",),
         60,
     ),
