@@ -8,9 +8,11 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 MINUTES ?= 1
 SECONDS ?= 60
 BIN := .venv/bin
+# Files stay whole: the tests of one share what is slow to make. Most wait for a broker, so `test` has a worker more.
+PARALLEL := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long check docs operations audit simulate fuzz chaos bench rolling kafka lock clean
+.PHONY: help venv demo test test-quick test-long durations check docs operations audit simulate fuzz chaos bench rolling kafka lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -28,8 +30,14 @@ venv: .venv/.development ## .venv with everything in locks/dev.lock, and this pr
 demo: .venv/.runtime ## the whole promise on this machine (ARGS=--keep leaves it running)
 	@$(BIN)/customfit-consumer demo $(ARGS)
 
-test: venv kafka ## every test but the long ones; those that need a real broker where Java and Maven are there
-	@$(BIN)/python -m pytest -m "not long" $(ARGS)
+test: venv kafka ## every test but the long ones, quick ones first; with a real broker where Java and Maven are there
+	@$(BIN)/python -m pytest -q -m "not long" $(PARALLEL) -n $$(($(JOBS) + 1)) $(ARGS)
+
+test-quick: venv ## the loop of work: under a minute on two cores, without a broker
+	@$(BIN)/python -m pytest -q --quick $(PARALLEL) -n $(JOBS) $(ARGS)
+
+durations: venv kafka ## tests/durations.toml: measures how long each file of `make test` takes
+	@$(BIN)/python -m pytest -q -m "not long" $(PARALLEL) -n $$(($(JOBS) + 1)) --store-durations
 
 test-long: venv kafka ## the tests that take longer than 20 s, each alone (SAMPLE=2 SEED=7: two of them)
 	@$(BIN)/python -m tests.long_tests $(if $(SAMPLE),--sample $(SAMPLE) --seed $(SEED)) $(ARGS)

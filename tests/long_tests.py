@@ -9,9 +9,12 @@ import argparse
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+from tests.durations import minutes
 
 ROOT: Final = Path(__file__).parents[1]
 NO_TESTS: Final = 5
@@ -42,8 +45,10 @@ def main() -> int:
     if options.sample is not None:
         names = sample(names, options.sample, options.seed)
     failed = []
-    for name in names:
-        print(f"--- {name}", flush=True)
+    print(f"{len(names)} tests, one after the other; each takes from 20 s to some minutes", flush=True)
+    started = time.monotonic()
+    for number, name in enumerate(names, 1):
+        print(f"--- {number} of {len(names)}, {minutes(time.monotonic() - started)} so far: {name}", flush=True)
         if subprocess.run([sys.executable, "-m", "pytest", "-q", name], cwd=ROOT, check=False).returncode:
             failed.append(name)
     print(f"{len(names)} long tests, {len(failed)} failed", *failed, sep="\n")

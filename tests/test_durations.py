@@ -1,0 +1,106 @@
+"""The order of the tests and what is said of their time."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.durations import Done, as_toml, estimate_seconds, in_order, is_quick, minutes, stored
+from tests.fakes.terminals import Terminal
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+TABLE: Final = {"tests/slow.py": 100, "tests/middle.py": 10}
+TESTS: Final = ["tests/slow.py::a", "tests/new.py::a", "tests/middle.py::a", "tests/new.py::b", "tests/slow.py::b"]
+
+
+def test_quick_files_go_first_and_each_stays_whole() -> None:
+    """A new file, of which nothing is known, is among the quick ones."""
+    first = [TESTS[place] for place in in_order(TESTS, TABLE)]
+    assert ["new.py::a", "new.py::b", "middle.py::a", "slow.py::a", "slow.py::b"] == [test[6:] for test in first]
+
+    last = [TESTS[place] for place in in_order(TESTS, TABLE, longest_first=True)]
+    assert ["slow.py::a", "slow.py::b", "middle.py::a", "new.py::a", "new.py::b"] == [test[6:] for test in last]
+
+
+def test_the_estimate_is_shared_by_the_workers_down_to_the_longest_file() -> None:
+    """One file is one worker's, however many there are."""
+    start = estimate_seconds([], TABLE, 1)
+
+    assert 110.5 == estimate_seconds(TESTS, TABLE, 1) - start
+    assert 100.0 == estimate_seconds(TESTS, TABLE, 8) - start
+
+
+def test_how_far_it_is_goes_by_time_and_not_by_tests() -> None:
+    """A thousand quick tests are not most of the work."""
+    done = Done(TESTS, TABLE)
+    for test in ("tests/new.py::a", "tests/new.py::b", "tests/middle.py::a"):
+        done.count(test)
+    assert (3, 5) == (done.tests, done.all)
+    assert 0.09 < done.share < 0.1
+
+    for test in ("tests/slow.py::a", "tests/slow.py::b"):
+        done.count(test)
+    assert 1.0 == done.share
+
+
+def test_the_table_names_files_that_are_there() -> None:
+    """`make durations` writes it again."""
+    assert [] == [file for file in stored() if not (ROOT / file).exists()]
+
+
+def test_the_quick_ones_are_under_a_minute_on_two_cores() -> None:
+    """By the table, with the start of two workers."""
+    files = [
+        str(file.relative_to(ROOT)) for file in (ROOT / "tests").rglob("test_*.py") if "real_broker" not in file.parts
+    ]
+    quick = [f"{file}::all" for file in files if is_quick(file, stored())]
+
+    assert 60.0 > estimate_seconds(quick, stored(), 2)
+    assert len(quick) > 80
+
+
+def test_the_table_is_whole_seconds_longest_first() -> None:
+    """What takes less than one is left out, so that new tests change few lines."""
+    text = as_toml({"tests/b.py": 2.4, "tests/c.py": 0.9, "tests/a.py": 2.0, "tests/d.py": 61.5})
+
+    assert ['"tests/d.py" = 62', '"tests/a.py" = 2', '"tests/b.py" = 2'] == text.splitlines()[1:]
+    assert "1:02" == minutes(61.5)
+
+
+def collected(*arguments: str) -> list[str]:
+    """The files whose tests pytest would run, in its order."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    return list(dict.fromkeys(re.findall(r"^(tests/\S+?)::", done.stdout, re.MULTILINE)))
+
+
+def test_pytest_keeps_to_the_order() -> None:
+    """As `make test` and CI call it; `--quick` leaves out what is slow and what needs a broker."""
+    slow, quick = "tests/test_rotten.py", "tests/test_long_tests.py"
+    broker = "tests/real_broker/test_item_letters.py"
+
+    assert [quick, broker, slow] == collected(slow, broker, quick)
+    assert [slow, broker, quick] == collected("--longest-first", quick, broker, slow)
+    assert [quick] == collected("--quick", slow, broker, quick)
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_on_a_terminal_one_line_says_how_far_it_is(tmp_path: Path, workers: str) -> None:
+    """No dots; a test that fails is named at once, and the summary is pytest's own."""
+    made = tmp_path / "test_made.py"
+    made.write_text("def test_good(): pass\ndef test_bad(): assert False\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
+    command += ["-n", workers, str(ROOT / "tests" / "test_long_tests.py"), str(made), "--rootdir", str(ROOT)]
+    with Terminal(command, ROOT, {**os.environ, "TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"}) as terminal:
+        assert 1 == terminal.exit_code()
+
+    assert re.search(r"\d+%  \d of 5 tests, 0:\d\d", terminal.printed)
+    assert re.search(r"FAILED \S*::test_bad\n", terminal.printed)
+    assert "1 failed, 4 passed in" in terminal.printed
+    assert "...." not in terminal.printed
