@@ -5,16 +5,15 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Final
 
-import typer
 from typer.models import ArgumentInfo, OptionInfo
 
 from consumer import exit_codes
-from consumer.cli import COMMANDS
+from consumer.cli.examples import SHOWN, variable
+from consumer.cli.tree import Command, Parameter, commands
 from consumer.ops import metrics_table
 from consumer.ops.causes import MEANINGS, NOT_READY, Cause
 from consumer.ops.metrics_table import COUNTERS, FROM_SNAPSHOT, LabelValues, Now
@@ -67,7 +66,7 @@ The worst first.
 def commands_page() -> str:
     """docs/commands.md."""
     codes = _table(("code", "meaning"), [(str(code), text) for code, text in _exit_codes()])
-    sections = "".join(f"\n{_command(command)}" for command in _commands())
+    sections = "".join(f"\n{_command(command)}" for command in commands())
     return f"""# Commands
 {MADE}
 `customfit-consumer COMMAND`; `python -m consumer` is the same. Progress bars and colours are on terminals only.
@@ -109,59 +108,39 @@ def _grouped(found: Iterable[LabelValues]) -> str:
 # --- commands
 
 
-class _Command(NamedTuple):
-    """A command and the function behind it."""
-
-    name: str
-    function: Callable[..., object]
-
-
-def _commands() -> Iterator[_Command]:
-    for name in COMMANDS:
-        command = getattr(import_module(f"consumer.cli.{name}"), name)
-        if not isinstance(command, typer.Typer):
-            yield _Command(name, command)
-            continue
-        if (group := command.registered_callback) is not None and group.invoke_without_command is True:
-            assert group.callback is not None
-            yield _Command(name, group.callback)
-        for registered in command.registered_commands:
-            assert registered.callback is not None
-            yield _Command(f"{name} {registered.name or registered.callback.__name__}", registered.callback)
-
-
-def _command(command: _Command) -> str:
-    hints = get_type_hints(command.function, include_extras=True)
+def _command(command: Command) -> str:
     arguments, options = [], []
-    for parameter in inspect.signature(command.function).parameters.values():
-        if hints[parameter.name] is typer.Context:
-            continue
-        type_, info = get_args(hints[parameter.name])
-        row = (_default(parameter.default), info.help or "")
-        if isinstance(info, ArgumentInfo):
-            arguments.append((f"`{info.metavar or parameter.name.upper()}`", *row))
+    for parameter in command.parameters():
+        row = (_default(parameter.default), parameter.help)
+        if parameter.is_argument:
+            arguments.append((f"`{parameter.names[0]}`", *row))
         else:
-            options.append((_option(parameter.name, type_, info), *row))
+            options.append((_option(parameter), *row))
     usage = " ".join([command.name, *(name.strip("`") for name, *_ in arguments)])
     table = _table(("option", "default", "meaning"), [*arguments, *options]) if arguments or options else ""
-    return f"## `{usage}`\n{inspect.getdoc(command.function)}\n\n{table}"
+    return f"## `{usage}`\n{command.help}\n{_examples(command.name)}\n{table}"
 
 
-def _option(name: str, type_: Any, info: OptionInfo) -> str:
+def _examples(name: str) -> str:
+    shown = SHOWN[name]
+    width = max(len(example.command) for example in shown.examples)
+    lines = [f"{example.command:{width}}  # {example.what}" for example in shown.examples]
+    settings = ", ".join(f"`{variable(setting)}`" for setting in shown.settings)
+    return "```\n" + "\n".join(lines) + "\n```\n" + (f"Settings that matter: {settings}.\n" if settings else "")
+
+
+def _option(parameter: Parameter) -> str:
     """`--rate NUMBER`: its name, and what is to be given."""
-    # In an Annotated, typer takes the first name for a default and sorts that out later.
-    names = [given for given in (info.default, *(info.param_decls or ())) if isinstance(given, str)]
-    shown = ", ".join(names or [f"--{name.replace('_', '-')}"])
-    kind = type_ if get_origin(type_) is Literal else next(iter(get_args(type_)), type_)
-    if kind is bool:
+    shown = ", ".join(parameter.names)
+    if parameter.choices:
+        return f"`{shown}` {', '.join(parameter.choices)}"
+    if not parameter.takes_value:
         return f"`{shown}`"
-    if get_origin(kind) is Literal:
-        return f"`{shown}` {', '.join(get_args(kind))}"
-    given = info.metavar or {int: "N", float: "NUMBER", Path: "FILE"}.get(kind, "TEXT")
-    return f"`{shown} {given}`{_range(info)}"
+    given = parameter.info.metavar or {int: "N", float: "NUMBER", Path: "FILE"}.get(parameter.kind, "TEXT")
+    return f"`{shown} {given}`{_range(parameter.info)}"
 
 
-def _range(info: OptionInfo) -> str:
+def _range(info: OptionInfo | ArgumentInfo) -> str:
     match info.min, info.max:
         case None, None:
             return ""
@@ -174,7 +153,7 @@ def _range(info: OptionInfo) -> str:
 
 
 def _default(default: object) -> str:
-    return "" if default is None or default is False or default is inspect.Parameter.empty else f"`{default}`"
+    return "" if default is None or default is False else f"`{default}`"
 
 
 def _exit_codes() -> Iterator[tuple[int, str]]:

@@ -10,10 +10,11 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from consumer import __version__
+from consumer.cli.examples import epilog
 from consumer.cli.streams import exit_code, unbreak
 from consumer.exit_codes import EXIT_ERROR, EXIT_OK
 
-COMMANDS: Final = ("run", "demo", "emulator", "produce", "check", "health", "lag", "user", "dlq")
+COMMANDS: Final = ("run", "demo", "emulator", "produce", "check", "health", "lag", "user", "dlq", "completion")
 
 
 def main() -> NoReturn:
@@ -43,9 +44,11 @@ def app(*names: str) -> typer.Typer:
     for name in names:
         command = getattr(import_module(f"consumer.cli.{name}"), name)
         if isinstance(command, typer.Typer):
-            typer_app.add_typer(command, name=name)
+            for below in command.registered_commands:
+                below.epilog = epilog(f"{name} {below.name or getattr(below.callback, '__name__', '')}")
+            typer_app.add_typer(command, name=name, epilog=epilog(name))
         else:
-            typer_app.command()(command)
+            typer_app.command(epilog=epilog(name))(command)
     return typer_app
 
 
