@@ -11,8 +11,12 @@ from collections import Counter
 from typing import Final
 
 import pytest
+from hypothesis import settings
 
 from tests.durations import TABLE, Done, as_toml, estimate_seconds, file_of, in_order, is_quick, minutes, stored
+
+settings.register_profile("project", deadline=None)  # how long an example takes on a busy machine says nothing
+settings.load_profile("project")
 
 ESTIMATED_SECONDS_MIN: Final = 30.0
 """Below that nobody needs to be told."""
