@@ -18,13 +18,3 @@ EXIT_UNDRAINED: Final = 75
 """Stopped with something unfinished, which is sent again after the next start."""
 EXIT_SETTINGS: Final = 78
 """The settings can't be used."""
-
-HOW_RUN_ENDS: Final = {
-    EXIT_OK: "all that was in flight is finished and committed",
-    EXIT_ERROR: "the program failed; what was not committed is read again after the next start",
-    EXIT_UNAVAILABLE: "something that is needed can't be reached; what was not committed is read again",
-    EXIT_BROKEN_RULE: "an internal rule was broken, please report it; what was not committed is read again",
-    EXIT_UNDRAINED: "with requests in flight or uncommitted, which are sent again after the next start",
-    EXIT_SETTINGS: "the settings can't be used",
-}
-"""For the last line of `run`."""

@@ -14,16 +14,18 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from consumer import __version__
 from consumer.avro.known_schemas import KnownSchemas
 from consumer.avro.reader import single_object_readers
 from consumer.customfit.key_rotation import RotatingEngine
 from consumer.dead_letters.writer import DeadLetters
-from consumer.exit_codes import EXIT_BROKEN_RULE, EXIT_ERROR, EXIT_OK, EXIT_UNAVAILABLE, EXIT_UNDRAINED, HOW_RUN_ENDS
-from consumer.kafka.client import KafkaUnavailable
+from consumer.exit_codes import EXIT_BROKEN_RULE, EXIT_ERROR, EXIT_OK, EXIT_UNAVAILABLE, EXIT_UNDRAINED
+from consumer.kafka.client import KafkaUnavailable, librdkafka_version
 from consumer.kafka.peek import Peek
 from consumer.kafka.schema_registry import SchemaRegistry
 from consumer.kafka.source import Source
 from consumer.kafka.topics import prepare
+from consumer.log_codes import Code, fields
 from consumer.loop.pipeline import Pipeline
 from consumer.ops.descriptors import raise_descriptors
 from consumer.ops.metrics import Metrics
@@ -51,6 +53,34 @@ log = logging.getLogger("consumer")
 def backoff_seconds(attempt: int) -> float:
     """Full jitter: anything up to 0.5 s, 1 s, 2 s ... 30 s, so that those who failed together return apart."""
     return random.uniform(0, min(BACKOFF_SECONDS_FIRST * 2.0 ** min(attempt, 10), BACKOFF_SECONDS_MAX))
+
+
+_ENDS: Final = {
+    EXIT_OK: "stopped as it was told, with nothing left over",
+    EXIT_ERROR: "the program failed; the lines above say how",
+    EXIT_UNAVAILABLE: "Kafka can't be had; the lines above say why",
+    EXIT_BROKEN_RULE: "an internal rule was broken, which is a bug; the lines above say which",
+    EXIT_UNDRAINED: "stopped with requests in flight or uncommitted: they are sent again after the next start",
+}
+
+
+def say_start(settings: Settings) -> None:
+    """The first line of the log: what this is."""
+    what = {
+        "version": __version__,
+        "librdkafka": librdkafka_version(),
+        "group": settings.kafka_group_id,
+        "topic": settings.kafka_topic,
+        "destination": settings.destination_name,
+        "engine": settings.http_engine,
+    }
+    log.info("customfit-consumer starts", extra=fields(Code.STARTED, **what))
+
+
+def say_end(code: int, why: str | None = None) -> None:
+    """The last line of the log: how it ended."""
+    level = logging.INFO if code == EXIT_OK else logging.ERROR
+    log.log(level, "ended: %s", why or _ENDS[code], extra=fields(Code.ENDED, exit_code=code))
 
 
 async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
@@ -83,7 +113,8 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
         if prepared is None:
             return EXIT_OK
         topics, state_topic = prepared
-        log.info("reading %s", ", ".join(topics))
+        told = "Kafka answers: reading %s as group %s"
+        log.info(told, " and ".join(topics), settings.kafka_group_id, extra=fields(Code.CONNECTED))
         _tune_interpreter()
         states.start(state_topic)
         dead_letters.start()
@@ -119,12 +150,10 @@ def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
 
     def on_signal() -> None:
         if stopping.is_set():
-            log.warning(
-                "told to stop twice; ended at once with exit code %d: %s", EXIT_UNDRAINED, HOW_RUN_ENDS[EXIT_UNDRAINED]
-            )
+            say_end(EXIT_UNDRAINED, "stopped at once by a second signal: requests in flight are sent again")
             os._exit(EXIT_UNDRAINED)
         stopping.set()
-        log.info("stopping: finishing requests in flight and committing")
+        log.info("stopping: finishing requests in flight and committing", extra=fields(Code.STOPPING))
         stop()
 
     loop = asyncio.get_running_loop()
@@ -140,7 +169,7 @@ def _read_key_on_signal(settings: Settings, engine: RotatingEngine) -> None:
 
     def on_signal() -> None:
         if not engine.read_key():
-            log.info("SIGHUP: the API key is as it was")
+            log.info("SIGHUP: the API key is as it was", extra=fields(Code.KEY_UNCHANGED))
 
     if settings.origin("api_key") != "CUSTOMFIT_API_KEY (environment)":
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_signal)

@@ -1,4 +1,4 @@
-"""`make docs`: the pages of settings, metrics and commands, from what declares them; test_docs.py finds stale ones."""
+"""`make docs`: the pages that are made from what declares things in the code; test_docs.py finds stale ones."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typer.models import ArgumentInfo, OptionInfo
 from consumer import exit_codes
 from consumer.cli.examples import SHOWN, variable
 from consumer.cli.tree import Command, Parameter, commands
+from consumer.log_codes import FOREIGN, Code
 from consumer.ops import metrics_table
 from consumer.ops.causes import MEANINGS, NOT_READY, Cause
 from consumer.ops.metrics_table import COUNTERS, FROM_SNAPSHOT, LabelValues, Now
@@ -63,6 +64,18 @@ The worst first.
 {_table(("cause", "/readyz", "meaning"), causes)}"""
 
 
+def logs_page() -> str:
+    """docs/logs.md."""
+    rows = [(f"`{code.value}`", code.meaning) for code in Code]
+    return f"""# Log lines
+{MADE}
+One line each on standard error. `CUSTOMFIT_LOG_FORMAT=json` makes each an object: `ts`, `level`, `code`, `event` (for
+people; its words may change), its fields and, of a bug, `traceback`. In text the code is the last field, `code=…`. The
+list of codes is closed: search and alert by them. A library's own lines have the code `{FOREIGN}` and `logger`.
+
+{_table(("code", "meaning"), rows)}"""
+
+
 def commands_page() -> str:
     """docs/commands.md."""
     codes = _table(("code", "meaning"), [(str(code), text) for code, text in _exit_codes()])
@@ -79,6 +92,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/settings.md": settings_page,
     "docs/metrics.md": metrics_page,
     "docs/commands.md": commands_page,
+    "docs/logs.md": logs_page,
 }
 
 

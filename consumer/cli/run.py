@@ -12,23 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from consumer import __version__
 from consumer.cli.exits import settings_or_exit
-from consumer.exit_codes import (
-    EXIT_BROKEN_RULE,
-    EXIT_ERROR,
-    EXIT_OK,
-    EXIT_SETTINGS,
-    EXIT_UNAVAILABLE,
-    EXIT_UNDRAINED,
-    HOW_RUN_ENDS,
-)
+from consumer.exit_codes import EXIT_BROKEN_RULE, EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 from consumer.settings.masking import Masker, basic
 from consumer.settings.secret import hides
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
-
 
 LOGGED_SECRET_CHARACTERS: Final = range(8, 513)
 """A shorter secret may be a word of every line, a longer one (a certificate's key) is nothing that a server repeats."""
@@ -42,45 +32,36 @@ def run(
 
     from consumer.customfit.engine import EngineUnavailable
     from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable
+    from consumer.log_codes import Code, fields
     from consumer.ops.logs import setup_logging
     from consumer.ops.server import CannotListen
-    from consumer.service import serve
+    from consumer.service import say_end, say_start, serve
     from consumer.settings import load_settings
 
     setup_logging(settings.log_level, settings.log_format, sys.stderr, mask=_masker(settings).text)
     log = logging.getLogger("consumer")
-    log.info("%s", _what(settings))
+    say_start(settings)
     for warning in settings.warnings:
-        log.warning("%s", warning)
+        log.warning("%s", warning, extra=fields(Code.SETTING_WARNING))
+    why = None
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             code = runner.run(serve(settings, lambda: load_settings(os.environ, config)))
     except KafkaUnavailable as error:
-        _fail(str(error), EXIT_UNAVAILABLE)
+        code, why = EXIT_UNAVAILABLE, str(error)
     except (EngineUnavailable, CannotListen, KafkaMisconfigured) as error:
-        _fail(str(error), EXIT_SETTINGS)
+        code, why = EXIT_SETTINGS, str(error)
     except AssertionError:
-        log.critical("an internal rule was broken; nothing more is committed", exc_info=True)
+        told = "an internal rule was broken; nothing more is committed"
+        log.critical(told, exc_info=True, extra=fields(Code.BROKEN_RULE))
+        say_end(EXIT_BROKEN_RULE)
         _leave(EXIT_BROKEN_RULE)
     except Exception:
-        log.critical("the program failed; nothing more is committed", exc_info=True)
+        log.critical("the program failed; nothing more is committed", exc_info=True, extra=fields(Code.PROGRAM_FAILED))
+        say_end(EXIT_ERROR)
         _leave(EXIT_ERROR)
-    _tell_end(code)
+    say_end(code, why)
     raise typer.Exit(code)
-
-
-def _what(settings: Settings) -> str:
-    """The first line: what runs here, so that a log says so by itself."""
-    return (
-        f"customfit-consumer {__version__}: group {settings.kafka_group_id}, topic {settings.kafka_topic} at "
-        f"{settings.kafka_bootstrap_servers}, destination {settings.destination_name}, engine {settings.http_engine}"
-    )
-
-
-def _tell_end(code: int) -> None:
-    """The last line: how it ended."""
-    level = logging.INFO if code == EXIT_OK else logging.WARNING if code == EXIT_UNDRAINED else logging.ERROR
-    logging.getLogger("consumer").log(level, "ended with exit code %d: %s", code, HOW_RUN_ENDS[code])
 
 
 def _masker(settings: Settings) -> Masker:
@@ -91,16 +72,8 @@ def _masker(settings: Settings) -> Masker:
     return Masker(secret for secret in secrets if len(secret) in LOGGED_SECRET_CHARACTERS)
 
 
-def _fail(message: str, code: int) -> NoReturn:
-    """Say why at the log's end, then how it ended."""
-    logging.getLogger("consumer").error("%s", message)
-    _tell_end(code)
-    raise typer.Exit(code)
-
-
 def _leave(code: int) -> NoReturn:
     """End a process whose threads are still at work: taking Python apart under them can end in SIGSEGV (seen)."""
-    _tell_end(code)
     logging.shutdown()
     os._exit(code)
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from consumer.customfit.engine import Engine, EngineUnavailable, Then
 from consumer.customfit.opening import open_engine
+from consumer.log_codes import Code, fields
 from consumer.settings import Settings, SettingsError
 
 LOOK_SECONDS: Final = 3.0
@@ -75,12 +76,14 @@ class RotatingEngine:
                 return False
             engine = open_engine(settings, self._environ)
         except SettingsError as error:
-            log.warning("the API key stays as it is; it could not be read again: %s", "; ".join(error.problems))
+            told = "the API key stays as it is; it could not be read again: %s"
+            log.warning(told, "; ".join(error.problems), extra=fields(Code.KEY_UNREADABLE))
             return False
         except EngineUnavailable as error:
-            log.warning("the API key stays as it is: %s", error)
+            log.warning("the API key stays as it is: %s", error, extra=fields(Code.KEY_UNREADABLE))
             return False
-        log.info("the API key has changed: the new one is used from now on; it comes from %s", origin)
+        told = "the API key has changed: the new one is used from now on; it comes from %s"
+        log.info(told, origin, extra=fields(Code.KEY_CHANGED))
         self._replaced.add(self._engine)
         timer = asyncio.get_running_loop().create_task(self._close_later(self._engine))
         self._timers.add(timer)

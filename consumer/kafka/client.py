@@ -10,6 +10,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, libversion
 from confluent_kafka.admin import AdminClient
 
+from consumer.log_codes import Code, fields
 from consumer.ports.inputs import PartitionFailed
 from consumer.sequencing.events import Headers, Record
 from consumer.sequencing.stops import StopCause
@@ -205,6 +206,7 @@ def headers_of(message: Message) -> Headers | None:
             message.topic(),
             message.partition(),
             message.offset(),
+            extra=fields(Code.HEADERS_LEFT_OUT),
         )
         return None
 

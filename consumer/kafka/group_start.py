@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from consumer.kafka.client import PASSING_ERRORS, KafkaUnavailable, consumer_config
 from consumer.kafka.patience import patiently
 from consumer.kafka.rights import explained, group_right, is_denied
+from consumer.log_codes import Code, fields
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -42,7 +43,8 @@ def start_new_group_at_end(admin: AdminClient, settings: Settings, partitions: i
         said = explained(settings, error.args[0], group_right(settings))
         message = f"could not set the start of group {group_id!r} (CUSTOMFIT_KAFKA_START=latest): {said}"
         raise KafkaUnavailable(message) from None
-    log.info("group %s is new: it starts at the end of %s", settings.kafka_group_id, settings.kafka_topic)
+    told = "group %s is new: it starts at the end of %s"
+    log.info(told, settings.kafka_group_id, settings.kafka_topic, extra=fields(Code.STARTS_AT_END))
 
 
 def _ends(admin: AdminClient, settings: Settings, partitions: int) -> list[TopicPartition]:

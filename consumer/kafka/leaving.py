@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer
 
+from consumer.log_codes import Code, fields
+
 JOIN_SECONDS: Final = 2.5
 LEAVE_SECONDS: Final = 3.0
 POLL_SECONDS: Final = 0.05
@@ -57,4 +59,5 @@ def close(consumer: Consumer) -> None:
     try:
         closed.result(CLOSE_SECONDS)
     except FutureTimeoutError:
-        log.warning("the client could not be closed within %g s: Kafka does not answer", CLOSE_SECONDS)
+        told = "the client could not be closed within %g s: Kafka does not answer"
+        log.warning(told, CLOSE_SECONDS, extra=fields(Code.CLIENT_NOT_CLOSED))

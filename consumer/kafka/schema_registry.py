@@ -23,6 +23,7 @@ from consumer.avro.known_schemas import Read
 from consumer.avro.reader import avro_reader, json_reader
 from consumer.avro.schema_safety import UnusableSchema
 from consumer.avro.wire_format import SchemaRef
+from consumer.log_codes import Code, fields
 from consumer.ports.inbox import run_edge
 from consumer.ports.inputs import Post, RegistryProblem, SchemaFound, SchemaMissing
 from consumer.settings import SettingsError
@@ -183,7 +184,8 @@ class SchemaRegistry:
             self._user_info = self._reload().schema_registry_user_info
             self._masker = _masker(self._user_info)
         except SettingsError as error:
-            log.warning("the registry's password stays as it is, the settings can't be read: %s", error)
+            told = "the registry's password stays as it is, the settings can't be read: %s"
+            log.warning(told, error, extra=fields(Code.REGISTRY_PASSWORD_UNREADABLE))
         return self._user_info
 
     def _reader(self, client: httpx.Client, path: str) -> Read | str:

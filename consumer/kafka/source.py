@@ -35,6 +35,7 @@ from consumer.kafka.starts import Grant, Starts
 from consumer.kafka.topic_ids import TopicIds
 from consumer.kafka.translate import partitions_of, resume_now, topic_partitions_of
 from consumer.kafka.watch import Watch
+from consumer.log_codes import Code, fields
 from consumer.ports.inbox import run_edge
 from consumer.ports.inputs import (
     Assigned,
@@ -299,7 +300,7 @@ class Source:
         try:
             points = drained.result(self._settings.drain_seconds + DRAIN_GRACE_SECONDS)
         except FutureTimeoutError:
-            log.error("the loop did not answer a revoke in time; its last offsets stay as they were committed")
+            log.error("the loop did not answer a revoke: nothing is committed", extra=fields(Code.REVOKE_UNANSWERED))
             points = {}
         error = self._commits.make(points)
         if error is not None and leaving:

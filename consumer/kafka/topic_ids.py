@@ -21,6 +21,7 @@ from confluent_kafka.admin import TopicMetadata
 
 from consumer.kafka.client import admin_client
 from consumer.kafka.rights import MOCK_CLUSTER
+from consumer.log_codes import Code, fields
 from consumer.ports.inputs import TopicSeen
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ class TopicIds:
     def _set_off(self, is_off: bool | None) -> None:
         self._is_off = is_off
         if is_off:
-            log.info("the cluster gives topics no id: a topic made again under its name is not noticed")
+            told = "the cluster gives topics no id: a topic made again under its name is not noticed"
+            log.info(told, extra=fields(Code.NO_TOPIC_IDS))
 
     def _from_metadata(self, topics: Collection[str], seconds: float) -> dict[str, TopicSeen]:
         known = self._admin.list_topics(timeout=seconds).topics  # all: to ask for one by its name may create it

@@ -18,6 +18,7 @@ from consumer.kafka.client import (
 )
 from consumer.kafka.group_start import committed_offsets, outside_the_group, start_new_group_at_end
 from consumer.kafka.rights import Right, explained, group_right, is_denied, missing_on_topic, refusal
+from consumer.log_codes import Code, fields
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -71,7 +72,8 @@ def prepare(settings: Settings) -> Prepared:
         create_replay_topic(settings, topics)
         demand(admin, settings, "replay_topic", "Read")
     except (TopicNotCreated, MissingRight) as error:
-        log.warning("%s, and restart; until then only %s is read", error, settings.kafka_topic)
+        told = "%s, and restart; until then only %s is read"
+        log.warning(told, error, settings.kafka_topic, extra=fields(Code.REPLAY_TOPIC_MISSING))
         return Prepared(partitions, [settings.kafka_topic])
     return Prepared(partitions, [settings.kafka_topic, settings.replay_topic])
 
@@ -225,7 +227,7 @@ def _create_topic(
     topic.config = {"max.message.bytes": str(record_bytes_max + headroom_bytes), **config}
     if not create_topic(admin, settings, what, topic, use):
         return False
-    log.info("created %s with %d partitions", what, topic.num_partitions)
+    log.info("created %s with %d partitions", what, topic.num_partitions, extra=fields(Code.TOPIC_CREATED))
     return True
 
 

@@ -76,7 +76,7 @@ class News:
                 self._problems.access_again_but(held)
                 self._partitions.granted(partitions, now)
                 if not partitions:
-                    self._reporter.rebalanced("assigned", [])
+                    self._reporter.rebalanced("assigned", [], kept=len(self._sequencer.assignments))
             case Assigned(starts, cluster_id):
                 self.joined = True
                 self._partitions.assigned(starts, cluster_id, now)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from consumer.ops.reporter import Reporter
 
 DENIAL_SECONDS_MIN: Final = 2.0
-"""A fetch that the broker has let in before the right was taken away may bring records later: it waits 0.5 s for some."""
+"""A fetch that the broker has let in before the right was taken away may bring records later: it waits for 0.5 s."""
 STATE_TOPIC_PROBLEMS: Final = ("not_written", "not_read", "not_grown")
 
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterable
 from typing import Final
 
+from consumer.log_codes import Code, fields
 from consumer.ops.causes import Cause, Finding
-from consumer.ops.logs import fields
 from consumer.ops.status import hashed
 from consumer.sequencing.events import Partition
 from consumer.sequencing.waiting import Waiting
@@ -54,8 +54,8 @@ class Announcer:
         found = {(f.cause, f.partition): f.text for f in findings if f.cause in ENDS_LOGGED_HERE}
         new = [key for key in found if key not in self._said and key[0] in LOGGED_HERE]
         over = [key for key in self._said if key not in found]
-        self._say(logging.WARNING, {key: found[key] for key in new})
-        self._say(logging.INFO, {key: f"over: {self._said[key]}" for key in over})
+        self._say(logging.WARNING, Code.DEGRADED, {key: found[key] for key in new})
+        self._say(logging.INFO, Code.DEGRADED_OVER, {key: f"over: {self._said[key]}" for key in over})
         self._said = found
 
     def wait(self, waiting: Iterable[Waiting], now: float) -> None:
@@ -65,15 +65,16 @@ class Announcer:
         old = [one for one in waiting if one.kind == "retrying" and now - one.since >= WAITING_SECONDS]
         for one in old[:WAITING_LINES]:
             self._waiting_said_at = now
-            log.warning("%s", _sentence(one, now), extra=fields(partition=str(one.partition), offset=one.offset))
+            place = {"partition": str(one.partition), "offset": one.offset}
+            log.warning("%s", _sentence(one, now), extra=fields(Code.USER_WAITS, **place))
 
-    def _say(self, level: int, lines: dict[Key, str]) -> None:
+    def _say(self, level: int, code: Code, lines: dict[Key, str]) -> None:
         for cause in Cause:
             of_cause = [text for key, text in lines.items() if key[0] is cause]
             for text in of_cause[:LINES_MAX]:
-                log.log(level, "%s", text)
-            if len(of_cause) > LINES_MAX:
-                log.log(level, "and %d more partitions like these", len(of_cause) - LINES_MAX)
+                log.log(level, "%s", text, extra=fields(code, cause=cause.value))
+            if (more := len(of_cause) - LINES_MAX) > 0:
+                log.log(level, "and %d more partitions like these", more, extra=fields(code, cause=cause.value))
 
 
 def _sentence(waiting: Waiting, now: float) -> str:

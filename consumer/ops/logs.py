@@ -1,6 +1,7 @@
 """Log lines of the program: one line each, readable or JSON, and safe to print whatever an event or a server says.
 
-Say it with fields: `log.warning("dead-lettered", extra=fields(partition=3, offset=17, reason="refused"))`.
+Each has a code for machines (log_codes.py) and fields:
+`log.warning("dead-lettered", extra=fields(Code.DEAD_LETTER, partition=3, offset=17, reason="refused"))`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 
 from consumer.choices import LogFormat, LogLevel
 from consumer.foreign_text import cut, printable
+from consumer.log_codes import FOREIGN
 
 LIBRDKAFKA_LOGGER: Final = "librdkafka"  # for confluent_kafka's `logger=`
 VALUE_CHARACTERS_MAX: Final = 500
@@ -25,14 +27,7 @@ TRACEBACK_CHARACTERS_MAX: Final = 8000
 _OURS: Final = "consumer"
 # httpx logs the whole URL at INFO, and with CUSTOMFIT_API_AUTH=query the key is in it.
 _QUIET: Final = ("httpx", "httpcore")
-_RESERVED: Final = frozenset({"ts", "level", "event", "logger", "traceback"})
 _COLOURS: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31;1"}
-
-
-def fields(**values: object) -> dict[str, dict[str, object]]:
-    """Fields of one log line, for `extra=`; those that are None are left out."""
-    assert _RESERVED.isdisjoint(values), _RESERVED & values.keys()
-    return {"fields": {name: value for name, value in values.items() if value is not None}}
 
 
 def setup_logging(
@@ -63,7 +58,7 @@ def setup_logging(
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-11-24T03:42:29.123Z WARNING  message  key=value …`, a traceback indented below it."""
+    """`2026-11-24T03:42:29.123Z WARNING  message  key=value … code=word`, a traceback indented below it."""
 
     def __init__(self, *, colour: bool = False) -> None:
         super().__init__()
@@ -75,7 +70,8 @@ class TextFormatter(logging.Formatter):
         if self._colour and record.levelno in _COLOURS:
             level = f"\x1b[{_COLOURS[record.levelno]}m{level}\x1b[0m"
         line = f"{_timestamp(record)} {level}  {printable(record.getMessage(), MESSAGE_CHARACTERS_MAX)}"
-        values = " ".join(f"{name}={_quoted(_as_text(value))}" for name, value in _fields_of(record).items())
+        named = _fields_of(record) | ({"code": code} if (code := _code_of(record)) != FOREIGN else {})
+        values = " ".join(f"{name}={_quoted(_as_text(value))}" for name, value in named.items())
         if values:
             line += f"  {values}"
         for below in _traceback(self, record).splitlines():
@@ -84,13 +80,14 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: ts, level, event, the fields, traceback."""
+    """One JSON object a line: ts, level, code, event, the fields, traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One printable line; a field keeps its type where JSON has it."""
         line: dict[str, object] = {
             "ts": _timestamp(record),
             "level": record.levelname.lower(),
+            "code": _code_of(record),
             "event": _encodable(cut(record.getMessage(), MESSAGE_CHARACTERS_MAX)),
         }
         for name, value in _fields_of(record).items():
@@ -113,7 +110,7 @@ class Suppressed(NamedTuple):
 class RepeatLimiter:
     """Lets through at most `lines_max` lines of a kind in any `window_seconds`, and counts the others.
 
-    `if (suppressed := limiter.allow("refused", now)) is not None: log.warning(…, extra=fields(suppressed=suppressed))`
+    `if (suppressed := limiter.allow("refused", now)) is not None: log.warning(…)`
     """
 
     def __init__(self, lines_max: int, window_seconds: float, kinds_max: int = 1000) -> None:
@@ -177,6 +174,11 @@ def _fields_of(record: logging.LogRecord) -> dict[str, object]:
     if record.name != _OURS and not record.name.startswith(f"{_OURS}."):
         values["logger"] = record.name
     return values
+
+
+def _code_of(record: logging.LogRecord) -> str:
+    code: str = getattr(record, "code", FOREIGN)
+    return code
 
 
 def _timestamp(record: logging.LogRecord) -> str:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from consumer.customfit.answers import Result
 from consumer.kafka.client import KafkaUnavailable
+from consumer.log_codes import CODES, Code, fields
 from consumer.ops.announcer import Announcer
 from consumer.ops.causes import findings
-from consumer.ops.logs import RepeatLimiter, fields
+from consumer.ops.logs import RepeatLimiter
 from consumer.ops.metrics import Metrics
 from consumer.ops.metrics_table import COMMITS, REBALANCES, SURROGATES_REPLACED
 from consumer.ops.snapshot import Phase, Snapshot
@@ -27,7 +28,17 @@ from consumer.sequencing.stops import StopCause, Stopped
 LINES_MAX: Final = 5
 LINES_SECONDS: Final = 10.0
 
-NONE_ASSIGNED: Final = "none: the other members have all of them; this one takes over when one of them goes"
+NONE: Final = (
+    "none; the others in the group have them, or are about to give some up: this member stands by, and takes over when "
+    "one of them leaves"
+)
+NO_OTHERS: Final = "none beside the %d it has"
+_REBALANCED: Final = {
+    "assigned": Code.PARTITIONS_ASSIGNED,
+    "revoked": Code.PARTITIONS_REVOKED,
+    "lost": Code.PARTITIONS_LOST,
+}
+
 log = logging.getLogger("consumer")
 
 
@@ -55,7 +66,7 @@ class Reporter:
     def registry_problem(self, detail: str) -> None:
         """The schema registry does not answer: partitions wait for it."""
         self._metrics.error("decode", "registry")
-        self._say_once("registry", f"the schema registry: {detail}; it is asked again, and what needs it waits")
+        self._say_once(Code.REGISTRY, f"the schema registry: {detail}; it is asked again, and what needs it waits")
 
     def dead_lettered(self, action: WriteDeadLetter) -> None:
         """A record goes to the dead-letter topic."""
@@ -64,12 +75,13 @@ class Reporter:
             self._metrics.error("deliver", action.reason.value)
         self._say(
             logging.WARNING,
-            f"dead letter: {action.reason.value}",
+            Code.DEAD_LETTER,
             f"{action.reason.value}: {action.detail}; it goes to {self._dead_letter_topic}",
             topic=record.partition.topic,
             partition=record.partition.number,
             offset=record.offset,
             item=record.item_index,
+            reason=action.reason.value,
             status=action.status,
             body=action.body.decode(errors="replace") if action.body else None,
         )
@@ -92,7 +104,9 @@ class Reporter:
                 self._metrics.error("deliver", "misdirected")
             case Unavailable(cause=cause):
                 self._metrics.error("deliver", "unavailable")
-                self._say_once("retry", f"the destination did not accept a request ({cause}); it is sent again")
+                self._say_once(
+                    Code.NOT_ACCEPTED, f"the destination did not accept a request ({cause}); it is sent again"
+                )
             case Refused():
                 pass  # counted and said when it is clear which event it was
 
@@ -100,7 +114,7 @@ class Reporter:
         """One user's request got what a wrong key gets, and it is not known to be the key."""
         record = delivery.events[0].record
         self._say_once(
-            "misdirected",
+            Code.MISDIRECTED_USER,
             f"the destination answered {status} to one user's request; that user waits and is tried again",
             topic=record.partition.topic,
             partition=record.partition.number,
@@ -113,69 +127,73 @@ class Reporter:
             return
         match gate.state:
             case State.DELIVERING if gate.reason:
-                log.info("the destination is not asked any more: %s", gate.reason)
+                told = "the destination is not asked any more: %s"
+                log.info(told, gate.reason, extra=fields(Code.DESTINATION_IDLE))
             case State.DELIVERING:
-                log.info("the destination accepts events again")
+                log.info("the destination accepts events again", extra=fields(Code.DESTINATION_UP))
+            case State.THROTTLED if before is not State.DELIVERING:
+                log.info("the destination accepts events again, slowly", extra=fields(Code.DESTINATION_THROTTLED))
             case State.THROTTLED:
-                if before is not State.DELIVERING:
-                    log.info("the destination accepts events again, slowly")
-                else:
-                    log.warning("the destination asks to slow down: %s", gate.reason)
+                told = "the destination asks to slow down: %s"
+                log.warning(told, gate.reason, extra=fields(Code.DESTINATION_THROTTLED))
             case State.UNAVAILABLE:
-                log.warning("the destination is unavailable: %s; events wait and are sent when it is back", gate.reason)
+                told = "the destination is unavailable: %s; events wait and are sent when it is back"
+                log.warning(told, gate.reason, extra=fields(Code.DESTINATION_UNAVAILABLE))
             case State.STOPPED:
-                log.error(
-                    "the destination is stopped: %s; nothing is lost, events wait until this is fixed", gate.reason
-                )
+                told = "the destination is stopped: %s; nothing is lost, events wait until this is fixed"
+                log.error(told, gate.reason, extra=fields(Code.DESTINATION_STOPPED))
 
     # ------------------------------------------------------------------ Kafka, state, dead letters
 
-    def rebalanced(self, event: str, partitions: Sequence[Partition]) -> None:
-        """Partitions came or went."""
+    def rebalanced(self, event: str, partitions: Sequence[Partition], kept: int = 0) -> None:
+        """Partitions came or went; `kept`: how many this member has already."""
         self._metrics.count(REBALANCES, event)
-        names = ", ".join(str(partition) for partition in partitions)
-        if names or event == "assigned":
+        if partitions or event == "assigned":
             level = logging.WARNING if event == "lost" else logging.INFO
-            log.log(level, "partitions %s: %s", event, names or NONE_ASSIGNED)
+            names = ", ".join(str(partition) for partition in partitions) or (NO_OTHERS % kept if kept else NONE)
+            log.log(level, "partitions %s: %s", event, names, extra=fields(_REBALANCED[event], count=len(partitions)))
 
     def committed(self, error: str | None) -> None:
         """A commit was answered."""
         self._metrics.count(COMMITS, "ok" if error is None else "error")
         if error is not None:
             self._metrics.error("commit", "failed")
-            self._say(logging.WARNING, "commit", f"a commit failed: {error}")
+            self._say(logging.WARNING, Code.COMMIT_FAILED, f"a commit failed: {error}")
 
     def group_answers(self, problem: str | None) -> None:
         """Log once when events wait because the group acknowledges no commit, and once when they no longer do."""
         if problem is not None:
-            log.warning("%s", problem)
+            log.warning("%s", problem, extra=fields(Code.GROUP_SILENT))
         else:
-            log.info("no event waits for the group any longer")
+            log.info("no event waits for the group any longer", extra=fields(Code.GROUP_ANSWERS))
 
     def metadata_ignored(self, partition: Partition) -> None:
         """A commit carries metadata that was not made by us for this offset of this cluster."""
         self._metrics.error("commit", "metadata")
-        log.warning("the commit metadata of %s is not ours for its offset and is ignored", partition)
+        told = "the commit metadata of %s is not ours for its offset and is ignored"
+        log.warning(told, partition, extra=fields(Code.COMMIT_METADATA))
 
     def kafka_problem(self, kind: str, detail: str) -> None:
         """The Kafka client reports something it is working on."""
         self._metrics.error("kafka", "client")
-        self._say_once(f"kafka {kind}", f"Kafka: {detail}; the client tries again")
+        self._say_once(Code.KAFKA_CLIENT, f"Kafka: {detail}; the client tries again", kind=kind)
 
     def access_denied(self, what: str, detail: str) -> None:
         """The access lists of the cluster keep us from a topic or the group."""
         self._metrics.error("kafka", "denied")
         if self._once_limiter.allow(f"denied {what}", time.monotonic()) is not None:
-            log.error("%s; nothing is lost, it is tried again until it is granted", detail)
+            told = "%s; nothing is lost, it is tried again until it is granted"
+            log.error(told, detail, extra=fields(Code.ACCESS_DENIED))
 
     def access_again(self, what: str) -> None:
         """We may again."""
-        log.info("the access to %s is there again", what or "the group")
+        log.info("the access to %s is there again", what or "the group", extra=fields(Code.ACCESS_GRANTED))
 
     def partition_failed(self, partition: Partition, reason: str, remedy: str) -> None:
         """A partition stands still until somebody acts."""
         self._metrics.error("kafka", "partition")
-        log.error("partition %s is stopped: %s; stop the consumer, then: %s", partition, reason, remedy)
+        told = "partition %s is stopped: %s; stop the consumer, then: %s"
+        log.error(told, partition, reason, remedy, extra=fields(Code.PARTITION_STOPPED))
 
     def stopped(self, partition: Partition, stopped: Stopped) -> None:
         """A partition stopped by a decision of ours."""
@@ -183,7 +201,8 @@ class Reporter:
             self._metrics.error("dead_letter", "ratio")
         else:
             self._metrics.error("kafka", "partition")
-        log.error("partition %s is stopped: %s", partition, stopped.reason)
+        told = "partition %s is stopped: %s"
+        log.error(told, partition, stopped.reason, extra=fields(Code.PARTITION_STOPPED, cause=stopped.cause.value))
 
     def state_problem(self, kind: str, detail: str) -> None:
         """Something of the state does not work; nothing is lost by it."""
@@ -201,30 +220,30 @@ class Reporter:
                 text = f"the state topic holds a record that this version does not know and leaves out: {detail}"
             case _:
                 text = detail
-        self._say(logging.ERROR, f"state {kind}", text)
+        self._say(logging.ERROR, CODES[f"state_{kind}"], text)
 
     def state_fixed(self, kind: str) -> None:
         """What was said to be tried again has worked."""
-        log.info("the state topic is %s again", "read" if kind == "not_read" else "as large as its source")
+        again = "read" if kind == "not_read" else "as large as its source"
+        log.info("the state topic is %s again", again, extra=fields(Code.STATE_FIXED))
 
     def dead_letter_failed(self, kind: str, detail: str) -> None:
         """A dead letter is not acknowledged yet."""
         self._metrics.error("dead_letter", kind)
         if kind == "value_omitted":
-            self._say(
-                logging.WARNING, kind, f"a dead letter is too large for its topic and goes without its value: {detail}"
-            )
+            text = f"a dead letter is too large for its topic and goes without its value: {detail}"
+            self._say(logging.WARNING, Code.DEAD_LETTER_WITHOUT_VALUE, text)
         else:
-            self._say(
-                logging.ERROR, kind, f"a dead letter can't be written; its offset waits and it is tried again: {detail}"
-            )
+            text = f"a dead letter can't be written; its offset waits and it is tried again: {detail}"
+            self._say(logging.ERROR, Code.DEAD_LETTER_NOT_WRITTEN, text)
 
     def thread_failed(self, name: str, failure: BaseException) -> None:
         """A part of the program died."""
         if isinstance(failure, KafkaUnavailable):  # its message says it all
-            log.critical("%s", failure)
+            log.critical("%s", failure, extra=fields(Code.PART_FAILED))
         else:
-            log.critical("the %s part of the program failed", name, exc_info=failure)
+            told = "the %s part of the program failed"
+            log.critical(told, name, exc_info=failure, extra=fields(Code.PART_FAILED))
 
     def shown(self, snapshot: Snapshot) -> None:
         """Say what the snapshot finds wrong, when it begins and when it is over; looked at once a second."""
@@ -236,17 +255,23 @@ class Reporter:
     def catch_up(self) -> None:
         """Say how many lines were left out of kinds that have gone quiet."""
         for kind, lines in self._limiter.due(time.monotonic()):
-            log.warning("%s: %d more like this were not shown", kind, lines)
+            told = "%s: %d more like this were not shown"
+            log.warning(told, kind, lines, extra=fields(Code.SUPPRESSED, kind=kind, lines=lines))
 
-    def _say_once(self, kind: str, text: str, **values: object) -> None:
+    def _say_once(self, code: Code, text: str, **values: object) -> None:
         """One line in ten seconds of what fails many times a second until it works again."""
-        if self._once_limiter.allow(kind, time.monotonic()) is not None:
-            log.warning("%s", text, extra=fields(**values))
+        if self._once_limiter.allow(_kind(code, values), time.monotonic()) is not None:
+            log.warning("%s", text, extra=fields(code, **values))
 
-    def _say(self, level: int, kind: str, text: str, **values: object) -> None:
-        suppressed = self._limiter.allow(kind, time.monotonic())
+    def _say(self, level: int, code: Code, text: str, **values: object) -> None:
+        suppressed = self._limiter.allow(_kind(code, values), time.monotonic())
         if suppressed is None:
             return
         if suppressed:
             text += f" ({suppressed} more like this were not shown)"
-        log.log(level, "%s", text, extra=fields(**values))
+        log.log(level, "%s", text, extra=fields(code, **values))
+
+
+def _kind(code: Code, values: Mapping[str, object]) -> str:
+    """What lines are alike: those of a code, and of one reason or kind where it has several."""
+    return " ".join([code.value, *(str(values[name]) for name in ("reason", "kind") if name in values)])

@@ -21,6 +21,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NamedTuple
 
+from consumer.log_codes import Code, fields
+
 CONNECTIONS_MAX: Final = 16
 REQUEST_SECONDS_MAX: Final = 5.0
 """For the whole request, however it trickles in; and again for sending the answer."""
@@ -169,7 +171,7 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         error = sys.exception()
         if not isinstance(error, OSError):  # those are clients that went away
-            logger.error("the HTTP server failed: %r", error, exc_info=error)
+            logger.error("the HTTP server failed: %r", error, exc_info=error, extra=fields(Code.PAGE_FAILED))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -202,7 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             page = route(accept)
         except Exception as error:  # whatever a page does, the others stay up
-            logger.error("the page %s failed: %r", path, error, exc_info=error)
+            logger.error("the page %s failed: %r", path, error, exc_info=error, extra=fields(Code.PAGE_FAILED))
             page = Page(500, TEXT, b"This page failed; the log says why.\n")
         self._answer(page)
 

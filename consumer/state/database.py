@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from consumer.log_codes import Code, fields
+
 APPLICATION_ID: Final = 0x43_46_49_55  # "CFIU", in the file's header: whose file it is
 SCHEMA_VERSION: Final = 3
 FILE_A_PARTITION_VERSIONS: Final = frozenset({1, 2})
@@ -72,12 +74,12 @@ class Database:
                 self._move_aside(self.path, problem)
             self.connection = self._open()
         except OSError as error:
-            log.error("%s can't be set aside (%s); its users are kept in a temporary file", self.name, error)
+            _say_unusable("%s can't be set aside (%s)", self.name, error)
             self.path, self.connection = None, _temporary()
 
     def do_without(self, error: sqlite3.Error) -> None:
         """Go on with a temporary one; the file may be good and is left as it is."""
-        log.error("%s can't be used (%s); its users are kept in a temporary file", self.name, error)
+        _say_unusable("%s can't be used (%s)", self.name, error)
         self.connection.close()
         self.path, self.connection = None, _temporary()
 
@@ -92,11 +94,11 @@ class Database:
                 if connection is not None:
                     self.path = path
                     return connection
-                log.info("%s is in use by another process", path)
+                log.info("%s is in use by another process", path, extra=fields(Code.STATE_FILE_TAKEN))
         except OSError as error:
-            log.error("%s can't be made (%s); its users are kept in a temporary file", self._folder, error)
+            _say_unusable("%s can't be made (%s)", self._folder, error)
         except sqlite3.OperationalError as error:
-            log.error("no file in %s can be opened (%s); its users are kept in a temporary file", self._folder, error)
+            _say_unusable("no file in %s can be opened (%s)", self._folder, error)
         return _temporary()
 
     def _lock_or_make(self, path: Path) -> sqlite3.Connection | None:
@@ -134,7 +136,8 @@ def remove_file_a_partition(folder: Path, topic: str) -> None:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         removed += 1
     if removed:
-        log.info("%s: %d files of an earlier version were removed; the state is read from its topic", folder, removed)
+        told = "%s: %d files of an earlier version were removed; the state is read from its topic"
+        log.info(told, folder, removed, extra=fields(Code.STATE_FILES_REMOVED))
 
 
 def _is_of_earlier_version(path: Path) -> bool:
@@ -153,6 +156,11 @@ def _is_of_earlier_version(path: Path) -> bool:
 
 def _is_busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _say_unusable(told: str, what: object, error: Exception) -> None:
+    told += "; its users are kept in a temporary file"
+    log.error(told, what, error, extra=fields(Code.STATE_FILE_UNUSABLE))
 
 
 def _temporary() -> sqlite3.Connection:

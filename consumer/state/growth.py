@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 
 from consumer.kafka.client import REQUEST_SECONDS, admin_client
 from consumer.kafka.rights import DENIED, Right, explained
+from consumer.log_codes import Code, fields
 from consumer.sequencing.events import Partition
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def grow(admin: AdminClient, name: str, partitions: int) -> None:
         raise
     except FutureTimeoutError:
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
-    log.info("the state topic %s has %d partitions now, as many as its source", name, partitions)
+    told = "the state topic %s has %d partitions now, as many as its source"
+    log.info(told, name, partitions, extra=fields(Code.STATE_FIXED))
 
 
 def growth_problem(settings: Settings, have: int, want: int, error: KafkaException) -> str:

@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Final
 
+from consumer.log_codes import Code, fields
 from consumer.ports.inputs import Post, StateOpened, StateRestoring
 from consumer.state.earlier_topics import EarlierTopics
 from consumer.state.index import Index
@@ -117,7 +118,7 @@ class Restores:
         users = self._index.store.users(state.number)
         level = logging.INFO if seconds > SLOW_RESTORE_SECONDS else logging.DEBUG
         told = "the state of %s is ready: %d identified users; %d records were read in %.1f s"
-        log.log(level, told, state.partition, users, state.records_read, seconds)
+        log.log(level, told, state.partition, users, state.records_read, seconds, extra=fields(Code.STATE_READY))
         had_other_topic = self._topic_ids.had_other(state, self._index.store)
         self._post(StateOpened(state.assignment, users, had_other_topic))
 

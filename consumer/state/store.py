@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from consumer.log_codes import Code, fields
 from consumer.sequencing.events import User
 from consumer.state.database import Database
 from consumer.state.records import StateKey
@@ -114,7 +115,8 @@ class Store:
         """From which offset on a partition's topic is to be read; None: from its beginning."""
         copy = self._copies.get(partition)
         if copy is not None and copy.next_offset is not None and self._is_too_old(copy.at_seconds):
-            log.info("%s, partition %d: too old to know of every deletion; rebuilt", self._database.name, partition)
+            told = "%s, partition %d: too old to know of every deletion; rebuilt"
+            log.info(told, self._database.name, partition, extra=fields(Code.STATE_REBUILT))
             copy = None
         if copy is None:
             self.forget(partition)

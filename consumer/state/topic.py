@@ -19,6 +19,7 @@ from consumer.kafka.client import REQUEST_SECONDS, KafkaUnavailable, admin_clien
 from consumer.kafka.patience import patiently
 from consumer.kafka.rights import MOCK_CLUSTER
 from consumer.kafka.topics import create_topic, demand, replicas_of
+from consumer.log_codes import Code, fields
 from consumer.ports.inbox import run_edge
 from consumer.ports.inputs import Post
 from consumer.state.growth import grow, growth_problem
@@ -81,7 +82,8 @@ def _create(admin: AdminClient, settings: Settings, partitions: int, *, replicas
     advice = f"create it with {partitions} partitions and cleanup.policy=compact, or allow this user to"
     topic = NewTopic(name, partitions, replicas, config=config)
     if create_topic(admin, settings, what, topic, "Read", "Write", advice=advice):
-        log.info("created the state topic %s with %d partitions, compacted", name, partitions)
+        told = "created the state topic %s with %d partitions, compacted"
+        log.info(told, name, partitions, extra=fields(Code.TOPIC_CREATED))
         demand(admin, settings, "state_topic", "Read", "Write")
 
 
@@ -118,6 +120,7 @@ def _checked_config(admin: AdminClient, name: str, cluster_id: str) -> float:
             "the settings of the state topic %s can't be read (%s); make sure that its cleanup.policy is compact",
             name,
             error_text(error),
+            extra=fields(Code.STATE_UNCHECKED),
         )
         return TOMBSTONE_SECONDS_DEFAULT
     policy = config["cleanup.policy"].value

@@ -12,7 +12,8 @@ from typing import Final
 import pytest
 
 from consumer.choices import LogFormat
-from consumer.ops.logs import VALUE_CHARACTERS_MAX, fields, setup_logging
+from consumer.log_codes import Code, fields
+from consumer.ops.logs import VALUE_CHARACTERS_MAX, setup_logging
 from consumer.ops.metrics import Metrics
 from consumer.ops.reporter import Reporter
 from consumer.segment.decoding import DecodingRules, decode
@@ -45,7 +46,7 @@ def written(log_format: LogFormat, *lines: tuple[str, Mapping[str, object]]) -> 
     logging.getLogger().handlers.clear()  # what the tests' runner keeps, it must be able to write down
     setup_logging("info", log_format, stream)
     for message, values in lines:
-        log.warning("%s", message, extra=fields(**values))
+        log.warning("%s", message, extra=fields(Code.DEAD_LETTER, **values))
     stream.flush()
     return raw.getvalue().decode().split("\n")[:-1]
 
@@ -80,7 +81,7 @@ def test_a_line_of_text_has_one_field_and_no_forged_one() -> None:
         match = TEXT_LINE.fullmatch(line)
         assert match is not None
         assert match["message"].startswith("said  user=")
-        assert match["message"].endswith(" last=end")
+        assert match["message"].endswith(" last=end code=dead_letter")
         shown = match["message"].removeprefix("said  user=").removesuffix(" last=end")
         is_quoted = shown.startswith('"') and re.fullmatch(r'"(?:[^"\\]|\\.)*"', shown) is not None
         assert is_quoted or not re.search(r'[ "=]', shown), ascii(text)

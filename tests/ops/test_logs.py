@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.choices import LogFormat, LogLevel
+from consumer.log_codes import Code, fields
 from consumer.ops.logs import (
     LIBRDKAFKA_LOGGER,
     JsonFormatter,
     RepeatLimiter,
     Suppressed,
     TextFormatter,
-    fields,
     setup_logging,
 )
 from consumer.settings import Secret
@@ -48,7 +48,8 @@ def _logging_as_before() -> Iterator[None]:
 
 def record(message: str, name: str = "consumer", level: int = logging.WARNING, /, **values: object) -> LogRecord:
     """A record with these fields, made at MOMENT."""
-    made = logging.getLogger("unused").makeRecord(name, level, "", 0, message, (), None, extra=fields(**values))
+    extra = fields(Code.REGISTRY, **values)
+    made = logging.getLogger("unused").makeRecord(name, level, "", 0, message, (), None, extra=extra)
     made.created = MOMENT
     return made
 
@@ -87,10 +88,11 @@ def as_json(message: str, **values: object) -> dict[str, object]:
 
 def test_text() -> None:
     """Time in UTC with milliseconds, level, message, fields."""
-    assert "2026-11-24T03:42:29.123Z WARNING  dead-lettered  partition=3 offset=17 reason=refused" == text(
-        "dead-lettered", partition=3, offset=17, reason="refused", status=None
+    assert (
+        "2026-11-24T03:42:29.123Z WARNING  dead-lettered  partition=3 offset=17 reason=refused code=registry"
+        == text("dead-lettered", partition=3, offset=17, reason="refused", status=None)
     )
-    assert "2026-11-24T03:42:29.123Z INFO     started" == TextFormatter().format(
+    assert "2026-11-24T03:42:29.123Z INFO     started  code=registry" == TextFormatter().format(
         record("started", "consumer", logging.INFO)
     )
 
@@ -120,7 +122,7 @@ def test_text() -> None:
 )
 def test_values_in_text(value: object, shown: str) -> None:
     """A value can neither end its line, nor pass for another field, nor reach the terminal."""
-    assert text("m", value=value).endswith(f"WARNING  m  value={shown}")
+    assert text("m", value=value).endswith(f"WARNING  m  value={shown} code=registry")
 
 
 @given(st.text(), st.text())
@@ -131,17 +133,17 @@ def test_text_is_one_printable_line(message: str, value: str) -> None:
 
 def test_values_are_cut() -> None:
     """A value has at most 500 characters in both formats, a message 2000."""
-    assert text("m", value="v" * 501).endswith("=" + "v" * 499 + "…")
-    assert text("m", value="v" * 500).endswith("=" + "v" * 500)
+    assert text("m", value="v" * 501).endswith("=" + "v" * 499 + "… code=registry")
+    assert text("m", value="v" * 500).endswith("=" + "v" * 500 + " code=registry")
     assert "v" * 499 + "…" == as_json("m", value="v" * 501)["value"]
-    assert text("m" * 2001).endswith("m" * 1999 + "…")
+    assert text("m" * 2001).endswith("m" * 1999 + "…  code=registry")
 
 
 def test_traceback_in_text() -> None:
     """A traceback stands indented below its line, so that no line of it passes for a log line."""
     first, *below = TextFormatter().format(failed()).split("\n")
 
-    assert first.endswith("WARNING  failed")
+    assert first.endswith("WARNING  failed  code=registry")
     assert "    Traceback (most recent call last):" == below[0]
     assert "    2026-11-24T03:42:29.123Z ERROR    fake\\x1b[2J" == below[-1]
     assert all(line.startswith("    ") and line.isprintable() for line in below)
@@ -157,7 +159,7 @@ def test_json() -> None:
     )
 
     assert (
-        '{"ts":"2026-11-24T03:42:29.123Z","level":"warning","event":"dead-lettered",'
+        '{"ts":"2026-11-24T03:42:29.123Z","level":"warning","code":"registry","event":"dead-lettered",'
         '"partition":3,"ratio":0.5,"ok":true,"reason":"refused"}' == line
     )
 
@@ -165,7 +167,7 @@ def test_json() -> None:
 @given(st.text(), st.text() | st.integers() | st.floats())
 def test_json_is_one_line(message: str, value: str | float) -> None:
     """Whatever is logged, the line is one JSON object."""
-    assert {"ts", "level", "event", "value"} == as_json(message, value=value).keys()
+    assert {"ts", "level", "code", "event", "value"} == as_json(message, value=value).keys()
 
 
 def test_half_a_surrogate_pair_in_json() -> None:
@@ -195,7 +197,7 @@ def test_foreign_loggers_are_named() -> None:
 def test_reserved_fields() -> None:
     """A field can't replace the time, the level or the event."""
     with pytest.raises(AssertionError):
-        fields(level="x")
+        fields(Code.SUPPRESSED, level="x")
 
 
 # ---- set-up
@@ -352,7 +354,7 @@ def test_a_secret_that_anybody_has_said_is_not_in_the_line(log_format: LogFormat
             int("s3cret/value")
         except ValueError:
             logging.getLogger("consumer.x").exception(
-                "the broker says s3cret/value", extra=fields(why="s3cret%2Fvalue")
+                "the broker says s3cret/value", extra=fields(Code.PROGRAM_FAILED, why="s3cret%2Fvalue")
             )
     finally:
         logging.getLogger().removeHandler(handler)

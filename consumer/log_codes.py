@@ -1,0 +1,104 @@
+"""What a line of the log is about, for machines: its code stays when its words change. Pure.
+
+Each call says its own: `log.warning("created %s", topic, extra=fields(Code.TOPIC_CREATED, partitions=3))`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final, Self
+
+RESERVED: Final = frozenset({"ts", "level", "code", "event", "logger", "traceback"})
+"""What a line of JSON has beside its fields."""
+
+
+class Code(StrEnum):
+    """A closed list: names are only added, and none gets another meaning."""
+
+    meaning: str
+
+    def __new__(cls, code: str, meaning: str) -> Self:
+        """A member is its code; what it means is for docs/logs.md."""
+        self = str.__new__(cls, code)
+        self._value_ = code
+        self.meaning = meaning
+        return self
+
+    # The process
+    STARTED = "started", "The first line of `run`: version, group, topic, destination and engine."
+    SETTING_WARNING = "setting_warning", "A setting may be meant so, but gives away a secret or is not kept to."
+    CONNECTED = "connected", "Kafka answers, the topics are there, and reading begins."
+    STOPPING = "stopping", "Told to stop: requests in flight are finished and committed."
+    ENDED = "ended", "The last line of `run`: how it ended, with the exit code."
+    BROKEN_RULE = "broken_rule", "An internal rule was broken: a bug. Nothing more is committed."
+    PROGRAM_FAILED = "program_failed", "The program failed: a bug. Nothing more is committed."
+    PART_FAILED = "part_failed", "A part of the program ended, and the program with it."
+    PAGE_FAILED = "page_failed", "A page of metrics or health failed; the rest goes on."
+    SUPPRESSED = "suppressed", "So many lines like an earlier one were not shown."
+    # Causes that /readyz knows
+    DEGRADED = "degraded", "Something is wrong now; `cause` is that of `customfit_degraded` (docs/metrics.md)."
+    DEGRADED_OVER = "degraded_over", "It is over; `cause` says what."
+    # The group
+    PARTITIONS_ASSIGNED = "partitions_assigned", "Partitions were given to this member, or none."
+    PARTITIONS_REVOKED = "partitions_revoked", "Partitions were handed back in order."
+    PARTITIONS_LOST = "partitions_lost", "Partitions were taken away; what was in flight may be sent again by another."
+    PARTITION_STOPPED = "partition_stopped", "A partition stands still until somebody acts; the line says what to do."
+    COMMIT_FAILED = "commit_failed", "A commit was not accepted; it is made again."
+    COMMIT_METADATA = "commit_metadata", "A commit's metadata is not ours and is ignored."
+    GROUP_SILENT = "group_silent", "The group acknowledges no commit, so events wait."
+    GROUP_ANSWERS = "group_answers", "No event waits for the group any longer."
+    REVOKE_UNANSWERED = "revoke_unanswered", "A revoke was not answered in time; its last offsets are not committed."
+    STARTS_AT_END = "starts_at_end", "A new group starts at the end of its topic, as the settings say."
+    # Kafka
+    KAFKA_CLIENT = "kafka_client", "The client reports what it is working on, and tries again."
+    ACCESS_DENIED = "access_denied", "An access list keeps us from a topic or the group."
+    ACCESS_GRANTED = "access_granted", "The access is there again."
+    TOPIC_CREATED = "topic_created", "A topic was not there and is now."
+    REPLAY_TOPIC_MISSING = "replay_topic_missing", "There is no replay topic: no replays until a restart."
+    NO_TOPIC_IDS = "no_topic_ids", "The cluster tells no topic ids: a topic made again is not noticed."
+    CLIENT_NOT_CLOSED = "client_not_closed", "Kafka did not answer while the client was closed."
+    HEADERS_LEFT_OUT = "headers_left_out", "A record's headers can't be read and are left out."
+    # The destination
+    NOT_ACCEPTED = "not_accepted", "A request was not accepted; it is sent again."
+    MISDIRECTED_USER = "misdirected_user", "One user's request got what a wrong key gets; that user waits."
+    USER_WAITS = "user_waits", "A user has waited long for another try."
+    DESTINATION_UP = "destination_up", "The destination accepts events again."
+    DESTINATION_IDLE = "destination_idle", "The destination is not asked any more: nothing is left to send to it."
+    DESTINATION_THROTTLED = "destination_throttled", "The destination asks to slow down."
+    DESTINATION_UNAVAILABLE = "destination_unavailable", "The destination is unavailable; events wait."
+    DESTINATION_STOPPED = "destination_stopped", "A wrong key or URL, or the like; events wait until it is fixed."
+    KEY_CHANGED = "key_changed", "The API key has changed and is used from now on."
+    KEY_UNCHANGED = "key_unchanged", "The API key was read again and is as it was."
+    KEY_UNREADABLE = "key_unreadable", "The API key can't be read again and stays as it is."
+    # Records
+    DEAD_LETTER = "dead_letter", "A record goes to the dead-letter topic; `reason` says why."
+    DEAD_LETTER_WITHOUT_VALUE = "dead_letter_without_value", "A dead letter is too large and goes without its value."
+    DEAD_LETTER_NOT_WRITTEN = "dead_letter_not_written", "A dead letter can't be written yet; its offset waits."
+    REGISTRY = "registry", "The schema registry does not answer as it should; what needs it waits."
+    REGISTRY_PASSWORD_UNREADABLE = "registry_password_unreadable", "The registry's password can't be read again."
+    # Who is identified
+    STATE_NOT_WRITTEN = "state_not_written", "The state topic can't be written; offsets wait."
+    STATE_NOT_STORED = "state_not_stored", "The local copy can't be written; work goes on."
+    STATE_NOT_READ = "state_not_read", "The state topic can't be read; its partition waits."
+    STATE_NOT_GROWN = "state_not_grown", "The state topic is to have more partitions; its partition waits."
+    STATE_SET_ASIDE = "state_set_aside", "A local copy is not used; the topic is read instead."
+    STATE_UNKNOWN_RECORD = "state_unknown_record", "The state topic holds a record that this version does not know."
+    STATE_FIXED = "state_fixed", "What was said to be tried again has worked."
+    STATE_UNCHECKED = "state_unchecked", "The state topic's settings can't be read: make sure that it is compacted."
+    STATE_FILE_UNUSABLE = "state_file_unusable", "A local file can't be used; a temporary one takes its place."
+    STATE_FILE_TAKEN = "state_file_taken", "A local file is another process's; the next one is used."
+    STATE_FILES_REMOVED = "state_files_removed", "Files of an earlier version were removed."
+    STATE_REBUILT = "state_rebuilt", "A partition's local copy is too old and is read anew."
+    STATE_READY = "state_ready", "The state of a partition is read."
+
+
+CODES: Final = {code.value: code for code in Code}
+"""By their words."""
+FOREIGN: Final = "library"
+"""The code of a library's own lines."""
+
+
+def fields(code: Code, **values: object) -> dict[str, Any]:
+    """Code and fields of one log line, for `extra=`; those that are None are left out."""
+    assert RESERVED.isdisjoint(values), RESERVED & values.keys()
+    return {"code": code.value, "fields": {name: value for name, value in values.items() if value is not None}}
