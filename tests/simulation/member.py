@@ -101,7 +101,7 @@ class SilentReporter:
     """Takes whatever is reported."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_values: None
+        return lambda *_values, **_named: None
 
 
 class SimulatedMember:
