@@ -338,7 +338,7 @@ FAULTS: Final = (
     EdgeFault(
         "the registry's password is read once",
         "consumer/kafka/schema_registry.py",
-        "            client.auth = _auth(self._user_info_now())\n",
+        "            exchange.log_in(self._user_info_now())\n",
         "",
         "tests/kafka/test_schema_registry.py::test_a_password_that_is_rotated",
     ),

@@ -66,7 +66,10 @@ def start(
     if context.invoked_subcommand is not None:
         return
     from consumer.emulator.server import Emulator
+    from consumer.settings.hosts import host_problem
 
+    if (problem := host_problem(host)) is not None:
+        raise typer.BadParameter(problem, param_hint="--host")
     keys = frozenset(accept_key) if accept_key else None
     checked = _faults(faults)
     book = _ledger(ledger, ledger_events_max)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import queue
+import re
+import socketserver
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from consumer.kafka import schema_registry
-from consumer.kafka.schema_registry import SCHEMA_BYTES_MAX, RegistryUnavailable, SchemaRegistry, inspect_registry
+from consumer.customfit.engine import EngineUnavailable
+from consumer.kafka import registry_exchange
+from consumer.kafka.registry_exchange import REPLY_BYTES_MAX, Exchange, NoReply
+from consumer.kafka.schema_registry import RegistryUnavailable, SchemaRegistry, inspect_registry
 from consumer.ports.inputs import Input, RegistryProblem, SchemaFound, SchemaMissing, ThreadEnded
 from consumer.settings import load_settings
 from tests.fakes.fake_registry import FakeRegistry, running_registry
@@ -239,7 +245,7 @@ def test_references_without_end(registry: FakeRegistry, asking: Asking) -> None:
 
 def test_an_answer_without_end(registry: FakeRegistry, asking: Asking) -> None:
     """A schema of megabytes is none."""
-    registry.put("/schemas/ids/7", "x" * (SCHEMA_BYTES_MAX + 1))
+    registry.put("/schemas/ids/7", "x" * (REPLY_BYTES_MAX + 1))
 
     assert isinstance(asking.ask(7), SchemaMissing)
 
@@ -270,18 +276,18 @@ def test_a_large_page_of_something_else_says_nothing_of_a_schema(
     registry: FakeRegistry, asking: Asking, status: int
 ) -> None:
     """A proxy's error page in an outage, however long: the records wait."""
-    registry.answers["/schemas/ids/7"] = (status, b"x" * (SCHEMA_BYTES_MAX + 1))
+    registry.answers["/schemas/ids/7"] = (status, b"x" * (REPLY_BYTES_MAX + 1))
 
     assert isinstance(asking.ask(7), RegistryProblem)
 
 
 def test_an_answer_that_trickles(registry: FakeRegistry, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     """One answer must not keep the thread from all other schemas for long."""
-    monkeypatch.setattr(schema_registry, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(registry_exchange, "TIMEOUT_SECONDS", 0.3)
     registry.put("/schemas/ids/7", SCHEMA)
     registry.pause_seconds = 0.05
 
-    assert RegistryProblem("no answer: not whole after 0.3 s") == asking.ask(7)
+    assert RegistryProblem("no whole answer within 0.3 s") == asking.ask(7)
 
 
 def test_a_password_that_is_rotated(registry: FakeRegistry, tmp_path: Path) -> None:
@@ -358,7 +364,7 @@ def test_is_it_a_registry(registry: FakeRegistry) -> None:
         (200, b"<html>", "answered 200"),
         (200, b"{}", "answered 200"),
         (409, b'{"error_code":409,"message":"it is incompatible"}', "answered 409: it is incompatible"),
-        (200, b"[" + b" " * SCHEMA_BYTES_MAX + b"]", "answered 200"),
+        (200, b"[" + b" " * REPLY_BYTES_MAX + b"]", "answered 200"),
     ):
         registry.answers["/schemas/types"] = (status, body)
         with pytest.raises(RegistryUnavailable) as raised:
@@ -402,3 +408,97 @@ def test_a_registry_of_an_own_authority_is_trusted_by_ssl_cert_file(
     assert "SSL_CERT_FILE" in problem.detail
     assert "AVRO" == types
     assert b'{"type":"alias"}' == read_with(found)
+
+
+@contextmanager
+def trickling(beginning: bytes) -> Iterator[str]:
+    """The URL of a server that sends this, and then a byte every moment for as long as somebody listens."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(beginning)
+            with suppress(OSError):
+                while not ended.wait(0.02):
+                    self.request.sendall(b"x")
+
+    ended = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            ended.set()
+            server.shutdown()
+
+
+@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1."])
+def test_one_deadline_is_for_the_whole_exchange(beginning: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head that never ends is given up too."""
+    monkeypatch.setattr(registry_exchange, "TIMEOUT_SECONDS", 0.3)
+    with trickling(beginning) as url:
+        asking = Asking(url)
+        answer = asking.ask(7)
+        asking.edge.stop()
+
+    assert isinstance(answer, RegistryProblem)
+    assert re.match(r"no whole answer within 0\.3 s|no answer: RemoteProtocolError", answer.detail)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://xn--0.example", "http://registry..svc", f"http://{'a' * 64}.example", "http://[::1%nowhere]:1"]
+)
+def test_a_host_that_no_library_expects_is_a_reason_to_wait(url: str) -> None:
+    """Settings refuse most of them; whatever else a codec or resolver raises ends nothing."""
+    with Exchange(url, None, {}) as exchange, pytest.raises(NoReply, match="no answer"):
+        exchange.ask("GET", "/schemas/types")
+
+
+def test_whatever_goes_wrong_is_a_reason_to_wait(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of our own too: the thread goes on, and so does the process."""
+
+    def broken(*_arguments: object) -> None:
+        raise ZeroDivisionError("by chance")
+
+    registry.put("/schemas/ids/7", SCHEMA)
+    asking = Asking(registry.url)
+    with monkeypatch.context() as patched:
+        patched.setattr("consumer.kafka.schema_registry.avro_reader", broken)
+        answer = asking.ask(7)
+    while isinstance(later := asking.next(), RegistryProblem):
+        pass
+    asking.edge.stop()
+
+    assert RegistryProblem("ZeroDivisionError by chance") == answer
+    assert isinstance(later, SchemaFound)
+
+
+def test_the_proxy_is_chosen_as_for_the_destination(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the scheme; NO_PROXY's networks count, which httpx does not know."""
+    registry.answers["/schemas/types"] = registry.answers["http://registry.invalid/schemas/types"] = (200, b'["AVRO"]')
+    for name in ("http_proxy", "no_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def types(url: str) -> str:
+        return inspect_registry(load_settings({**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": url}))
+
+    monkeypatch.setenv("HTTP_PROXY", registry.url)
+    monkeypatch.setenv("NO_PROXY", "")
+    through = types("http://registry.invalid")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")
+    direct = types(registry.url)
+
+    assert ["AVRO", "AVRO"] == [through, direct]
+    assert ["http://registry.invalid/schemas/types", "/schemas/types"] == registry.asked
+
+
+def test_a_proxy_that_can_not_be_used_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start, in words that say what is supported."""
+    monkeypatch.setenv("HTTP_PROXY", "socks5://localhost:1080")
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(EngineUnavailable, match="SOCKS proxies are not supported, only http:// and https://"):
+        Asking("http://registry.invalid")
+    settings = load_settings({**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": "http://registry.invalid"})
+    with pytest.raises(RegistryUnavailable, match="HTTP_PROXY: SOCKS proxies"):
+        inspect_registry(settings)

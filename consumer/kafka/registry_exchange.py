@@ -1,0 +1,142 @@
+"""One question to the schema registry: through the proxy that the environment names, within one deadline, bounded.
+
+httpx has limits for each part of an exchange only, so a server that sends a byte now and then would never be given up.
+Whatever goes wrong is `NoReply`: its records wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from consumer.customfit.proxies import proxy_for
+
+if TYPE_CHECKING:
+    from consumer.settings.secret import Secret
+
+TIMEOUT_SECONDS: Final = 10.0
+REPLY_BYTES_MAX: Final = 1_048_576
+HEADERS: Final = {
+    "Accept": "application/json, */*",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+}
+"""Nothing packed, and nothing is unpacked: httpx 0.28 unpacks each piece whole, and 64 KiB of zeros become 64 MiB."""
+
+
+class NoReply(Exception):
+    """No answer; ask again."""
+
+
+class Reply(NamedTuple):
+    """What came."""
+
+    status: int
+    answer: object
+    """What its JSON says; None where it is none, or too large."""
+    packing: str
+    """How it is packed, which it was asked not to do; mostly empty."""
+    is_too_large: bool
+
+
+class Exchange:
+    """A client, for one thread; a context manager."""
+
+    def __init__(self, url: str, user_info: Secret | None, environ: Mapping[str, str] = os.environ) -> None:
+        """Raises EngineUnavailable for a proxy that can't be used, as the destination does."""
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL
+        self._url = url
+        # A transport of its own, so that httpx does not read the proxy variables: it does it otherwise.
+        transport = httpx.AsyncHTTPTransport(proxy=proxy_for(urlsplit(url), environ))
+        self._client = httpx.AsyncClient(transport=transport, auth=_auth(user_info), timeout=None)  # noqa: S113  _asked has one
+        self._runner = asyncio.Runner(loop_factory=_Loop)
+
+    def __enter__(self) -> Self:
+        """Give it."""
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+        """Close the connections."""
+        try:
+            self._runner.run(self._client.aclose())
+        finally:
+            self._runner.close()
+
+    def log_in(self, user_info: Secret | None) -> None:
+        """From now on with this user and password."""
+        self._client.auth = _auth(user_info)
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> Reply:
+        """One question. Raises NoReply."""
+        try:
+            return self._runner.run(self._asked(method, f"{self._url}{path}", body))
+        except TimeoutError:
+            raise NoReply(f"no whole answer within {TIMEOUT_SECONDS:g} s") from None
+        except Exception as error:  # noqa: BLE001  httpx lets through what codecs, resolvers and TLS raise
+            raise NoReply(f"no answer: {_told(error)}") from None
+
+    async def _asked(self, method: str, url: str, body: bytes | None) -> Reply:
+        received = b""
+        async with (
+            asyncio.timeout(TIMEOUT_SECONDS),
+            self._client.stream(method, url, content=body, headers=HEADERS) as response,
+        ):
+            async for part in response.aiter_raw():
+                received += part
+                if len(received) > REPLY_BYTES_MAX:
+                    break
+        is_too_large = len(received) > REPLY_BYTES_MAX
+        try:
+            answer = None if is_too_large else msgspec.json.decode(received)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            answer = None
+        packing = response.headers.get("Content-Encoding", "").lower()
+        return Reply(response.status_code, answer, "" if packing == "identity" else packing, is_too_large)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Looks names up in daemon threads: those of asyncio's executor are waited for at the end of the process."""
+
+    async def getaddrinfo(self, host: Any, port: Any, **how: Any) -> Any:
+        """As that of the system."""
+        found: asyncio.Future[Any] = self.create_future()
+
+        def settle(result: Any) -> None:
+            if found.done():  # given up
+                return
+            if isinstance(result, Exception):
+                found.set_exception(result)
+            else:
+                found.set_result(result)
+
+        def look_up() -> None:
+            try:
+                result: Any = socket.getaddrinfo(host, port, **how)
+            except Exception as error:  # noqa: BLE001  raised where it is awaited
+                result = error
+            with contextlib.suppress(RuntimeError):  # the loop is gone
+                self.call_soon_threadsafe(settle, result)
+
+        threading.Thread(target=look_up, name="registry-name", daemon=True).start()
+        return await found
+
+
+def _auth(user_info: Secret | None) -> httpx.Auth:
+    user, _, password = user_info.reveal().partition(":") if user_info else ("", "", "")
+    return httpx.BasicAuth(user, password) if user_info else httpx.Auth()
+
+
+def _told(error: Exception) -> str:
+    untrusted = "; does SSL_CERT_FILE name a file with its authority?" if "CERTIFICATE_VERIFY" in str(error) else ""
+    return f"{type(error).__name__} {error}"[:300] + untrusted
