@@ -107,7 +107,7 @@ class Watch:
         seconds = estimate_seconds(tests, stored(), workers)
         if seconds >= ESTIMATED_SECONDS_MIN:
             files = len({file_of(test) for test in tests})
-            said = f"{len(tests):,} tests in {files} files: about {minutes(seconds)} minutes on two idle cores"
+            said = f"{len(tests):,} tests in {files} files: about {minutes(seconds)} minutes on two busy cores"
             self._write(f"\n{said}, the quick ones first\n" if not self._longest_first else f"\n{said}\n")
 
     def _draw(self, done: Done) -> None:

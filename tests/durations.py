@@ -1,8 +1,8 @@
 """How long the test files take, for the order of the tests and for what is said beforehand. Pure but for `stored`.
 
 durations.toml has whole seconds for each file that takes one or more, all its tests together but the long ones, as
-three workers took them on two cores. A file that is not in it is taken for a quick one: nobody has to add a new file.
-`make durations` measures them all again.
+three workers took them on two cores that had other work too. A file that is not in it is taken for a quick one: nobody
+has to add a new file. `make durations` measures them all again.
 """
 
 from __future__ import annotations
