@@ -116,7 +116,7 @@ class News:
             case PartitionFailed():
                 self._partitions.failed(item)
 
-    def of_problem(self, item: ProblemNews, now: float) -> None:
+    def of_problem(self, item: ProblemNews) -> None:
         """Something does not work, or works again."""
         match item:
             case StateProblem() | StateFixed():
@@ -129,4 +129,4 @@ class News:
                 self._cluster.last_problem = detail
                 self._reporter.kafka_problem(kind, detail)
             case AccessDenied():
-                self._problems.of_access(item, now)
+                self._problems.of_access(item)

@@ -186,7 +186,7 @@ class Pipeline:
             case Fetched(records, ends):
                 self._cluster.heard(now)
                 if self._problems.denied:
-                    self._problems.came_from({r.partition.topic for r in records} | {p.topic for p in ends}, now)
+                    self._problems.access_again({r.partition.topic for r in records} | {p.topic for p in ends})
                 self._intake.fetched(records, ends, now)
             case LookedUp(identified):
                 self._intake.looked_up(identified, now)
@@ -213,7 +213,7 @@ class Pipeline:
             case (
                 StateProblem() | StateFixed() | DeadLetterFailed() | RegistryProblem() | KafkaProblem() | AccessDenied()
             ):
-                self._news.of_problem(item, now)
+                self._news.of_problem(item)
             case Stop():
                 self._news.phase = Phase.DRAINING
                 self._edges.source.stop()

@@ -10,8 +10,6 @@ from consumer.ports.inputs import AccessDenied, DeadLetterFailed, StateFixed, St
 if TYPE_CHECKING:
     from consumer.ops.reporter import Reporter
 
-DENIAL_SECONDS_MIN: Final = 2.0
-"""A fetch that the broker has let in before the right was taken away may bring records later: it waits for 0.5 s."""
 STATE_TOPIC_PROBLEMS: Final = ("not_written", "not_read", "not_grown")
 
 
@@ -26,7 +24,6 @@ class Problems:
         self._state: dict[str, str] = {}
         self._denied: dict[str, str] = {}
         """What the access lists keep us from → the words for it."""
-        self._denied_at: dict[str, float] = {}
 
     @property
     def state(self) -> str | None:
@@ -74,21 +71,15 @@ class Problems:
             self._reporter.group_answers(problem)
         self.group = problem
 
-    def of_access(self, denied: AccessDenied, now: float) -> None:
-        """The access lists keep us from something. The client says so once, and not again while it lasts."""
+    def of_access(self, denied: AccessDenied) -> None:
+        """The access lists keep us from something."""
         self._denied[denied.what] = denied.detail
-        self._denied_at[denied.what] = now
         self._reporter.access_denied(denied.what, denied.detail)
 
-    def came_from(self, what: AbstractSet[str], now: float) -> None:
-        """Something came from these: what was denied is granted, unless it was on its way already."""
-        self.access_again({one for one in what if now - self._denied_at.get(one, now) >= DENIAL_SECONDS_MIN})
-
     def access_again(self, what: AbstractSet[str]) -> None:
-        """What was denied is granted."""
+        """Something came from these: what was denied is granted."""
         for one in self._denied.keys() & what:
             del self._denied[one]
-            del self._denied_at[one]
             self._reporter.access_again(one)
 
     def access_again_but(self, topics: AbstractSet[str]) -> None:
