@@ -200,7 +200,7 @@ def headers_of(message: Message) -> Headers | None:
     """
     try:
         return cast("Headers | None", message.headers())
-    except SystemError:
+    except (SystemError, UnicodeDecodeError):  # the second where the interpreter has made a shortcut of the call
         log.warning(
             "%s-%s at %s: its headers are left out, a name among them is no UTF-8",
             message.topic(),
