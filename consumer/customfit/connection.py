@@ -107,8 +107,6 @@ class Connection(Dialled):
             self.transport.abort()
             return
         if not self._has_head:
-            if not self._received_bytes:
-                self._is_early = self.transport.get_write_buffer_size() > 0
             self._head += data
         self._received_bytes += len(data)
         try:
@@ -172,6 +170,8 @@ class Connection(Dialled):
         if self._is_whole:
             self._is_kept = False
             raise _SecondAnswer
+        if not self._is_odd:  # else it began before it was read again
+            self._is_early = self.transport.get_write_buffer_size() > 0
 
     def on_headers_complete(self) -> None:
         """Note the status; the body comes now, if there is one."""
@@ -205,7 +205,7 @@ class Connection(Dialled):
             self.fail(TOO_EARLY)
             return
         # An answer may come before all of its request is written; whether the rest is ever read is anybody's guess.
-        if reusable and not self.transport.is_closing() and not self.transport.get_write_buffer_size():
+        if reusable and not self._is_early and not self.transport.is_closing():
             self._pool.keep(self)  # first: whoever gets the answer may send at once
             self._release(answer)
         else:

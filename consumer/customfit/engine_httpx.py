@@ -88,7 +88,7 @@ class HttpxEngine:
         try:
             async with deadline:
                 status, retry_after, beginning = await connection.exchange(self._request(body))
-            if connection.is_early and 200 <= status < 300:
+            if connection.is_too_early and 200 <= status < 300:
                 return target.no_answer("protocol_error", [TOO_EARLY])
             reusable = not target.is_forwarded and connection.is_at_the_end and not self._closed
             return target.answered(status, retry_after, beginning)
@@ -157,7 +157,7 @@ class _Connection:
     def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
         self.idle_since = 0.0
         self.is_early = False
-        """The answer came before all of the request was sent."""
+        """Something came before all of the request was sent."""
         self._size_bytes = 0
         self._received = RawAnswer()
         self._transport = transport
@@ -203,6 +203,11 @@ class _Connection:
             self._received.clear()
             if self._size_bytes > SENT_AT_ONCE_BYTES:
                 self.is_early = bool(self._stream.get_extra_info("is_readable"))
+
+    @property
+    def is_too_early(self) -> bool:
+        """Whether that was the answer itself, and not 100 Continue or such before it."""
+        return self.is_early and not self._received.is_informational_first
 
     @property
     def is_at_the_end(self) -> bool:

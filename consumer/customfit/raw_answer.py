@@ -53,6 +53,11 @@ class RawAnswer:
         return len(lengths) == 1 and len(body) == int(lengths[0])
 
     @property
+    def is_informational_first(self) -> bool:
+        """Whether 100 Continue or such comes before it."""
+        return self._received.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1"))
+
+    @property
     def has_last_chunk(self) -> bool:
         """Whether what is left of it can be trailers at the most."""
         head, end, body = self._received.partition(b"\r\n\r\n")

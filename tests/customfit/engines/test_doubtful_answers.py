@@ -80,6 +80,22 @@ async def test_an_answer_to_nothing_is_none() -> None:
     assert isinstance(answer, NoAnswer)
 
 
+async def test_what_comes_before_the_answer_may_be_early(open_: Open) -> None:
+    """100 Continue amid the body says nothing of the 200 behind it, which would be refused and sent again for ever."""
+    body = bytes(8_000_000)
+
+    async def behave(connection: Connection) -> None:
+        await connection.reader.readuntil(b"\r\n\r\n")
+        await connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await connection.reader.readexactly(len(body))
+        await connection.answer()
+
+    async with RawServer(behave) as server:
+        answer = await answer_to(open_(server.url), body)
+
+    assert Answered(200, None, b"") == answer
+
+
 @pytest.mark.parametrize(("status", "counts"), [(200, False), (413, True)])
 async def test_a_2xx_counts_from_the_last_byte_of_the_request_on(open_: Open, status: int, counts: bool) -> None:
     """Said while the body is still being sent, it can't speak of all of it; that it is too large can be said then."""
