@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import os
 import random
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +30,7 @@ from consumer.ops.metrics import Metrics
 from consumer.ops.pages import routes
 from consumer.ops.reporter import Reporter
 from consumer.ops.server import HttpServer
+from consumer.ports.daemon import in_daemon_thread
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
 from consumer.ports.inputs import Stop
@@ -180,29 +179,12 @@ async def _prepared(settings: Settings, stopping: asyncio.Event) -> tuple[list[s
 
     None when told to stop meanwhile. Raises KafkaUnavailable.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[tuple[list[str], StateTopic]] = loop.create_future()
 
-    def settle(result: tuple[list[str], StateTopic] | Exception) -> None:
-        if done.done():
-            return
-        if isinstance(result, Exception):
-            done.set_exception(result)
-        else:
-            done.set_result(result)
+    def work() -> tuple[list[str], StateTopic]:
+        partitions, topics = prepare(settings)
+        return topics, prepare_state_topic(settings, partitions)
 
-    def work() -> None:
-        result: tuple[list[str], StateTopic] | Exception
-        try:
-            partitions, topics = prepare(settings)
-            result = topics, prepare_state_topic(settings, partitions)
-        except Exception as problem:  # noqa: BLE001  raised where it is awaited
-            result = problem
-        with contextlib.suppress(RuntimeError):  # told to stop meanwhile: the loop is gone
-            loop.call_soon_threadsafe(settle, result)
-
-    # A daemon thread and not the loop's executor: that one is waited for at the end, however long Kafka is silent.
-    threading.Thread(target=work, name="prepare", daemon=True).start()
+    done = in_daemon_thread("prepare", work)  # however long Kafka is silent, nobody waits for it at the end
     stopped = asyncio.ensure_future(stopping.wait())
     either: set[asyncio.Future[Any]] = {done, stopped}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

@@ -32,6 +32,7 @@ RESULTS: Final[tuple[Result, ...]] = (
     "connect_error",
     "protocol_error",
 )
+SUCCESSFUL: Final = range(200, 300)
 _OWN_RESULTS: Final[Mapping[int, Result]] = {401: "401", 403: "403", 429: "429"}
 _RESULTS_BY_HUNDREDS: Final[Mapping[int, Result]] = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
@@ -60,7 +61,7 @@ def judge(answer: Answer, now: datetime) -> Outcome:
         case NoAnswer(kind, detail):
             return Unavailable(cause=f"{kind}: {detail}" if detail else kind, timed_out=kind == "timeout")
         case Answered(status=status):
-            if 200 <= status < 300:
+            if status in SUCCESSFUL:
                 return DELIVERED
             if status in RETRIED or (status >= 500 and status != 501) or status < 200:
                 after = retry_after_seconds(answer.retry_after, now) if 400 <= status < 600 else None

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from consumer.customfit.answers import Answer
+from consumer.customfit.answers import SUCCESSFUL, Answer
 from consumer.customfit.dialling import Dialled
 from consumer.customfit.engine import ANSWER_BYTES_MAX, TOO_EARLY, Then
 from consumer.customfit.odd_head import strict
@@ -23,7 +23,6 @@ HEAD_BYTES_MAX: Final = 64 * 1024
 RECEIVED_BYTES_MAX: Final = HEAD_BYTES_MAX + 2 * ANSWER_BYTES_MAX
 """Most bytes read of one answer: the limit of the body is not enough, since trailers may follow a chunked one."""
 INFORMATIONAL: Final = range(100, 200)
-SUCCESSFUL: Final = range(200, 300)
 CUT_SHORT: Final = "the connection ended before the answer was complete"
 
 
@@ -198,12 +197,11 @@ class Connection(Dialled):
     # ------------------------------------------------------------------ the end of a request
 
     def _complete(self, *, reusable: bool) -> None:
-        target = self._pool.target
-        retry_after = self._retry_after.decode("ascii", "replace") if self._retry_after is not None else None
-        answer = target.answered(self._status, retry_after, self._beginning)
         if self._is_early and self._status in SUCCESSFUL:
             self.fail(TOO_EARLY)
             return
+        retry_after = self._retry_after.decode("ascii", "replace") if self._retry_after is not None else None
+        answer = self._pool.target.answered(self._status, retry_after, self._beginning)
         # An answer may come before all of its request is written; whether the rest is ever read is anybody's guess.
         if reusable and not self._is_early and not self.transport.is_closing():
             self._pool.keep(self)  # first: whoever gets the answer may send at once

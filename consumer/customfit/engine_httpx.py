@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 
 import httpx
 
-from consumer.customfit.answers import Answer
+from consumer.customfit.answers import SUCCESSFUL, Answer
 from consumer.customfit.engine import ANSWER_BYTES_MAX, CLOSED, IDLE_SECONDS_MAX, TOO_EARLY, EngineUnavailable, Then
 from consumer.customfit.raw_answer import RawAnswer
 from consumer.customfit.target import Target
@@ -88,7 +88,7 @@ class HttpxEngine:
         try:
             async with deadline:
                 status, retry_after, beginning = await connection.exchange(self._request(body))
-            if connection.is_too_early and 200 <= status < 300:
+            if connection.is_too_early and status in SUCCESSFUL:
                 return target.no_answer("protocol_error", [TOO_EARLY])
             reusable = not target.is_forwarded and connection.is_at_the_end and not self._closed
             return target.answered(status, retry_after, beginning)

@@ -65,14 +65,14 @@ def _checked_proxy(url: str, variable: str) -> str:
     return url
 
 
-def credentials(proxy: str) -> str:
-    """User and password of its URL as a basic authentication header has them; empty when it names none."""
+def user_info(proxy: str) -> str:
+    """`user:password` of its URL, decoded; empty when it names none."""
     parts = urlsplit(proxy)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return base64.b64encode(f"{user}:{password}".encode()).decode() if user or password else ""
+    return f"{user}:{password}" if user or password else ""
 
 
 def proxy_headers(proxy: str) -> tuple[str, ...]:
     """The header lines that are for the proxy itself."""
-    encoded = credentials(proxy)
+    encoded = base64.b64encode(user_info(proxy).encode()).decode()
     return (f"Proxy-Authorization: Basic {encoded}",) if encoded else ()

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from consumer import __version__
 from consumer.customfit.answers import Answered, NoAnswer, NoAnswerKind
-from consumer.customfit.proxies import proxy_for
+from consumer.customfit.proxies import proxy_for, user_info
 from consumer.customfit.tls import read_certificates
 from consumer.foreign_text import printable
 from consumer.settings.masking import Masker, basic
@@ -109,4 +109,4 @@ def _proxy_secrets(proxy: str | None) -> tuple[str, ...]:
     parts = urlsplit(proxy or "")
     if proxy is None or not parts.password:
         return ()
-    return parts.password, *basic(f"{unquote(parts.username or '')}:{unquote(parts.password)}")
+    return parts.password, *basic(user_info(proxy))

@@ -7,11 +7,9 @@ Whatever goes wrong is `NoReply`: its records wait.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
-import threading
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
@@ -21,6 +19,7 @@ import httpx
 import msgspec
 
 from consumer.customfit.proxies import proxy_for
+from consumer.ports.daemon import in_daemon_thread
 
 if TYPE_CHECKING:
     from consumer.settings.secret import Secret
@@ -110,26 +109,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
     async def getaddrinfo(self, host: Any, port: Any, **how: Any) -> Any:
         """As that of the system."""
-        found: asyncio.Future[Any] = self.create_future()
-
-        def settle(result: Any) -> None:
-            if found.done():  # given up
-                return
-            if isinstance(result, Exception):
-                found.set_exception(result)
-            else:
-                found.set_result(result)
-
-        def look_up() -> None:
-            try:
-                result: Any = socket.getaddrinfo(host, port, **how)
-            except Exception as error:  # noqa: BLE001  raised where it is awaited
-                result = error
-            with contextlib.suppress(RuntimeError):  # the loop is gone
-                self.call_soon_threadsafe(settle, result)
-
-        threading.Thread(target=look_up, name="registry-name", daemon=True).start()
-        return await found
+        return await in_daemon_thread("registry-name", lambda: socket.getaddrinfo(host, port, **how))
 
 
 def _auth(user_info: Secret | None) -> httpx.Auth:

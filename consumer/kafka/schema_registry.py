@@ -77,15 +77,16 @@ def register_schema(settings: Settings, subject: str, text: str) -> int:
 
 def _asked_once(settings: Settings, method: str, path: str, body: bytes | None, kind: type[T]) -> T:
     """The answer to a command's question. Raises RegistryUnavailable."""
+    masked = _masker(settings.schema_registry_user_info).text
     try:
         with Exchange(settings.schema_registry_url or "", settings.schema_registry_user_info) as exchange:
             reply = exchange.ask(method, path, body)
     except (NoReply, EngineUnavailable) as problem:
-        raise RegistryUnavailable(_masker(settings.schema_registry_user_info).text(str(problem))) from None
+        raise RegistryUnavailable(masked(str(problem))) from None
     if reply.status == 200 and isinstance(reply.answer, kind):
         return reply.answer
     said = reply.answer.get("message") if isinstance(reply.answer, dict) else None
-    said = f": {_masker(settings.schema_registry_user_info).text(str(said))[:SAID_CHARACTERS_MAX]}" if said else ""
+    said = f": {masked(str(said))[:SAID_CHARACTERS_MAX]}" if said else ""
     raise RegistryUnavailable(f"{method} {path} was answered {reply.status}{_HINTS.get(reply.status, '')}{said}")
 
 

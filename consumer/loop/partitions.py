@@ -217,15 +217,14 @@ class Partitions:
 
     def halt(self) -> None:
         """Let go of what waits in partitions that have stopped by a decision of ours."""
-        for assignment in list(self._sequencer.active.stopped):
-            partition = assignment.partition
-            facts = self._facts.get(partition)
-            if assignment.stopped is not None and facts is not None and not facts.is_halted:
+        for assignment, stopped in self._sequencer.active.stopped.items():
+            facts = self._facts.get(assignment.partition)
+            if facts is not None and not facts.is_halted:
                 facts.is_halted = True
-                self._rests.add(partition, Rest.STOPPED)
+                self._rests.add(assignment.partition, Rest.STOPPED)
                 self._sequencer.empty(assignment)
                 self._intake.forget(assignment)
-                self._reporter.stopped(partition, assignment.stopped)
+                self._reporter.stopped(assignment.partition, stopped)
 
     # ------------------------------------------------------------------ they go
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from consumer.sequencing.assignment import Assignment
+    from consumer.sequencing.stops import Stopped
 
 
 class Active:
@@ -18,7 +19,7 @@ class Active:
     def __init__(self) -> None:
         self.unrecorded = 0
         """Answered events that a crash now would send again, without those of partitions that have stopped."""
-        self.stopped: dict[Assignment, None] = {}
+        self.stopped: dict[Assignment, Stopped] = {}
         """Those that stand still until somebody acts, in the order in which they stopped."""
         self._touched: set[Assignment] = set()
         self._counted: dict[Assignment, int] = {}
@@ -28,9 +29,9 @@ class Active:
         """Something of it has changed: a record came, a commit was accepted, it has stopped."""
         self._touched.add(assignment)
 
-    def halt(self, assignment: Assignment) -> None:
+    def halt(self, assignment: Assignment, stopped: Stopped) -> None:
         """It has stopped."""
-        self.stopped[assignment] = None
+        self.stopped[assignment] = stopped
         self.touch(assignment)
 
     def drop(self, assignment: Assignment) -> None:

@@ -78,7 +78,7 @@ class Assignment:
     def stopped(self, stopped: Stopped) -> None:
         self._stopped = stopped
         if not self.dropped:
-            self._active.halt(self)
+            self._active.halt(self, stopped)
 
     def touch(self) -> None:
         """Something of it has changed: it is looked at in this turn."""

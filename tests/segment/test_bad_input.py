@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,6 +23,7 @@ from consumer.sequencing.events import (
     User,
 )
 from tests.segment.given_events import RECORD_TIME, body, decoded, end, event, record, segment
+from tests.segment.strict_json import strict
 
 FORWARD_ALL: Final = DecodingRules(anonymous="forward", integrations="ignore")
 MIB: Final = 1024 * 1024
@@ -336,22 +337,6 @@ def test_details_are_short(value: bytes) -> None:
 
 
 # --- properties: whatever comes
-
-
-def refuse(constant: str) -> NoReturn:
-    """Fail on NaN and Infinity, which json.loads would take."""
-    raise ValueError(constant)
-
-
-def strict(text: bytes) -> Any:
-    """JSON as the standard says: numbers as they are written, objects as their pairs in order."""
-    return json.loads(
-        text.decode(),
-        parse_int=lambda digits: ("number", digits),
-        parse_float=lambda digits: ("number", digits),
-        parse_constant=refuse,
-        object_pairs_hook=lambda pairs: ("object", pairs),
-    )
 
 
 def member(value: Any, *path: str) -> Any:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import pytest
 
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.events import Batch, DeadLetterReason, Decoded, Event, Kind, Rejected
 from tests.segment.given_events import body, record
+from tests.segment.strict_json import strict
 
 RULES: Final = DecodingRules(anonymous="forward")
 
@@ -206,22 +206,6 @@ OF_BATCH: Final[dict[str, Place]] = {
     name: within(lambda text: text, b'{"batch":[%s],"%s":%%s}' % (field("x")(b"1"), name.encode()))
     for name in ("sentAt", "receivedAt", "context", "integrations", "writeKey", "type")
 }
-
-
-def refuse(constant: str) -> NoReturn:
-    """Fail on NaN and Infinity."""
-    raise ValueError(constant)
-
-
-def strict(text: bytes) -> Any:
-    """JSON as the standard says, numbers and the order of keys as they are written; raises ValueError."""
-    return json.loads(
-        text.decode(),
-        parse_int=lambda digits: ("number", digits),
-        parse_float=lambda digits: ("number", digits),
-        parse_constant=refuse,
-        object_pairs_hook=lambda pairs: ("object", pairs),
-    )
 
 
 def is_json(text: bytes) -> bool:
