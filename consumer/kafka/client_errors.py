@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.kafka.client import MissingRight, is_fatal
+from consumer.kafka.client import MissingRight, is_fatal, is_in_group
 from consumer.kafka.rights import Right, fatal_refusal, group_right, is_denied, refusal
-from consumer.ports.inputs import GROUP, AccessDenied, KafkaProblem, Post
+from consumer.ports.inputs import GROUP, AccessDenied, Granted, KafkaProblem, Post
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -40,6 +40,12 @@ class ClientErrors:
         if of_group and not self.joined:
             raise MissingRight(detail)
         self._post(AccessDenied(GROUP if of_group else topic, detail))
+
+    def on_statistics(self, statistics: str) -> None:
+        """The client's callback: whether we are in the group, where no partitions come that would say so."""
+        if not self.joined and is_in_group(statistics):
+            self.joined = True
+            self._post(Granted([]))
 
     def on_error(self, error: KafkaError) -> None:
         """The client's callback."""

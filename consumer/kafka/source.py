@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.kafka.back_pressure import BackPressure
-from consumer.kafka.client import consumer_config, is_fatal, is_in_group, partition_failure, record_of
+from consumer.kafka.client import consumer_config, is_fatal, partition_failure, record_of
 from consumer.kafka.client_errors import ClientErrors
 from consumer.kafka.commits import Commits
 from consumer.kafka.leaving import close, leave_group
@@ -47,7 +47,7 @@ from consumer.ports.inputs import (
     Revoking,
     StartPoint,
 )
-from consumer.sequencing.events import Partition
+from consumer.sequencing.events import Partition, Record
 
 if TYPE_CHECKING:
     from consumer.sequencing.offsets import CommitPoint
@@ -103,7 +103,7 @@ class Source:
                 **consumer_config(self._settings),
                 "on_commit": self._on_commit,
                 "error_cb": self._errors.on_error,
-                "stats_cb": self._on_statistics,
+                "stats_cb": self._errors.on_statistics,
             },
             logger=logging.getLogger("librdkafka"),
         )
@@ -190,12 +190,14 @@ class Source:
 
     def _hand_over(self, messages: list[Message]) -> None:
         now = time.monotonic()
-        records = []
-        ends = {}
+        records: list[Record] = []
+        ends: dict[Partition, int] = {}
         for message in messages:
             error = message.error()
             partition = Partition(message.topic() or "", message.partition() or 0)
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                self._post_fetched(records, ends)  # first: what came before a denial must not take it back
+                records, ends = [], {}
                 self._on_message_error(partition, error)
                 continue
             if partition not in self._assigned or partition in self._resting:
@@ -206,6 +208,9 @@ class Source:
             record = record_of(message, partition, now)
             self._handed_bytes += record.size_bytes
             records.append(record)
+        self._post_fetched(records, ends)
+
+    def _post_fetched(self, records: list[Record], ends: dict[Partition, int]) -> None:
         if records or ends:
             self._handed_records += len(records)
             self._post(Fetched(records, ends))
@@ -219,11 +224,6 @@ class Source:
             self._errors.end(error)
         else:
             self._errors.report(error, partition.topic)
-
-    def _on_statistics(self, statistics: str) -> None:
-        if not self._errors.joined and is_in_group(statistics):
-            self._errors.joined = True
-            self._post(Granted([]))
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         self._commits.answered(error, partitions)
