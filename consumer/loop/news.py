@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from consumer.ops.snapshot import Phase
 from consumer.ports.inputs import (
+    GROUP,
     AccessDenied,
     Assigned,
     DeadLetterFailed,
@@ -72,8 +73,8 @@ class News:
             case Granted(partitions):
                 self.joined = True
                 self._cluster.heard(now)
-                held = {partition.topic for partition in self._sequencer.assignments}
-                self._problems.access_again_but(held)
+                # Of other topics it says nothing: one that is denied is taken away, and a grant of nothing follows.
+                self._problems.access_again({GROUP} | {partition.topic for partition in partitions})
                 self._partitions.granted(partitions, now)
                 if not partitions:
                     self._reporter.rebalanced("assigned", [], kept=len(self._sequencer.assignments))
@@ -107,6 +108,8 @@ class News:
                 self._cluster.heard(now)
                 self._cluster.topics_seen(topics)
                 self._partitions.topics_seen(topics)
+                held = {partition.topic for partition in self._sequencer.assignments}
+                self._problems.seen(topics.keys() - held, now)
             case TopicMadeAgain(topic, topic_id):
                 self._partitions.topic_is(topic, topic_id)
             case Retention(seconds):
@@ -116,7 +119,7 @@ class News:
             case PartitionFailed():
                 self._partitions.failed(item)
 
-    def of_problem(self, item: ProblemNews) -> None:
+    def of_problem(self, item: ProblemNews, now: float) -> None:
         """Something does not work, or works again."""
         match item:
             case StateProblem() | StateFixed():
@@ -129,4 +132,4 @@ class News:
                 self._cluster.last_problem = detail
                 self._reporter.kafka_problem(kind, detail)
             case AccessDenied():
-                self._problems.of_access(item)
+                self._problems.of_access(item, now)

@@ -213,7 +213,7 @@ class Pipeline:
             case (
                 StateProblem() | StateFixed() | DeadLetterFailed() | RegistryProblem() | KafkaProblem() | AccessDenied()
             ):
-                self._news.of_problem(item)
+                self._news.of_problem(item, now)
             case Stop():
                 self._news.phase = Phase.DRAINING
                 self._edges.source.stop()

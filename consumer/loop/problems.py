@@ -10,6 +10,8 @@ from consumer.ports.inputs import AccessDenied, DeadLetterFailed, StateFixed, St
 if TYPE_CHECKING:
     from consumer.ops.reporter import Reporter
 
+SEEN_SECONDS: Final = 5.0
+"""So old may be what is heard of a topic: it says nothing of a denial that is younger."""
 STATE_TOPIC_PROBLEMS: Final = ("not_written", "not_read", "not_grown")
 
 
@@ -24,6 +26,7 @@ class Problems:
         self._state: dict[str, str] = {}
         self._denied: dict[str, str] = {}
         """What the access lists keep us from → the words for it."""
+        self._denied_at: dict[str, float] = {}
 
     @property
     def state(self) -> str | None:
@@ -71,17 +74,18 @@ class Problems:
             self._reporter.group_answers(problem)
         self.group = problem
 
-    def of_access(self, denied: AccessDenied) -> None:
-        """The access lists keep us from something."""
+    def of_access(self, denied: AccessDenied, now: float) -> None:
+        """The access lists keep us from something. The client says so once, not again while it lasts."""
         self._denied[denied.what] = denied.detail
+        self._denied_at[denied.what] = now
         self._reporter.access_denied(denied.what, denied.detail)
 
     def access_again(self, what: AbstractSet[str]) -> None:
         """Something came from these: what was denied is granted."""
         for one in self._denied.keys() & what:
-            del self._denied[one]
+            del self._denied[one], self._denied_at[one]
             self._reporter.access_again(one)
 
-    def access_again_but(self, topics: AbstractSet[str]) -> None:
-        """All but these counts as granted again; what is still denied is reported again."""
-        self.access_again(self._denied.keys() - topics)
+    def seen(self, topics: AbstractSet[str], now: float) -> None:
+        """We may look at these, and have no partition of them: what was denied of them is another member's now."""
+        self.access_again({topic for topic in topics if now - self._denied_at.get(topic, now) >= SEEN_SECONDS})
