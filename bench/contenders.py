@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.builds import GO, GO_BIN, JAVA, JAVA_CLASSES, QUIX, QUIX_PYTHON, ROOT
+from tests.real_broker.broker import free_ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,7 @@ def _consume_only(job: Job) -> Command:
 
 def _customfit(engine: str) -> Callable[[Job], Mapping[str, str]]:
     def environ(job: Job) -> Mapping[str, str]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        [port] = free_ports(1)
         return {
             "CUSTOMFIT_API_KEY": "benchmark-key",
             "CUSTOMFIT_API_URL": job.sink_url,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -193,14 +194,19 @@ def partition_failure(settings: Settings, partition: Partition, error: KafkaErro
     return None
 
 
+_headers: Final = methodcaller("headers")
+"""Not a plain call: what has run often the interpreter no longer checks for an error beside a result. Then this one, a
+UnicodeDecodeError, came up somewhere behind the call, and the list with its hole could end the process (3.11)."""
+
+
 def headers_of(message: Message) -> Headers | None:
     """A record's headers; None too where a name is no UTF-8, since confluent-kafka 2.16 can't give them then.
 
     It raises SystemError, and must not be asked a second time: what it gives then has a hole in it.
     """
     try:
-        return cast("Headers | None", message.headers())
-    except (SystemError, UnicodeDecodeError):  # the second where the interpreter has made a shortcut of the call
+        return cast("Headers | None", _headers(message))
+    except SystemError:
         log.warning(
             "%s-%s at %s: its headers are left out, a name among them is no UTF-8",
             message.topic(),

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.real_broker.broker import free_ports
 
 KEY = "a-test-key-0123456789"
 PATIENCE_SECONDS = 60.0
@@ -56,9 +57,7 @@ class Service:
         without: Sequence[str] = (),
     ) -> None:
         """`command`: what Python runs, where it is not the service as it is; `without`: what is not to be set."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        [port] = free_ports(1)
         self.base_url = f"http://127.0.0.1:{port}"
         self.all_committed: Callable[[], bool] = lambda: True
         """Whether the group has committed all there is, as Kafka says; a scene sets it."""

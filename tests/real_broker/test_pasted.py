@@ -20,7 +20,7 @@ import pytest
 from consumer.emulator.server import Emulator, running_emulator
 from tests import pasted
 from tests.pasted import Pasted
-from tests.real_broker.broker import Broker
+from tests.real_broker.broker import Broker, free_ports
 from tests.real_broker.running_service import KEY, Service, wait_until
 
 TOPIC: Final = "segment-events"
@@ -101,11 +101,9 @@ def test_what_is_shown_can_be_pasted(one: Pasted, typed_at: dict[str, str]) -> N
 @pytest.mark.parametrize("one", [one for one in OWN if RUN_ON.search(one.line)], ids=str)
 def test_what_is_shown_runs_until_it_is_stopped(one: Pasted, typed_at: dict[str, str], tmp_path: Path) -> None:
     """It comes up, and ends with 0 when it is told to."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    [port] = free_ports(1)
     log = tmp_path / "log"
-    environ = {**_exported(one, typed_at), "CUSTOMFIT_HTTP_PORT": port, "PYTHONUNBUFFERED": "1"}
+    environ = {**_exported(one, typed_at), "CUSTOMFIT_HTTP_PORT": str(port), "PYTHONUNBUFFERED": "1"}
     if " emulator " in one.line and not _is_free(int((re.findall(r"--port (\d+)", one.line) or ["8080"])[0])):
         pytest.skip("somebody else has the emulator's port")
     with log.open("wb") as out:
