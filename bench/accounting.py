@@ -110,7 +110,6 @@ def _drive(events: list[Event]) -> list[Delivery]:
 def _take(sequencer: Sequencer, event: Event, now: float) -> None:
     assignment = sequencer.assignments[event.record.partition]
     assignment.offsets.finished_before(event.record.offset, event.record.timestamp_ms)
-    sequencer.accept(assignment, event.record, [event])
-    reserved = sequencer.reserve(assignment, event.user)
-    known = event.user in assignment.known
-    sequencer.receive(assignment, event, now, reserved=reserved, identified=known)
+    sequencer.accept(assignment, event.record, [event], now)
+    if sequencer.look_ups.question():
+        sequencer.looked_up({}, now)

@@ -18,6 +18,7 @@ from consumer.customfit.dialling import Dialled
 from consumer.customfit.engine import ANSWER_BYTES_MAX, TOO_EARLY, Then
 from consumer.customfit.odd_head import strict
 from consumer.customfit.target import Target
+from consumer.customfit.usual_answer import UsualAnswers
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 RECEIVED_BYTES_MAX: Final = HEAD_BYTES_MAX + 2 * ANSWER_BYTES_MAX
@@ -33,6 +34,7 @@ class Pool(Protocol):
     head: bytes
     """Of each request, up to the number of `Content-Length`."""
     busy: set[Connection]
+    usual: UsualAnswers
 
     def watch(self, ends_at: float) -> None:
         """Have a busy connection ended at this time."""
@@ -51,6 +53,11 @@ class _SecondAnswer(Exception):
 class Connection(Dialled):
     """One request at a time. What the parser calls is named by httptools."""
 
+    _has_head: bool
+    _is_whole: bool
+    _is_odd: bool
+    _is_in_trailers: bool
+
     def __init__(self, pool: Pool) -> None:
         self.idle_since = 0.0
         self.ends_at = 0.0
@@ -60,19 +67,15 @@ class Connection(Dialled):
         self._parser = self._new_parser()
         self._then: Then | None = None
         """Who waits for an answer; None: nobody."""
+        self._begin_reading()
+        self._is_reading = False
+        """An answer that is not as usual, which the parser reads."""
         self._unread = select.poll()
 
     def send(self, body: bytes, then: Then, ends_at: float) -> None:
         """Send a request. The connection has none under way."""
         self._then = then
-        self._received_bytes = 0
-        self._retry_after: bytes | None = None
-        self._beginning = b""
-        self._status = 0
-        self._head = b""
-        self._has_head = self._is_framed = self._is_whole = self._is_kept = False
-        self._is_early = self._is_odd = self._is_in_trailers = False
-        self._says_kept = not self._is_forwarded
+        self._is_reading = False
         self.ends_at = ends_at
         self._pool.busy.add(self)
         self._pool.watch(ends_at)
@@ -105,6 +108,17 @@ class Connection(Dialled):
         if self._then is None:  # nobody asked
             self.transport.abort()
             return
+        if not self._is_reading:
+            if (
+                (usual := self._pool.usual.read(data)) is not None
+                and not self._is_forwarded
+                and not self.transport.get_write_buffer_size()
+                and not self.transport.is_closing()
+            ):
+                self._pool.keep(self)
+                self._release(self._pool.target.answered(usual.status, None, usual.body))
+                return
+            self._begin_reading()
         if not self._has_head:
             self._head += data
         self._received_bytes += len(data)
@@ -125,6 +139,18 @@ class Connection(Dialled):
         elif not self._has_head and self._received_bytes > HEAD_BYTES_MAX:
             self.fail(f"the head of the answer has more than {HEAD_BYTES_MAX} bytes")
 
+    def _begin_reading(self) -> None:
+        """The answer is not as usual: the parser reads it, however many pieces there are."""
+        self._is_reading = True
+        self._received_bytes = 0
+        self._retry_after: bytes | None = None
+        self._beginning = b""
+        self._status = 0
+        self._head = b""
+        self._has_head = self._is_framed = self._is_whole = self._is_kept = False
+        self._is_early = self._is_odd = self._is_in_trailers = False
+        self._says_kept = not self._is_forwarded
+
     def _parse(self, data: bytes) -> None:
         """Raises HttpParserError for what is no HTTP, however it is read."""
         if not self._is_odd:
@@ -143,8 +169,8 @@ class Connection(Dialled):
         """It has ended, on whichever side."""
         if self._then is None:
             self._pool.forget(self)
-        elif exc is None and self._has_head and not self._is_framed:  # the end of the connection is the body's
-            self._complete(reusable=False)
+        elif exc is None and self._is_reading and self._has_head and not self._is_framed:
+            self._complete(reusable=False)  # the end of the connection is the body's
         else:
             self.fail(*causes(exc), CUT_SHORT)
 

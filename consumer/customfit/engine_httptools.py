@@ -17,6 +17,7 @@ from consumer.customfit.proxies import proxy_headers
 from consumer.customfit.target import Target
 from consumer.customfit.tls import tls_context
 from consumer.customfit.tunnel import Tunnel, connect_request
+from consumer.customfit.usual_answer import UsualAnswers
 
 
 class HttptoolsEngine:
@@ -36,6 +37,7 @@ class HttptoolsEngine:
         self._tunnel_request = connect_request(self._server, proxy_headers(target.proxy or ""))
         self.loop = asyncio.get_running_loop()
         self.busy: set[Connection] = set()
+        self.usual = UsualAnswers()
         self.idle: deque[Connection] = deque()
         self._connecting: dict[asyncio.Task[None], Then] = {}
         self._closed = False

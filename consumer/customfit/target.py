@@ -60,7 +60,7 @@ class Target:
         """The answer as the rest of the program may see it."""
         if retry_after is not None:
             retry_after = retry_after.strip()[:RETRY_AFTER_CHARACTERS_MAX]
-        return Answered(status, retry_after, self.masker.beginning(body, BODY_BYTES_KEPT))
+        return Answered(status, retry_after, self.masker.beginning(body, BODY_BYTES_KEPT) if body else b"")
 
     def no_answer(self, kind: NoAnswerKind, messages: Iterable[str]) -> NoAnswer:
         """A library's error messages, outermost first, as one short line."""

@@ -1,11 +1,11 @@
 """From fetched records to events in their lanes: the first half of the loop.
 
-    record → (its schema, where it is Avro) → decode → accept → (is its user known?) → lane
+    record → (its schema, where it is Avro) → decode → accept → lane → (is its user known?)
 
-Two of these steps wait for somebody: a schema that is not known yet makes its partition wait, and a user who is not
-known makes everything behind wait, since events must reach their lanes in order. What waits for a schema has not been
-accepted: it is not counted, and whoever has the partition next reads it again. Where no registry is set, it waits for
-whoever sets one, unless it is garbage among JSON (sequencing/format_guard.py).
+What is as usual is accepted together, a partition at a time. Two of these steps wait for somebody. A schema that is not
+known yet makes its partition wait; a user who is not known makes that user's lane wait (sequencing/look_ups.py). What
+waits for a schema has not been accepted: it is not counted, and whoever has the partition next reads it again. Where no
+registry is set, it waits for whoever sets one, unless it is garbage among JSON (sequencing/format_guard.py).
 """
 
 from __future__ import annotations
@@ -26,19 +26,18 @@ from consumer.ops.snapshot import Rest
 from consumer.ports.edges import SchemaSource, States
 from consumer.ports.inputs import SchemaFound, SchemaMissing
 from consumer.segment.decoding import DecodingRules, decode
+from consumer.segment.usual_event import usual_event
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import (
     Batch,
     DeadLetterReason,
     Decoded,
     Event,
-    Kind,
     Partition,
     Record,
     Rejected,
     Skipped,
     SkipReason,
-    User,
 )
 from consumer.sequencing.sequencer import Sequencer
 
@@ -49,9 +48,6 @@ CROWDED: Final = 2
 """Records are fetched for as many events as there is room for, and a batch has up to 2,500: above so many times the
 buffer, the rest of what was fetched waits undecoded."""
 
-Fetch = tuple[Assignment, Event, bool, bool]
-"""An event on its way to its lane: whether that is reserved, and whether its user is known to be identified."""
-
 
 @dataclass(slots=True, eq=False)
 class _Queue:
@@ -60,14 +56,6 @@ class _Queue:
     schema: SchemaRef | None
     """What its head waits for; None: room in the buffer."""
     items: deque[Record | int] = field(default_factory=deque)
-
-
-@dataclass(slots=True, eq=False)
-class _Fetches:
-    """What one turn brings to the lanes, and who has to be asked for."""
-
-    events: list[Fetch] = field(default_factory=list)
-    users: dict[Partition, dict[User, bool]] = field(default_factory=dict)
 
 
 class Intake:
@@ -104,8 +92,6 @@ class Intake:
         self._dead_letter_ratio_max = dead_letter_ratio_max
         self._crowded_events = CROWDED * buffer_events_max
         self._waiting: dict[Assignment, _Queue] = {}
-        self._looking: deque[tuple[list[Fetch], set[User]]] = deque()
-        """Batches whose users are being looked up, oldest first; and who was forgotten since they were asked for."""
 
     @property
     def waiting_partitions(self) -> list[Partition]:
@@ -125,15 +111,18 @@ class Intake:
 
     def fetched(self, records: Sequence[Record], ends: Mapping[Partition, int], now: float) -> None:
         """Records came, in the order of each partition; and where all that lies below an end was fetched."""
-        assignments, fetches = self._sequencer.assignments, _Fetches()
+        assignments = self._sequencer.assignments
         self.taken_records += len(records)
+        self.taken_bytes += sum([record.size_bytes for record in records])
+        runs: dict[Partition, list[Record]] = {}
         for record in records:
-            self.taken_bytes += record.size_bytes
-            assignment = assignments.get(record.partition)
-            if assignment is None or not assignment.open:
-                continue
-            if (self._waiting and assignment in self._waiting) or not self._take(assignment, record, fetches, now):
-                self._wait(assignment, record)
+            run = runs.get(record.partition)
+            if run is None:
+                run = runs[record.partition] = []
+            run.append(record)
+        for partition, run in runs.items():
+            if (assignment := assignments.get(partition)) is not None:
+                self._take_run(assignment, run, now)
         for partition, end in ends.items():
             assignment = assignments.get(partition)
             if assignment is None or not assignment.open:
@@ -142,17 +131,16 @@ class Intake:
                 queue.items.append(end)
             else:
                 assignment.offsets.reached_end(end)
-        self._hand_on(fetches, now)
+        self._look_up()
 
     def go_on(self, now: float) -> None:
         """Take what has waited for room in the buffer, if there is some."""
         if not self._waiting or self._is_crowded():
             return
-        fetches = _Fetches()
         for assignment, queue in list(self._waiting.items()):
             if queue.schema is None:
-                self._go_on(assignment, queue, fetches, now)
-        self._hand_on(fetches, now)
+                self._go_on(assignment, queue, now)
+        self._look_up()
 
     def schema_answered(self, answer: SchemaFound | SchemaMissing, now: float) -> None:
         """The registry has answered: what waited for that goes on, up to the next schema that is not known."""
@@ -160,34 +148,12 @@ class Intake:
             self._schemas.found(answer.schema, answer.read)
         else:
             self._schemas.missing(answer.schema, answer.detail, now)
-        fetches = _Fetches()
         for assignment, queue in list(self._waiting.items()):
             if not assignment.open:
                 self.forget(assignment)
             elif queue.schema == answer.schema:
-                self._go_on(assignment, queue, fetches, now)
-        self._hand_on(fetches, now)
-
-    def looked_up(self, identified: Mapping[Partition, set[User]], now: float) -> None:
-        """The state has answered for the oldest batch."""
-        receive = self._sequencer.receive
-        nobody: set[User] = set()
-        fetches, forgotten = self._looking.popleft()
-        for assignment, event, reserved, known in fetches:
-            if event.user in forgotten:
-                receive(assignment, event, now, reserved=reserved)
-                continue
-            stored = event.user in identified.get(assignment.partition, nobody)
-            if stored and event.user not in assignment.lanes:  # a lane that lives may have forgotten the user since
-                assignment.known.add(event.user)
-            receive(assignment, event, now, reserved=reserved, identified=known or stored)
-
-    def forgotten(self, user: User) -> None:
-        """A delete of the user has come through, in whichever partition: what was said before does not count."""
-        for assignment in self._sequencer.assignments.values():
-            assignment.known.discard(user)
-        for _, forgotten in self._looking:
-            forgotten.add(user)
+                self._go_on(assignment, queue, now)
+        self._look_up()
 
     def forget(self, assignment: Assignment) -> None:
         """It is no longer ours, or has stopped: what waits of it belongs to whoever reads it next."""
@@ -196,9 +162,39 @@ class Intake:
             for item in queue.items:
                 self._no_longer_waits(item)
 
-    # ------------------------------------------------------------------ one record
+    # ------------------------------------------------------------------ records
 
-    def _take(self, assignment: Assignment, record: Record, fetches: _Fetches, now: float) -> bool:
+    def _take_run(self, assignment: Assignment, records: Sequence[Record], now: float) -> None:
+        """Accept records of one partition: those that are as usual together, each other one alone."""
+        usual: list[Event] = []
+        unfinished, rules = self._sequencer.account.unfinished, self._rules_of(assignment)
+        are_usual = (
+            self._value_format != "avro"
+            and not assignment.is_replay
+            and assignment.offsets.is_all_new
+            and unfinished + len(records) < self._crowded_events
+        )
+        for record in records:
+            if not assignment.open:  # it is given back, or has stopped on the way
+                return
+            if self._waiting and assignment in self._waiting:
+                self._wait(assignment, record)
+            elif are_usual and (event := usual_event(record, rules)) is not None:
+                usual.append(event)
+            else:
+                self._accept_usual(assignment, usual, now)
+                usual = []
+                if not self._take(assignment, record, now):
+                    self._wait(assignment, record)
+        self._accept_usual(assignment, usual, now)
+
+    def _accept_usual(self, assignment: Assignment, events: Sequence[Event], now: float) -> None:
+        if events:
+            self._sequencer.accept_all(assignment, events, now)
+            if self._counts_formats:
+                assignment.formats.note(is_json=True, records=len(events))
+
+    def _take(self, assignment: Assignment, record: Record, now: float) -> bool:
         """Accept a record; False when its schema is not known yet, or batches have filled the buffer."""
         if self._sequencer.account.unfinished >= self._crowded_events and self._is_crowded():
             self._waiting.setdefault(assignment, _Queue(None)).schema = None
@@ -234,7 +230,7 @@ class Intake:
         if self._counts_formats and not is_garbage:
             is_json = encoded is None and record.value is not None and _is_json(decoded)
             assignment.formats.note(is_json=is_json)
-        self._accept(assignment, record, decoded, fetches)
+        self._accept(assignment, record, decoded, now)
         return True
 
     def _rules_of(self, assignment: Assignment) -> DecodingRules:
@@ -245,34 +241,20 @@ class Intake:
             self._rules_of_lives[life] = dataclasses.replace(self._rules, topic_life=life)
         return self._rules_of_lives[life]
 
-    def _accept(self, assignment: Assignment, record: Record, decoded: Decoded | Batch, fetches: _Fetches) -> None:
+    def _accept(self, assignment: Assignment, record: Record, decoded: Decoded | Batch, now: float) -> None:
         items = decoded.items if isinstance(decoded, Batch) else (decoded,)
         if assignment.offsets.finished_before(record.offset, record.timestamp_ms):
             items = [Skipped(item.record, item.type, SkipReason.FINISHED_BEFORE) for item in items]
-        sequencer = self._sequencer
-        sequencer.accept(assignment, record, items)
+        self._sequencer.accept(assignment, record, items, now)
         for item in items:
-            if isinstance(item, Event):
-                user = item.user
-                reserved = sequencer.reserve(assignment, user)
-                known = user in assignment.known
-                fetches.events.append((assignment, item, reserved, known))
-                if item.replaced_surrogates:
-                    self._reporter.surrogates_replaced(item.replaced_surrogates)
-                if not (reserved or known):
-                    # An identify is sent whatever is known; only for the others is it worth asking everywhere.
-                    users = fetches.users.setdefault(record.partition, {})
-                    users.setdefault(user, item.kind is not Kind.IDENTIFY)
-            elif isinstance(item, Rejected):
+            if isinstance(item, Rejected):
                 self._reporter.rejected(item)
+            elif isinstance(item, Event) and item.replaced_surrogates:
+                self._reporter.surrogates_replaced(item.replaced_surrogates)
 
-    def _hand_on(self, fetches: _Fetches, now: float) -> None:
-        if fetches.users or self._looking:
-            self._looking.append((fetches.events, set()))
-            self._states.look_up(fetches.users)
-        else:
-            for assignment, event, reserved, known in fetches.events:
-                self._sequencer.receive(assignment, event, now, reserved=reserved, identified=known)
+    def _look_up(self) -> None:
+        if users := self._sequencer.look_ups.question():
+            self._states.look_up(users)
 
     # ------------------------------------------------------------------ what waits for a schema
 
@@ -286,7 +268,7 @@ class Intake:
         self.waiting_records += 1
         self.waiting_bytes += record.size_bytes
 
-    def _go_on(self, assignment: Assignment, queue: _Queue, fetches: _Fetches, now: float) -> None:
+    def _go_on(self, assignment: Assignment, queue: _Queue, now: float) -> None:
         while queue.items:
             item = queue.items[0]
             if isinstance(item, int):
@@ -294,7 +276,7 @@ class Intake:
             elif not assignment.open:  # it is given back, or has stopped on the way
                 self.forget(assignment)
                 return
-            elif not self._take(assignment, item, fetches, now):
+            elif not self._take(assignment, item, now):
                 self._ask(queue.schema)
                 return
             self._no_longer_waits(queue.items.popleft())

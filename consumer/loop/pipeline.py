@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
 from consumer.avro.known_schemas import KnownSchemas
-from consumer.customfit.answers import Answer, judge, result_of
+from consumer.customfit.answers import Answer
 from consumer.customfit.mapping import request_body
+from consumer.loop.answers import Answers
 from consumer.loop.cluster import Cluster
 from consumer.loop.intake import Intake
 from consumer.loop.news import News
@@ -46,6 +46,7 @@ from consumer.ports.inputs import (
     LogBounds,
     LookedUp,
     Lost,
+    OtherInput,
     PartitionFailed,
     RecordTimes,
     RegistryProblem,
@@ -69,8 +70,6 @@ from consumer.segment.decoding import DecodingRules
 from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLetter
 from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.drains import Drains
-from consumer.sequencing.events import Delivered, Misdirected, Refused, Unavailable
-from consumer.sequencing.gate import State
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.sequencer import Sequencer
 
@@ -134,6 +133,7 @@ class Pipeline:
         )
         self._writes: list[Remember | Forget] = []
         self._write_at = 0.0
+        self._answers = Answers(sequencer, self._partitions, edges.destination, reporter)
         self._showing = Showing(settings, sequencer, self._partitions, self._rests, self._cluster, self._problems)
         self._publish(time.monotonic())
 
@@ -157,7 +157,12 @@ class Pipeline:
 
     def _turn(self, inputs: Sequence[Input], now: float) -> None:
         for item in inputs:
-            self._accept(item, now)
+            if isinstance(item, Responded):
+                self._answers.take(item, now)
+            else:
+                self._accept(item, now)
+        if self._answers.count(now):
+            self._showing.delivered()
         self._sequencer.tick(now)
         self._watch_destination()
         self._send()
@@ -181,7 +186,7 @@ class Pipeline:
 
     # ------------------------------------------------------------------ in
 
-    def _accept(self, item: Input, now: float) -> None:  # noqa: C901  a case for each input
+    def _accept(self, item: OtherInput, now: float) -> None:  # noqa: C901  a case for each input
         match item:
             case Fetched(records, ends):
                 self._cluster.heard(now)
@@ -189,9 +194,7 @@ class Pipeline:
                     self._problems.access_again({r.partition.topic for r in records} | {p.topic for p in ends})
                 self._intake.fetched(records, ends, now)
             case LookedUp(identified):
-                self._intake.looked_up(identified, now)
-            case Responded():
-                self._responded(item, now)
+                self._sequencer.looked_up(identified, now)
             case StateWritten(lanes, counts):
                 if lanes:
                     self._problems.state_written()
@@ -234,28 +237,6 @@ class Pipeline:
             if item.error is None:
                 self._problems.access_again({GROUP})
 
-    def _responded(self, response: Responded, now: float) -> None:
-        delivery = response.delivery
-        outcome = judge(response.answer, datetime.now(UTC))
-        gate = self._sequencer.gate
-        self._reporter.responded(result_of(response.answer), response.seconds)
-        if isinstance(outcome, Delivered):
-            gate.measured(now, response.seconds, len(delivery.events), self._sequencer.in_flight)
-        self._sequencer.report(delivery, outcome, now)
-        match outcome:
-            case Delivered():
-                self._reporter.delivered(delivery)
-                self._showing.delivered()
-                if delivery.lane.assignment.dropped:
-                    self._partitions.delivered_late(delivery)
-            case Refused() | Unavailable():
-                self._reporter.not_delivered(outcome)
-            case Misdirected(status):
-                self._reporter.not_delivered(outcome)
-                self._edges.destination.misdirected(status)
-                if gate.state is not State.STOPPED:
-                    self._reporter.misdirected_alone(status, delivery)
-
     def _thread_ended(self, name: str, failure: BaseException | None) -> None:
         if failure is not None:
             self.failure = self.failure or failure
@@ -287,7 +268,7 @@ class Pipeline:
                 case Forget(lane):
                     self._writes.append(action)
                     self._write_at = now  # or a look-up could overtake it
-                    self._intake.forgotten(lane.user)
+                    self._sequencer.forgotten(lane.user)
                 case WriteDeadLetter():
                     self._reporter.dead_lettered(action)
                     self._edges.dead_letters.dead_letter(action)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, generate_latest
@@ -33,7 +33,6 @@ from consumer.ops.metrics_table import (
     Now,
 )
 from consumer.ops.snapshot import Snapshot
-from consumer.sequencing.events import Event
 
 
 class Metrics:
@@ -60,16 +59,14 @@ class Metrics:
         """Something went wrong; stage and kind are in ERROR_KINDS."""
         self.count(ERRORS, stage, kind)
 
-    def responded(self, result: Result, seconds: float) -> None:
-        """A request ended."""
-        self.count(REQUESTS, result)
+    def responded(self, result: Result, seconds: Sequence[float]) -> None:
+        """Requests ended; how long each took."""
+        self.count(REQUESTS, result, times=len(seconds))
         self._histograms[REQUEST_SECONDS.name].observe(seconds)
 
-    def delivered(self, events: Iterable[Event], wall_seconds: float) -> None:
-        """Events were accepted."""
-        observe = self._histograms[LATENCY_SECONDS.name].observe
-        for event in events:
-            observe(max(wall_seconds - event.record.timestamp_ms / 1000, 0.0))
+    def delivered(self, timestamps_ms: Sequence[int], wall_seconds: float) -> None:
+        """Events were accepted, of records of these times."""
+        self._histograms[LATENCY_SECONDS.name].observe([max(wall_seconds - ms / 1000, 0.0) for ms in timestamps_ms])
 
     def page(self, accept: str) -> tuple[str, bytes]:
         """Content type and text of /metrics in the format the scraper accepts."""
@@ -113,10 +110,12 @@ class _Histogram(Collector):
         self._counts = [0] * (len(metric.bounds) + 1)
         self._sum = 0.0
 
-    def observe(self, seconds: float) -> None:
-        """Count one."""
-        self._counts[bisect_left(self._bounds, seconds)] += 1
-        self._sum += seconds
+    def observe(self, seconds: Sequence[float]) -> None:
+        """Count some."""
+        counts, bounds = self._counts, self._bounds
+        for one in seconds:
+            counts[bisect_left(bounds, one)] += 1
+        self._sum += sum(seconds)
 
     def collect(self) -> Iterator[Metric]:
         """Give the cumulative buckets that Prometheus wants."""

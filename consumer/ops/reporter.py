@@ -86,16 +86,24 @@ class Reporter:
             body=action.body.decode(errors="replace") if action.body else None,
         )
 
-    def delivered(self, delivery: Delivery) -> None:
-        """A request was accepted."""
-        if delivery.kind is not DeliveryKind.INTRODUCTION:
-            self._metrics.delivered(delivery.events, time.time())
-
     # ------------------------------------------------------------------ destination
+
+    def accepted(self, seconds: Sequence[float], deliveries: Sequence[Delivery]) -> None:
+        """Requests were accepted; how long each took."""
+        self._metrics.responded("2xx", seconds)
+        self._metrics.delivered(
+            [
+                event.record.timestamp_ms
+                for delivery in deliveries
+                if delivery.kind is not DeliveryKind.INTRODUCTION
+                for event in delivery.events
+            ],
+            time.time(),
+        )
 
     def responded(self, result: Result, seconds: float) -> None:
         """A request ended."""
-        self._metrics.responded(result, seconds)
+        self._metrics.responded(result, [seconds])
 
     def not_delivered(self, outcome: Refused | Misdirected | Unavailable) -> None:
         """A request was not accepted."""

@@ -280,7 +280,7 @@ class Stop:
     """SIGTERM or SIGINT."""
 
 
-Input = (
+OtherInput = (
     Fetched
     | Granted
     | Assigned
@@ -303,7 +303,6 @@ Input = (
     | StateWritten
     | StateProblem
     | StateFixed
-    | Responded
     | DeadLettered
     | DeadLetterFailed
     | SchemaFound
@@ -311,5 +310,6 @@ Input = (
     | RegistryProblem
     | Stop
 )
+Input = Responded | OtherInput
 Post = Callable[[Input], None]
 """Puts an input into the inbox; may be called from any thread."""

@@ -29,6 +29,13 @@ _SECONDS_MAX: Final = 1e11
 _RECORD_MS_MAX: Final = 253_402_300_799_999  # the last of year 9999; a producer may set any 64-bit number
 
 
+def usual_timestamp(candidate: object) -> str | None:
+    """The time, where it is written as nearly always; else None, which says nothing."""
+    if type(candidate) is str and len(candidate) == 24 and candidate[8:10] <= "28" and _USUAL.fullmatch(candidate):
+        return f"{candidate[:10]} {candidate[11:]}"
+    return None
+
+
 def segment_timestamp(candidates: tuple[object, ...], record_timestamp_ms: int) -> str:
     """The first candidate that is a time (ISO 8601, or unix s or ms as number or digits), else the record's."""
     for candidate in candidates:

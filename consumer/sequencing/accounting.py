@@ -45,9 +45,10 @@ class Account:
         self.holds_cut_short = 0
 
     def receive(self, types: Sequence[str], size_bytes: int) -> None:
-        """A record was fetched and looked at: the types of its events, and what all of it costs."""
+        """Records were fetched and looked at: the types of their events, and what all of them cost."""
+        consumed = self.consumed
         for type_ in types:
-            self.consumed[type_] += 1
+            consumed[type_] += 1
         self.unfinished += len(types)
         self.unfinished_bytes += size_bytes
 

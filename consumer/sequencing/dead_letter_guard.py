@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 RATIO_WINDOW_RECORDS: Final = 1000
@@ -14,9 +15,8 @@ class _Recent:
     """Of which kinds the last 1,000 records were."""
 
     def __init__(self) -> None:
-        self._kinds = bytearray(RATIO_WINDOW_RECORDS)
-        """A ring; what has never been is not counted."""
-        self._next = 0
+        self._runs: deque[list[int]] = deque()
+        """Kind and how many in a row, the oldest first."""
         self._counts = [0, 0, 0]
         self.size = 0
         """How many there are, up to 1,000."""
@@ -27,17 +27,21 @@ class _Recent:
 
     def add(self, kind: int, times: int = 1) -> None:
         """Add some of this kind; the oldest go."""
-        if self._counts[kind] == RATIO_WINDOW_RECORDS:
-            return  # all are, and stay so
-        kinds, counts = self._kinds, self._counts
-        for _ in range(times):
-            if self.size == RATIO_WINDOW_RECORDS:
-                counts[kinds[self._next]] -= 1
-            else:
-                self.size += 1
-            kinds[self._next] = kind
-            counts[kind] += 1
-            self._next = (self._next + 1) % RATIO_WINDOW_RECORDS
+        runs, counts = self._runs, self._counts
+        if runs and runs[-1][0] == kind:
+            runs[-1][1] += times
+        else:
+            runs.append([kind, times])
+        counts[kind] += times
+        self.size += times
+        while (too_many := self.size - RATIO_WINDOW_RECORDS) > 0:
+            oldest = runs[0]
+            leaving = min(too_many, oldest[1])
+            oldest[1] -= leaving
+            counts[oldest[0]] -= leaving
+            self.size -= leaving
+            if not oldest[1]:
+                runs.popleft()
 
 
 class DeadLetterGuard:
@@ -50,9 +54,9 @@ class DeadLetterGuard:
         self._sent = _Recent()
         """Of what was sent, or would have been: what was given up."""
 
-    def note_on_its_way(self) -> None:
-        """Count an event that is fetched and will be sent."""
-        self._read.add(GOOD)
+    def note_on_their_way(self, events: int) -> None:
+        """Count events that are fetched and will be sent."""
+        self._read.add(GOOD, events)
 
     def note_unsent_end(self, *, dead_letter: bool) -> None:
         """Count an event that is fetched and ends by that: skipped, or not to be read."""

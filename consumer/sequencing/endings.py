@@ -42,6 +42,17 @@ class Endings:
         assignment.touch()
         self.account.receive(types, record.size_bytes)
 
+    def fetched_all(self, assignment: Assignment, events: Sequence[Event]) -> None:
+        """Records came, of one event each; they are unfinished from now on."""
+        records = [event.record for event in events]
+        assignment.offsets.received_all(
+            [record.offset for record in records], [record.timestamp_ms for record in records]
+        )
+        size_bytes = sum([record.size_bytes for record in records])
+        assignment.unfinished_bytes += size_bytes
+        assignment.touch()
+        self.account.receive([event.type for event in events], size_bytes)
+
     def skip(self, assignment: Assignment, record: Record, reason: SkipReason) -> None:
         """Nothing is to be done for it."""
         assignment.guard.note_unsent_end(dead_letter=False)
@@ -131,11 +142,13 @@ class Endings:
     def _finish_all(self, assignment: Assignment, delivered: Sequence[Event]) -> None:
         if assignment.dropped:
             return
-        finished, freed_bytes = assignment.offsets.finished, 0
-        for event in delivered:
-            record = event.record
-            if finished(record.offset):  # the items of a batch keep its value in memory until the last is finished
-                freed_bytes += record.size_bytes
+        offsets = assignment.offsets
+        records = [event.record for event in delivered]
+        if offsets.has_batches:  # their items keep the value in memory until the last of them is finished
+            records = [record for record in records if offsets.finished(record.offset)]
+        else:
+            offsets.finished_all([record.offset for record in records])
+        freed_bytes = sum([record.size_bytes for record in records])
         assignment.unfinished_bytes -= freed_bytes
         self.account.finish(End.DELIVERED, None, freed_bytes, len(delivered))
 

@@ -25,9 +25,9 @@ class FormatGuard:
         self._garbage: deque[int] = deque(maxlen=WINDOW_RECORDS)
         """Which of the records were taken as garbage."""
 
-    def note(self, *, is_json: bool) -> None:
-        """Count a record that was accepted."""
-        self._records += 1
+    def note(self, *, is_json: bool, records: int = 1) -> None:
+        """Count records that were accepted."""
+        self._records += records
         if is_json:
             self._last_json = self._records
 

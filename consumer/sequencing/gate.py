@@ -16,7 +16,7 @@ state is another one than delivering, `reason` says why, and `opens_at` until wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final
 
@@ -67,6 +67,8 @@ class Gate:
         self._failed_users: set[User] = set()
         self._refused_users: set[User] = set()
         self._misdirections = Misdirections()
+        self._has_news = False
+        """Whether anything but successes was heard, so that the next one may change something."""
 
     def may_start(self, now: float, in_flight: int) -> bool:
         """Whether one more request may be sent."""
@@ -96,6 +98,7 @@ class Gate:
 
         Who was refused before anything was accepted stays noted: each of them has cost a dead letter.
         """
+        self._has_news = True
         if self.state is State.STOPPED:
             self._misdirections.forget()
         self._reopen(now)
@@ -117,8 +120,8 @@ class Gate:
         """How many requests may be in flight."""
         return self._window.size
 
-    def measured(self, now: float, seconds: float, events: int, in_flight: int) -> None:
-        """How long a request took that was accepted, and how many were in flight with it."""
+    def measured(self, now: float, seconds: Sequence[float], events: int, in_flight: int) -> None:
+        """How long requests took that were accepted, their events, and how many were in flight with each, added up."""
         self._window.measured(now, seconds, events, in_flight)
 
     def delivered(self, now: float, sent_at: float) -> None:
@@ -126,13 +129,14 @@ class Gate:
         self.last_delivered_at = now
         self.last_accepted_sent_at = max(self.last_accepted_sent_at, sent_at)
         self._window.succeeded(now)
-        if self._has_nothing_to_forget:
-            return
-        self._refused_users.clear()
-        self._works(now, sent_at)
+        if self._has_news:
+            self._refused_users.clear()
+            self._works(now, sent_at)
+            self._has_news = self._misdirections.has_any  # a success from before it leaves it open
 
     def refused(self, user: User, status: int, now: float, sent_at: float) -> bool:
         """A permanent refusal; False when it looks like our fault, so that the event must be kept."""
+        self._has_news = True
         if self.last_delivered_at is None:
             self._refused_users.add(user)
             if len(self._refused_users) >= REFUSED_USERS_MAX:
@@ -147,6 +151,7 @@ class Gate:
 
     def failed(self, user: User, outcome: Unavailable, now: float, sent_at: float) -> None:
         """A request that may succeed later."""
+        self._has_news = True
         self._failures += 1
         self._note_failed(user)
         self._misdirections.interrupted()
@@ -173,6 +178,7 @@ class Gate:
 
         `others_wait`: some other lane has something to send, or is waiting for an answer.
         """
+        self._has_news = True
         self._note_failed(user)
         if self._misdirections.note(user, now, others_wait=others_wait) or self.state is State.STOPPED:
             self._stop(f"it answered {outcome.status}; {_remedy(outcome.status)}", now)
@@ -199,19 +205,6 @@ class Gate:
     def _nobody_fails(self) -> None:
         self._failures = 0
         self._failed_users.clear()
-
-    @property
-    def _has_nothing_to_forget(self) -> bool:
-        """Whether a success changes nothing: what `_reopen` resets is as it sets it."""
-        return not (
-            self.reason
-            or self._failures
-            or self._failed_users
-            or self._refused_users
-            or self._probes
-            or self._probe_at
-            or self._misdirections.has_any
-        )
 
     def _reopen(self, now: float) -> None:
         self._nobody_fails()

@@ -22,10 +22,11 @@ So no track, page or screen is ever sent before an identify of its user was acce
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from consumer.choices import Unidentified
 from consumer.sequencing.events import Event, Kind, User
@@ -43,8 +44,7 @@ class DeliveryKind(Enum):
     EVENTS = "events"
 
 
-@dataclass(slots=True, eq=False)
-class Delivery:
+class Delivery(msgspec.Struct, eq=False):
     """A request to be sent: one user, one kind. The same object goes through all of its attempts."""
 
     lane: Lane
@@ -89,6 +89,8 @@ class LaneStatus(Enum):
     """Where a lane is; exactly one at any time."""
 
     IDLE = "idle"
+    ASKED = "asked"
+    """The stored state is asked whether the user is identified (look_ups.py)."""
     READY = "ready"
     HELD = "held"
     BACKOFF = "backoff"
@@ -109,15 +111,14 @@ class Step(Enum):
     NOTHING = "nothing"
 
 
-@dataclass(slots=True, eq=False)
-class Lane:
+class Lane(msgspec.Struct, eq=False):
     """One user's events in one partition."""
 
     assignment: Assignment
     user: User
     identified: bool
     status: LaneStatus = LaneStatus.IDLE
-    waiting: list[Event] = field(default_factory=list)
+    waiting: list[Event] = []
     """A list: most lanes hold a few events, and an empty deque takes 760 bytes."""
     identifies: int = 0
     """How many identifies are in `waiting`."""
@@ -129,8 +130,6 @@ class Lane:
     """Writes of this user's state that are not acknowledged yet."""
     unrecorded: tuple[Event, ...] = ()
     """Delivered behind such a write: finished when it is acknowledged."""
-    reserved: int = 0
-    """Events fetched for this lane and on their way to it: it stays until they are here."""
     hold_waived: bool = False
     timer: int = 0
     """Which entry of the timers' heap is this lane's; 0: it waits for none."""

@@ -6,13 +6,12 @@ Committable is the next offset to read: below the first that is unfinished. Only
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from consumer.sequencing.commit_metadata import METADATA_BYTES_MAX, FinishedBefore, encode
+from consumer.sequencing.offset_log import OffsetLog
 
-PENDING_SLACK: Final = 1024
 METADATA_BYTES_MIN: Final = 40
 """Below this there is room for a topic's id at the most: then nothing is written."""
 
@@ -54,42 +53,54 @@ class OffsetTracker:
         self._finished_before = finished_before
         self._finished_here: Mapping[int, int] = {}
         """Offset → timestamp of what an earlier assignment to this process had finished and not committed."""
+        self._finished_here_end = 0
         self._cluster_id = cluster_id
         self.topic_id = topic_id
         """Of the topic that these offsets are of; None where the cluster tells none."""
         self.metadata_bytes_max = METADATA_BYTES_MAX
-        self._unfinished: dict[int, None] = {}
-        """In the order of the log."""
-        self._pending: deque[tuple[int, int]] = deque()
-        """(offset, timestamp_ms) of the unfinished ones in the order of the log, and of some finished among them."""
-        self._finished: deque[tuple[int, int]] = deque()
-        """What is below the committable offset and not yet committed."""
+        self._log = OffsetLog()
+        """What is in hand: all that is not committed."""
         self._finished_count = 0
         self.skipped_count = 0
         """Of those that were finished: nothing was to be done for them."""
         self._batches: dict[int, _Batch] = {}
         """The batches at or above the committable offset, in the order of the log; an ordinary record costs nothing."""
         self._more_unfinished = 0
-        """Unfinished events of batches, without the first of each: that stands in `_unfinished`."""
+        """Unfinished events of batches, without the first of each: that stands in `_log`."""
 
     def received(self, offset: int, timestamp_ms: int, events: int = 1) -> None:
         """A record was fetched, with so many events. Offsets only ever rise within an assignment."""
         assert offset >= self._position, f"offset {offset} after position {self._position}"
         self._position = offset + 1
-        self._unfinished[offset] = None
-        self._pending.append((offset, timestamp_ms))
+        self._log.append(offset, timestamp_ms)
         if events > 1:
             self._batches[offset] = _Batch(events)
             self._more_unfinished += events - 1
 
+    def received_all(self, offsets: Sequence[int], timestamps_ms: Sequence[int]) -> None:
+        """Records were fetched, of one event each; at least one."""
+        assert offsets[0] >= self._position, f"offset {offsets[0]} after position {self._position}"
+        assert offsets[-1] - offsets[0] >= len(offsets) - 1, "offsets rise"
+        self._position = offsets[-1] + 1
+        self._log.extend(offsets, timestamps_ms)
+
     def finished_here(self, earlier: Mapping[int, int]) -> None:
         """An earlier assignment to this process has finished these (its `uncommitted`), whatever came of commits."""
         self._finished_here = earlier
+        self._finished_here_end = max(earlier, default=-1) + 1
+
+    @property
+    def is_all_new(self) -> bool:
+        """Whether nobody has finished anything of what is still to come."""
+        return self._finished_before is None and not self._finished_here
 
     def finished_before(self, offset: int, timestamp_ms: int) -> bool:
         """Whether an earlier owner finished this record; asked in the order of the log, before `received`."""
-        if self._finished_here and self._finished_here.get(offset) == timestamp_ms:  # another record: another topic
-            return True
+        if self._finished_here:
+            if offset >= self._finished_here_end:
+                self._finished_here = {}
+            elif self._finished_here.get(offset) == timestamp_ms:  # another time is another record, of another topic
+                return True
         before = self._finished_before
         if before is None:
             return False
@@ -108,28 +119,33 @@ class OffsetTracker:
             if batch.unfinished:
                 self._more_unfinished -= 1
                 return False
-        del self._unfinished[offset]
-        if len(self._pending) > 2 * len(self._unfinished) + PENDING_SLACK:
-            # One record that fails for hours must not keep all that was finished behind it in memory.
-            self._pending = deque(pending for pending in self._pending if pending[0] in self._unfinished)
+        self._log.finish((offset,))
         return True
+
+    @property
+    def has_batches(self) -> bool:
+        """Whether a record in hand has several events."""
+        return bool(self._batches)
+
+    def finished_all(self, offsets: Sequence[int]) -> None:
+        """Events need nothing more: those of records of one event each, sent and not skipped."""
+        self._finished_count += len(offsets)
+        self._log.finish(offsets)
 
     def committable(self) -> int:
         """The next offset to read for whoever owns the partition next."""
-        pending, unfinished, finished = self._pending, self._unfinished, self._finished
-        while pending and pending[0][0] not in unfinished:
-            finished.append(pending.popleft())
-        return pending[0][0] if pending else self._position
+        first_open = self._log.first_open()
+        return self._position if first_open is None else first_open
 
     def commit_point(self) -> CommitPoint:
         """What to commit now."""
         offset = self.committable()
         inherited = list(self._finished_before.from_on(self._position)) if self._finished_before else []
-        if len(self._unfinished) == self._position - offset and not inherited:
+        if self._log.open == self._position - offset and not inherited:
             left_out = self._left_out_of_batches(offset, self._position)
             text = encode(offset, [], self._cluster_id, self.topic_id, self.metadata_bytes_max).text
             return CommitPoint(offset, text, self._finished_count - left_out, self._finished_count)
-        runs = self._runs(offset)
+        runs = self._log.runs(self._position)
         all_runs = [*runs, *_continued(self._position, inherited)]
         encoded = encode(offset, all_runs, self._cluster_id, self.topic_id, self.metadata_bytes_max)
         left_out = sum(runs[encoded.runs + 1 :: 2])
@@ -158,8 +174,7 @@ class OffsetTracker:
         """The broker acknowledged a commit."""
         assert point.offset >= self._committed.offset, f"commit of {point.offset} after {self._committed.offset}"
         self._committed = point
-        while self._finished and self._finished[0][0] < point.offset:
-            self._finished.popleft()
+        self._log.drop_below(point.offset)
 
     def metadata_refused(self) -> None:
         """The broker takes less (offset.metadata.max.bytes): half of it next time, at last nothing.
@@ -171,30 +186,12 @@ class OffsetTracker:
 
     def uncommitted(self) -> dict[int, int]:
         """Offset → timestamp of what is finished and not committed; of what lies among unfinished ones, the latest."""
-        self.committable()
         inherited = {o: timestamp for o, timestamp in self._finished_here.items() if o >= self._position}
-        here = {o: timestamp for o, timestamp in self._pending if o not in self._unfinished}
-        return inherited | dict(self._finished) | here
+        return inherited | self._log.finished()
 
     def reached_end(self, end: int) -> None:
         """The log ends at `end` and all of it was fetched: what lies between is no record (transaction markers)."""
         self._position = max(self._position, end)
-
-    def _runs(self, base: int) -> list[int]:
-        """Lengths of unfinished and finished runs in turn, from `base`; never received offsets join a finished run."""
-        runs: list[int] = []
-        at = base
-        for passed, offset in enumerate(self._unfinished):
-            if runs and offset == at:
-                runs[-1] += 1
-            else:
-                if runs:
-                    runs.append(offset - at)
-                if len(self._unfinished) - passed == self._position - offset:
-                    return [*runs, self._position - offset, 0]  # nothing behind it is finished: most of a backlog
-                runs.append(1)
-            at = offset + 1
-        return [*(runs or [0]), self._position - at]
 
     @property
     def position(self) -> int:
@@ -209,7 +206,7 @@ class OffsetTracker:
     @property
     def unfinished(self) -> int:
         """How many events were received and are not finished."""
-        return len(self._unfinished) + self._more_unfinished
+        return self._log.open + self._more_unfinished
 
     @property
     def finished_count(self) -> int:
@@ -238,9 +235,7 @@ class OffsetTracker:
 
     def oldest_uncommitted_ms(self) -> int | None:
         """Timestamp of the oldest record in hand that is not committed; None where there is none."""
-        if self._finished:
-            return self._finished[0][1]
-        return self._pending[0][1] if self._pending else None
+        return self._log.oldest_ms()
 
     def __repr__(self) -> str:
         return (

@@ -6,7 +6,7 @@ all in gate.py, what an answer means in outcomes.py, how records end in endings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import assert_never
 
@@ -36,6 +36,7 @@ from consumer.sequencing.giving_up import GivingUp
 from consumer.sequencing.holds import Holds
 from consumer.sequencing.known_users import Pool
 from consumer.sequencing.lanes import Delivery, Lane, LaneStatus, Step
+from consumer.sequencing.look_ups import LookUps
 from consumer.sequencing.offsets import OffsetTracker
 from consumer.sequencing.outcomes import Outcomes
 from consumer.sequencing.ready import ReadyLanes
@@ -53,6 +54,7 @@ class Sequencer:
         self.active = Active()
         self.in_flight = 0
         self.holds = Holds(rules.held_events_max)
+        self.look_ups = LookUps()
         self.retrying = Retrying()
         self.give_up_seconds = rules.give_up_seconds
         self._rules = rules
@@ -121,14 +123,15 @@ class Sequencer:
 
     # ------------------------------------------------------------------ in
 
-    def accept(self, assignment: Assignment, record: Record, items: Sequence[Decoded]) -> None:
-        """A record was fetched, with these in it. Skipped and rejected ones end here; events go on to `receive`."""
+    def accept(self, assignment: Assignment, record: Record, items: Sequence[Decoded], now: float) -> None:
+        """A record was fetched, with these in it. Skipped and rejected ones end here; events go to their lanes."""
         types = (items[0].type,) if len(items) == 1 else [item.type for item in items]
         self._endings.fetched(assignment, record, types)
         for item in items:
             match item:
                 case Event():
-                    assignment.guard.note_on_its_way()
+                    assignment.guard.note_on_their_way(1)
+                    self._arrive(assignment, item, now)
                 case Skipped(reason=skip_reason):
                     self._endings.skip(assignment, item.record, skip_reason)
                 case Rejected(reason=reason, detail=detail):
@@ -136,36 +139,47 @@ class Sequencer:
                 case _:
                     assert_never(item)
 
-    def reserve(self, assignment: Assignment, user: User) -> bool:
-        """Keep the user's lane, if there is one, for an event that is on its way; False: ask the stored state."""
+    def accept_all(self, assignment: Assignment, events: Sequence[Event], now: float) -> None:
+        """Records of one event each were fetched."""
+        self._endings.fetched_all(assignment, events)
+        assignment.guard.note_on_their_way(len(events))
+        for event in events:
+            self._arrive(assignment, event, now)
+
+    def _arrive(self, assignment: Assignment, event: Event, now: float) -> None:
+        """Put an event on its lane."""
+        user = event.user
         lane = assignment.lanes.get(user)
         if lane is None:
-            return False
-        lane.reserved += 1
-        return True
-
-    def receive(
-        self, assignment: Assignment, event: Event, now: float, *, reserved: bool, identified: bool = False
-    ) -> None:
-        """Put an event on its lane. `identified`: what the stored state said; a lane that lives knows better."""
-        if assignment.dropped:
-            return
-        lane = assignment.lanes.get(event.user)
-        if reserved:
-            assert lane is not None
-            lane.reserved -= 1
-        if lane is None:
-            lane = assignment.lanes[event.user] = Lane(assignment, event.user, identified)
-            if self._lingering and (assignment.partition, event.user) in self._lingering:
+            is_known = user in assignment.known
+            lane = assignment.lanes[user] = Lane(assignment, user, is_known)
+            if not is_known:
+                self.look_ups.add(lane)
+            elif self._lingering and (assignment.partition, user) in self._lingering:
                 lane.status = LaneStatus.BLOCKED
         lane.append(event)
-        if lane.status is LaneStatus.HELD:
+        if lane.status is LaneStatus.IDLE:
+            self._arm(lane, now)
+        elif lane.status is LaneStatus.HELD:
             self.holds.grow()
             if event.kind is Kind.IDENTIFY:
                 self._arm(lane, now)
             self._cut_holds_short(now)
-        elif lane.status is LaneStatus.IDLE:
-            self._arm(lane, now)
+
+    def looked_up(self, identified: Mapping[Partition, set[User]], now: float) -> None:
+        """The stored state has answered the oldest question (`look_ups.question`)."""
+        for lane in self.look_ups.answer(identified):
+            if self._lingering and (lane.assignment.partition, lane.user) in self._lingering:
+                lane.status = LaneStatus.BLOCKED
+            else:
+                lane.status = LaneStatus.IDLE
+                self._arm(lane, now)
+
+    def forgotten(self, user: User) -> None:
+        """A delete of the user has come through, in whichever partition: what is known elsewhere does not count."""
+        for assignment in self.assignments.values():
+            assignment.known.discard(user)
+        self.look_ups.forgotten(user)
 
     def report(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
         """A request was answered, or will not be."""
@@ -277,7 +291,7 @@ class Sequencer:
                     self._send_or_wait(lane, now)
                     return
                 case Step.NOTHING:
-                    if not (lane.recording or lane.reserved):
+                    if not lane.recording:
                         del lane.assignment.lanes[lane.user]
                     return
                 case Step.HOLD:
@@ -344,7 +358,8 @@ class Sequencer:
             del self._lingering[(partition, lane.user)]
         present = self.assignments.get(partition)
         successor = present.lanes.get(lane.user) if present else None
-        if successor is not None and successor.status is LaneStatus.BLOCKED:
+        if successor is not None and successor.status in (LaneStatus.BLOCKED, LaneStatus.ASKED):
             if isinstance(outcome, Delivered) and successor.assignment.open:
                 self._outcomes.delivered_before(delivery, successor)
-            self._arm(successor, now)
+            if successor.status is LaneStatus.BLOCKED:
+                self._arm(successor, now)

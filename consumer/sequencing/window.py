@@ -23,6 +23,7 @@ are busy, and latency stays at a few times the work's own, or at some 0.25 s (fi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -123,15 +124,15 @@ class Window:
 
     # ------------------------------------------------------------------ latency
 
-    def measured(self, now: float, seconds: float, events: int, in_flight: int) -> None:
-        """A request was accepted after so many seconds; with it, so many were in flight."""
-        self._fastest = min(self._fastest, seconds)
+    def measured(self, now: float, seconds: Sequence[float], events: int, in_flight: int) -> None:
+        """Requests were accepted after so many seconds each; `in_flight`: how many were with each, added up."""
+        self._fastest = min(self._fastest, *seconds)
         period = self._period = self._period or Period(now)
         if now < period.started_at:
             return  # sent before the trial began
-        period.answers += 1
+        period.answers += len(seconds)
         period.events += events
-        period.seconds += seconds
+        period.seconds += sum(seconds)
         period.in_flight += in_flight
         lasts_seconds = max(PERIOD_SECONDS_MIN, PERIOD_LATENCIES * period.mean_seconds)
         if period.answers >= PERIOD_ANSWERS_MIN and now - period.started_at >= lasts_seconds:

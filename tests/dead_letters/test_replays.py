@@ -191,7 +191,7 @@ def test_what_is_skipped_does_not_make_the_guard_stricter() -> None:
         if number % 10:
             assignment.guard.note_unsent_end(dead_letter=False)
             return True
-        assignment.guard.note_on_its_way()
+        assignment.guard.note_on_their_way(1)
         is_refused = number // 10 % 10 < 6
         assignment.guard.note_sent_end(dead_letter=is_refused)
         return not is_refused or (assignment.may_dead_letter(0.07) and not assignment.may_dead_letter(0.03))

@@ -115,7 +115,7 @@ class Way:
     def sent(self) -> list[str]:
         """All events that have reached their lanes: offsets by lane."""
         while self.looked_up:
-            self.intake.looked_up({}, 0.0)
+            self.sequencer.looked_up({}, 0.0)
             del self.looked_up[0]
         return [
             f"{partition.number}/{event.record.offset} {event.name}"

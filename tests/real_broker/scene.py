@@ -86,9 +86,16 @@ class GroupScene:
 
     def check(self, users: list[str], rounds: int) -> None:
         """Everything arrived, each user's in order and an identify first."""
+        sent = self.sent()
+        found = {user: list(dict.fromkeys(sent.get(user, []))) for user in users}
         wanted = {user: [f"{user}-{number}" for number in range(rounds)] for user in users}
+        lost = {
+            user: sorted(set(wanted[user]) - set(ids)) for user, ids in found.items() if set(ids) < set(wanted[user])
+        }
 
-        assert wanted == {user: list(dict.fromkeys(ids)) for user, ids in self.sent().items()}
+        assert {} == lost
+        assert {} == {user: ids for user, ids in found.items() if ids != wanted[user]}, "out of order"
+        assert set(users) == set(sent)
         assert 0 == self.emulator.ledger.summary()["identifies_first_violations"]
 
     def letters(self) -> list[Letter]:

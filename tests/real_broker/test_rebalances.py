@@ -36,7 +36,7 @@ def test_a_group_of_the_new_protocol_shares_leaves_and_takes_over(scene: Scene) 
     """With group.protocol=consumer: joined and left under load nothing comes twice; killed, nothing is lost."""
     scene.properties = {"group.protocol": "consumer"}
     scene.settings = {"CUSTOMFIT_BATCH_EVENTS_MAX": "2", "CUSTOMFIT_IN_FLIGHT_MAX": "8"}
-    timing = {"consumer.session.timeout.ms": "3000", "consumer.heartbeat.interval.ms": "300"}
+    timing = {"consumer.session.timeout.ms": "6000", "consumer.heartbeat.interval.ms": "300"}
     scene.configure(ResourceType.GROUP, scene.topic, timing)
     scene.produce_rounds(USERS, 0, 60)
     with scene.member("one").wait_ready() as one:

@@ -80,19 +80,24 @@ class Bench:
         """Events of one user were fetched, from this offset on; `known`: the stored state says they are identified."""
         for step, kind in enumerate(kinds):
             event = self.event(offset + step, kind, user, fetched_at=now, size=size)
-            self.sequencer.accept(self.assignment, event.record, [event])
-            self.sequencer.receive(self.assignment, event, now, reserved=False, identified=known)
+            self.sequencer.accept(self.assignment, event.record, [event], now)
+            self.look_up(known=known, now=now)
+
+    def look_up(self, *, known: bool, now: float = 0.0) -> None:
+        """The stored state answers for whom it is asked, if there is anybody."""
+        if users := self.sequencer.look_ups.question():
+            self.sequencer.looked_up({p: set(asked) for p, asked in users.items()} if known else {}, now)
 
     def skip(self, offset: int) -> None:
         """A record that is not for us was fetched."""
         record = self.event(offset, "track").record
-        self.sequencer.accept(self.assignment, record, [Skipped(record, "group", SkipReason.UNSUPPORTED)])
+        self.sequencer.accept(self.assignment, record, [Skipped(record, "group", SkipReason.UNSUPPORTED)], 0.0)
 
     def reject(self, offset: int) -> None:
         """A record that can't be read was fetched."""
         record = self.event(offset, "track").record
         rejected = Rejected(record, "unknown", DeadLetterReason.UNDECODABLE, "not JSON")
-        self.sequencer.accept(self.assignment, record, [rejected])
+        self.sequencer.accept(self.assignment, record, [rejected], 0.0)
 
     def answer(self, outcome: Outcome, now: float = 0.0) -> None:
         """The request that is unanswered longest is answered."""

@@ -52,10 +52,11 @@ class Process:
         assignment = self._assignment
         if assignment.offsets.finished_before(event.record.offset, 0):
             skipped = Skipped(event.record, "track", SkipReason.FINISHED_BEFORE)
-            self._sequencer.accept(assignment, event.record, [skipped])
+            self._sequencer.accept(assignment, event.record, [skipped], now)
             return
-        self._sequencer.accept(assignment, event.record, [event])
-        self._sequencer.receive(assignment, event, now, reserved=False, identified=True)
+        self._sequencer.accept(assignment, event.record, [event], now)
+        if users := self._sequencer.look_ups.question():
+            self._sequencer.looked_up({partition: set(asked) for partition, asked in users.items()}, now)
 
     def turn(self, now: float) -> None:
         """Send all that may be sent, answer it, commit when it is time."""

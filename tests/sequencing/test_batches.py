@@ -264,10 +264,8 @@ class Batches(Bench):
             else:
                 event = self.event(offset, kind, user)
                 made.append(msgspec.structs.replace(event, record=record, insert_id=f"m{offset}-{index}"))
-        self.sequencer.accept(self.assignment, whole, made)
-        for item in made:
-            if isinstance(item, Event):
-                self.sequencer.receive(self.assignment, item, 0.0, reserved=False, identified=known)
+        self.sequencer.accept(self.assignment, whole, made, 0.0)
+        self.look_up(known=known)
 
     @property
     def unfinished(self) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from consumer.sequencing.events import User
-from tests.sequencing.given_sequencer import OK, U1, U2, Bench
+from tests.sequencing.given_sequencer import OK, P0, U1, U2, Bench
 
 
 def test_the_same_text_as_user_id_and_as_anonymous_id_is_two_users() -> None:
@@ -50,18 +50,41 @@ def test_a_lane_stays_until_its_state_is_written() -> None:
     assert {} == bench.assignment.lanes
 
 
-def test_a_reserved_lane_stays_until_its_event_is_here() -> None:
-    """The event was fetched, and waits behind the look-up of others."""
+def test_whoever_is_asked_for_waits_and_nobody_else() -> None:
+    """What comes meanwhile joins, and asks nobody again; all of it goes once the state has answered."""
     bench = Bench()
-    bench.fetch(0, "track", known=True)
-    bench.sent()
-    late = bench.event(1, "track")
-    bench.sequencer.accept(bench.assignment, late.record, [late])
+    bench.fetch(0, "track", user=U2, known=True)
+    for offset in (1, 2):
+        event = bench.event(offset, "track")
+        bench.sequencer.accept(bench.assignment, event.record, [event], 0.0)
 
-    assert bench.sequencer.reserve(bench.assignment, U1)
-    assert not bench.sequencer.reserve(bench.assignment, U2)
+    assert {P0: {U1: True}} == bench.sequencer.look_ups.question()
+    assert {} == bench.sequencer.look_ups.question()
+    assert ["events 0 of u2"] == bench.sent()
 
-    bench.answer(OK)
-    bench.sequencer.receive(bench.assignment, late, 0.0, reserved=True)
+    bench.sequencer.looked_up({P0: {U1}}, 0.0)
 
-    assert ["events 1"] == bench.sent()
+    assert ["events 1,2"] == bench.sent()
+
+
+def test_only_for_an_identify_it_is_not_worth_asking_everywhere() -> None:
+    """It is sent whatever is known of its user."""
+    bench = Bench()
+    for offset, (kind, user) in enumerate((("identify", U1), ("track", U1), ("track", U2))):
+        event = bench.event(offset, kind, user)
+        bench.sequencer.accept(bench.assignment, event.record, [event], 0.0)
+
+    assert {P0: {U1: False, U2: True}} == bench.sequencer.look_ups.question()
+
+
+def test_who_was_forgotten_meanwhile_is_not_identified() -> None:
+    """A delete came through in another partition: the state had answered before it was written there."""
+    bench = Bench()
+    event = bench.event(0, "track")
+    bench.sequencer.accept(bench.assignment, event.record, [event], 0.0)
+    bench.sequencer.look_ups.question()
+    bench.sequencer.forgotten(U1)
+    bench.sequencer.looked_up({P0: {U1}}, 0.0)
+
+    assert ["introduction 0"] == bench.sent()
+    assert U1 not in bench.assignment.known

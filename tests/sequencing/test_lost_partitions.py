@@ -189,10 +189,10 @@ def test_a_lookup_that_comes_after_the_loss_is_ignored() -> None:
     """Its event was handed back with the partition."""
     bench = Bench()
     event = bench.event(0, "track")
-    bench.sequencer.accept(bench.assignment, event.record, [event])
-    old = bench.assignment
+    bench.sequencer.accept(bench.assignment, event.record, [event], 0.0)
+    bench.sequencer.look_ups.question()
     bench.drop()
-    bench.sequencer.receive(old, event, 0.0, reserved=False, identified=True)
+    bench.sequencer.looked_up({P0: {U1}}, 0.0)
 
     assert [] == bench.sent()
     assert {"handed_back": 1} == bench.ends()

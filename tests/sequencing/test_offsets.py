@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from consumer.sequencing.commit_metadata import METADATA_BYTES_MAX, Decoded, FinishedBefore, decode, encode
-from consumer.sequencing.offsets import PENDING_SLACK, OffsetTracker
+from consumer.sequencing.offset_log import SLACK
+from consumer.sequencing.offsets import OffsetTracker
 
 TOPIC_ID = "P2Y6mJ4aQ9OQcWNcJUGD0A"
 CLUSTER = "cluster-1"
@@ -104,8 +105,10 @@ def test_a_record_is_finished_once() -> None:
     """Finishing twice, or what never came, is a fault of the program."""
     offsets = tracker(5, finished=(5,))
 
-    with pytest.raises(KeyError):
+    with pytest.raises(AssertionError, match="offset 5 was finished before"):
         offsets.finished(5)
+    with pytest.raises(AssertionError, match="offset 4 was not received"):
+        offsets.finished(4)
 
 
 # ---------------------------------------------------------------------- committed
@@ -168,16 +171,16 @@ def test_the_oldest_uncommitted_record_gives_the_lag_in_seconds() -> None:
 def test_one_record_that_fails_for_hours_does_not_keep_the_rest_in_memory() -> None:
     """Finished ones among the pending are let go of in bulk."""
     offsets = tracker(0)
-    for offset in range(1, 10 * PENDING_SLACK):
+    for offset in range(1, 10 * SLACK):
         offsets.received(offset, 0)
         offsets.finished(offset)
 
-    assert len(offsets._pending) <= PENDING_SLACK + 2
+    assert len(offsets._log) <= SLACK + 2
     assert 0 == offsets.committable()
 
     offsets.finished(0)
 
-    assert 10 * PENDING_SLACK == offsets.committable()
+    assert 10 * SLACK == offsets.committable()
 
 
 def test_its_repr_is_for_the_operator() -> None:

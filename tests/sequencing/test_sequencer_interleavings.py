@@ -70,10 +70,9 @@ class Interleavings(RuleBasedStateMachine):
             numbers = range(self.firsts[offset], self.firsts[offset + 1])
             whole = self.bench.event(offset, "track", fetched_at=self.now).record
             events = [self.event(whole, number) for number in numbers]
-            sequencer.accept(assignment, whole, events)
-            for event in events:
-                is_known = event.user in self.known
-                sequencer.receive(assignment, event, self.now, reserved=False, identified=is_known)
+            sequencer.accept(assignment, whole, events, self.now)
+            for partition, asked in sequencer.look_ups.question().items():
+                sequencer.looked_up({partition: self.known & set(asked)}, self.now)
             self.fetched = offset + 1
         self.turn()
 

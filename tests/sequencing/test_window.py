@@ -42,7 +42,7 @@ def saturate(
             in_flight, requests = in_flight + 1, requests + 1
             heapq.heappush(due, (ends_at, requests, now))
         now, _, sent_at = heapq.heappop(due)
-        window.measured(now, now - sent_at, 1, in_flight)
+        window.measured(now, [now - sent_at], 1, in_flight)
         window.succeeded(now)
         in_flight -= 1
         if now > seconds / 2:
@@ -108,7 +108,7 @@ def test_a_window_that_is_not_full_is_no_reason() -> None:
     """Then it is not the requests in flight that make it slow."""
     window = Window(8, TIMEOUT_SECONDS)
     for number in range(2000):
-        window.measured(number * 0.1, 0.01 if number == 0 else 1.0, 1, in_flight=4)
+        window.measured(number * 0.1, [0.01 if number == 0 else 1.0], 1, in_flight=4)
 
     assert 8 == window.size
 

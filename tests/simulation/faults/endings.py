@@ -16,6 +16,12 @@ from consumer.sequencing.sequencer import Sequencer
 from tests.simulation.faults.fault import Fault, around, together
 
 
+def is_open(offsets: OffsetTracker, offset: int) -> bool:
+    """Whether it was received and is not finished."""
+    log = offsets._log
+    return (offset, 0) in zip(log._offsets, log._finished, strict=True)
+
+
 def a_delete_is_not_written(_original: Any, self: Endings, lane: Lane, event: Event) -> None:
     lane.identified = False
     self.skip(lane.assignment, event.record, SkipReason.FORGOTTEN)
@@ -64,7 +70,7 @@ def a_late_outcome_counts_for_the_next(
     original(self, delivery, outcome, now)
     if old.dropped and present is not None and isinstance(outcome, Delivered):
         for event in delivery.events:
-            if event.record.offset in present.offsets._unfinished:
+            if is_open(present.offsets, event.record.offset):
                 self._endings._finish(present, event.record, End.DELIVERED, None)
 
 
@@ -72,7 +78,8 @@ def a_batch_is_finished_with_its_first_event(
     _original: Any, self: OffsetTracker, offset: int, **_skipped: bool
 ) -> bool:
     self._finished_count += 1
-    self._unfinished.pop(offset, None)
+    if is_open(self, offset):
+        self._log.finish((offset,))
     return True
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from consumer.loop.intake import Intake
 from consumer.segment import event_of
 from consumer.sequencing.endings import Endings
 from consumer.sequencing.events import Event, User
 from consumer.sequencing.known_users import KnownUsers
 from consumer.sequencing.lanes import Delivery, DeliveryKind, Lane
+from consumer.sequencing.look_ups import LookUps
 from consumer.sequencing.outcomes import Outcomes
-from consumer.sequencing.sequencer import Sequencer
 from tests.simulation.faults.fault import Fault, around, constant, instead
 
 
-def everybody_is_identified(original: Any, *args: Any, **named: Any) -> None:
-    original(*args, **named | {"identified": True})
+def everybody_is_identified(original: Any, self: LookUps, _identified: Any) -> list[Lane]:
+    lanes: list[Lane] = original(self, {})
+    for lane in lanes:
+        lane.identified = True
+    return lanes
 
 
 def a_refused_identify_counts(original: Any, self: Outcomes, delivery: Delivery, *args: Any) -> None:
@@ -31,16 +33,15 @@ def a_delete_forgets_nothing(original: Any, self: Endings, lane: Lane, event: Ev
     lane.identified = was_identified
 
 
-def an_answer_of_the_state_is_not_heeded(original: Any, self: Intake, _identified: Any, now: float) -> None:
-    original(self, {}, now)
+def an_answer_of_the_state_is_not_heeded(original: Any, self: LookUps, _identified: Any) -> list[Lane]:
+    lanes: list[Lane] = original(self, {})
+    return lanes
 
 
-def a_late_answer_of_the_state_counts(original: Any, self: Intake, identified: Any, now: float) -> None:
-    batch = list(self._looking[0][0])
-    original(self, identified, now)
-    for assignment, event, *_ in batch:
-        if event.user in identified.get(assignment.partition, ()):
-            assignment.known.add(event.user)
+def a_late_answer_of_the_state_counts(original: Any, self: LookUps, identified: Any) -> list[Lane]:
+    self._asked[0][1].clear()
+    lanes: list[Lane] = original(self, identified)
+    return lanes
 
 
 def an_anonymous_id_is_a_user_id(user_id: str, *, anonymous: bool = False) -> User:
@@ -48,7 +49,7 @@ def an_anonymous_id_is_a_user_id(user_id: str, *, anonymous: bool = False) -> Us
 
 
 FAULTS: Final = (
-    Fault("no identify gate", around(Sequencer, "receive", everybody_is_identified), ("identify first",), 10),
+    Fault("no identify gate", around(LookUps, "answer", everybody_is_identified), ("identify first",), 10),
     Fault(
         "a refused identify counts",
         around(Outcomes, "_dead_letter", a_refused_identify_counts),
@@ -59,14 +60,14 @@ FAULTS: Final = (
     Fault("a forgotten user stays known", constant(KnownUsers, "discard", None), ("identify first",), 300),
     Fault(
         "an answer of the state revives a forgotten user",
-        around(Intake, "looked_up", a_late_answer_of_the_state_counts),
+        around(LookUps, "answer", a_late_answer_of_the_state_counts),
         ("identify first",),
         100,
         3960,
     ),
     Fault(
         "the state is not heeded",
-        around(Intake, "looked_up", an_answer_of_the_state_is_not_heeded),
+        around(LookUps, "answer", an_answer_of_the_state_is_not_heeded),
         ("state", "dead letter", "order"),
         100,
     ),

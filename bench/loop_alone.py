@@ -1,0 +1,211 @@
+"""What the loop costs with its engine and a real sink, but without Kafka: for a change to the core, in half a minute.
+
+    python -m bench.loop_alone --rounds 5 [--beside FOLDER]
+
+`--beside`: another checkout, whose loop takes turns with this one's; the ratio is that of each pair of rounds. CPU time
+of the whole process, in which there is one thread: Kafka's part is done here (records are made of what was prepared),
+and the state knows nobody and answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PARTITIONS: Final = 6
+FETCH_RECORDS: Final = 400
+WARM_SHARE: Final = 0.3
+"""Of the events; what is measured begins behind them."""
+
+Prepared = tuple[int, int, bytes, bytes]
+"""Number of the partition, offset, key, value."""
+
+
+class _Edges:
+    """Kafka, state and dead letters in one: gives what there is room for, and takes everything at once."""
+
+    def __init__(self, prepared: list[Prepared], inbox: Any) -> None:
+        self._prepared = prepared
+        self._inbox = inbox
+        self._handed = 0
+        self._limit = 0
+        self.limit_bytes = 0
+        self.wanted: Mapping[Any, int] = {}
+
+    @property
+    def limit_records(self) -> int:
+        return self._limit
+
+    @limit_records.setter
+    def limit_records(self, limit: int) -> None:
+        self._limit = limit
+        left = len(self._prepared) - self._handed
+        room = min(limit - self._handed, FETCH_RECORDS, left)
+        if room > 0 and room >= min(FETCH_RECORDS, left):
+            some = self._prepared[self._handed : self._handed + room]
+            self._handed += room
+            self._inbox.post_here(fetched(sorted(some)))
+
+    def commit(self, points: Mapping[Any, Any]) -> None:
+        self._post("Committed", points, list(points), None)
+
+    def look_up(self, _users: Any) -> None:
+        self._post("LookedUp", {})
+
+    def open(self, assignment: Any) -> None:
+        self._post("StateOpened", assignment, 0)
+
+    def write(self, actions: Any) -> None:
+        self._post("StateWritten", [action.lane for action in actions], {})
+
+    def _post(self, name: str, *values: Any) -> None:
+        from consumer.ports import inputs
+
+        self._inbox.post_here(getattr(inputs, name)(*values))
+
+    def __getattr__(self, _name: str) -> Any:
+        return lambda *_args, **_named: None
+
+
+def fetched(some: list[Prepared]) -> Any:
+    """What Kafka's thread would post of them."""
+    from consumer.ports.inputs import Fetched
+    from consumer.sequencing.events import Partition, Record
+
+    now = time.monotonic()
+    made = [
+        Record(Partition("t", number), offset, 1_795_428_000_000 + offset, key, value, None, now, len(key) + len(value))
+        for number, offset, key, value in some
+    ]
+    if "records" in Fetched.__dataclass_fields__:
+        return Fetched(made, {})
+    runs: dict[Any, list[Any]] = {}
+    for record in made:
+        runs.setdefault(record.partition, []).append(record)
+    return Fetched(runs, {})  # type: ignore[arg-type]
+
+
+async def _measured(url: str, prepared: list[Prepared], stats: Any) -> dict[str, float]:
+    from consumer.avro.known_schemas import KnownSchemas
+    from consumer.customfit.key_rotation import RotatingEngine
+    from consumer.loop.pipeline import Pipeline
+    from consumer.ops.metrics import Metrics
+    from consumer.ops.reporter import Reporter
+    from consumer.ports.edges import Edges
+    from consumer.ports.inbox import Inbox
+    from consumer.ports.inputs import Assigned, StartPoint
+    from consumer.sequencing.events import Partition
+    from consumer.sequencing.gate import Gate
+    from consumer.sequencing.rules import SequencingRules
+    from consumer.sequencing.sequencer import Sequencer
+    from consumer.service import _tune_interpreter
+    from consumer.settings import load_settings
+
+    settings = load_settings(
+        {
+            "CUSTOMFIT_API_KEY": "benchmark-key",
+            "CUSTOMFIT_API_URL": url,
+            "CUSTOMFIT_KAFKA_TOPIC": "t",
+            "CUSTOMFIT_IN_FLIGHT_MAX": "64",
+        }
+    )
+    inbox = Inbox()
+    sequencer = Sequencer(settings.fill(SequencingRules), Gate(64, lambda _n: 1.0), lambda _n: 1.0)
+    reporter = Reporter(Metrics(lambda: pipeline.snapshot), "letters")
+    edge: Any = _Edges(prepared, inbox)
+    engine = RotatingEngine(settings, lambda: settings)
+    edges = Edges(edge, edge, edge, engine, edge, edge)
+    pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, KnownSchemas({}, has_registry=False))
+    inbox.post_here(Assigned({Partition("t", number): StartPoint(0, None) for number in range(PARTITIONS)}, "c"))
+    _tune_interpreter()
+    turning = asyncio.get_running_loop().create_task(pipeline.run())
+    done = sequencer.account.finished
+    total, warm = len(prepared), int(len(prepared) * WARM_SHARE)
+    marks = []
+    for goal in (warm, total):
+        while (finished := sum(done.values())) < goal:
+            assert not turning.done(), turning.exception()
+            await asyncio.sleep(0.02)
+        marks.append((finished, time.process_time(), time.monotonic(), stats()["requests"]))
+    turning.cancel()
+    (events, cpu, at, requests), (events_2, cpu_2, at_2, requests_2) = marks
+    some = events_2 - events
+    return {
+        "microseconds": (cpu_2 - cpu) / some * 1e6,
+        "rate": some / (at_2 - at),
+        "events_a_request": some / max(requests_2 - requests, 1),
+        "unfinished": sequencer.account.unfinished,
+    }
+
+
+def _child(events: int, users: int) -> None:
+    import uvloop
+
+    from bench.sink import Sink
+    from bench.workload import Workload
+
+    offsets = [0] * PARTITIONS
+    prepared: list[Prepared] = []
+    for key, value in islice(Workload(events=events, users=users), events):
+        number = int(key[1:]) % PARTITIONS
+        prepared.append((number, offsets[number], key, value))
+        offsets[number] += 1
+    gc.collect()
+    with Sink(0.0, users) as sink:
+        print(json.dumps(uvloop.run(_measured(sink.url, prepared, sink.stats))), flush=True)
+        order = sink.stats()
+    assert not order["out_of_order"], order
+    os._exit(0)
+
+
+def _round(folder: Path, events: int, users: int) -> dict[str, float]:
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
+    # The harness is this one's whatever is measured.
+    code = (
+        "import sys, importlib.util as u\n"
+        f"sys.path.insert(0, {str(ROOT)!r}); import bench.sink, bench.workload\n"
+        f"sys.path.insert(0, {str(folder)!r})\n"
+        f"from bench.loop_alone import _child; _child({events}, {users})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environ, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> None:
+    """Print each round, and the medians."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--beside", type=Path)
+    options = parser.parse_args()
+    folders = [ROOT, *([options.beside.resolve()] if options.beside else [])]
+    costs: dict[Path, list[float]] = {folder: [] for folder in folders}
+    for number in range(options.rounds):
+        for folder in folders if number % 2 == 0 else folders[::-1]:
+            found = _round(folder, options.events, options.users)
+            costs[folder].append(found["microseconds"])
+            shown = "  ".join(f"{name} {value:,.1f}" for name, value in found.items())
+            print(f"{'this ' if folder == ROOT else 'other'}  {shown}", flush=True)
+    print(f"median {statistics.median(costs[ROOT]):.1f} µs of CPU an event")
+    if options.beside:
+        ratios = [mine / other for mine, other in zip(*costs.values(), strict=True)]
+        print(f"to the other: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""What came of requests: to the sequencer one by one; what is only counted, once a turn for all of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from consumer.customfit.answers import DELIVERED, SUCCESSFUL, Answered, judge, result_of
+from consumer.sequencing.events import Delivered, Misdirected
+from consumer.sequencing.gate import State
+
+if TYPE_CHECKING:
+    from consumer.loop.partitions import Partitions
+    from consumer.ops.reporter import Reporter
+    from consumer.ports.edges import Destination
+    from consumer.ports.inputs import Responded
+    from consumer.sequencing.sequencer import Sequencer
+
+
+class Answers:
+    """Of one turn after the other."""
+
+    def __init__(
+        self, sequencer: Sequencer, partitions: Partitions, destination: Destination, reporter: Reporter
+    ) -> None:
+        self._sequencer = sequencer
+        self._partitions = partitions
+        self._destination = destination
+        self._reporter = reporter
+        self._accepted: list[Responded] = []
+        """Of this turn."""
+        self._in_flight = 0
+        """With each of them, added up."""
+
+    def take(self, response: Responded, now: float) -> None:
+        """The destination has answered a request, or has not."""
+        delivery, answer = response.delivery, response.answer
+        if isinstance(answer, Answered) and answer.status in SUCCESSFUL:
+            self._accepted.append(response)
+            self._in_flight += self._sequencer.in_flight
+            self._sequencer.report(delivery, DELIVERED, now)
+            if delivery.lane.assignment.dropped:
+                self._partitions.delivered_late(delivery)
+            return
+        outcome = judge(answer, datetime.now(UTC))
+        assert not isinstance(outcome, Delivered)
+        self._reporter.responded(result_of(answer), response.seconds)
+        self._sequencer.report(delivery, outcome, now)
+        self._reporter.not_delivered(outcome)
+        if isinstance(outcome, Misdirected):
+            self._destination.misdirected(outcome.status)
+            if self._sequencer.gate.state is not State.STOPPED:
+                self._reporter.misdirected_alone(outcome.status, delivery)
+
+    def count(self, now: float) -> bool:
+        """All of this turn were taken; whether one of them was accepted."""
+        if not self._accepted:
+            return False
+        accepted, self._accepted = self._accepted, []
+        events = sum([len(response.delivery.events) for response in accepted])
+        seconds = [response.seconds for response in accepted]
+        self._sequencer.gate.measured(now, seconds, events, self._in_flight)
+        self._in_flight = 0
+        self._reporter.accepted(seconds, [response.delivery for response in accepted])
+        return True
