@@ -87,11 +87,17 @@ class Careful(NamedTuple):
 
 def read_envelope(value: bytes) -> Envelope:
     """The envelope of an event that is as usual. Raises what says that it is not."""
-    if value.count(b"{") + value.count(b"[") > DEPTH_MAX and depth(brackets(value)) > DEPTH_MAX:
+    check_text(value)
+    return decode_envelope(value)
+
+
+def check_text(value: bytes) -> None:
+    """Raise UnicodeDecodeError or DecodeError for what msgspec lets pass: bytes that are no UTF-8, deep nesting."""
+    opened = value.count(b"{") + (value.count(b"[") if b"[" in value else 0)
+    if opened > DEPTH_MAX and depth(brackets(value)) > DEPTH_MAX:
         raise msgspec.DecodeError(_TOO_DEEP)
     if not value.isascii():
         value.decode()
-    return decode_envelope(value)
 
 
 def checked(value: bytes) -> bytes | Mended | Flaw:

@@ -56,10 +56,8 @@ def event_of(record: Record, envelope: Envelope, personas: Personas | None, rule
     if len(user.id) > USER_ID_BYTES_MAX or len(user.id.encode()) > USER_ID_BYTES_MAX:
         return invalid(record, kind, f"user id longer than {USER_ID_BYTES_MAX} bytes")
 
-    if rules.integrations != "ignore" and kind is not Kind.DELETE:
-        explicit_only = rules.integrations == "explicit" or personas is not None
-        if not _wanted(envelope.integrations, explicit_only=explicit_only):
-            return Skipped(record, kind.value, SkipReason.INTEGRATIONS)
+    if kind is not Kind.DELETE and not is_wanted(envelope.integrations, rules, is_engage=personas is not None):
+        return Skipped(record, kind.value, SkipReason.INTEGRATIONS)
 
     name, raw = _content(envelope, kind)
     if kind is Kind.TRACK and not name:
@@ -151,12 +149,15 @@ def _object(raw: msgspec.Raw) -> bytes | None:
     return _NOT_AN_OBJECT
 
 
-def _wanted(integrations: object, *, explicit_only: bool) -> bool:
-    """Segment's `integrations`: the exact name, else `All`, else yes. An object of options means enabled."""
-    if not isinstance(integrations, dict):
+def is_wanted(integrations: object, rules: DecodingRules, *, is_engage: bool) -> bool:
+    """Segment's `integrations`: the exact name, else `All`, else yes. An object of options means enabled.
+
+    Engage sends `All: false` plus chosen names by design: of its events only an explicit false counts.
+    """
+    if rules.integrations == "ignore" or not isinstance(integrations, dict):
         return True
     for name in DESTINATION_NAMES:
         choice = integrations.get(name)
         if choice is not None:
             return choice is not False
-    return explicit_only or integrations.get("All") is not False
+    return is_engage or rules.integrations == "explicit" or integrations.get("All") is not False

@@ -9,10 +9,6 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
-# What nearly every SDK sends: taken apart by position, which costs a tenth of parsing it.
-_USUAL: Final = re.compile(
-    r"(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z", re.ASCII
-)
 # Words are understood only behind a zone (Java's `Z[GMT]`, Go's ` +0000 UTC m=+0.1`): elsewhere they are a zone that is
 # not known, and hours wrong is worse than the next best time.
 _ISO: Final = re.compile(
@@ -29,11 +25,17 @@ _SECONDS_MAX: Final = 1e11
 _RECORD_MS_MAX: Final = 253_402_300_799_999  # the last of year 9999; a producer may set any 64-bit number
 
 
-def usual_timestamp(candidate: object) -> str | None:
-    """The time, where it is written as nearly always; else None, which says nothing."""
-    if type(candidate) is str and len(candidate) == 24 and candidate[8:10] <= "28" and _USUAL.fullmatch(candidate):
-        return f"{candidate[:10]} {candidate[11:]}"
-    return None
+def timestamp_of_text(text: str) -> str | None:
+    """The time that a text says, if it is one."""
+    if len(text) == 24 and text[7] == "-" and text[10] == "T" and text[19] == "." and text[23] == "Z":
+        # What nearly every SDK sends, checked by the fastest there is: a third of what a pattern takes.
+        try:
+            datetime.fromisoformat(text)
+        except ValueError:  # a leap second is a time all the same
+            return _from_text(text)
+        if text[11:13] != "24":  # which some versions take for the next day
+            return f"{text[:10]} {text[11:]}"
+    return _from_text(text)
 
 
 def segment_timestamp(candidates: tuple[object, ...], record_timestamp_ms: int) -> str:
@@ -41,7 +43,7 @@ def segment_timestamp(candidates: tuple[object, ...], record_timestamp_ms: int) 
     for candidate in candidates:
         if candidate is None:
             continue
-        text = _from_text(candidate) if isinstance(candidate, str) else _from_number(candidate)
+        text = timestamp_of_text(candidate) if isinstance(candidate, str) else _from_number(candidate)
         if text is not None:
             return text
     return _format(_EPOCH + timedelta(milliseconds=min(max(record_timestamp_ms, 0), _RECORD_MS_MAX)))
@@ -49,15 +51,10 @@ def segment_timestamp(candidates: tuple[object, ...], record_timestamp_ms: int) 
 
 def is_time(candidate: object) -> bool:
     """Whether it would be taken for the time of an event."""
-    return (_from_text(candidate) if isinstance(candidate, str) else _from_number(candidate)) is not None
+    return (timestamp_of_text(candidate) if isinstance(candidate, str) else _from_number(candidate)) is not None
 
 
 def _from_text(text: str) -> str | None:
-    if len(text) == 24 and _USUAL.fullmatch(text):
-        day = text[8:10]
-        if day <= "28" or _exists(text):
-            return f"{text[:10]} {text[11:]}"
-        return None
     if len(text) > 100:
         return None
     text = text.strip()
@@ -114,14 +111,6 @@ def _zone(zone: str | None) -> timezone:
         return UTC
     minutes = int(zone[1:3]) * 60 + int(zone[3:].lstrip(":") or 0)
     return timezone(timedelta(minutes=-minutes if zone[0] == "-" else minutes))
-
-
-def _exists(usual: str) -> bool:
-    try:
-        datetime(int(usual[:4]), int(usual[5:7]), int(usual[8:10]), tzinfo=UTC)
-    except ValueError:
-        return False
-    return True
 
 
 def _format(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The event of a record in which all is as nearly always, in one function: a third of what the whole way takes. Pure.
+"""The event of a record in which all is as nearly always, in one function: half of what the whole way takes. Pure.
 
 Whatever is not like that is nobody's here: decoding.py judges it by all the rules. What is found here is what would be
 found there; a test compares them.
@@ -6,12 +6,13 @@ found there; a test compares them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
-from consumer.segment.envelope import read_envelope
-from consumer.segment.timestamps import segment_timestamp, usual_timestamp
+from consumer.segment.envelope import NO_RAW, check_text
+from consumer.segment.event_of import is_wanted
+from consumer.segment.timestamps import timestamp_of_text
 from consumer.sequencing.events import Event, Kind, Record, User
 
 if TYPE_CHECKING:
@@ -19,37 +20,52 @@ if TYPE_CHECKING:
 
 ID_CHARACTERS_MAX: Final = 128
 """Of a user id: however it is written in UTF-8, that is below the limit of 512 bytes."""
+_OPENS_OBJECT: Final = ord("{")
 _KINDS: Final = {"identify": Kind.IDENTIFY, "track": Kind.TRACK, "page": Kind.PAGE, "screen": Kind.SCREEN}
+
+
+class _Context(msgspec.Struct, gc=False):
+    personas: None = None
+    """What Engage sends has some."""
+
+
+class _Usual(msgspec.Struct, gc=False):
+    """With the types that the fields have nearly always: anything else is an error."""
+
+    type: Literal["identify", "track", "page", "screen"]
+    userId: str | None = None  # noqa: N815  Segment's names
+    messageId: str | None = None  # noqa: N815
+    event: str | None = None
+    name: str | None = None
+    timestamp: str | None = None
+    integrations: dict[str, Any] | None = None
+    context: _Context | None = None
+    properties: msgspec.Raw = NO_RAW
+    traits: msgspec.Raw = NO_RAW
+
+
+_decode: Final = msgspec.json.Decoder(_Usual).decode
 
 
 def usual_event(record: Record, rules: DecodingRules) -> Event | None:
     """The event of a record of the source topic; None: decode() says what it is."""
     value = record.value
-    if value is None or record.headers is not None or len(value) > rules.record_bytes_max or b'"personas"' in value:
+    if value is None or record.headers is not None or len(value) > rules.record_bytes_max:
         return None
     try:
-        envelope = read_envelope(value)
+        check_text(value)
+        read = _decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    kind = _KINDS.get(envelope.type)
-    user_id, insert_id = envelope.userId, envelope.messageId
-    if kind is None or type(user_id) is not str or type(insert_id) is not str:
+    user_id, insert_id, timestamp = read.userId, read.messageId, read.timestamp
+    if not (user_id and insert_id and timestamp) or len(user_id) > ID_CHARACTERS_MAX:
         return None
-    if not (0 < len(user_id) <= ID_CHARACTERS_MAX and insert_id) or envelope.integrations:
+    if read.integrations and not is_wanted(read.integrations, rules, is_engage=False):
         return None
-    if kind is Kind.TRACK:
-        name, raw = envelope.event, bytes(envelope.properties)
-        if type(name) is not str or not name:
-            return None
-    elif kind is Kind.IDENTIFY:
-        name, raw = None, bytes(envelope.traits)
-    else:
-        name, raw = envelope.name or None, bytes(envelope.properties)
-        if name is not None and type(name) is not str:
-            return None
-    if raw and raw[0] != 0x7B:  # {
+    kind = _KINDS[read.type]
+    name = read.event if kind is Kind.TRACK else None if kind is Kind.IDENTIFY else read.name
+    payload = bytes(read.traits if kind is Kind.IDENTIFY else read.properties)
+    if (payload and payload[0] != _OPENS_OBJECT) or (kind is Kind.TRACK and not name):
         return None
-    timestamp = usual_timestamp(envelope.timestamp) or segment_timestamp(
-        (envelope.timestamp, envelope.originalTimestamp, envelope.sentAt, envelope.receivedAt), record.timestamp_ms
-    )
-    return Event(record, kind, User(user_id), insert_id, timestamp, name, raw or None)
+    at = timestamp_of_text(timestamp)
+    return None if at is None else Event(record, kind, User(user_id), insert_id, at, name or None, payload or None)

@@ -70,7 +70,7 @@ class Record(msgspec.Struct, frozen=True, eq=False, gc=False):
         return None if self.item is None else self.item.index
 
 
-class User(NamedTuple):
+class User(msgspec.Struct, frozen=True, order=True, gc=False):
     """Whom an event belongs to. The same text as a userId and as an anonymousId is two users."""
 
     id: str

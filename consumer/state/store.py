@@ -186,7 +186,7 @@ class Store:
 
     def _where(self, user: User) -> list[int]:
         """For an id with a NUL, at which sqlite takes a text in JSON to end: it would be another user's."""
-        rows = self._database.connection.execute(_HAS, (*user, self._destination_id))
+        rows = self._database.connection.execute(_HAS, (user.id, user.anonymous, self._destination_id))
         return [self._partitions[copy_id] for (copy_id,) in rows if copy_id in self._partitions]
 
     # ------------------------------------------------------------------ writing

@@ -15,7 +15,7 @@ from consumer.customfit.mapping import request_body
 from consumer.demo.samples import encoded_samples
 from consumer.emulator.contract import Call, ContractError, read_call
 from consumer.segment.decoding import DecodingRules, decode
-from consumer.sequencing.events import Event, Kind, Partition, Record
+from consumer.sequencing.events import Event, Kind, Partition, Record, User
 from consumer.sequencing.lanes import Delivery, DeliveryKind
 from tests.emulator.emulator_calls import TIMESTAMP, events, identify, introduction, track, track_event
 
@@ -174,6 +174,6 @@ def test_the_consumers_own_requests_keep_the_contract(dialect: Any) -> None:
         kind = DeliveryKind.IDENTIFY if event.kind is Kind.IDENTIFY else DeliveryKind.EVENTS
         lane: Any = SimpleNamespace(user=event.user)  # all that the mapping asks of it
         call = read_call(request_body(Delivery(lane, kind, [event]), dialect))
-        assert event.user == (call.user_id, call.anonymous)
+        assert event.user == User(call.user_id, anonymous=call.anonymous)
         if dialect == "destination":
             assert ((kinds[event.kind],), (event.name,)) == (call.kinds, call.names)

@@ -12,6 +12,7 @@ from consumer.avro.reader import event_schema, fingerprint
 from consumer.choices import ApiDialect
 from consumer.customfit.mapping import request_body
 from consumer.segment.decoding import DecodingRules, decode
+from consumer.segment.usual_event import usual_event
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Batch, Decoded, Event, Kind, Partition, Record, Skipped
 from consumer.sequencing.lanes import Delivery, DeliveryKind, Lane
@@ -41,10 +42,18 @@ def single_object(event: dict[str, Any] | None) -> bytes:
 
 
 def decoded(value: bytes | None, rules: DecodingRules | None = None) -> Decoded:
-    """What a record with this value is."""
-    made = decode(record(value), rules or DecodingRules())
+    """What a record with this value is; if the short way finds an event in it, then the same."""
+    rules, whole = rules or DecodingRules(), record(value)
+    made = decode(whole, rules)
     assert not isinstance(made, Batch)
+    short = usual_event(whole, rules)
+    assert short is None or fields_of(made) == fields_of(short)
     return made
+
+
+def fields_of(made: Decoded) -> tuple[Any, ...]:
+    """What it says, to be compared."""
+    return (type(made), *(getattr(made, name) for name in getattr(made, "__struct_fields__", ())))
 
 
 def event(value: bytes, rules: DecodingRules | None = None) -> Event:

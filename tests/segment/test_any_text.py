@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from consumer.segment.decoding import DecodingRules, decode
-from consumer.sequencing.events import Batch, Event, Kind, Record, Rejected
+from consumer.sequencing.events import Batch, Event, Kind, Record, Rejected, User
 from tests.fakes.foreign_strings import TEXTS
 from tests.segment.given_events import PARTITION, RECORD_MS, RECORD_TIME, body, record
 
@@ -49,7 +49,7 @@ def test_a_text_in_every_field_that_is_sent(form: dict[str, Any]) -> None:
         user, identify = sent(event({"type": "identify", "traits": payload, **common}, form))
         assert (text, payload, text) == (user["user_customer_id"], user["properties"], identify["insert_id"])
         anonymous = event({"type": "track", "event": "e", "anonymousId": text}, form)
-        assert (text, True) == anonymous.user
+        assert User(text, anonymous=True) == anonymous.user
         assert Kind.DELETE is event({"type": "delete", **common}, form).kind
 
 
