@@ -7,7 +7,6 @@ the request was handed to the kernel: what was said before can't speak of all of
 from __future__ import annotations
 
 import asyncio
-import select
 from collections.abc import Iterator
 from typing import Final, Protocol
 
@@ -18,6 +17,7 @@ from consumer.customfit.dialling import Dialled
 from consumer.customfit.engine import ANSWER_BYTES_MAX, TOO_EARLY, Then
 from consumer.customfit.odd_head import strict
 from consumer.customfit.target import Target
+from consumer.customfit.unread import Unread
 from consumer.customfit.usual_answer import UsualAnswers
 
 HEAD_BYTES_MAX: Final = 64 * 1024
@@ -35,6 +35,7 @@ class Pool(Protocol):
     """Of each request, up to the number of `Content-Length`."""
     busy: set[Connection]
     usual: UsualAnswers
+    unread: Unread[Connection]
 
     def watch(self, ends_at: float) -> None:
         """Have a busy connection ended at this time."""
@@ -70,7 +71,7 @@ class Connection(Dialled):
         self._begin_reading()
         self._is_reading = False
         """An answer that is not as usual, which the parser reads."""
-        self._unread = select.poll()
+        self._descriptor = -1
 
     def send(self, body: bytes, then: Then, ends_at: float) -> None:
         """Send a request. The connection has none under way."""
@@ -88,10 +89,6 @@ class Connection(Dialled):
         """End it, and the request under way if there is one."""
         self._end(self._pool.target.no_answer("protocol_error", messages))
 
-    def has_unread(self) -> bool:
-        """Whether something has come that nobody asked for; the loop may not have had a turn to read it."""
-        return bool(self._unread.poll(0))
-
     def out_of_time(self) -> None:
         """End the request under way: its time is over."""
         self._end(self._pool.target.timed_out(connecting=False))
@@ -101,7 +98,8 @@ class Connection(Dialled):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open, TLS included."""
         super().connection_made(transport)
-        self._unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self._descriptor = transport.get_extra_info("socket").fileno()
+        self._pool.unread.add(self._descriptor, self)
 
     def data_received(self, data: bytes) -> None:
         """Read on; what the parser found then decides."""
@@ -167,6 +165,7 @@ class Connection(Dialled):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended, on whichever side."""
+        self._pool.unread.remove(self._descriptor, self)
         if self._then is None:
             self._pool.forget(self)
         elif exc is None and self._is_reading and self._has_head and not self._is_framed:

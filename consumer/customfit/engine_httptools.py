@@ -17,6 +17,7 @@ from consumer.customfit.proxies import proxy_headers
 from consumer.customfit.target import Target
 from consumer.customfit.tls import tls_context
 from consumer.customfit.tunnel import Tunnel, connect_request
+from consumer.customfit.unread import Unread
 from consumer.customfit.usual_answer import UsualAnswers
 
 
@@ -38,6 +39,9 @@ class HttptoolsEngine:
         self.loop = asyncio.get_running_loop()
         self.busy: set[Connection] = set()
         self.usual = UsualAnswers()
+        self.unread: Unread[Connection] = Unread()
+        self._has_looked = False
+        """For what is unread, in this turn of the event loop."""
         self.idle: deque[Connection] = deque()
         self._connecting: dict[asyncio.Task[None], Then] = {}
         self._closed = False
@@ -71,6 +75,7 @@ class HttptoolsEngine:
         if self._timer is not None:
             self._timer.cancel()
         await asyncio.sleep(0)  # the transports close in the next turn
+        self.unread.close()
 
     def watch(self, ends_at: float) -> None:
         """Have a busy connection ended at this time."""
@@ -103,17 +108,28 @@ class HttptoolsEngine:
 
     def _idle_connection(self) -> Connection | None:
         """The one used last; where that is too old, all are."""
+        if self.idle and not self._has_looked:
+            self._drop_unread()
         if self.idle and self.idle[-1].idle_since < self.loop.time() - IDLE_SECONDS_MAX:
             while self.idle:
                 self.idle.pop().transport.abort()
         while self.idle:
             connection = self.idle.pop()
-            if connection.transport.is_closing():  # the server has closed it in this very turn
-                continue
-            if not connection.has_unread():
+            if not connection.transport.is_closing():  # the server may have closed it in this very turn
                 return connection
-            connection.transport.abort()  # a second answer to the last request, or the end
         return None
+
+    def _drop_unread(self) -> None:
+        """Use no connection again on which something has come that nobody asked for: a second answer, or the end."""
+        self._has_looked = True
+        self.loop.call_soon(self._look_again)
+        for connection in self.unread.look():
+            if connection in self.idle:
+                self.idle.remove(connection)
+                connection.transport.abort()
+
+    def _look_again(self) -> None:
+        self._has_looked = False
 
     async def _connect_and_send(self, body: bytes, then: Then, ends_at: float) -> None:
         try:
