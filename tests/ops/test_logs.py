@@ -402,5 +402,7 @@ def test_a_line_of_json_is_one_whatever_the_secrets_are() -> None:
     finally:
         logging.getLogger().removeHandler(handler)
     line = json.loads(stream.getvalue())
+    text = TextFormatter(Masker(["12345678"]).text).format(record("at 12345678", offset=12345678))
 
+    assert "at ***  offset=12345678" in text
     assert ("info", "at ***", 12345678, "***") == (line["level"], line["event"], line["offset"], line["why"])

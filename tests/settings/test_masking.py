@@ -113,6 +113,13 @@ def test_a_spelling_inside_another_is_found(spelled: str) -> None:
     assert "***" == Masker(["ab/cd+ef"]).text(spelled).strip('"')
 
 
+def test_json_with_a_secret_in_it_stays_json() -> None:
+    """A backslash of the secret's first character goes with it, and one of what follows stays."""
+    masker = Masker(['/s3cret"'])
+
+    assert {"a": "***", "b": 'is "***"'} == json.loads(masker.text(r'{"a": "\/s3cret\"", "b": "is \"\/s3cret\"\""}'))
+
+
 def test_a_secret_that_looks_like_a_spelling_is_found() -> None:
     """It is read as the text is: what is compared has no spelling left in it."""
     masker = Masker(["%2fab&amp;cd\\u0041ef"])
