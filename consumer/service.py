@@ -42,6 +42,7 @@ from consumer.state.topic import StateTopic, prepare_state_topic
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
+    from consumer.settings.masking import Masker
 
 BACKOFF_SECONDS_FIRST: Final = 0.5
 BACKOFF_SECONDS_MAX: Final = 30.0
@@ -82,27 +83,28 @@ def say_end(code: int, why: str | None = None) -> None:
     log.log(level, "ended: %s", why or _ENDS[code], extra=fields(Code.ENDED, exit_code=code))
 
 
-async def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
+async def serve(settings: Settings, reload: Callable[[], Settings], masker: Masker) -> int:
     """Run until told to stop; gives the exit code. Raises KafkaUnavailable, EngineUnavailable, CannotListen.
 
     `reload` gives the settings as their sources are now; of them the API key and the registry's password are used.
+    The masker is told each new one, and asked about all that leaves the process.
     """
     raise_descriptors()
-    engine = RotatingEngine(settings, reload)
+    engine = RotatingEngine(settings, reload, masker=masker)
     inbox = Inbox()
     gate = Gate(settings.in_flight_max, backoff_seconds, settings.lease.request_timeout_seconds)
     sequencer = Sequencer(settings.fill(SequencingRules), gate, backoff_seconds)
     source = Source(settings, inbox.post)
     states = UserStates(settings, inbox.post)
-    dead_letters = DeadLetters(settings, inbox.post)
+    dead_letters = DeadLetters(settings, inbox.post, masker.text)
     metrics = Metrics(lambda: pipeline.snapshot)
     reporter = Reporter(metrics, settings.dead_letter_topic)
     schemas = KnownSchemas(single_object_readers(), has_registry=settings.schema_registry_url is not None)
-    registry = SchemaRegistry(settings, inbox.post, backoff_seconds, reload)
+    registry = SchemaRegistry(settings, inbox.post, backoff_seconds, reload, masker)
     peek = Peek(settings, inbox.post)
     edges = Edges(source, states, dead_letters, engine, registry, peek)
     pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, schemas)
-    pages = routes(lambda: pipeline.snapshot, lambda: source.polled_at, metrics)
+    pages = routes(lambda: pipeline.snapshot, lambda: source.polled_at, metrics, masker.value)
     server = HttpServer(settings.http_host, settings.http_port, pages)
     server.start()
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, get_args
 import typer
 
 from consumer.choices import ApiAuth, ApiDialect
-from consumer.cli.exits import fail, quiet_kafka_client, settings_or_exit, tell
+from consumer.cli.exits import fail, masker, quiet_kafka_client, settings_or_exit, tell
 from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 from consumer.foreign_text import printable
 
@@ -58,6 +58,7 @@ def check(
         findings += _registry_findings(settings)
     if send_test_event:
         findings += asyncio.run(_destination_findings(settings))
+    findings = [finding._replace(detail=masker.text(finding.detail)) for finding in findings]
     failed = [finding for finding in findings if not finding.ok]
     if as_json:
         rows = [finding._asdict() for finding in findings]

@@ -8,17 +8,22 @@ import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from msgspec import structs
 
-from consumer.cli.exits import fail, settings_or_exit
+from consumer.cli.exits import fail, masker, settings_or_exit
 from consumer.cli.reading import bounds_or_exit, survey_all, work
 from consumer.exit_codes import EXIT_ERROR
 from consumer.foreign_text import printable
 
 if TYPE_CHECKING:
     from consumer.dead_letters.selection import Filters
+    from consumer.sequencing.events import Record
+
+ABOUT: Final = ("__connect.errors.", "customfit.")
+"""Headers of a dead letter that say why it is one."""
 
 dlq = typer.Typer(no_args_is_help=True, help="Look into dead letters, and replay them.")
 
@@ -123,10 +128,23 @@ def show(
         record = reader.first(topic, {number: offset}).get(number) if there else None
     if record is None or record.offset != offset:
         fail(f"there is no dead letter {place} in {topic} (any more)", EXIT_ERROR)
+    record = without_secrets(record)
     if as_json:
         print(json.dumps(page_json(record), indent=2))
     else:
         print("\n".join(page(record)))
+
+
+def without_secrets(record: Record) -> Record:
+    """The dead letter, but of what servers said of it the secrets that an earlier version may have written down.
+
+    Key, value and the producer's own headers stay as they are: whoever corrects an event needs them.
+    """
+    headers = [
+        (name, masker.beginning(value, len(value)) if value and name.startswith(ABOUT) else value)
+        for name, value in record.headers or []
+    ]
+    return structs.replace(record, headers=headers)
 
 
 @dlq.command()

@@ -6,23 +6,31 @@ import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import typer
 
 from consumer.exit_codes import EXIT_SETTINGS
 from consumer.settings import Given, Settings, SettingsError, load_settings
+from consumer.settings.known_secrets import secrets_of
+from consumer.settings.masking import Masker
+
+masker: Final = Masker()
+"""The one of this process: it knows the secrets from the moment on at which the settings are read.
+
+What a broker, the registry, the destination or the service has said goes through it before it is printed.
+"""
 
 
 def fail(message: str, code: int) -> NoReturn:
     """Say why and end."""
-    print(f"customfit-consumer: {message}", file=sys.stderr)
+    print(f"customfit-consumer: {masker.text(message)}", file=sys.stderr)
     raise typer.Exit(code)
 
 
 def tell(line: str) -> None:
     """A sign of life, beside what the command prints."""
-    print(f"customfit-consumer: {line}", file=sys.stderr, flush=True)
+    print(f"customfit-consumer: {masker.text(line)}", file=sys.stderr, flush=True)
 
 
 def quiet_kafka_client() -> None:
@@ -45,8 +53,10 @@ def settings_or_exit(
     """
     given = {setting: Given(value, name) for setting, (name, value) in options.items() if value is not None}
     try:
-        return load_settings(environ, config, api_key_required=api_key_required, options=given)
+        settings = load_settings(environ, config, api_key_required=api_key_required, options=given)
     except SettingsError as error:
         for problem in error.problems:
             print(f"customfit-consumer: {problem}", file=sys.stderr)
         raise typer.Exit(EXIT_SETTINGS) from None
+    masker.learn(secrets_of(settings, environ))
+    return settings

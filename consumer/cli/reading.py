@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from consumer.cli.exits import fail, quiet_kafka_client, tell
+from consumer.cli.exits import fail, masker, quiet_kafka_client, tell
 from consumer.cli.interrupts import Interrupts
 from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 
@@ -67,7 +67,7 @@ def survey_all(
     stretches = bounds_or_exit(settings, reader, "dead_letter_topic")
     if partition is not None:
         stretches = {number: bounds for number, bounds in stretches.items() if number == partition}
-    selection = Selection(filters, letters_max, single_object_readers())
+    selection = Selection(filters, letters_max, single_object_readers(), masker.beginning_of)
     records = sum(end - low for low, end in stretches.values())
     try:
         with progress("reading", records, interrupts, shown=shown) as advance:

@@ -8,20 +8,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from consumer.cli.exits import settings_or_exit
+from consumer.cli.exits import masker, settings_or_exit
 from consumer.exit_codes import EXIT_BROKEN_RULE, EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
-from consumer.settings.masking import Masker, basic
-from consumer.settings.secret import hides
-
-if TYPE_CHECKING:
-    from consumer.settings import Settings
-
-LOGGED_SECRET_CHARACTERS: Final = range(8, 513)
-"""A shorter secret may be a word of every line, a longer one (a certificate's key) is nothing that a server repeats."""
 
 
 def run(
@@ -38,7 +30,7 @@ def run(
     from consumer.service import say_end, say_start, serve
     from consumer.settings import load_settings
 
-    setup_logging(settings.log_level, settings.log_format, sys.stderr, mask=_masker(settings).text)
+    setup_logging(settings.log_level, settings.log_format, sys.stderr, mask=masker.text)
     log = logging.getLogger("consumer")
     say_start(settings)
     for warning in settings.warnings:
@@ -46,7 +38,7 @@ def run(
     why = None
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            code = runner.run(serve(settings, lambda: load_settings(os.environ, config)))
+            code = runner.run(serve(settings, lambda: load_settings(os.environ, config), masker))
     except KafkaUnavailable as error:
         code, why = EXIT_UNAVAILABLE, str(error)
     except (EngineUnavailable, CannotListen, KafkaMisconfigured) as error:
@@ -62,14 +54,6 @@ def run(
         _leave(EXIT_ERROR)
     say_end(code, why)
     raise typer.Exit(code)
-
-
-def _masker(settings: Settings) -> Masker:
-    """All secrets of the settings that are not words: the log is the last place before anybody reads them."""
-    user_info = settings.schema_registry_user_info
-    secrets = [settings.api_key.reveal(), *(basic(user_info.reveal()) if user_info else ())]
-    secrets += [value for name, value in settings.kafka_properties.items() if hides(name)]
-    return Masker(secret for secret in secrets if len(secret) in LOGGED_SECRET_CHARACTERS)
 
 
 def _leave(code: int) -> NoReturn:

@@ -38,7 +38,10 @@ _RESULTS_BY_HUNDREDS: Final[Mapping[int, Result]] = {2: "2xx", 3: "3xx", 4: "4xx
 
 
 class Answered(NamedTuple):
-    """An HTTP answer, whatever its status. `body` is its beginning, with the key blotted out."""
+    """An HTTP answer, whatever its status. `body` is its beginning, with the secrets blotted out.
+
+    That of a 2xx is as it came: nobody is shown it, and it would be the work of every request.
+    """
 
     status: int
     retry_after: str | None

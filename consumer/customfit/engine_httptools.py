@@ -124,7 +124,7 @@ class HttptoolsEngine:
         self._has_looked = True
         self.loop.call_soon(self._look_again)
         for connection in self.unread.look():
-            if connection in self.idle:
+            if connection not in self.busy and connection in self.idle:
                 self.idle.remove(connection)
                 connection.transport.abort()
 

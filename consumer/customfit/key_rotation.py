@@ -18,6 +18,8 @@ from consumer.customfit.engine import Engine, EngineUnavailable, Then
 from consumer.customfit.opening import open_engine
 from consumer.log_codes import Code, fields
 from consumer.settings import Settings, SettingsError
+from consumer.settings.known_secrets import masker_of, secrets_of
+from consumer.settings.masking import Masker
 
 LOOK_SECONDS: Final = 3.0
 """The key is looked for at most this often, however many requests are refused; less than two probes are apart."""
@@ -37,13 +39,15 @@ class RotatingEngine:
         reload: Callable[[], Settings],
         environ: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.monotonic,
+        masker: Masker | None = None,
     ) -> None:
-        """Open the first one. Raises EngineUnavailable."""
+        """Open the first one; the masker of the process learns each new key. Raises EngineUnavailable."""
         self._settings = settings
         self._reload = reload
         self._environ = environ
         self._clock = clock
-        self._engine = open_engine(settings, environ)
+        self._masker = masker_of(settings, environ) if masker is None else masker
+        self._engine = open_engine(settings, environ, self._masker)
         self.name = self._engine.name
         self._replaced: set[Engine] = set()
         """Engines with an earlier key, until their requests have ended."""
@@ -74,7 +78,8 @@ class RotatingEngine:
             settings = replace(self._settings, api_key=self._reload().api_key)
             if settings.api_key == self._settings.api_key:
                 return False
-            engine = open_engine(settings, self._environ)
+            self._masker.learn(secrets_of(settings, self._environ))
+            engine = open_engine(settings, self._environ, self._masker)
         except SettingsError as error:
             told = "the API key stays as it is; it could not be read again: %s"
             log.warning(told, "; ".join(error.problems), extra=fields(Code.KEY_UNREADABLE))

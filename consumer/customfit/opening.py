@@ -14,11 +14,12 @@ from consumer.customfit.target import target_of
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
+    from consumer.settings.masking import Masker
 
 
-def open_engine(settings: Settings, environ: Mapping[str, str] = os.environ) -> Engine:
-    """Open it; a proxy is taken from `environ`. Raises EngineUnavailable."""
-    target = target_of(settings, environ)
+def open_engine(settings: Settings, environ: Mapping[str, str] = os.environ, masker: Masker | None = None) -> Engine:
+    """Open it; a proxy is taken from `environ`, and `masker` is that of the process. Raises EngineUnavailable."""
+    target = target_of(settings, environ, masker)
     if settings.http_engine == "httpx":
         from consumer.customfit.engine_httpx import HttpxEngine
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from consumer import __version__
-from consumer.customfit.answers import Answered, NoAnswer, NoAnswerKind
-from consumer.customfit.proxies import proxy_for, user_info
+from consumer.customfit.answers import SUCCESSFUL, Answered, NoAnswer, NoAnswerKind
+from consumer.customfit.proxies import proxy_for
 from consumer.customfit.tls import read_certificates
 from consumer.foreign_text import printable
-from consumer.settings.masking import Masker, basic
+from consumer.settings.known_secrets import masker_of
+from consumer.settings.masking import Masker
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -41,7 +42,7 @@ class Target:
     connect_timeout_seconds: float
     connections_max: int
     masker: Masker = field(repr=False)
-    """Knows the secrets, which an answer or an error may repeat: key, proxy password."""
+    """Knows the secrets, which an answer or an error may repeat."""
 
     @property
     def needs_tls(self) -> bool:
@@ -60,13 +61,15 @@ class Target:
         """The answer as the rest of the program may see it."""
         if retry_after is not None:
             retry_after = retry_after.strip()[:RETRY_AFTER_CHARACTERS_MAX]
-        return Answered(status, retry_after, self.masker.beginning(body, BODY_BYTES_KEPT) if body else b"")
+        beginning = body[:BODY_BYTES_KEPT] if status in SUCCESSFUL else self.masker.beginning(body, BODY_BYTES_KEPT)
+        return Answered(status, retry_after, beginning)
 
     def no_answer(self, kind: NoAnswerKind, messages: Iterable[str]) -> NoAnswer:
         """A library's error messages, outermost first, as one short line."""
         texts = (_URL_IN_ERROR.sub("", message).strip() for message in messages)
         detail = ": ".join(dict.fromkeys(text for text in texts if text))
-        return NoAnswer(kind, printable(self.masker.text(detail), DETAIL_CHARACTERS_MAX))
+        masked = self.masker.beginning_of(detail, 2 * DETAIL_CHARACTERS_MAX)  # so that the cut shows as one
+        return NoAnswer(kind, printable(masked, DETAIL_CHARACTERS_MAX))
 
     def timed_out(self, *, connecting: bool) -> NoAnswer:
         """The same words for all engines."""
@@ -75,8 +78,8 @@ class Target:
         return NoAnswer("timeout", f"no complete answer within {self.timeout_seconds:g} s")
 
 
-def target_of(settings: Settings, environ: Mapping[str, str]) -> Target:
-    """Settings and environment as what an engine needs. Raises EngineUnavailable."""
+def target_of(settings: Settings, environ: Mapping[str, str], masker: Masker | None = None) -> Target:
+    """Settings and environment as what an engine needs; the masker is that of the process. Raises EngineUnavailable."""
     key = settings.api_key.reveal()
     assert key, "sending needs the key"
     parts = urlsplit(settings.api_url)
@@ -100,13 +103,5 @@ def target_of(settings: Settings, environ: Mapping[str, str]) -> Target:
         timeout_seconds=settings.lease.request_timeout_seconds,
         connect_timeout_seconds=min(settings.lease.request_timeout_seconds, CONNECT_SECONDS_MAX),
         connections_max=settings.in_flight_max,
-        masker=Masker([key, *_proxy_secrets(proxy)]),
+        masker=masker or masker_of(settings, environ),
     )
-
-
-def _proxy_secrets(proxy: str | None) -> tuple[str, ...]:
-    """A proxy's password as its URL has it, decoded, and as the header has it, which an error page may repeat."""
-    parts = urlsplit(proxy or "")
-    if proxy is None or not parts.password:
-        return ()
-    return parts.password, *basic(user_info(proxy))

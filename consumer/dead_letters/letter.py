@@ -12,6 +12,7 @@ A letter is made when it is its turn to be written: until then it is the record,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Final, NamedTuple
@@ -60,6 +61,9 @@ HEADER_BYTES: Final = 10
 """What a header takes beside its name and value, at most: two numbers of up to five bytes."""
 
 
+Mask = Callable[[str], str]
+
+
 class Shape(Enum):
     """How much of the record goes along: less when the topic refuses it, so that it never blocks its partition."""
 
@@ -89,10 +93,17 @@ class Letter(NamedTuple):
         return len(self.key or b"") + len(self.value or b"") + headers_bytes(self.headers)
 
 
-def letter_of(action: WriteDeadLetter, shape: Shape, failed_at: float, replay_topic: str) -> Letter:
+def letter_of(
+    action: WriteDeadLetter,
+    shape: Shape,
+    failed_at: float,
+    replay_topic: str,
+    mask: Mask = lambda text: text,
+) -> Letter:
     """Make the dead letter. Of a replayed record: what it was before it was a dead letter, and where it lay at first.
 
-    Our headers are appended to the record's: a reader takes the last of a name.
+    Our headers are appended to the record's: a reader takes the last of a name. `mask` blots secrets out of what a
+    server has said; the destination's body is masked when it arrives, before it is cut off.
     """
     record = action.record
     origin = origin_of(record, replay_topic)
@@ -111,7 +122,7 @@ def letter_of(action: WriteDeadLetter, shape: Shape, failed_at: float, replay_to
     if shape in (Shape.VALUELESS, Shape.BARE) and value is not None:
         left_out[VALUE_OMITTED] = len(value)
         value = None
-    headers = [*own, *_about(action, origin, replays, failed_at)]
+    headers = [*own, *_about(action, origin, replays, failed_at, mask)]
     headers += [(name, str(size).encode()) for name, size in left_out.items()]
     timestamp_ms = 0 if shape is Shape.BARE else max(origin.timestamp_ms, 0)
     return Letter(origin, key, value, headers, timestamp_ms)
@@ -167,13 +178,13 @@ def _index_header(record: Record) -> str:
     return ITEM_INDEX if found is None else found[0]
 
 
-def _about(action: WriteDeadLetter, origin: Origin, replays: int, failed_at: float) -> Headers:
+def _about(action: WriteDeadLetter, origin: Origin, replays: int, failed_at: float, mask: Mask) -> Headers:
     ours = {
         TOPIC: origin.partition.topic,  # the first: what is behind it is ours
         PARTITION: str(origin.partition.number),
         OFFSET: str(origin.offset),
         "__connect.errors.exception.class.name": EXCEPTION_CLASSES[action.reason],
-        MESSAGE: action.detail.encode(errors="replace")[:DETAIL_BYTES_MAX].decode(errors="ignore"),
+        MESSAGE: mask(action.detail).encode(errors="replace")[:DETAIL_BYTES_MAX].decode(errors="ignore"),
         REASON: action.reason.value,
         "customfit.attempts": str(action.attempts),
         FAILED_AT: _iso(failed_at),

@@ -11,7 +11,7 @@ the receipt of its dead letter, and receipts appear in this order: what is inter
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -85,7 +85,15 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
         return self.type in (UNREAD, Kind.IDENTIFY.value)
 
 
-def read_dead_letter(record: Record, readers: Mapping[bytes, Read]) -> DeadLetter | None:
+Shorten = Callable[[str, int], str]
+"""The beginning of what a server said, without the secrets in it: earlier versions wrote down some."""
+
+
+def _beginning(text: str, characters_max: int) -> str:
+    return text[:characters_max]
+
+
+def read_dead_letter(record: Record, readers: Mapping[bytes, Read], shorten: Shorten = _beginning) -> DeadLetter | None:
     """What a record of the dead-letter topic is; None when it does not say where it came from.
 
     `readers` are those of single objects, by the fingerprint of their schema.
@@ -100,9 +108,9 @@ def read_dead_letter(record: Record, readers: Mapping[bytes, Read]) -> DeadLette
         record.offset,
         receipt,
         _shared(_text(said.get(REASON)) or NO_REASON),
-        _text(said.get(MESSAGE))[:DETAIL_CHARACTERS_MAX],
+        shorten(_text(said.get(MESSAGE)), DETAIL_CHARACTERS_MAX),
         _shared(_text(said.get(STATUS))),
-        _shared(_text(said.get(BODY))[:BODY_CHARACTERS_MAX]),
+        _shared(shorten(_text(said.get(BODY)), BODY_CHARACTERS_MAX)),
         _milliseconds(_text(said.get(FAILED_AT)), record.timestamp_ms),
         _shared(type_),
         user,
@@ -184,13 +192,16 @@ class TooMany(Exception):
 class Selection:
     """Dead letters that match, until `letters_max`; a record that became two (at least once) is one."""
 
-    def __init__(self, filters: Filters, letters_max: int, readers: Mapping[bytes, Read]) -> None:
+    def __init__(
+        self, filters: Filters, letters_max: int, readers: Mapping[bytes, Read], shorten: Shorten = _beginning
+    ) -> None:
         self.foreign = 0
         """Records of the topic that are no dead letters of ours or Kafka Connect's."""
         self.replayed: list[DeadLetter] = []
         self._filters = filters
         self._letters_max = letters_max
         self._readers = readers
+        self._shorten = shorten
         self._pending: dict[Receipt, DeadLetter] = {}
         self._more: dict[Receipt, list[DeadLetter]] = {}
         """The second and later dead letters of the same failure."""
@@ -198,7 +209,7 @@ class Selection:
 
     def add(self, record: Record) -> None:
         """Look at a record of the dead-letter topic. Raises TooMany."""
-        letter = read_dead_letter(record, self._readers)
+        letter = read_dead_letter(record, self._readers, self._shorten)
         if letter is None:
             self.foreign += 1
             return

@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.dead_letters.letter import (
     NEXT_SHAPE,
+    Mask,
     Shape,
     first_shape,
     letter_of,
@@ -57,9 +58,11 @@ log = logging.getLogger("consumer.dead_letters")
 class DeadLetters:
     """Writes dead letters, each to the partition of its own number where the topic has so many."""
 
-    def __init__(self, settings: Settings, post: Post) -> None:
+    def __init__(self, settings: Settings, post: Post, mask: Mask = lambda text: text) -> None:
+        """`mask` blots secrets out of what servers say of a record."""
         self._settings = settings
         self._post = post
+        self._mask = mask
         self._requests: queue.SimpleQueue[WriteDeadLetter | None] = queue.SimpleQueue()
         self._again: list[tuple[WriteDeadLetter, Shape]] = []
         self._again_at = 0.0
@@ -158,7 +161,7 @@ class DeadLetters:
 
     def _produce(self, action: WriteDeadLetter, shape: Shape) -> None:
         """Give it to the client, which keeps a copy; made no sooner, so that what waits costs the record alone."""
-        made = letter_of(action, shape, time.time(), self._settings.replay_topic)
+        made = letter_of(action, shape, time.time(), self._settings.replay_topic, self._mask)
         partition, size_bytes = action.record.partition, made.size_bytes
 
         def on_delivery(error: KafkaError | None, _message: Message) -> None:

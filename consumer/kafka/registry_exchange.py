@@ -100,8 +100,8 @@ class Exchange:
             answer = None if is_too_large else msgspec.json.decode(received)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             answer = None
-        packing = response.headers.get("Content-Encoding", "").lower()
-        return Reply(response.status_code, answer, "" if packing == "identity" else packing, is_too_large)
+        packing = response.headers.get("Content-Encoding", "")
+        return Reply(response.status_code, answer, "" if packing.lower() == "identity" else packing, is_too_large)
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -119,4 +119,4 @@ def _auth(user_info: Secret | None) -> httpx.Auth:
 
 def _told(error: Exception) -> str:
     untrusted = "; does SSL_CERT_FILE name a file with its authority?" if "CERTIFICATE_VERIFY" in str(error) else ""
-    return f"{type(error).__name__} {error}"[:300] + untrusted
+    return f"{type(error).__name__} {error}{untrusted}"

@@ -28,16 +28,17 @@ from consumer.log_codes import Code, fields
 from consumer.ports.inbox import run_edge
 from consumer.ports.inputs import Post, RegistryProblem, SchemaFound, SchemaMissing
 from consumer.settings import SettingsError
-from consumer.settings.masking import Masker, basic
+from consumer.settings.known_secrets import masker_of, secrets_of
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
+    from consumer.settings.masking import Masker
     from consumer.settings.secret import Secret
 
 STOP_SECONDS: Final = 1.0
 SAID_CHARACTERS_MAX: Final = 200
-MESSAGE_CHARACTERS_MAX: Final = 4000
-"""Of what the registry says, before the password is blotted out: cut in two it would not be found."""
+PROBLEM_CHARACTERS_MAX: Final = 300
+KIND_CHARACTERS_MAX: Final = 20
 REFERENCES_MAX: Final = 50
 """Schemas that one schema refers to, directly and by others."""
 ABSENT_CODES: Final = frozenset({40401, 40402, 40403})
@@ -62,8 +63,9 @@ class RegistryUnavailable(Exception):
 
 def inspect_registry(settings: Settings) -> str:
     """Which types of schemas it has, in words. Raises RegistryUnavailable."""
+    beginning_of = masker_of(settings).beginning_of
     types = _asked_once(settings, "GET", "/schemas/types", None, list)
-    return ", ".join(str(kind)[:20] for kind in types[:10])
+    return ", ".join(beginning_of(str(kind), KIND_CHARACTERS_MAX) for kind in types[:10])
 
 
 def register_schema(settings: Settings, subject: str, text: str) -> int:
@@ -77,31 +79,31 @@ def register_schema(settings: Settings, subject: str, text: str) -> int:
 
 def _asked_once(settings: Settings, method: str, path: str, body: bytes | None, kind: type[T]) -> T:
     """The answer to a command's question. Raises RegistryUnavailable."""
-    masked = _masker(settings.schema_registry_user_info).text
+    masker = masker_of(settings)
     try:
         with Exchange(settings.schema_registry_url or "", settings.schema_registry_user_info) as exchange:
             reply = exchange.ask(method, path, body)
     except (NoReply, EngineUnavailable) as problem:
-        raise RegistryUnavailable(masked(str(problem))) from None
+        raise RegistryUnavailable(masker.text(str(problem))) from None
     if reply.status == 200 and isinstance(reply.answer, kind):
         return reply.answer
     said = reply.answer.get("message") if isinstance(reply.answer, dict) else None
-    said = f": {masked(str(said))[:SAID_CHARACTERS_MAX]}" if said else ""
+    said = f": {masker.beginning_of(str(said), SAID_CHARACTERS_MAX)}" if said else ""
     raise RegistryUnavailable(f"{method} {path} was answered {reply.status}{_HINTS.get(reply.status, '')}{said}")
-
-
-def _masker(user_info: Secret | None) -> Masker:
-    """For what the registry says, which may be what it was sent."""
-    return Masker(basic(user_info.reveal()) if user_info else ())
 
 
 class SchemaRegistry:
     """Answers `fetch` with `SchemaFound` or `SchemaMissing`, after any number of `RegistryProblem`."""
 
     def __init__(
-        self, settings: Settings, post: Post, backoff: Callable[[int], float], reload: Callable[[], Settings]
+        self,
+        settings: Settings,
+        post: Post,
+        backoff: Callable[[int], float],
+        reload: Callable[[], Settings],
+        masker: Masker | None = None,
     ) -> None:
-        """`reload` gives the settings as their sources are now: the password may be rotated.
+        """`reload` gives the settings as their sources are now: the password may be rotated, and the masker learns it.
 
         Raises EngineUnavailable for a proxy that can't be used.
         """
@@ -109,7 +111,7 @@ class SchemaRegistry:
         self._exchange = Exchange(self._url, settings.schema_registry_user_info) if self._url else None
         self._reload = reload
         self._user_info = settings.schema_registry_user_info
-        self._masker = _masker(self._user_info)
+        self._masker = masker_of(settings) if masker is None else masker
         self._post = post
         self._backoff = backoff
         self._requests: queue.SimpleQueue[SchemaRef | None] = queue.SimpleQueue()
@@ -157,18 +159,19 @@ class SchemaRegistry:
         try:
             self._post(SchemaFound(schema, self._reader(exchange, by)))
         except _Absent as absent:
-            said = self._masker.text(str(absent))[:SAID_CHARACTERS_MAX]
+            said = self._masker.beginning_of(str(absent), SAID_CHARACTERS_MAX)
             self._post(SchemaMissing(schema, f"the schema registry does not have schema {schema}: {said}"))
         except Exception as problem:  # noqa: BLE001  whatever it is, it says nothing of the records, which wait
-            told = str(problem) if isinstance(problem, NoReply) else f"{type(problem).__name__} {problem}"[:300]
-            self._post(RegistryProblem(self._masker.text(told)))
+            told = str(problem) if isinstance(problem, NoReply) else f"{type(problem).__name__} {problem}"
+            self._post(RegistryProblem(self._masker.beginning_of(told, PROBLEM_CHARACTERS_MAX)))
             exchange.log_in(self._user_info_now())
             heapq.heappush(self._again, (time.monotonic() + self._backoff(attempt), attempt + 1, schema))
 
     def _user_info_now(self) -> Secret | None:
         try:
-            self._user_info = self._reload().schema_registry_user_info
-            self._masker = _masker(self._user_info)
+            settings = self._reload()
+            self._masker.learn(secrets_of(settings))
+            self._user_info = settings.schema_registry_user_info
         except SettingsError as error:
             told = "the registry's password stays as it is, the settings can't be read: %s"
             log.warning(told, error, extra=fields(Code.REGISTRY_PASSWORD_UNREADABLE))
@@ -181,7 +184,8 @@ class SchemaRegistry:
         if kind == "JSON":
             return json_reader
         if kind != "AVRO":
-            return f"schemas of type {str(kind)[:20]} are not read, only AVRO and JSON"
+            named = self._masker.beginning_of(str(kind), KIND_CHARACTERS_MAX)
+            return f"schemas of type {named} are not read, only AVRO and JSON"
         try:
             return avro_reader(self._documents(exchange, found, set()))
         except UnusableSchema as problem:
@@ -220,7 +224,7 @@ def _judged(reply: Reply) -> dict[str, Any]:
     if status == 200 and isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         return answer
     if answer is None and reply.packing:
-        hint = _HINTS.get(status, f"; its answer is packed ({reply.packing[:20]}), which it was asked not to do")
+        hint = _HINTS.get(status, f"; its answer is packed ({reply.packing}), which it was asked not to do")
         raise NoReply(f"{status}{hint}")
     if status == 200 and reply.is_too_large:
         raise _Absent(f"its answer is larger than {REPLY_BYTES_MAX} bytes")
@@ -229,5 +233,5 @@ def _judged(reply: Reply) -> dict[str, Any]:
     if status in (400, 404, 422) and isinstance(answer, dict) and isinstance(answer.get("error_code"), int):
         if status == 404 and answer["error_code"] not in ABSENT_CODES:
             raise NoReply(f"404 for the path: is CUSTOMFIT_SCHEMA_REGISTRY_URL right? (error {answer['error_code']})")
-        raise _Absent(str(answer.get("message"))[:MESSAGE_CHARACTERS_MAX])
+        raise _Absent(str(answer.get("message")))
     raise NoReply(f"{status}{_HINTS.get(status, '')}")

@@ -25,9 +25,19 @@ VALUE_CHARACTERS_MAX: Final = 500
 MESSAGE_CHARACTERS_MAX: Final = 2000
 TRACEBACK_CHARACTERS_MAX: Final = 8000
 _OURS: Final = "consumer"
+_NUMBERS: Final = (bool, int, float)
 # httpx logs the whole URL at INFO, and with CUSTOMFIT_API_AUTH=query the key is in it.
 _QUIET: Final = ("httpx", "httpcore")
 _COLOURS: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31;1"}
+
+
+Mask = Callable[[str], str]
+"""Is given texts whole: of one that is cut off in a secret a piece would be left. Names and numbers are ours."""
+
+
+def as_it_is(text: str) -> str:
+    """Without any secrets there is nothing to blot out."""
+    return text
 
 
 def setup_logging(
@@ -35,16 +45,16 @@ def setup_logging(
     log_format: LogFormat,
     stream: TextIO,
     environ: Mapping[str, str] = os.environ,
-    mask: Callable[[str], str] | None = None,
+    mask: Mask = as_it_is,
 ) -> logging.Handler:
     """Send the lines of every logger to this stream; asked again, it replaces what it set up before.
 
-    `mask` blots secrets out of a finished line, whoever has said them.
+    `mask` blots secrets out of all that is said, whoever has said it.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
-    handler = _Handler(stream, mask)
+    handler = _Handler(stream)
     colour = stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter(colour=colour))
+    handler.setFormatter(JsonFormatter(mask) if log_format == "json" else TextFormatter(mask, colour=colour))
     root = logging.getLogger()
     for earlier in [known for known in root.handlers if isinstance(known, _Handler)]:
         root.removeHandler(earlier)
@@ -60,8 +70,9 @@ def setup_logging(
 class TextFormatter(logging.Formatter):
     """`2026-11-24T03:42:29.123Z WARNING  message  key=value … code=word`, a traceback indented below it."""
 
-    def __init__(self, *, colour: bool = False) -> None:
+    def __init__(self, mask: Mask = as_it_is, *, colour: bool = False) -> None:
         super().__init__()
+        self._mask = mask
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
@@ -69,12 +80,12 @@ class TextFormatter(logging.Formatter):
         level = f"{record.levelname:<7}"
         if self._colour and record.levelno in _COLOURS:
             level = f"\x1b[{_COLOURS[record.levelno]}m{level}\x1b[0m"
-        line = f"{_timestamp(record)} {level}  {printable(record.getMessage(), MESSAGE_CHARACTERS_MAX)}"
+        line = f"{_timestamp(record)} {level}  {printable(self._mask(record.getMessage()), MESSAGE_CHARACTERS_MAX)}"
         named = _fields_of(record) | ({"code": code} if (code := _code_of(record)) != FOREIGN else {})
-        values = " ".join(f"{name}={_quoted(_as_text(value))}" for name, value in named.items())
+        values = " ".join(f"{name}={_quoted(_as_text(value, self._mask))}" for name, value in named.items())
         if values:
             line += f"  {values}"
-        for below in _traceback(self, record).splitlines():
+        for below in _traceback(self, record, self._mask).splitlines():
             line += f"\n    {printable(below)}"
         return line
 
@@ -82,17 +93,21 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: ts, level, code, event, the fields, traceback."""
 
+    def __init__(self, mask: Mask = as_it_is) -> None:
+        super().__init__()
+        self._mask = mask
+
     def format(self, record: logging.LogRecord) -> str:
         """One printable line; a field keeps its type where JSON has it."""
         line: dict[str, object] = {
             "ts": _timestamp(record),
             "level": record.levelname.lower(),
             "code": _code_of(record),
-            "event": _encodable(cut(record.getMessage(), MESSAGE_CHARACTERS_MAX)),
+            "event": _encodable(cut(self._mask(record.getMessage()), MESSAGE_CHARACTERS_MAX)),
         }
         for name, value in _fields_of(record).items():
-            line[name] = value if isinstance(value, (bool, int, float)) else _encodable(_as_text(value))
-        if traceback := _traceback(self, record):
+            line[name] = value if isinstance(value, _NUMBERS) else _encodable(_as_text(value, self._mask))
+        if traceback := _traceback(self, record, self._mask):
             line["traceback"] = _encodable(traceback)
         text = msgspec.json.encode(line).decode()
         if not text.isprintable():  # U+0085 and U+2028 end a line for some readers, U+009B starts a terminal's command
@@ -159,15 +174,6 @@ class _Kind:
 class _Handler(logging.StreamHandler[TextIO]):
     """Ours, so that a second set-up replaces it and leaves those of others alone."""
 
-    def __init__(self, stream: TextIO, mask: Callable[[str], str] | None) -> None:
-        super().__init__(stream)
-        self._mask = mask
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line as it is written."""
-        line = super().format(record)
-        return line if self._mask is None else self._mask(line)
-
 
 def _fields_of(record: logging.LogRecord) -> dict[str, object]:
     values: dict[str, object] = dict(getattr(record, "fields", {}))
@@ -186,15 +192,16 @@ def _timestamp(record: logging.LogRecord) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
-def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord, mask: Mask) -> str:
     if not record.exc_info or record.exc_info[0] is None:
         return ""
     # The end says what happened.
-    return formatter.formatException(record.exc_info)[-TRACEBACK_CHARACTERS_MAX:]
+    return mask(formatter.formatException(record.exc_info))[-TRACEBACK_CHARACTERS_MAX:]
 
 
-def _as_text(value: object) -> str:
-    return cut(value if isinstance(value, str) else str(value), VALUE_CHARACTERS_MAX)
+def _as_text(value: object, mask: Mask) -> str:
+    text = str(value)
+    return cut(text if isinstance(value, _NUMBERS) else mask(text), VALUE_CHARACTERS_MAX)
 
 
 def _quoted(text: str) -> str:

@@ -1,52 +1,123 @@
-r"""Secrets in what servers say, blotted out however they are spelled. Pure.
+"""Secrets in what servers say, blotted out however they are spelled (spellings.py). Pure.
 
-A page of a proxy or a registry may say back what it was sent: in JSON (`\/`, `\u002f`), in a URL (`%2f`, `%252F`), in
-HTML (`&#47;`, `&#x2F;`, `&sol;`), as Python's `repr`, or each character in another way. Each character of a secret has
-a pattern with all its spellings, and a secret is one such pattern behind the other.
+A page of a proxy or a registry may say back what it was sent. One object knows all secrets of the process, and learns
+new ones: an API key or a password may be rotated. It is asked where foreign text leaves the process (the log, the
+pages, what commands print, dead letters) and where foreign text is cut off: a piece of a secret is not found any more.
 """
 
 from __future__ import annotations
 
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections import defaultdict
-from collections.abc import Iterable
-from html.entities import html5
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Final, NamedTuple
 
 from consumer.settings.secret import MASK
+from consumer.settings.spellings import bare, is_spelled, read, read_bare, said
 
-LONGEST_SPELLING: Final = 40
-"""Characters that one character of a secret may take up: `\\\\ud83d\\\\ude00`, `&amp;amp;#x0001f600;`."""
-_ESCAPED: Final = {'"': '"', "'": "'", "/": "/", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
-_ENTITIES: Final = defaultdict[str, list[str]](list)
-for _name, _character in html5.items():
-    if _name.endswith(";"):
-        _ENTITIES[_character].append(_name)
+SECRETS_MAX: Final = 200
+"""Of secrets that were replaced by others the oldest are forgotten; no answer comes so late that it knows them."""
+WINDOW: Final = 4
+"""So many times what is kept of a body is looked at: what is blotted out is shorter than what stood there."""
+PIECE_MAX: Final = 8
+"""The first half of a secret that a text is cut off in, and eight characters in any case, are as secret as all of it.
+
+What is shorter narrows it down for nobody; and the end of a text that begins like a secret is mostly something else.
+"""
+PIECE_MIN: Final = 4
+ESCAPED: Final = b"\"'/"
+"""Before these some put a backslash."""
+_CUT_TOKEN: Final = re.compile(
+    rb"(?:\\++(?:u[0-9a-fA-F]{0,3}|u\{[0-9a-fA-F]{0,6}|U[0-9a-fA-F]{0,7}|x[0-9a-fA-F]?)?"
+    rb"|%(?:u[0-9a-fA-F]{0,3}|[0-9a-fA-F]?)|&[#A-Za-z0-9]{0,32}|\xed[\xa0-\xbf][\x80-\xbf])\Z"
+)
+"""What is left of a token that a text is cut off in; the last of them is half of a surrogate pair."""
+_CUT_TOKEN_BYTES_MAX: Final = 40
+
+
+class _Known(NamedTuple):
+    """A secret as it may be met: as it is, what it says where it looks like a spelling, and nothing ambiguous in it."""
+
+    plain: bytes
+    said: bytes
+    bare: bytes
 
 
 class Masker:
-    """Blots out these secrets; none of them is in its `repr`."""
+    """Blots out these secrets, and those that it learns; none of them is in its `repr`. Threads may share it."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        found = sorted({secret for secret in secrets if secret}, key=len, reverse=True)  # so that none leaves a rest
-        patterns = ["".join(map(_spellings, secret)) for secret in found]
-        self._texts = [re.compile(pattern) for pattern in patterns]
-        self._bytes = [re.compile(pattern.encode()) for pattern in patterns]
-        self._longest = LONGEST_SPELLING * len(found[0]) if found else 0
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._known: dict[str, _Known] = {}
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Blot out these, too."""
+        current = [secret for secret in secrets if secret]
+        for secret in current:
+            self._known.setdefault(secret, _known(secret))
+        replaced = [secret for secret in list(self._known) if secret not in current]
+        for secret in replaced[: max(len(self._known) - SECRETS_MAX, 0)]:
+            self._known.pop(secret, None)
 
     def text(self, text: str) -> str:
         """The text without the secrets."""
-        for pattern in self._texts:
-            text = pattern.sub(MASK, text)
-        return text
+        body = text.encode("utf-8", "surrogatepass")
+        masked = self._masked(body, is_cut=False)
+        return text if masked is body else masked.decode("utf-8", "surrogatepass")
 
     def beginning(self, body: bytes, bytes_max: int) -> bytes:
-        """The beginning of a body without them; one that goes on behind the cut is found too."""
-        body = body[: bytes_max + self._longest]
-        for pattern in self._bytes:
-            body = pattern.sub(MASK.encode(), body)
-        return body[:bytes_max]
+        """The beginning of a body without them, nor a piece of one that somebody has cut off."""
+        return self._masked(body[: WINDOW * bytes_max], is_cut=True)[:bytes_max]
+
+    def beginning_of(self, text: str, characters_max: int) -> str:
+        """The same for text."""
+        body = text[: WINDOW * characters_max].encode("utf-8", "surrogatepass")
+        return self._masked(body, is_cut=True).decode("utf-8", "surrogatepass")[:characters_max]
+
+    def value(self, value: object) -> object:
+        """A JSON value with all its texts masked; its names and numbers are ours and stay."""
+        match value:
+            case str():
+                return self.text(value)
+            case dict():
+                return {name: self.value(member) for name, member in value.items()}
+            case list() | tuple():
+                return [self.value(item) for item in value]
+            case _:
+                return value
+
+    def _masked(self, body: bytes, *, is_cut: bool) -> bytes:
+        """The same object where there is nothing to blot out."""
+        found = sorted(self._spans(body, is_cut=is_cut))
+        if not found:
+            return body
+        parts: list[bytes] = []
+        done = 0
+        for begin, end in _joined(found):
+            parts += body[done:begin], MASK.encode()
+            done = end
+        return b"".join([*parts, body[done:]])
+
+    def _spans(self, body: bytes, *, is_cut: bool) -> Iterator[tuple[int, int]]:
+        """Where the body says a secret; where it stands is looked for only when it is known to be there."""
+        known = list(self._known.values())
+        yield from _places(body, [secret.plain for secret in known], is_cut=is_cut)
+        if not is_spelled(body):  # but a plus may have become a space
+            yield from _places(body, [secret.bare for secret in known if secret.bare != secret.plain])
+            return
+        forms, bare_forms = [secret.said for secret in known], [secret.bare for secret in known]
+        text = said(body)
+        seen = chain(_places(text, forms, is_cut=is_cut), _places(bare(text), bare_forms, is_cut=is_cut))
+        if next(seen, None) is None:
+            return
+        reading = read(body)
+        for meant, wanted in ((reading, forms), (read_bare(reading), bare_forms)):
+            for begin, end in _places(meant.text, wanted, is_cut=is_cut):
+                first = meant.starts[begin]
+                while meant.text[begin] in ESCAPED and body[first - 1 : first] == b"\\":
+                    first -= 1  # it is of the secret's first character: alone it would spoil JSON
+                yield first, meant.ends[end - 1]
 
 
 def basic(credentials: str) -> tuple[str, ...]:
@@ -57,21 +128,49 @@ def basic(credentials: str) -> tuple[str, ...]:
     return (*found, *(text.rstrip("=") for text in found), password)
 
 
-def _spellings(character: str) -> str:
-    r"""A pattern. Each of its branches begins with a plain character, by which `re` skips over what can't match."""
-    code = ord(character)
-    units = re.findall("....", character.encode("utf-16-be", "surrogatepass").hex())
-    octets = character.encode("utf-8", "surrogatepass")
-    found = [
-        "".join(rf"\\\\{{0,3}}u(?i:{unit})" for unit in units),
-        rf"\\\\{{0,3}}x(?i:{code:02x})" if code < 256 else rf"\\\\{{0,3}}U(?i:{code:08x})",
-        "".join(f"%(?:25){{0,3}}(?i:{octet:02x})" for octet in octets),
-        f"&(?:amp;){{0,3}}#(?:0{{0,8}}{code}(?![0-9])|[xX]0{{0,8}}(?i:{code:x})(?![0-9a-fA-F]));?",
-        *(f"&(?:amp;){{0,3}}{re.escape(name)}" for name in _ENTITIES.get(character, ())),
-    ]
-    if character in _ESCAPED:
-        found.append(rf"\\\\{{0,3}}{re.escape(_ESCAPED[character])}")
-    if character == " ":
-        found.append(r"\+")
-    found.append(r"\\\\{0,3}" if character == "\\" else re.escape(character))  # last: `&` is the beginning of `&amp;`
-    return f"(?:{'|'.join(found)})"
+def _known(secret: str) -> _Known:
+    plain = secret.encode("utf-8", "surrogatepass")
+    text = said(plain)
+    return _Known(plain, text, bare(text) if len(bare(text)) >= PIECE_MIN else text)
+
+
+def _places(text: bytes, forms: Sequence[bytes], *, is_cut: bool = False) -> Iterator[tuple[int, int]]:
+    """Where one of them stands, overlapping ones too; and the end of the text where it is a piece of one."""
+    for form in forms:
+        at = text.find(form)
+        while at >= 0:
+            yield at, at + len(form)
+            at = text.find(form, at + 1)
+    if is_cut:
+        yield from _pieces(text, forms)
+
+
+def _pieces(text: bytes, forms: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """Where a text ends in the middle of one of them, or in the middle of a token of it."""
+    rest = text[-_CUT_TOKEN_BYTES_MAX:]
+    ends = {len(text), len(text) - len(rest) + len(_CUT_TOKEN.sub(b"", rest))}
+    together = b"\0".join(forms)
+    for end in ends:
+        if text[max(end - PIECE_MIN, 0) : end] not in together:  # which is so of most texts
+            continue
+        for form in forms:
+            size = max(min(PIECE_MAX, len(form) // 2), PIECE_MIN)
+            at = text.find(form[:size], max(end - len(form) + 1, 0), end)
+            while at >= 0 and not form.startswith(text[at:end]):
+                at = text.find(form[:size], at + 1, end)
+            if at >= 0:
+                yield at, len(text)
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Sorted spans without overlaps: one secret may be a part of another."""
+    begin = end = 0
+    for first, last in spans:
+        if first >= end:
+            if end:
+                yield begin, end
+            begin, end = first, last
+        else:
+            end = max(end, last)
+    if end:
+        yield begin, end

@@ -8,7 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from consumer.cli.check import check
+from consumer.cli.check import Checked, check
+from consumer.cli.exits import fail, settings_or_exit, tell
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +48,25 @@ def test_the_verdict_counts_warnings_and_scripts_have_it_too(monkeypatch: pytest
     assert lines[0].startswith("READY, as far as the settings go, with 1 warning; ")
     assert lines[2].startswith("warn warning: CUSTOMFIT_API_URL (environment): the API key travels in clear text")
     assert (False, "Kafka") == (connected["ok"], connected["findings"][-1]["what"])
+
+
+@pytest.mark.parametrize("options", [("--connect",), ("--connect", "--json")])
+def test_what_a_broker_says_is_shown_without_secrets(monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
+    """As text and for scripts; in the spelling of whoever stands between."""
+    properties = {"sasl.username": "me", "sasl.password": "canary/of-check"}
+    monkeypatch.setenv("CUSTOMFIT_KAFKA_PROPERTIES", json.dumps(properties))
+    said = [Checked(False, "Kafka", "no such user: canary%2fof-check, bWU6Y2FuYXJ5L29mLWNoZWNr")]
+    monkeypatch.setattr("consumer.cli.check._kafka_findings", lambda _settings: said)
+    printed = run(*options).stdout
+
+    assert "no such user: ***, ***" in printed
+
+
+def test_what_ends_a_command_is_told_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    """And so is each sign of life before it: brokers' errors are in them."""
+    settings_or_exit({"CUSTOMFIT_API_KEY": "canary-key/of-exits"})
+    tell("waiting: canary-key\\/of-exits")
+    with pytest.raises(typer.Exit):
+        fail("it said canary-key%2Fof-exits", 1)
+
+    assert "customfit-consumer: waiting: ***\ncustomfit-consumer: it said ***\n" == capsys.readouterr().err

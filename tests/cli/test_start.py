@@ -75,6 +75,29 @@ def test_an_unreachable_broker_ends_with_69(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"CUSTOMFIT_API_KEY": "canary-of-start"},
+        {"https_proxy": "http://me:canary-of-start@127.0.0.1:1"},
+        {"HTTP_PROXY": "me:canary%2Dof%2Dstart@127.0.0.1:1"},
+        {"CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO": "me:canary-of-start", "CUSTOMFIT_SCHEMA_REGISTRY_URL": "http://r"},
+        {"CUSTOMFIT_KAFKA_PROPERTIES": '{"sasl.password": "canary-of-start"}'},
+        {"CUSTOMFIT_KAFKA_PROPERTIES": """{"sasl.jaas.config": "x required password='canary-of-start';"}"""},
+    ],
+    ids=["key", "proxy", "encoded proxy", "registry", "Kafka", "Java"],
+)
+def test_the_log_knows_every_secret(tmp_path: Path, environ: dict[str, str]) -> None:
+    """Whoever says one: here it is the name of the group, which stands in the first line."""
+    done = run(tmp_path, {**KEY, "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", **GROUP, **environ})
+
+    assert "group=***" in done.stderr
+    assert "canary" not in done.stderr
+
+
+GROUP = {"CUSTOMFIT_KAFKA_GROUP_ID": "canary-of-start", "CUSTOMFIT_STATE_TOPIC": "users"}
+
+
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_the_first_line_says_what_it_is_and_the_last_how_it_ended(tmp_path: Path, log_format: str) -> None:
     """In the log's own format, however it ends: who reads a log that somebody sent needs no more."""

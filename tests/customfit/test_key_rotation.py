@@ -16,6 +16,7 @@ from consumer.customfit.key_rotation import CLOSE_SLACK_SECONDS, LOOK_SECONDS, R
 from consumer.customfit.mapping import test_identify as identify
 from consumer.emulator.server import Emulator, running_emulator
 from consumer.settings import Settings, load_settings
+from consumer.settings.known_secrets import masker_of
 
 OLD, NEW = "the-old-key-0123", "the-new-key-4567"
 
@@ -29,7 +30,8 @@ class World:
         self.key_file = folder / "key"
         self.key_file.write_text(f"{OLD}\n")
         self._environ = {"CUSTOMFIT_API_KEY_FILE": str(self.key_file), "CUSTOMFIT_API_URL": emulator.url}
-        self.engine = RotatingEngine(self.settings(), self.settings, {}, lambda: self.now)
+        self.masker = masker_of(self.settings(), {})
+        self.engine = RotatingEngine(self.settings(), self.settings, {}, lambda: self.now, self.masker)
 
     def settings(self) -> Settings:
         return load_settings(self._environ)
@@ -104,6 +106,16 @@ async def test_what_is_in_flight_ends_with_the_old_key(world: World, caplog: pyt
     assert [200, 200] == [await slow, await world.post()]
     assert "the API key has changed" in caplog.text
     assert [] == [key for key in (OLD, NEW) if key in caplog.text]
+
+
+async def test_the_masker_of_the_process_learns_a_rotated_key(world: World) -> None:
+    """From then on the log and the pages are without either of them: a late answer still speaks of the old one."""
+    assert f"*** {NEW}" == world.masker.text(f"{OLD} {NEW}")
+
+    world.key_file.write_text(NEW)
+    world.engine.read_key()
+
+    assert "*** ***" == world.masker.text(f"{OLD} {NEW}")
 
 
 async def test_the_old_engine_is_closed_when_its_requests_must_have_ended(

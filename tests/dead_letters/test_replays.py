@@ -23,6 +23,7 @@ from consumer.sequencing.dead_letter_headers import (
 from consumer.sequencing.events import DeadLetterReason, Event, Headers, Partition, Record, User
 from consumer.sequencing.known_users import Pool
 from consumer.sequencing.offsets import OffsetTracker
+from consumer.settings.masking import Masker
 from tests.ops.given_snapshot import snapshot
 from tests.segment.given_events import segment
 
@@ -49,6 +50,17 @@ def dead_letter(record: Record, offset: int = 7) -> Record:
     )
     headers = letter_of(action, Shape.WHOLE, 1_795_428_100.0, REPLAYS.topic).headers
     return Record(LETTERS, offset, TAKEN_MS + offset, record.key, record.value, headers)
+
+
+def test_what_a_server_said_of_a_record_is_written_down_without_secrets() -> None:
+    """The registry's message among it: the topic has other readers than the log."""
+    assignment = Assignment(SOURCE, OffsetTracker(0))
+    action = WriteDeadLetter(assignment, produced(), DeadLetterReason.UNDECODABLE, "it said s3cret\\/value")
+    mask = Masker(["s3cret/value"]).text
+
+    assert ("__connect.errors.exception.message", b"it said ***") in (
+        letter_of(action, Shape.WHOLE, 0.0, REPLAYS.topic, mask).headers
+    )
 
 
 def replayed(letter: Record, offset: int = 0) -> Record:

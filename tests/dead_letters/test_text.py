@@ -10,6 +10,7 @@ import pytest
 from consumer.dead_letters.selection import DeadLetter, read_dead_letter
 from consumer.dead_letters.text import as_json, cause, iso, moment_ms, page, page_json, summary, table
 from consumer.sequencing.events import Partition, Record
+from consumer.settings.masking import Masker
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EVIL = "\x1b]0;title\x07\x1b[2J\u202egnp.exe\r\n\x00\u2028\x9b31m"
@@ -70,7 +71,9 @@ def test_nothing_that_a_terminal_obeys_is_printed() -> None:
     assert r"\u202e" in "\n".join(lines)
 
 
-def read(number: int, reason: str, detail: str, status: str = "", body: str = "") -> DeadLetter:
+def read(
+    number: int, reason: str, detail: str, status: str = "", body: str = "", *, masker: Masker | None = None
+) -> DeadLetter:
     """A dead letter with this tail."""
     said = {
         "__connect.errors.topic": "events",
@@ -82,7 +85,9 @@ def read(number: int, reason: str, detail: str, status: str = "", body: str = ""
         "customfit.http.body": body,
     }
     headers: list[tuple[str, bytes | None]] = [(name, text.encode()) for name, text in said.items() if text]
-    letter = read_dead_letter(Record(Partition("dlq", 0), number, 0, b"ann", b"{}", headers), {})
+    letter = read_dead_letter(
+        Record(Partition("dlq", 0), number, 0, b"ann", b"{}", headers), {}, (masker or Masker()).beginning_of
+    )
     assert letter is not None
     return letter
 
@@ -105,6 +110,16 @@ def test_the_cause_has_the_body_and_the_status_once(letter: DeadLetter, expected
     """What the destination said is what one looks for."""
     assert expected == cause(letter)
     assert table([letter], [])[1].endswith(f"  {expected}")
+
+
+def test_what_an_earlier_version_wrote_down_is_listed_without_secrets() -> None:
+    """In what was answered and in what is known beside it; where it is cut off no piece of one is left."""
+    masker = Masker(["s3cret/value"])
+    letter = read(1, "refused", "it said s3cret%2Fvalue", "400", "x" * 110 + "s3cret\\/value", masker=masker)
+    cut = read(1, "refused", "", "400", "s3cret/va", masker=masker)
+
+    assert ("it said ***", "x" * 110 + "***", "***") == (letter.detail, letter.body, cut.body)
+    assert "s3cret" not in "".join([*table([letter], []), *summary([letter]), str(as_json(letter, replayed=False))])
 
 
 def test_the_summary_counts_by_reason_and_cause() -> None:

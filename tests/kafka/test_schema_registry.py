@@ -252,6 +252,42 @@ def test_a_password_that_is_said_back_is_blotted_out(registry: FakeRegistry, sai
         assert "bWU6" not in told
 
 
+def test_a_rotated_password_that_is_said_back_is_blotted_out(registry: FakeRegistry, tmp_path: Path) -> None:
+    """The masker of the process learns it before it is sent; the old one may still be spoken of."""
+    registry.answers["/schemas/ids/7"] = (401, b"")
+    file = tmp_path / "user-info"
+    file.write_text("me:old-password")
+    asking = Asking(registry.url, CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO_FILE=str(file))
+    asking.ask(7)
+    file.write_text("me:new-password")
+    while registry.authorizations[-1] != "Basic bWU6bmV3LXBhc3N3b3Jk":
+        asking.next()
+    said = b'{"error_code": 40403, "message": "old-password new-password bWU6bmV3LXBhc3N3b3Jk"}'
+    registry.answers["/schemas/ids/7"] = (404, said)
+    while isinstance(answer := asking.next(), RegistryProblem):
+        pass
+    asking.edge.stop()
+
+    assert isinstance(answer, SchemaMissing)
+    assert answer.detail.endswith(": *** *** ***")
+
+
+@pytest.mark.parametrize("spelled", ["me-pass+word-1234", "me-pass%2bword-1234"])
+def test_a_password_is_not_cut_in_two_where_types_are_named(registry: FakeRegistry, spelled: str) -> None:
+    """They are cut off after a few characters, and a dead letter says which type it was."""
+    registry.put("/schemas/ids/7", SCHEMA, schemaType=f"MADE UP {spelled}")
+    registry.answers["/schemas/types"] = (200, json.dumps([f"MADE UP {spelled}"]).encode())
+    user_info = {"CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO": "me:me-pass+word-1234"}
+    asking = Asking(registry.url, **user_info)
+    found = asking.ask(7)
+    asking.edge.stop()
+    settings = load_settings({**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url, **user_info})
+
+    assert isinstance(found, SchemaFound)
+    assert "schemas of type MADE UP *** are not read, only AVRO and JSON" == found.read
+    assert "MADE UP ***" == inspect_registry(settings)
+
+
 def test_is_it_a_registry(registry: FakeRegistry) -> None:
     """`check --connect` says what it has, or what is wrong with URL or password."""
     settings = load_settings({**ENVIRONMENT, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url})

@@ -19,6 +19,9 @@ from consumer.choices import LogFormat, LogLevel
 from consumer.log_codes import Code, fields
 from consumer.ops.logs import (
     LIBRDKAFKA_LOGGER,
+    MESSAGE_CHARACTERS_MAX,
+    TRACEBACK_CHARACTERS_MAX,
+    VALUE_CHARACTERS_MAX,
     JsonFormatter,
     RepeatLimiter,
     Suppressed,
@@ -361,3 +364,45 @@ def test_a_secret_that_anybody_has_said_is_not_in_the_line(log_format: LogFormat
 
     assert 3 <= stream.getvalue().count("***")
     assert "s3cret" not in stream.getvalue()
+
+
+def broken(text: str) -> NoReturn:
+    """Somewhere in the program."""
+    raise ValueError(text)
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_secret_that_a_line_is_cut_off_in_leaves_no_piece(log_format: LogFormat) -> None:
+    """It is blotted out before the cut: of a long message and a long field from behind, of a traceback from before."""
+    stream = io.StringIO()
+    handler = setup_logging("info", log_format, stream, {}, Masker(["s3cret/value"]).text)
+    try:
+        try:
+            broken("s3cret/value" + "x" * (TRACEBACK_CHARACTERS_MAX - 4))
+        except ValueError:
+            logging.getLogger("consumer.x").exception(
+                "%ss3cret/value",
+                "m" * (MESSAGE_CHARACTERS_MAX - 8),
+                extra=fields(Code.PROGRAM_FAILED, why="v" * (VALUE_CHARACTERS_MAX - 8) + "s3cret/value"),
+            )
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+    assert [] == [piece for piece in ("s3cre", "alue") if piece in stream.getvalue()]
+
+
+def test_a_line_of_json_is_one_whatever_the_secrets_are() -> None:
+    """Names and numbers are ours: a password of digits or one called like a field breaks no parser."""
+    stream = io.StringIO()
+    handler = setup_logging("info", "json", stream, {}, Masker(["12345678", "offset", "level"]).text)
+    try:
+        logging.getLogger("consumer.x").info(
+            "at 12345678", extra=fields(Code.DEAD_LETTER, offset=12345678, why="level")
+        )
+    finally:
+        logging.getLogger().removeHandler(handler)
+    line = json.loads(stream.getvalue())
+    text = TextFormatter(Masker(["12345678"]).text).format(record("at 12345678", offset=12345678))
+
+    assert "at ***  offset=12345678" in text
+    assert ("info", "at ***", 12345678, "***") == (line["level"], line["event"], line["offset"], line["why"])

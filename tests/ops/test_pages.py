@@ -11,16 +11,23 @@ from consumer.ops.metrics import Metrics
 from consumer.ops.pages import LINKS, routes
 from consumer.ops.server import Page
 from consumer.ops.snapshot import Phase, Snapshot
+from consumer.sequencing.gate import State
+from consumer.settings.masking import Masker
 from tests.ops.given_snapshot import snapshot
 
 
 class Shown:
     """The pages of a snapshot that may change, and of a Kafka thread that polled last at a certain time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *secrets: str) -> None:
         self.snapshot: Snapshot = replace(snapshot(), taken_at=time.monotonic())
         self.polled_at = time.monotonic()
-        self._routes = routes(lambda: self.snapshot, lambda: self.polled_at, Metrics(lambda: self.snapshot))
+        self._routes = routes(
+            lambda: self.snapshot,
+            lambda: self.polled_at,
+            Metrics(lambda: self.snapshot),
+            Masker(secrets).value,
+        )
 
     def page(self, path: str) -> Page:
         """Ask for it."""
@@ -51,6 +58,28 @@ def test_liveness_follows_the_kafka_thread() -> None:
     shown.polled_at -= 1000.0
 
     assert (503, "stuck") == (shown.page("/livez").status, _told(shown.page("/livez"))[1]["status"])
+
+
+def test_what_servers_have_said_is_shown_without_secrets() -> None:
+    """Of the destination, the brokers and the rest, on /status and /readyz; however it is spelled, and valid JSON."""
+    shown = Shown("s3cret/value", "17171717")
+    shown.snapshot = replace(
+        shown.snapshot,
+        destination_state=State.UNAVAILABLE,
+        destination_reason="connect_error: s3cret%2fvalue",
+        kafka_silent_seconds=99.0,
+        kafka_problem="_TRANSPORT: s3cret\\/value",
+        state_problem="s3cret&#47;value",
+        buffer_events=17171717,
+    )
+    for path in ("/status", "/readyz"):
+        _, told = _told(shown.page(path))
+        assert isinstance(told["reasons"], list)
+        assert ["***"] * 3 == [reason[reason.index("*") :].partition(";")[0] for reason in told["reasons"]]
+        assert b"s3cret" not in shown.page(path).body
+    _, status = _told(shown.page("/status"))
+
+    assert 17171717 == status["buffer_events"]
 
 
 def _told(page: Page) -> tuple[int, dict[str, object]]:

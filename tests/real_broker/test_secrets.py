@@ -177,6 +177,28 @@ def test_the_service_shows_no_secret(
     assert [] == canaries_in(shown)
 
 
+def test_all_that_leaves_the_process_goes_through_one_masker(
+    broker: Broker, topic_name: str, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    """Whoever says a secret, and wherever it is shown or stored: here two proxies' passwords are words of our own."""
+    console = ("org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", broker.bootstrap_servers)
+    broker.tool(*console, "--topic", topic_name, input=json.dumps({"userId": "ann", "type": "track"}) + "\n")
+    proxies = {"ALL_PROXY": f"http://me:{topic_name}@a:1", "HTTPS_PROXY": "http://me:track%20without@a:1"}
+    with Service(tmp_path, environ | proxies | {"CUSTOMFIT_LOG_LEVEL": "info"}).wait_ready() as service:
+        wait_until(lambda: service.total("customfit_errors_total") >= 1, "the dead letter")
+        wait_until(lambda: json.loads(service.get("/status")[1])["partitions"], "the partition")
+        page = json.loads(service.get("/status")[1])
+        service.stop()
+    written = json.loads(run(environ, "dlq", "show", "0:0", "--json"))
+    headers = {header["name"]: header.get("value") for header in written["headers"]}
+
+    assert {"***", "***.customfit-replay"} == {partition["topic"] for partition in page["partitions"]}
+    assert "a *** `event`" == headers["__connect.errors.exception.message"]
+    assert "topic=***" in service.log
+    assert "a *** `event`" in service.log
+    assert "ok   Kafka topic: ***, 1 partitions" in run(environ | proxies, "check", "--connect")
+
+
 @pytest.mark.parametrize(
     "command",
     [

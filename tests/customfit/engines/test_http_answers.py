@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from urllib.parse import unquote
+
 import pytest
 
 from consumer.customfit.answers import Answered
@@ -62,6 +65,29 @@ async def test_the_key_is_blotted_out_of_a_body(open_: Open, said: str) -> None:
         answer = await answer_to(open_(server.url), BODY)
 
     assert answer == Answered(401, None, b"unknown key '***'")
+
+
+@pytest.mark.parametrize("said", [KEY, ENCODED_KEY, ENCODED_KEY.replace("%", "\\u0025")])
+async def test_a_body_that_repeats_the_key_leaves_no_piece_of_it(open_: Open, said: str) -> None:
+    """However often it says it, and in a spelling inside another: what is cut off is blotted out, too."""
+    async with RawServer(answering(400, said.encode() * 3000)) as server:
+        answer = await answer_to(open_(server.url), BODY)
+
+    assert isinstance(answer, Answered)
+    assert b"" == answer.body.replace(b"*", b"")
+
+
+@pytest.mark.parametrize("password", ["p%40ss%2fw0rd", "p%40ss"])
+async def test_the_password_of_a_proxy_is_blotted_out_of_what_the_proxy_says(open_: Open, password: str) -> None:
+    """Its page may repeat the header that it was sent, as HTML."""
+    credentials = b64encode(f"me:{unquote(password)}".encode()).decode()
+    page = f"<p>Basic {credentials.replace('=', '&#61;')} of me:{unquote(password).replace('/', '&#x2f;')} is wrong</p>"
+    async with RawServer(answering(407, page.encode())) as server:
+        proxy = server.url.replace("http://", f"http://me:{password}@")
+        answer = await answer_to(open_("http://customfit.test/", {"http_proxy": proxy}), BODY)
+
+    assert isinstance(answer, Answered)
+    assert b"<p>Basic *** of me:*** is wrong</p>" == answer.body
 
 
 async def test_a_compressed_body_is_not_unpacked(open_: Open) -> None:
