@@ -279,9 +279,9 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "the key is said back",
-        "consumer/customfit/target.py",
-        "Masker([key, *",
-        "Masker([*",
+        "consumer/settings/known_secrets.py",
+        "        yield key\n",
+        "",
         "tests/customfit/engines/test_http_answers.py::test_the_key_is_blotted_out_of_a_body",
     ),
     # consumer/loop, and what it composes
@@ -302,9 +302,9 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "a proxy's password is said back",
-        "consumer/customfit/target.py",
-        "Masker([key, *_proxy_secrets(proxy)])",
-        "Masker([key])",
+        "consumer/settings/known_secrets.py",
+        "            yield from _of_proxy(",
+        "            str(",
         "tests/real_broker/test_secrets.py::test_the_service_shows_no_secret",
     ),
     EdgeFault(
@@ -365,8 +365,8 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "a refused key is not told",
-        "consumer/loop/pipeline.py",
-        "                self._edges.destination.misdirected(status)\n",
+        "consumer/loop/answers.py",
+        "            self._destination.misdirected(outcome.status)\n",
         "",
         "tests/loop/test_pipeline_answers.py::test_the_destination_is_told_of_what_blames_key_or_url",
     ),
@@ -386,14 +386,21 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "whatever is answered is delivered",
-        "consumer/loop/pipeline.py",
-        "outcome = judge(response.answer, datetime.now(UTC))",
-        "outcome = Delivered()",
+        "consumer/loop/answers.py",
+        "if isinstance(answer, Answered) and answer.status in SUCCESSFUL:",
+        "if True:",
         f"{SERVICE}::test_an_outage_spends_nothing",
     ),
     EdgeFault(
+        "an answer of the state revives a forgotten user",
+        "consumer/sequencing/look_ups.py",
+        " and user not in forgotten",
+        "",
+        "tests/sequencing/test_lanes.py::test_who_was_forgotten_meanwhile_is_not_identified",
+    ),
+    EdgeFault(
         "a batch crosses an identify",
-        "consumer/sequencing/lanes.py",
+        "consumer/sequencing/rule.py",
         "if event.kind is Kind.IDENTIFY or event.kind is Kind.DELETE or",
         "if event.kind is Kind.DELETE or",
         "tests/sequencing/test_sequencer.py::test_an_identify_goes_alone",

@@ -71,7 +71,7 @@ def test_two_layers_that_are_swapped_break_the_order(house: Path, above: str, be
 
 def test_a_clock_in_the_core_breaks_its_purity(house: Path) -> None:
     """What decides gets `now` from those who ask it."""
-    replace(house / "consumer/sequencing/lanes.py", "from dataclasses import", "import time\nfrom dataclasses import")
+    replace(house / "consumer/sequencing/lanes.py", "from itertools import", "import time\nfrom itertools import")
 
     assert ["What decides does no input or output and asks nobody for the time"] == broken(house)
 

@@ -21,8 +21,10 @@ PURE: Final = ("sequencing", "segment")
 # What pure code may use of other people's: no socket, clock, thread, randomness, file or environment is among it.
 PURE_LIBRARIES: Final = {
     "__future__",
+    "array",
     "base64",
     "binascii",
+    "bisect",
     "collections",
     "collections.abc",
     "dataclasses",

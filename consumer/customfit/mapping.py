@@ -13,7 +13,8 @@ import msgspec
 
 from consumer.choices import ApiDialect
 from consumer.sequencing.events import Event, Kind
-from consumer.sequencing.lanes import Delivery, DeliveryKind
+from consumer.sequencing.lanes import Delivery
+from consumer.sequencing.rule import DeliveryKind
 
 _EVENT_TYPES: Final = {
     Kind.IDENTIFY: "identify",

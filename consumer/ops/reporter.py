@@ -22,7 +22,8 @@ from consumer.ops.snapshot import Phase, Snapshot
 from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.events import DeadLetterReason, Misdirected, Partition, Refused, Rejected, Unavailable
 from consumer.sequencing.gate import Gate, State
-from consumer.sequencing.lanes import Delivery, DeliveryKind
+from consumer.sequencing.lanes import Delivery
+from consumer.sequencing.rule import DeliveryKind
 from consumer.sequencing.stops import StopCause, Stopped
 
 LINES_MAX: Final = 5

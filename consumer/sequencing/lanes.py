@@ -1,47 +1,22 @@
-"""THE RULE: what may be sent next for one user.
+"""What a lane holds: the events of one user in one partition, and the request that is under way. Pure.
 
-A lane holds the events of one user in one partition, in the order of the log, and has one request in flight at most.
-
-1. The user counts as identified (the destination answered 2xx to an identify of theirs, now or before): the events go
-   out from the head; an identify alone, anything else together with what follows it up to the next identify.
-2. Not identified, and an identify waits: it goes first, overtaking what came before it. Then rule 1.
-3. Not identified, and no identify waits: the events are held until one comes or the hold is over. Then the consumer
-   sends an identify with nothing but the user id (an introduction), or dead-letters the event. Then rule 1, or 3 for
-   the next.
-4. A request that failed goes again, unchanged, before anything else of the lane.
-5. A request refused for good: an event alone is dead-lettered and the lane goes on; several are halved, and the right
-   half waits until the left is finished. An introduction that is refused dead-letters the event behind it. An
-   identify that is refused leaves the user unidentified.
-6. A delete waits its turn and then makes the user unidentified.
-
-So no track, page or screen is ever sent before an identify of its user was accepted.
-
-`Lane.next_step` decides by these rules, the sequencer carries it out; outcomes.py does what 4 and 5 say of answers.
+What comes next in it is THE RULE's affair (rule.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.choices import Unidentified
 from consumer.sequencing.events import Event, Kind, User
+from consumer.sequencing.rule import DeliveryKind, Step, first_identify, run_length
 
 if TYPE_CHECKING:
     from consumer.sequencing.assignment import Assignment
-
-
-class DeliveryKind(Enum):
-    """What a request is."""
-
-    IDENTIFY = "identify"
-    INTRODUCTION = "introduction"
-    """An identify that the consumer makes itself; `events` is the one event that it opens the way for."""
-    EVENTS = "events"
 
 
 class Delivery(msgspec.Struct, eq=False):
@@ -99,18 +74,6 @@ class LaneStatus(Enum):
     """An earlier assignment's request of this user is still unanswered."""
 
 
-class Step(Enum):
-    """What a lane that waits for nothing does next."""
-
-    SEND = "send"
-    HOLD = "hold"
-    FORGET = "forget"
-    """The delete at its head has its turn."""
-    DEAD_LETTER = "dead letter"
-    """The event at its head, whose user stays unidentified."""
-    NOTHING = "nothing"
-
-
 class Lane(msgspec.Struct, eq=False):
     """One user's events in one partition."""
 
@@ -146,28 +109,6 @@ class Lane(msgspec.Struct, eq=False):
         """Have these sent before anything else, the last of them first."""
         self.again += deliveries
 
-    def put_back_halves(self, delivery: Delivery) -> bool:
-        """Have a request of several events sent in two parts; False when it is an event alone."""
-        if len(delivery.events) == 1:
-            return False
-        self.put_back(*reversed(delivery.halves()))
-        return True
-
-    def next_step(self, now: float, hold_seconds: float, unidentified: Unidentified) -> Step:
-        """What the rules above want now, of a lane without a request in flight."""
-        if self.again:
-            return Step.SEND
-        if not self.waiting:
-            return Step.NOTHING
-        head = self.waiting[0]
-        if head.kind is Kind.DELETE:
-            return Step.FORGET
-        if self.identified or self.first_identify() is not None:
-            return Step.SEND
-        if now < head.record.fetched_at + hold_seconds and not self.hold_waived:
-            return Step.HOLD
-        return Step.SEND if unidentified == "introduce" else Step.DEAD_LETTER
-
     def popleft(self) -> Event:
         """Take the head."""
         event = self.waiting.pop(0)
@@ -187,48 +128,25 @@ class Lane(msgspec.Struct, eq=False):
         self.waiting = [event for event in self.waiting if _name(event) not in names]
         self.identifies -= sum(event.kind is Kind.IDENTIFY for event in events)
 
-    def first_identify(self) -> int | None:
-        """Index of the first identify that waits; one behind a delete does not count, the delete would undo it."""
-        if self.identifies == 0:
-            return None
-        for index, event in enumerate(self.waiting):
-            if event.kind is Kind.IDENTIFY:
-                return index
-            if event.kind is Kind.DELETE:
-                return None
-        return None
-
-    def next_delivery(self, events_max: int, bytes_max: int) -> Delivery:
-        """Take the next request off the lane. The caller has made sure that something may be sent."""
-        if self.again:
+    def next_delivery(self, step: Step, events_max: int, bytes_max: int) -> Delivery:
+        """Take the request off the lane that this step sends."""
+        if step is Step.EVENTS:
+            length = run_length(self.waiting, events_max, bytes_max)
+            run = self.waiting[:length]
+            del self.waiting[:length]
+            return Delivery(self, DeliveryKind.EVENTS, run)
+        if step is Step.AGAIN:
             *rest, delivery = self.again
             self.again = tuple(rest)
             return delivery
-        if self.identified:
-            if self.waiting[0].kind is Kind.IDENTIFY:
-                return Delivery(self, DeliveryKind.IDENTIFY, [self.popleft()])
-            return Delivery(self, DeliveryKind.EVENTS, self._take_run(events_max, bytes_max))
-        index = self.first_identify()
-        if index is None:
+        if step is Step.INTRODUCTION:
             # The event stays at the head: it is sent only once the introduction is accepted.
             return Delivery(self, DeliveryKind.INTRODUCTION, [self.waiting[0]])
-        event = self.waiting[index]
-        del self.waiting[index]
+        assert step is Step.IDENTIFY, step
+        index = first_identify(self.waiting)
+        assert index is not None
         self.identifies -= 1
-        return Delivery(self, DeliveryKind.IDENTIFY, [event])
-
-    def _take_run(self, events_max: int, bytes_max: int) -> list[Event]:
-        """The tracks, pages and screens from the head on; a first one above `bytes_max` goes alone."""
-        waiting = self.waiting
-        end, size_bytes = 1, waiting[0].size_bytes
-        for event in islice(waiting, 1, events_max):
-            size_bytes += event.size_bytes
-            if event.kind is Kind.IDENTIFY or event.kind is Kind.DELETE or size_bytes > bytes_max:
-                break
-            end += 1
-        run = waiting[:end]
-        del waiting[:end]
-        return run
+        return Delivery(self, DeliveryKind.IDENTIFY, [self.waiting.pop(index)])
 
     def __repr__(self) -> str:
         return (

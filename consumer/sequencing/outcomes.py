@@ -1,4 +1,4 @@
-"""What the answer to a request means for its events and its lane. Pure. Rules 4 and 5 of lanes.py are carried out here.
+"""Carries out what THE RULE says an answer means for its events and its lane. Pure.
 
 What it says of the destination as a whole is the gate's affair, and the gate is told of each.
 """
@@ -12,7 +12,8 @@ from consumer.sequencing.endings import Endings
 from consumer.sequencing.events import DeadLetterReason, Delivered, Misdirected, Outcome, Refused, Unavailable
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.giving_up import GivingUp
-from consumer.sequencing.lanes import Delivery, DeliveryKind, Lane
+from consumer.sequencing.lanes import Delivery, Lane
+from consumer.sequencing.rule import DeliveryKind, Meaning, meaning
 
 
 class Outcomes:
@@ -27,22 +28,18 @@ class Outcomes:
 
     def judge(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
         """A request was answered, or will not be."""
-        lane = delivery.lane
         match outcome:
             case Delivered():
                 self._gate.delivered(now, delivery.sent_at)
-                if not lane.assignment.dropped:
-                    self._delivered(delivery)
+                if not delivery.lane.assignment.dropped:
+                    self._delivered(delivery, meaning(delivery, outcome))
             case Refused(status, body):
-                if not self._gate.refused(lane.user, status, now, delivery.sent_at):
-                    lane.put_back(delivery)
-                elif not lane.put_back_halves(delivery):
-                    detail = f"the destination answered {status}"
-                    self._dead_letter(delivery, DeadLetterReason.REFUSED, detail, status, body)
-            case Misdirected():
-                self._misdirected(delivery, outcome, now)
-            case Unavailable():
-                self._unavailable(delivery, outcome, now)
+                is_everybodys = not self._gate.refused(delivery.user, status, now, delivery.sent_at)
+                found = meaning(delivery, outcome, is_everybodys=is_everybodys)
+                refused = DeadLetterReason.REFUSED, f"the destination answered {status}", status, body
+                self._not_delivered(delivery, found, *refused)
+            case Misdirected() | Unavailable():
+                self._failed(delivery, outcome, now)
             case _:
                 assert_never(outcome)
 
@@ -53,37 +50,47 @@ class Outcomes:
         if events := lane.same_as(delivery.events):
             if delivery.kind is not DeliveryKind.INTRODUCTION:
                 lane.take(events)
-            self._delivered(Delivery(lane, delivery.kind, events))
+            same = Delivery(lane, delivery.kind, events)
+            self._delivered(same, meaning(same, Delivered()))
 
-    def _delivered(self, delivery: Delivery) -> None:
+    def _delivered(self, delivery: Delivery, found: Meaning) -> None:
         lane = delivery.lane
-        if delivery.kind is not DeliveryKind.EVENTS and not lane.identified:
+        if found is not Meaning.FINISHED and not lane.identified:
             self._endings.identified(lane)
-        if delivery.kind is DeliveryKind.INTRODUCTION:
+        if found is Meaning.IDENTIFIED:
             self._endings.account.introductions += 1
-            return
-        self._endings.delivered(lane, delivery.events)
+        else:
+            self._endings.delivered(lane, delivery.events)
 
-    def _misdirected(self, delivery: Delivery, outcome: Misdirected, now: float) -> None:
+    def _failed(self, delivery: Delivery, outcome: Misdirected | Unavailable, now: float) -> None:
         is_given_up = self._giving_up.is_due(delivery, outcome, now)
-        delivery.last_answer = str(outcome.status)
-        self._gate.misdirected(delivery.user, outcome, now, others_wait=self._others_wait())
-        self._put_back_or_give_up(delivery, outcome.status, is_given_up=is_given_up)
+        if isinstance(outcome, Misdirected):
+            status, delivery.last_answer = outcome.status, str(outcome.status)
+            self._gate.misdirected(delivery.user, outcome, now, others_wait=self._others_wait())
+        else:
+            status, delivery.last_answer = None, outcome.cause
+            if outcome.retry_after_seconds is not None and not outcome.throttled:
+                delivery.not_before = now + outcome.retry_after_seconds
+            self._gate.failed(delivery.user, outcome, now, delivery.sent_at)
+        detail = f"failing for {delivery.failing_seconds:.0f} s while other users succeed: {delivery.last_answer}"
+        found = meaning(delivery, outcome, is_given_up=is_given_up)
+        self._not_delivered(delivery, found, DeadLetterReason.GAVE_UP, detail, status)
 
-    def _unavailable(self, delivery: Delivery, outcome: Unavailable, now: float) -> None:
-        is_given_up = self._giving_up.is_due(delivery, outcome, now)
-        delivery.last_answer = outcome.cause
-        if outcome.retry_after_seconds is not None and not outcome.throttled:
-            delivery.not_before = now + outcome.retry_after_seconds
-        self._gate.failed(delivery.user, outcome, now, delivery.sent_at)
-        self._put_back_or_give_up(delivery, None, is_given_up=is_given_up)
-
-    def _put_back_or_give_up(self, delivery: Delivery, status: int | None, *, is_given_up: bool) -> None:
-        if not is_given_up:
+    def _not_delivered(  # noqa: PLR0917  what would stand in the dead letter
+        self,
+        delivery: Delivery,
+        found: Meaning,
+        reason: DeadLetterReason,
+        detail: str,
+        status: int | None,
+        body: bytes = b"",
+    ) -> None:
+        if found is Meaning.AGAIN:
             delivery.lane.put_back(delivery)
-        elif not delivery.lane.put_back_halves(delivery):
-            detail = f"failing for {delivery.failing_seconds:.0f} s while other users succeed: {delivery.last_answer}"
-            self._dead_letter(delivery, DeadLetterReason.GAVE_UP, detail, status)
+        elif found is Meaning.HALVES:
+            delivery.lane.put_back(*reversed(delivery.halves()))
+        else:
+            self._dead_letter(delivery, reason, detail, status, body)
 
     def _dead_letter(
         self, delivery: Delivery, reason: DeadLetterReason, detail: str, status: int | None = None, body: bytes = b""

@@ -1,7 +1,8 @@
 """The scheduler of lanes: events and outcomes in, requests and actions out.
 
-Pure: no socket, clock, thread or randomness. The rule itself is in lanes.py, whether the destination takes anything at
-all in gate.py, what an answer means in outcomes.py, how records end in endings.py. Here: which lane is next, and when.
+Pure: no socket, clock, thread or randomness. THE RULE is in rule.py and is carried out by steps.py and outcomes.py;
+whether the destination takes anything at all is found in gate.py, how records end in endings.py. Here: which lane is
+next, and when.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from consumer.sequencing.budget import Budget
 from consumer.sequencing.buffer import Buffered, buffered
 from consumer.sequencing.endings import Endings
 from consumer.sequencing.events import (
-    DeadLetterReason,
     Decoded,
     Delivered,
     Event,
@@ -35,13 +35,13 @@ from consumer.sequencing.gate import Gate
 from consumer.sequencing.giving_up import GivingUp
 from consumer.sequencing.holds import Holds
 from consumer.sequencing.known_users import Pool
-from consumer.sequencing.lanes import Delivery, Lane, LaneStatus, Step
+from consumer.sequencing.lanes import Delivery, Lane, LaneStatus
 from consumer.sequencing.look_ups import LookUps
 from consumer.sequencing.offsets import OffsetTracker
 from consumer.sequencing.outcomes import Outcomes
-from consumer.sequencing.ready import ReadyLanes
+from consumer.sequencing.rule import next_step
 from consumer.sequencing.rules import SequencingRules
-from consumer.sequencing.timers import Timers
+from consumer.sequencing.steps import Steps
 from consumer.sequencing.waiting import Retrying
 
 
@@ -53,23 +53,25 @@ class Sequencer:
         self.assignments: dict[Partition, Assignment] = {}
         self.active = Active()
         self.in_flight = 0
-        self.holds = Holds(rules.held_events_max)
         self.look_ups = LookUps()
         self.retrying = Retrying()
         self.give_up_seconds = rules.give_up_seconds
         self._rules = rules
-        self._backoff = backoff
         self._endings = Endings(rules.dead_letter_ratio_max)
+        self._steps = Steps(rules, gate, self._endings, backoff)
         giving_up = GivingUp(rules.give_up_seconds, gate, lambda: self._nobody_else_can_try)
         self._outcomes = Outcomes(gate, self._endings, giving_up, self._others_wait)
         self._known = Pool(rules.known_users_max)
-        self._ready = ReadyLanes()
         self._stalled: list[Lane] = []
         """Ready lanes that wait for a commit, or for the lease of their partition."""
         self.budget = Budget(rules.uncommitted_events_max, rules.buffer_events_max, rules.commit_interval_seconds)
-        self._timers = Timers()
         self._lingering: dict[tuple[Partition, User], Lane] = {}
         """Lanes of dropped assignments whose request is still unanswered."""
+
+    @property
+    def holds(self) -> Holds:
+        """Lanes whose users' identify is waited for."""
+        return self._steps.holds
 
     @property
     def account(self) -> Account:
@@ -159,12 +161,9 @@ class Sequencer:
                 lane.status = LaneStatus.BLOCKED
         lane.append(event)
         if lane.status is LaneStatus.IDLE:
-            self._arm(lane, now)
+            self._steps.take(lane, now)
         elif lane.status is LaneStatus.HELD:
-            self.holds.grow()
-            if event.kind is Kind.IDENTIFY:
-                self._arm(lane, now)
-            self._cut_holds_short(now)
+            self._steps.hold_grows(lane, now, is_identify=event.kind is Kind.IDENTIFY)
 
     def looked_up(self, identified: Mapping[Partition, set[User]], now: float) -> None:
         """The stored state has answered the oldest question (`look_ups.question`)."""
@@ -173,7 +172,7 @@ class Sequencer:
                 lane.status = LaneStatus.BLOCKED
             else:
                 lane.status = LaneStatus.IDLE
-                self._arm(lane, now)
+                self._steps.take(lane, now)
 
     def forgotten(self, user: User) -> None:
         """A delete of the user has come through, in whichever partition: what is known elsewhere does not count."""
@@ -197,13 +196,13 @@ class Sequencer:
         else:
             if delivery.first_failed_at is not None:
                 self.retrying.note(lane)
-            self._arm(lane, now)
+            self._steps.take(lane, now)
 
     def recorded(self, lane: Lane, now: float) -> None:
         """A `Remember` or `Forget` of this lane is written."""
         self._endings.recorded(lane)
         if not lane.assignment.dropped and not lane.recording and lane.status is LaneStatus.IDLE:
-            self._arm(lane, now)
+            self._steps.take(lane, now)
 
     def dead_lettered(self, action: WriteDeadLetter) -> None:
         """A dead letter is acknowledged."""
@@ -216,19 +215,20 @@ class Sequencer:
 
         `now` must be fresh: it is what tells a process that was stopped that its partitions may be another's.
         """
-        ready = self._ready
+        ready, rules = self._steps.ready, self._rules
         while (lane := ready.first()) is not None:
             if not self.gate.may_start(now, self.in_flight):
                 return None
             ready.pop()
-            is_leased = now - lane.assignment.leased_at < self._rules.lease_seconds
+            is_leased = now - lane.assignment.leased_at < rules.lease_seconds
             if not is_leased or not (self.budget.may_send(lane.assignment) or self._unblocks_commits(lane)):
                 self._stalled.append(lane)
                 continue
             lane.status = LaneStatus.IN_FLIGHT
             self.in_flight += 1
             lane.assignment.in_flight += 1
-            delivery = lane.next_delivery(self._rules.batch_events_max, self._rules.batch_bytes_max)
+            step = next_step(lane, now, rules.hold_seconds, rules.unidentified)
+            delivery = lane.next_delivery(step, rules.batch_events_max, rules.batch_bytes_max)
             delivery.sent_at = now
             lane.in_flight = delivery
             return delivery
@@ -236,7 +236,7 @@ class Sequencer:
 
     def _others_wait(self) -> bool:
         """Whether a request is in flight, or a lane has one to send; a lane that waits for its time has none now."""
-        return self.in_flight > 0 or self._ready.first() is not None
+        return self.in_flight > 0 or self._steps.ready.first() is not None
 
     def take_actions(self) -> list[Action]:
         """What the edges have to do now."""
@@ -250,19 +250,15 @@ class Sequencer:
         stalled, self._stalled = self._stalled, []
         for lane in stalled:
             if lane.status is LaneStatus.READY and lane.assignment.open:
-                self._ready.add(lane)
-        while (woken := self._timers.pop_due(now)) is not None:
-            if woken.status is LaneStatus.BACKOFF:
-                self._make_ready(woken, last=self.gate.probing)  # another user's event has the next probe
-            elif woken.status is LaneStatus.HELD:
-                self._arm(woken, now)
+                self._steps.ready.add(lane)
+        self._steps.wake(now)
         if self.gate.needs_an_answer and not (self.retrying or self._others_wait()):
             self.gate.nothing_to_send(now)
 
     def next_deadline(self, now: float) -> float | None:
         """When `tick` or `next_delivery` has something to do without any input; None for never."""
-        opens_at = self.gate.opens_at(now) if self._ready else None
-        due = [moment for moment in (opens_at, self._timers.next_due(), self.budget.next_due()) if moment is not None]
+        opens_at = self.gate.opens_at(now) if self._steps.ready else None
+        due = [moment for moment in (opens_at, self._steps.next_due(), self.budget.next_due()) if moment is not None]
         return min(due, default=None)
 
     def _unblocks_commits(self, lane: Lane) -> bool:
@@ -277,78 +273,10 @@ class Sequencer:
         firsts = [delivery.events[0] for delivery in lane.again[-1:]] + list(islice(lane.waiting, 1))
         return offsets.is_committed and offsets.committable() in (event.record.offset for event in firsts)
 
-    # ------------------------------------------------------------------ what a lane does next
-
-    def _arm(self, lane: Lane, now: float) -> None:
-        """Let an idle or held lane take its next step, or say what it waits for."""
-        if lane.status is not LaneStatus.IDLE or lane.timer:
-            self._no_longer_waits(lane)
-            lane.status = LaneStatus.IDLE
-        rules = self._rules
-        while lane.assignment.open:
-            match lane.next_step(now, rules.hold_seconds, rules.unidentified):
-                case Step.SEND:
-                    self._send_or_wait(lane, now)
-                    return
-                case Step.NOTHING:
-                    if not lane.recording:
-                        del lane.assignment.lanes[lane.user]
-                    return
-                case Step.HOLD:
-                    self._hold(lane, now)
-                    return
-                case Step.FORGET:
-                    self._endings.forgotten(lane, lane.popleft())
-                case Step.DEAD_LETTER:
-                    self._dead_letter_unidentified(lane)
-
-    def _dead_letter_unidentified(self, lane: Lane) -> None:
-        reason, detail = DeadLetterReason.UNIDENTIFIED, "no identify came for this user"
-        if self._endings.dead_letter(lane.assignment, lane.waiting[0].record, reason, detail):
-            lane.popleft()
-
-    def _send_or_wait(self, lane: Lane, now: float) -> None:
-        if not lane.again:
-            self._make_ready(lane)
-            return
-        delivery, is_probing = lane.again[-1], self.gate.probing
-        if (delivery.failed_at is None or is_probing) and now >= delivery.not_before:
-            # The gate spaces the probes; another user's event has the next one.
-            self._make_ready(lane, last=is_probing)
-            return
-        lane.status = LaneStatus.BACKOFF
-        backoff_seconds = 0.0 if is_probing else self._backoff(delivery.attempts - 1)
-        self._timers.set(lane, max(now + backoff_seconds, delivery.not_before))
-
-    def _make_ready(self, lane: Lane, *, last: bool = False) -> None:
-        lane.status = LaneStatus.READY
-        self._ready.add(lane, last=last)
-
-    def _no_longer_waits(self, lane: Lane) -> None:
-        """End a hold, and forget what time it waits for."""
-        if lane.status is LaneStatus.HELD:
-            self.holds.remove(lane)
-            lane.status = LaneStatus.IDLE
-        if lane.timer:
-            self._timers.cancel(lane)
-
     def _let_go(self, lane: Lane) -> None:
         """What waits in the lane is no longer ours to send."""
-        self._no_longer_waits(lane)
+        self._steps.no_longer_waits(lane)
         self.retrying.discard(lane)
-
-    def _hold(self, lane: Lane, now: float) -> None:
-        lane.status = LaneStatus.HELD
-        self.holds.add(lane)
-        self._timers.set(lane, lane.waiting[0].record.fetched_at + self._rules.hold_seconds)
-        self._cut_holds_short(now)
-
-    def _cut_holds_short(self, now: float) -> None:
-        """End the oldest holds while the events held take too much of the buffer."""
-        while (lane := self.holds.too_many) is not None:
-            lane.hold_waived = True
-            self.account.holds_cut_short += 1
-            self._arm(lane, now)
 
     def _release(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
         """The last request of a dropped lane is answered: the user's lane of the present assignment may start."""
@@ -362,4 +290,4 @@ class Sequencer:
             if isinstance(outcome, Delivered) and successor.assignment.open:
                 self._outcomes.delivered_before(delivery, successor)
             if successor.status is LaneStatus.BLOCKED:
-                self._arm(successor, now)
+                self._steps.take(successor, now)

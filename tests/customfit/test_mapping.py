@@ -14,7 +14,7 @@ from consumer.customfit.mapping import (
 from consumer.emulator.contract import read_call
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.events import Event
-from consumer.sequencing.lanes import DeliveryKind
+from consumer.sequencing.rule import DeliveryKind
 from tests.segment.given_events import RECORD_TIME, body, event, record
 
 FORWARD = DecodingRules(anonymous="forward")

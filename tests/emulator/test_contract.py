@@ -16,7 +16,8 @@ from consumer.demo.samples import encoded_samples
 from consumer.emulator.contract import Call, ContractError, read_call
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.events import Event, Kind, Partition, Record, User
-from consumer.sequencing.lanes import Delivery, DeliveryKind
+from consumer.sequencing.lanes import Delivery
+from consumer.sequencing.rule import DeliveryKind
 from tests.emulator.emulator_calls import TIMESTAMP, events, identify, introduction, track, track_event
 
 

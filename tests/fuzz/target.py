@@ -12,7 +12,7 @@ from consumer.avro.wire_format import Encoded, wire_format
 from consumer.choices import ApiDialect
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.events import Batch, Decoded, Event, Kind, Record, Rejected, Skipped
-from consumer.sequencing.lanes import DeliveryKind
+from consumer.sequencing.rule import DeliveryKind
 from tests.segment.given_events import body, record
 
 SCHEMA: Final = b"schema "

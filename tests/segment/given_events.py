@@ -15,8 +15,9 @@ from consumer.segment.decoding import DecodingRules, decode
 from consumer.segment.usual_event import usual_event
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Batch, Decoded, Event, Kind, Partition, Record, Skipped
-from consumer.sequencing.lanes import Delivery, DeliveryKind, Lane
+from consumer.sequencing.lanes import Delivery, Lane
 from consumer.sequencing.offsets import OffsetTracker
+from consumer.sequencing.rule import DeliveryKind
 
 PARTITION: Final = Partition("segment-events", 3)
 RECORD_MS: Final = 1_795_428_000_456

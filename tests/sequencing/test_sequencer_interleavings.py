@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from consumer.sequencing.actions import Remember
 from consumer.sequencing.events import BatchPart, Event, HandBack, Item, Kind, Outcome, Record, User
-from consumer.sequencing.lanes import Delivery, DeliveryKind, LaneStatus
+from consumer.sequencing.lanes import Delivery, LaneStatus
+from consumer.sequencing.rule import DeliveryKind
 from tests.sequencing.given_sequencer import ERROR, NO, OK, SLOWER, WRONG_KEY, Bench
 
 USERS = (User("a"), User("a", anonymous=True))

@@ -27,7 +27,7 @@ def test_lanes_whose_hold_has_ended_are_not_kept_by_their_timers() -> None:
             bench.actions()
             while bench.writes:
                 bench.write_done(now + 0.3)
-        heap_lengths.append(len(bench.sequencer._timers))
+        heap_lengths.append(len(bench.sequencer._steps._timers))
 
     assert 60 * NEW_USERS_A_SECOND * 2 == bench.committable
     assert 2 * NEW_USERS_A_SECOND >= max(heap_lengths)
@@ -57,5 +57,5 @@ def test_a_partition_that_is_taken_away_leaves_next_to_no_timers() -> None:
         bench.fetch(number, "track", user=User(f"u{number}"))
     bench.drop()
 
-    assert STALE_MIN > len(bench.sequencer._timers)
+    assert STALE_MIN > len(bench.sequencer._steps._timers)
     assert bench.sequencer.next_deadline(0.0) is None

@@ -109,7 +109,7 @@ def gives_what_it_once_gave(_original: Any, *_args: Any) -> Any:
     [
         around(Sequencer, "next_delivery", asks_for_what_is_gone),
         around(OffsetTracker, "commit_point", calls_as_it_once_was),
-        around(Lane, "_take_run", gives_what_it_once_gave),
+        around(Lane, "next_delivery", gives_what_it_once_gave),
         instead(event_of, "User", partial(asks_for_what_is_gone, User)),
     ],
     ids=["an attribute", "arguments", "a value", "where the error is taken for a bad record"],

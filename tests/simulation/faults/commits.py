@@ -7,6 +7,7 @@ from typing import Any, Final
 from consumer.sequencing.active import Active
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.commits import CommitSchedule
+from consumer.sequencing.offset_log import OffsetLog
 from consumer.sequencing.offsets import CommitPoint, OffsetTracker
 from tests.simulation.faults.fault import Fault, around, constant
 
@@ -20,8 +21,8 @@ def unfinished_ones_are_committed(_original: Any, self: OffsetTracker) -> int:
     return self.position
 
 
-def metadata_says_one_too_many(original: Any, self: OffsetTracker, base: int) -> list[int]:
-    runs: list[int] = original(self, base)
+def metadata_says_one_too_many(original: Any, self: OffsetLog, position: int) -> list[int]:
+    runs: list[int] = original(self, position)
     if runs[-2] > 1:
         runs[-2:] = [runs[-2] - 1, runs[-1] + 1]
     return runs
@@ -45,7 +46,7 @@ FAULTS: Final = (
         ("commit",),
         10,
     ),
-    Fault("metadata says too much", around(OffsetTracker, "_runs", metadata_says_one_too_many), ("commit",), 10),
+    Fault("metadata says too much", around(OffsetLog, "runs", metadata_says_one_too_many), ("commit",), 10),
     Fault(
         "metadata is not read",
         constant(OffsetTracker, "finished_before", False),
@@ -58,5 +59,5 @@ FAULTS: Final = (
         ("counted",),
         10,
     ),
-    Fault("any answer counts", around(CommitSchedule, "answered", any_answer_is_taken), ("commit",), 50, 400),
+    Fault("any answer counts", around(CommitSchedule, "answered", any_answer_is_taken), ("commit",), 50, 1850),
 )

@@ -53,7 +53,7 @@ FAULTS: Final = (
     ),
     Fault(
         "Retry-After of one user is ignored",
-        around(Outcomes, "_unavailable", a_lane_ignores_retry_after),
+        around(Outcomes, "_failed", a_lane_ignores_retry_after),
         ("gate",),
         60,
     ),

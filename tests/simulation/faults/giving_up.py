@@ -7,8 +7,9 @@ from typing import Any, Final
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Kind, Misdirected
 from consumer.sequencing.giving_up import GivingUp
-from consumer.sequencing.lanes import Delivery, DeliveryKind
+from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.outcomes import Outcomes
+from consumer.sequencing.rule import DeliveryKind
 from tests.simulation.faults.fault import Fault, around, constant
 
 

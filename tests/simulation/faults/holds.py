@@ -8,6 +8,7 @@ from consumer.sequencing.drains import Drains
 from consumer.sequencing.events import HandBack, Partition
 from consumer.sequencing.lanes import Lane, LaneStatus
 from consumer.sequencing.sequencer import Sequencer
+from consumer.sequencing.steps import Steps
 from consumer.sequencing.timers import Timers
 from tests.simulation.faults.fault import Fault, around
 
@@ -17,7 +18,7 @@ def a_hold_never_ends(original: Any, self: Timers, lane: Lane, due: float) -> No
         original(self, lane, due)
 
 
-def a_hold_ends_at_once(original: Any, self: Sequencer, lane: Lane, now: float) -> None:
+def a_hold_ends_at_once(original: Any, self: Steps, lane: Lane, now: float) -> None:
     lane.hold_waived = True
     original(self, lane, now)
 
@@ -35,7 +36,7 @@ def a_drain_does_not_wait(original: Any, self: Drains, assignments: Any, _now: f
 
 FAULTS: Final = (
     Fault("a hold never ends", around(Timers, "set", a_hold_never_ends), ("stuck",), 60),
-    Fault("a hold ends at once", around(Sequencer, "_arm", a_hold_ends_at_once), ("hold",), 60),
+    Fault("a hold ends at once", around(Steps, "take", a_hold_ends_at_once), ("hold",), 60),
     Fault(
         "held events of a lost partition stay",
         around(Sequencer, "drop", a_lost_hold_is_kept),

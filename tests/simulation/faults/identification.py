@@ -8,9 +8,10 @@ from consumer.segment import event_of
 from consumer.sequencing.endings import Endings
 from consumer.sequencing.events import Event, User
 from consumer.sequencing.known_users import KnownUsers
-from consumer.sequencing.lanes import Delivery, DeliveryKind, Lane
+from consumer.sequencing.lanes import Delivery, Lane
 from consumer.sequencing.look_ups import LookUps
 from consumer.sequencing.outcomes import Outcomes
+from consumer.sequencing.rule import DeliveryKind
 from tests.simulation.faults.fault import Fault, around, constant, instead
 
 
@@ -38,12 +39,6 @@ def an_answer_of_the_state_is_not_heeded(original: Any, self: LookUps, _identifi
     return lanes
 
 
-def a_late_answer_of_the_state_counts(original: Any, self: LookUps, identified: Any) -> list[Lane]:
-    self._asked[0][1].clear()
-    lanes: list[Lane] = original(self, identified)
-    return lanes
-
-
 def an_anonymous_id_is_a_user_id(user_id: str, *, anonymous: bool = False) -> User:
     return User(user_id, anonymous=anonymous and user_id != "u0")
 
@@ -58,13 +53,6 @@ FAULTS: Final = (
     ),
     Fault("a delete forgets nothing", around(Endings, "forgotten", a_delete_forgets_nothing), ("identify first",), 300),
     Fault("a forgotten user stays known", constant(KnownUsers, "discard", None), ("identify first",), 300),
-    Fault(
-        "an answer of the state revives a forgotten user",
-        around(LookUps, "answer", a_late_answer_of_the_state_counts),
-        ("identify first",),
-        100,
-        3960,
-    ),
     Fault(
         "the state is not heeded",
         around(LookUps, "answer", an_answer_of_the_state_is_not_heeded),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
+from consumer.sequencing import lanes
 from consumer.sequencing.accounting import Account
 from consumer.sequencing.budget import Budget
 from consumer.sequencing.endings import Endings
@@ -14,9 +16,9 @@ from consumer.sequencing.lanes import Lane
 from tests.simulation.faults.fault import Fault, around, constant
 
 
-def a_batch_has_no_limit(original: Any, self: Lane, _events_max: int, _bytes_max: int) -> list[Event]:
-    run: list[Event] = original(self, 1_000_000, 1_000_000_000)
-    return run
+def a_batch_has_no_limit(original: Any, waiting: Sequence[Event], _events_max: int, _bytes_max: int) -> int:
+    length: int = original(waiting, 1_000_000, 1_000_000_000)
+    return length
 
 
 def what_waits_for_a_write_is_not_counted(_original: Any, _self: Endings, lane: Lane, events: list[Event]) -> None:
@@ -29,7 +31,7 @@ def bytes_are_not_given_back(original: Any, self: Account, *args: Any) -> None:
 
 
 FAULTS: Final = (
-    Fault("batches without limit", around(Lane, "_take_run", a_batch_has_no_limit), ("limits",), 20),
+    Fault("batches without limit", around(lanes, "run_length", a_batch_has_no_limit), ("limits",), 20),
     Fault(
         "what waits for a write is not counted",
         around(Endings, "_await_record", what_waits_for_a_write_is_not_counted),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from consumer.sequencing.events import HandBack, Kind, Partition
-from consumer.sequencing.lanes import Delivery, DeliveryKind, Lane, LaneStatus
+from consumer.sequencing import lanes, rule
+from consumer.sequencing.events import Event, HandBack, Kind, Partition
+from consumer.sequencing.lanes import Delivery, LaneStatus
 from consumer.sequencing.outcomes import Outcomes
+from consumer.sequencing.rule import DeliveryKind
 from consumer.sequencing.sequencer import Sequencer
-from tests.simulation.faults.fault import Fault, around, constant
+from tests.simulation.faults.fault import Fault, around, constant, together
 
 
-def an_identify_overtakes_a_delete(_original: Any, self: Lane) -> int | None:
-    return next((index for index, event in enumerate(self.waiting) if event.kind is Kind.IDENTIFY), None)
+def an_identify_overtakes_a_delete(_original: Any, waiting: Sequence[Event]) -> int | None:
+    return next((index for index, event in enumerate(waiting) if event.kind is Kind.IDENTIFY), None)
 
 
 def a_retry_goes_to_the_back(original: Any, self: Outcomes, delivery: Delivery, *args: Any) -> None:
@@ -34,7 +37,7 @@ def two_are_in_flight(original: Any, self: Sequencer, now: float) -> Delivery | 
     delivery: Delivery | None = original(self, now)
     if delivery is not None and delivery.lane.waiting and delivery.lane.identified:
         delivery.lane.status = LaneStatus.READY
-        self._ready.add(delivery.lane)
+        self._steps.ready.add(delivery.lane)
     return delivery
 
 
@@ -46,14 +49,14 @@ def nothing_lingers(original: Any, self: Sequencer, partition: Partition, reason
 FAULTS: Final = (
     Fault(
         "an identify overtakes a delete",
-        around(Lane, "first_identify", an_identify_overtakes_a_delete),
+        together(*(around(module, "first_identify", an_identify_overtakes_a_delete) for module in (rule, lanes))),
         ("order",),
         300,
     ),
-    Fault("a waiting identify is overlooked", constant(Lane, "first_identify", None), ("order",), 60),
+    Fault("a waiting identify is overlooked", constant(rule, "first_identify", None), ("order",), 60),
     Fault(
         "a retry goes to the back of its lane",
-        around(Outcomes, "_unavailable", a_retry_goes_to_the_back),
+        around(Outcomes, "_failed", a_retry_goes_to_the_back),
         ("order", "gate"),
         100,
     ),
