@@ -63,8 +63,8 @@ def request_body(delivery: Delivery, dialect: ApiDialect) -> bytes:
             return _encode(_Body(user, [to_event(event) for event in delivery.events]))
         case DeliveryKind.IDENTIFY:
             event = delivery.events[0]
-            if event.payload is not None:
-                user.properties = msgspec.Raw(event.payload)
+            if event.raw_payload is not None:
+                user.properties = event.raw_payload
             return _encode(_Body(user, _identify(event, event.insert_id, dialect)))
         case DeliveryKind.INTRODUCTION:
             # No properties at all: an empty object could be taken for "this user has none" and wipe newer traits.
@@ -104,4 +104,4 @@ def _sdk_event(event: Event) -> _Event:
 
 
 def _properties(event: Event) -> msgspec.Raw:
-    return _EMPTY_OBJECT if event.payload is None else msgspec.Raw(event.payload)
+    return _EMPTY_OBJECT if event.raw_payload is None else event.raw_payload

@@ -117,7 +117,7 @@ def _careful(record: Record, text: bytes | Mended | Flaw, batch: Shared | None, 
     if read.half_in_a_key:
         return invalid(record, made.kind, f"{HALF} in a key")
     replaced = read.replaced.get("traits" if made.kind is Kind.IDENTIFY else "properties", 0)
-    is_sent = made.payload is not None
+    is_sent = made.raw_payload is not None
     return msgspec.structs.replace(made, replaced_surrogates=replaced) if replaced and is_sent else made
 
 

@@ -69,7 +69,7 @@ def event_of(record: Record, envelope: Envelope, personas: Personas | None, rule
     if payload is _NOT_AN_OBJECT:
         return invalid(record, kind, f"`{'traits' if kind is Kind.IDENTIFY else 'properties'}` is not an object")
     if kind is Kind.IDENTIFY and payload is not None and personas is not None:
-        payload = audience_membership(payload, personas)
+        payload = msgspec.Raw(audience_membership(bytes(payload), personas))
     insert_id, timestamp_ms = _identity(record, envelope, rules)
     return Event(
         record,
@@ -81,7 +81,7 @@ def event_of(record: Record, envelope: Envelope, personas: Personas | None, rule
             timestamp_ms,
         ),
         name=name or None,
-        payload=payload,
+        raw_payload=payload,
     )
 
 
@@ -136,14 +136,14 @@ def _content(envelope: Envelope, kind: Kind) -> tuple[Any, msgspec.Raw]:
     return envelope.name, envelope.properties
 
 
-_NOT_AN_OBJECT: Final = b"not an object"
+_NOT_AN_OBJECT: Final = msgspec.Raw(b"not an object")
 
 
-def _object(raw: msgspec.Raw) -> bytes | None:
+def _object(raw: msgspec.Raw) -> msgspec.Raw | None:
     """The text of a JSON object; None where there is none: null, or the `[]` that PHP writes for an empty one."""
     text = bytes(raw)
     if text.startswith(b"{"):
-        return text
+        return raw
     if text in (b"", b"null") or _EMPTY_ARRAY.fullmatch(text):
         return None
     return _NOT_AN_OBJECT

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 ID_CHARACTERS_MAX: Final = 128
 """Of a user id: however it is written in UTF-8, that is below the limit of 512 bytes."""
-_OPENS_OBJECT: Final = ord("{")
 _KINDS: Final = {"identify": Kind.IDENTIFY, "track": Kind.TRACK, "page": Kind.PAGE, "screen": Kind.SCREEN}
 
 
@@ -64,8 +63,11 @@ def usual_event(record: Record, rules: DecodingRules) -> Event | None:
         return None
     kind = _KINDS[read.type]
     name = read.event if kind is Kind.TRACK else None if kind is Kind.IDENTIFY else read.name
-    payload = bytes(read.traits if kind is Kind.IDENTIFY else read.properties)
-    if (payload and payload[0] != _OPENS_OBJECT) or (kind is Kind.TRACK and not name):
+    text = read.traits if kind is Kind.IDENTIFY else read.properties
+    if text is not NO_RAW and not bytes(text).startswith(b"{"):
+        return None
+    payload = None if text is NO_RAW else text
+    if kind is Kind.TRACK and not name:
         return None
     at = timestamp_of_text(timestamp)
-    return None if at is None else Event(record, kind, User(user_id), insert_id, at, name or None, payload or None)
+    return None if at is None else Event(record, kind, User(user_id), insert_id, at, name or None, payload)

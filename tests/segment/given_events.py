@@ -54,7 +54,14 @@ def decoded(value: bytes | None, rules: DecodingRules | None = None) -> Decoded:
 
 def fields_of(made: Decoded) -> tuple[Any, ...]:
     """What it says, to be compared."""
-    return (type(made), *(getattr(made, name) for name in getattr(made, "__struct_fields__", ())))
+    return (
+        type(made),
+        *(
+            getattr(made, name)
+            for name in (*getattr(made, "__struct_fields__", ()), "payload")
+            if name != "raw_payload"
+        ),
+    )
 
 
 def event(value: bytes, rules: DecodingRules | None = None) -> Event:

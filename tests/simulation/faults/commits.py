@@ -59,5 +59,5 @@ FAULTS: Final = (
         ("counted",),
         10,
     ),
-    Fault("any answer counts", around(CommitSchedule, "answered", any_answer_is_taken), ("commit",), 50, 1850),
+    Fault("any answer counts", around(CommitSchedule, "answered", any_answer_is_taken), ("commit",), 50, 1370),
 )
