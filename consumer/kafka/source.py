@@ -33,7 +33,7 @@ from consumer.kafka.commits import Commits
 from consumer.kafka.leaving import close, leave_group
 from consumer.kafka.starts import Grant, Starts
 from consumer.kafka.topic_ids import TopicIds
-from consumer.kafka.translate import partitions_of, resume_now, topic_partitions_of
+from consumer.kafka.translate import PartitionNames, partitions_of, resume_now, topic_partitions_of
 from consumer.kafka.watch import Watch
 from consumer.log_codes import Code, fields
 from consumer.ports.inbox import run_edge
@@ -87,6 +87,7 @@ class Source:
         """The time of which the loop was last told (`Assigned`): what it asks for is of that one, or an earlier one."""
         self._resting: set[Partition] = set()
         """Assigned but not to be fetched: not yet restored, or failed."""
+        self._names = PartitionNames()
         self._back_pressure = BackPressure(settings.buffer_events_max)
         self._ids = TopicIds(settings)
         self._watch = Watch(settings, post)
@@ -194,7 +195,7 @@ class Source:
         ends: dict[Partition, int] = {}
         for message in messages:
             error = message.error()
-            partition = Partition(message.topic() or "", message.partition() or 0)
+            partition = self._names.of(message.topic() or "", message.partition() or 0)
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 self._post_fetched(records, ends)  # first: what came before a denial must not take it back
                 records, ends = [], {}
