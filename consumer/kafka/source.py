@@ -27,19 +27,19 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.kafka.back_pressure import BackPressure
-from consumer.kafka.client import consumer_config, is_fatal, partition_failure, record_of
+from consumer.kafka.client import consumer_config, is_fatal, partition_failure
 from consumer.kafka.client_errors import ClientErrors
 from consumer.kafka.commits import Commits
+from consumer.kafka.handing_over import HandingOver
 from consumer.kafka.leaving import close, leave_group
 from consumer.kafka.starts import Grant, Starts
 from consumer.kafka.topic_ids import TopicIds
-from consumer.kafka.translate import PartitionNames, partitions_of, resume_now, topic_partitions_of
+from consumer.kafka.translate import partitions_of, resume_now, topic_partitions_of
 from consumer.kafka.watch import Watch
 from consumer.log_codes import Code, fields
 from consumer.ports.inbox import run_edge
 from consumer.ports.inputs import (
     Assigned,
-    Fetched,
     Granted,
     Lost,
     Post,
@@ -47,7 +47,7 @@ from consumer.ports.inputs import (
     Revoking,
     StartPoint,
 )
-from consumer.sequencing.events import Partition, Record
+from consumer.sequencing.events import Partition
 
 if TYPE_CHECKING:
     from consumer.sequencing.offsets import CommitPoint
@@ -77,8 +77,6 @@ class Source:
         self._stopping = False
         self._leaving = False
         self._errors = ClientErrors(settings, post)
-        self._handed_records = 0
-        self._handed_bytes = 0
         self._granted: dict[Partition, Grant] = {}
         """Ours, whether their start is known or not."""
         self._assigned: set[Partition] = set()
@@ -87,7 +85,7 @@ class Source:
         """The time of which the loop was last told (`Assigned`): what it asks for is of that one, or an earlier one."""
         self._resting: set[Partition] = set()
         """Assigned but not to be fetched: not yet restored, or failed."""
-        self._names = PartitionNames()
+        self._handing = HandingOver(post, self._on_message_error)
         self._back_pressure = BackPressure(settings.buffer_events_max)
         self._ids = TopicIds(settings)
         self._watch = Watch(settings, post)
@@ -158,8 +156,8 @@ class Source:
                 break
             command()
         self._commits.watch()
-        room_bytes = self.limit_bytes - self._handed_bytes
-        room = self._back_pressure.room(self.limit_records - self._handed_records, room_bytes)
+        room_bytes = self.limit_bytes - self._handing.size_bytes
+        room = self._back_pressure.room(self.limit_records - self._handing.records, room_bytes)
         self._pause_and_resume(room)
         if room <= 0 and not self._back_pressure.held_back:
             self._wait_out()
@@ -174,7 +172,7 @@ class Source:
 
     def _wait_out(self) -> None:
         """A short stall: wait for the loop. It may wait for a commit, whose answer comes by polling alone."""
-        records, size_bytes = self.limit_records - self._handed_records, self.limit_bytes - self._handed_bytes
+        records, size_bytes = self.limit_records - self._handing.records, self.limit_bytes - self._handing.size_bytes
         if self._commits.is_waiting and self._back_pressure.may_poll_for_an_answer(records, size_bytes):
             # Before any command: after one to rest, what came of the partition would be dropped, and it goes on behind.
             message = self._consumer.poll(0)
@@ -190,31 +188,10 @@ class Source:
             resume_now(self._consumer, change.resume)
 
     def _hand_over(self, messages: list[Message]) -> None:
-        now = time.monotonic()
-        records: list[Record] = []
-        ends: dict[Partition, int] = {}
-        for message in messages:
-            error = message.error()
-            partition = self._names.of(message.topic() or "", message.partition() or 0)
-            if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                self._post_fetched(records, ends)  # first: what came before a denial must not take it back
-                records, ends = [], {}
-                self._on_message_error(partition, error)
-                continue
-            if partition not in self._assigned or partition in self._resting:
-                continue  # a resting one starts from its first offset when it is resumed, or never again
-            if error is not None:
-                ends[partition] = message.offset() or 0
-                continue
-            record = record_of(message, partition, now)
-            self._handed_bytes += record.size_bytes
-            records.append(record)
-        self._post_fetched(records, ends)
+        self._handing.hand_over(messages, self._is_read, time.monotonic())
 
-    def _post_fetched(self, records: list[Record], ends: dict[Partition, int]) -> None:
-        if records or ends:
-            self._handed_records += len(records)
-            self._post(Fetched(records, ends))
+    def _is_read(self, partition: Partition) -> bool:
+        return partition in self._assigned and partition not in self._resting
 
     def _on_message_error(self, partition: Partition, error: KafkaError) -> None:
         if (failure := partition_failure(self._settings, partition, error)) is not None:
