@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PARTITIONS: Final = 6
 FETCH_RECORDS: Final = 400
 WARM_SHARE: Final = 0.3
 """Of the events; what is measured begins behind them."""
@@ -97,7 +96,7 @@ def fetched(some: list[Prepared]) -> Any:
     return Fetched(runs, {})  # type: ignore[arg-type]
 
 
-async def _measured(url: str, prepared: list[Prepared], stats: Any) -> dict[str, float]:
+async def _measured(url: str, prepared: list[Prepared], partitions: int, stats: Any) -> dict[str, float]:
     from consumer.avro.known_schemas import KnownSchemas
     from consumer.customfit.key_rotation import RotatingEngine
     from consumer.loop.pipeline import Pipeline
@@ -128,7 +127,7 @@ async def _measured(url: str, prepared: list[Prepared], stats: Any) -> dict[str,
     engine = RotatingEngine(settings, lambda: settings)
     edges = Edges(edge, edge, edge, engine, edge, edge)
     pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, KnownSchemas({}, has_registry=False))
-    inbox.post_here(Assigned({Partition("t", number): StartPoint(0, None) for number in range(PARTITIONS)}, "c"))
+    inbox.post_here(Assigned({Partition("t", number): StartPoint(0, None) for number in range(partitions)}, "c"))
     _tune_interpreter()
     turning = asyncio.get_running_loop().create_task(pipeline.run())
     done = sequencer.account.finished
@@ -150,34 +149,34 @@ async def _measured(url: str, prepared: list[Prepared], stats: Any) -> dict[str,
     }
 
 
-def _child(events: int, users: int) -> None:
+def _child(events: int, users: int, partitions: int) -> None:
     import uvloop
 
     from bench.sink import Sink
     from bench.workload import Workload
 
-    offsets = [0] * PARTITIONS
+    offsets = [0] * partitions
     prepared: list[Prepared] = []
     for key, value in islice(Workload(events=events, users=users), events):
-        number = int(key[1:]) % PARTITIONS
+        number = int(key[1:]) % partitions
         prepared.append((number, offsets[number], key, value))
         offsets[number] += 1
     gc.collect()
     with Sink(0.0, users) as sink:
-        print(json.dumps(uvloop.run(_measured(sink.url, prepared, sink.stats))), flush=True)
+        print(json.dumps(uvloop.run(_measured(sink.url, prepared, partitions, sink.stats))), flush=True)
         order = sink.stats()
     assert not order["out_of_order"], order
     os._exit(0)
 
 
-def _round(folder: Path, events: int, users: int) -> dict[str, float]:
+def _round(folder: Path, *sizes: int) -> dict[str, float]:
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
     # The harness is this one's whatever is measured.
     code = (
         "import sys, importlib.util as u\n"
         f"sys.path.insert(0, {str(ROOT)!r}); import bench.sink, bench.workload\n"
         f"sys.path.insert(0, {str(folder)!r})\n"
-        f"from bench.loop_alone import _child; _child({events}, {users})"
+        f"from bench.loop_alone import _child; _child(*{sizes})"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env=environ, check=True, stdout=subprocess.PIPE, text=True
@@ -191,13 +190,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--partitions", type=int, default=6)
     parser.add_argument("--beside", type=Path)
     options = parser.parse_args()
     folders = [ROOT, *([options.beside.resolve()] if options.beside else [])]
     costs: dict[Path, list[float]] = {folder: [] for folder in folders}
     for number in range(options.rounds):
         for folder in folders if number % 2 == 0 else folders[::-1]:
-            found = _round(folder, options.events, options.users)
+            found = _round(folder, options.events, options.users, options.partitions)
             costs[folder].append(found["microseconds"])
             shown = "  ".join(f"{name} {value:,.1f}" for name, value in found.items())
             print(f"{'this ' if folder == ROOT else 'other'}  {shown}", flush=True)

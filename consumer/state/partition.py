@@ -9,7 +9,6 @@ A look-up asks in this order (index.py). The store is never ahead of the topic.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from operator import itemgetter
@@ -27,18 +26,18 @@ class Newer:
     """Of which users the partitions know something that the store does not: where to look beside it."""
 
     def __init__(self) -> None:
-        self._partitions: dict[User, set[int]] = {}
+        self._partitions: dict[User, tuple[int, ...]] = {}
 
     def add(self, user: User, partition: int) -> None:
         """The partition knows something of the user."""
-        self._partitions.setdefault(user, set()).add(partition)
+        partitions = self._partitions.get(user, ())
+        if partition not in partitions:
+            self._partitions[user] = (*partitions, partition)
 
     def discard(self, user: User, partition: int) -> None:
         """Nothing that the store does not know."""
-        if (partitions := self._partitions.get(user)) is not None:
-            partitions.discard(partition)
-            if not partitions:
-                del self._partitions[user]
+        if left := tuple(one for one in self._partitions.pop(user, ()) if one != partition):
+            self._partitions[user] = left
 
     def of(self, user: User) -> Collection[int]:
         """Which partitions to ask."""
@@ -63,7 +62,8 @@ class PartitionState:
         self._destination = destination
         self._newer = newer
         self._wanted: dict[User, int | None] = {}
-        self._in_flight: Counter[User] = Counter()
+        self._in_flight: dict[User, int] = {}
+        """How many writes of each."""
         self._unstored: dict[StateKey, int | None] = {}
         self._acknowledged_at: dict[StateKey, int] = {}
         """While the topic is read: the offsets of writes to it. What is read of these users from below is older."""
@@ -84,7 +84,7 @@ class PartitionState:
     def want(self, user: User, identified_at_ms: int | None) -> None:
         """A write is on its way to the topic; None: the user is to be forgotten."""
         self._wanted[user] = identified_at_ms
-        self._in_flight[user] += 1
+        self._in_flight[user] = self._in_flight.get(user, 0) + 1
         self._newer.add(user, self.number)
 
     def wanted(self, user: User) -> int | None:
@@ -95,9 +95,11 @@ class PartitionState:
         """A write that says this is in the topic, at this offset. Another one of the user may be on its way."""
         key = StateKey(self._destination, user)
         self._unstored[key] = identified_at_ms
-        self._in_flight[user] -= 1
-        if not self._in_flight[user]:
-            del self._in_flight[user], self._wanted[user]
+        left = self._in_flight.pop(user) - 1
+        if left:
+            self._in_flight[user] = left
+        else:
+            del self._wanted[user]
         self._pass(key, offset)
 
     def learn(self, user: User, identified_at_ms: int | None, offset: int) -> None:

@@ -8,11 +8,9 @@ A changed schema has a new fingerprint; the old one stays in VALUE_HEADERS, so t
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Final, NamedTuple
 
 import msgspec
-from fastavro import schemaless_writer
 
 from consumer.avro.schemas import avro_schema, single_object_header
 from consumer.sequencing.events import User
@@ -47,17 +45,29 @@ def encode_key(key: StateKey) -> bytes:
 
 
 def encode_value(key: StateKey, identified_at_ms: int) -> bytes:
-    """The record's value for a user who is identified."""
-    out = BytesIO()
-    out.write(_HEADER)
-    datum = {
-        "destination": key.destination,
-        "user_id": key.user.id,
-        "anonymous": key.user.anonymous,
-        "identified_at": identified_at_ms,
-    }
-    schemaless_writer(out, _SCHEMA, datum)
-    return out.getvalue()
+    """The record's value for a user who is identified: the four fields of the schema, in its order.
+
+    By hand, since it is written for each new user and fastavro's writer takes four times as long; the tests read it
+    with fastavro.
+    """
+    anonymous = b"\1" if key.user.anonymous else b"\0"
+    return _HEADER + _string(key.destination) + _string(key.user.id) + anonymous + _long(identified_at_ms)
+
+
+def _string(text: str) -> bytes:
+    raw = text.encode()
+    return _long(len(raw)) + raw
+
+
+def _long(number: int) -> bytes:
+    """Avro's zigzag numbers, seven bits a byte, the lowest first; of what is not negative."""
+    rest = number << 1
+    out = bytearray()
+    while rest > 0x7F:
+        out.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    out.append(rest)
+    return bytes(out)
 
 
 def decode_record(key: bytes | None, value: bytes | None) -> tuple[StateKey, bool]:

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from consumer.kafka.client import is_fatal
 from consumer.sequencing.actions import Forget, Remember
+from consumer.sequencing.events import User
 from consumer.sequencing.lanes import Lane
 from consumer.state.index import Index
 from consumer.state.partition import Change, PartitionState, TopicIdWrite, Write
@@ -68,7 +69,7 @@ class Writes:
                 self.recorded.append(lane)
             for one in where:
                 one.want(lane.user, now_ms if isinstance(action, Remember) else None)
-                self._produce(Write(one, lane.user, change))
+                self._produce(one, lane.user, change)
 
     def note_topic_id(self, write: TopicIdWrite) -> None:
         """Send a record of which topic is read."""
@@ -104,22 +105,22 @@ class Writes:
             if state is write.state:  # else the next assignment notes it
                 self.note_topic_id(write)
         elif state is write.state:
-            self._produce(write)
+            self._produce(state, write.user, write.change)
         elif state is not None and write.identified_at_ms is None and not write.change.lane.assignment.dropped:
             state.want(write.user, None)  # the partition left and came back: whoever waits for the deletion still does
-            self._produce(write._replace(state=state))
+            self._produce(state, write.user, write.change)
         else:
             self._settle(write.change)
 
-    def _produce(self, write: Write) -> None:
-        key = StateKey(self._destination, write.user)
-        identified_at_ms = write.state.wanted(write.user)
-        if identified_at_ms is not None and self._may_be_another_s(write.state):
+    def _produce(self, state: PartitionState, user: User, change: Change) -> None:
+        key = StateKey(self._destination, user)
+        identified_at_ms = state.wanted(user)
+        write = Write(state, user, change, identified_at_ms)
+        if identified_at_ms is not None and self._may_be_another_s(state):
             self._later(write)
             return
         value = None if identified_at_ms is None else encode_value(key, identified_at_ms)
-        record = write._replace(identified_at_ms=identified_at_ms)
-        self.writer.write(write.state.number, encode_key(key), value, record)
+        self.writer.write(state.number, encode_key(key), value, write)
 
     def _may_be_another_s(self, state: PartitionState) -> bool:
         """Whether the group has not said for a lease that the partition is ours (lease.py).

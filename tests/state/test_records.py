@@ -5,7 +5,9 @@ from __future__ import annotations
 from io import BytesIO
 
 import pytest
-from fastavro import schemaless_reader
+from fastavro import schemaless_reader, schemaless_writer
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumer.avro.schemas import avro_schema
 from consumer.sequencing.events import User
@@ -38,6 +40,29 @@ def test_the_value_is_avro_single_object_encoding() -> None:
     assert isinstance(datum, dict)
     assert (KEY.destination, KEY.user.id, True) == (datum["destination"], datum["user_id"], datum["anonymous"])
     assert 1_700_000_000.0 == datum["identified_at"].timestamp()
+
+
+@given(
+    destination=st.text(max_size=300),
+    user_id=st.text(max_size=300),
+    anonymous=st.booleans(),
+    identified_at_ms=st.integers(0, 2**62),
+)
+def test_the_value_is_what_fastavro_would_write(
+    destination: str, user_id: str, anonymous: bool, identified_at_ms: int
+) -> None:
+    """To the byte, whatever the texts and the time."""
+    written = BytesIO()
+    datum = {
+        "destination": destination,
+        "user_id": user_id,
+        "anonymous": anonymous,
+        "identified_at": identified_at_ms,
+    }
+    schemaless_writer(written, avro_schema("identified_user"), datum)
+    key = StateKey(destination, User(user_id, anonymous))
+
+    assert written.getvalue() == encode_value(key, identified_at_ms)[10:]
 
 
 @pytest.mark.parametrize(
