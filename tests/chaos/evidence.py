@@ -192,7 +192,8 @@ def load(folder: Path) -> Evidence:
 def _all_produced(topics: list[Path], later: list[Life], accepted: set[str]) -> list[Produced]:
     """The records of all lives.
 
-    A partition that held nothing in earlier lives may have its insert ids without the topic's id: none can be mistaken.
+    A partition of which nothing was sent in earlier lives may have its insert ids without the topic's id: none can be
+    mistaken. It may have held something: added just before the topic was deleted, it had no owner yet.
     """
     produced: list[Produced] = []
     seen: set[int] = set()
@@ -205,7 +206,7 @@ def _all_produced(topics: list[Path], later: list[Life], accepted: set[str]) -> 
             produced.append(
                 _produced(line, life, plain if is_first else insert_id(TOPIC, partition, offset, life, later))
             )
-        seen |= {line[1] for line in lines}
+        seen |= {partition for _, partition, _, _, _, message_id, *_ in lines if message_id in accepted}
     return produced
 
 
