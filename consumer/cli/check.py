@@ -48,7 +48,7 @@ def check(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check the settings, and what they name; exit 0 when all is well, 69 when something can't be reached."""
+    """Check the settings, and what they name. Exit 0 when all is well, 69 when something can't be reached."""
     settings = settings_or_exit(os.environ, config)
     quiet_kafka_client()
     findings = [Checked(True, "settings", "all in their limits")]

@@ -33,7 +33,11 @@ def demo(
         typer.Option("--keep", help="Leave it running, to be typed at and scraped, until Ctrl-C."),
     ] = False,
 ) -> None:
-    """Run broker, CustomFit emulator and consumer here, deliver sample events, and prove that the promise was kept."""
+    """See all of it work on this machine, with a proof.
+
+    Runs a broker, an emulator of CustomFit and the consumer, delivers sample events, and proves that the promise was
+    kept.
+    """
     script = Script(users, events, seed=seed)
     if calm:
         script = replace(script, fail_rate=0.0, outage_seconds=0.0)

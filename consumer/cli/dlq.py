@@ -48,6 +48,7 @@ Reason = Annotated[
     typer.Option(
         help="Only those with this customfit.reason: undecodable, invalid_event, too_large, refused, unidentified, "
         "gave_up, or unknown (written by others); may be repeated.",
+        metavar="REASON",
         callback=_reasons,
     ),
 ]
@@ -75,7 +76,7 @@ def list_(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the dead letters that have not been replayed, one a line, then how many there are by reason and cause."""
+    """Show the dead letters that have not been replayed. One a line, then how many there are by reason and cause."""
     from consumer.dead_letters.text import as_json as to_json
     from consumer.dead_letters.text import summary, table
 
@@ -114,7 +115,7 @@ def show(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one dead letter: key, headers, value; what a terminal could obey is escaped."""
+    """Show one dead letter: key, headers, value. What a terminal could obey is escaped."""
     from consumer.dead_letters.text import page, page_json
 
     settings = settings_or_exit(os.environ, config, api_key_required=False)
@@ -164,9 +165,9 @@ def replay(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send dead letters again, each once however often this is run; each user's in the order they had at first.
+    """Send dead letters again, each once however often this is run.
 
-    What is interrupted goes on when it is run again.
+    Each user's go in the order they had at first. What is interrupted goes on when it is run again.
     """
     from consumer.cli.replay import Replay
 

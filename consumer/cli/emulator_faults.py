@@ -77,13 +77,17 @@ def _option(name: str, *, running: bool) -> inspect.Parameter:
     names = [_flag(name)]
     if isinstance(usual, bool) and running:
         names = [f"{names[0]}/--no-{names[0].removeprefix('--')}"]
-    type_: Any = list[str] if isinstance(usual, list) else type(usual)
-    default = None if running or isinstance(usual, list) else usual
+    is_list = isinstance(usual, list)
+    type_: Any = list[str] if is_list else type(usual)
+    default = None if running or is_list else usual
+    metavar = name.removesuffix("s").rpartition("_")[2].upper() if is_list else None  # `--refuse-user USER`
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=default,
-        annotation=Annotated[type_ if default is not None else type_ | None, typer.Option(*names, help=HELP[name])],
+        annotation=Annotated[
+            type_ if default is not None else type_ | None, typer.Option(*names, metavar=metavar, help=HELP[name])
+        ],
     )
 
 
