@@ -98,7 +98,7 @@ def list_(
         return
     if shown:
         print("\n".join([*table(shown, replayed), "", *summary(letters)]))
-    notes = [f"{len(letters)} dead letters in {settings.dead_letter_topic}"]
+    notes = [f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'} in {settings.dead_letter_topic}"]
     notes += [f"{len(letters) - len(shown)} are not shown (--limit 0 shows all)"] if len(shown) < len(letters) else []
     notes += (
         [f"{len(selection.replayed)} have been replayed (--all shows them too)"]

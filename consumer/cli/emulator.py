@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from consumer.cli.emulator_client import URL_DEFAULT, EmulatorClient, arrival_lines, summary
-from consumer.cli.emulator_faults import no_faults, shown, takes_faults
+from consumer.cli.emulator_faults import no_faults, refused, shown, takes_faults
 from consumer.cli.exits import fail
 from consumer.exit_codes import EXIT_ERROR
 from consumer.foreign_text import printable
@@ -103,7 +103,7 @@ def control(
     if as_json:
         print(json.dumps(told))
     else:
-        print(printable(shown(told)) or "no faults: what keeps the contract is accepted at once")
+        print(printable(shown(told)))
 
 
 @emulator.command()
@@ -130,7 +130,7 @@ def _faults(changes: dict[str, Any]) -> Faults:
     try:
         faults.change(changes)
     except FaultsError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise refused(str(error)) from None
     return faults
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+import shlex
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, Final
@@ -62,14 +64,20 @@ def takes_faults(*, running: bool) -> Callable[[Callable[..., None]], Callable[.
 
 
 def shown(faults: dict[str, Any]) -> str:
-    """Those that are not as they are without faults, as the options that make them so."""
+    """Those that are on, as the options that turn them on."""
     words: list[str] = []
     for name, value in faults.items():
         if value == getattr(_NONE, name, None):
             continue
         for one in value if isinstance(value, list) else [value]:
             words += [_flag(name)] if one is True else [_flag(name), str(one)]
-    return " ".join(words)
+    return f"faults: {shlex.join(words)}" if words else "no faults: every valid request is accepted at once"
+
+
+def refused(why: str) -> typer.BadParameter:
+    """What is wrong with a fault, in the emulator's words, by the name of its option."""
+    found = re.fullmatch(r"(.*) - at `\$\.(\w+)(?:\[.*)?`", why)
+    return typer.BadParameter(found[1], param_hint=_flag(found[2])) if found else typer.BadParameter(why)
 
 
 def _option(name: str, *, running: bool) -> inspect.Parameter:
