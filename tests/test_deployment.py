@@ -149,7 +149,7 @@ def test_the_end_of_up_says_what_to_do_next() -> None:
 
     assert "consumer: { condition: service_healthy }" in text
     assert {"consumer", "emulator", "consumer-more"} == {one or other for one, other in named} & set(services())
-    assert ["emulator last", "emulator control --fail-rate 0.5"] == ours
+    assert ["emulator last", "lag", "emulator control --fail-rate 0.5"] == ours
     for line in ours:
         words = line.split()
         shown = CliRunner().invoke(app(words[0]), [*words[:2], "--help"], env={"COLUMNS": "300"})
