@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -30,6 +31,13 @@ dlq = typer.Typer(no_args_is_help=True, help="Look into dead letters, and replay
 Config = Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")]
 
 
+def reasons() -> Sequence[str]:
+    """All that a dead letter may have, for the completion of shells."""
+    from consumer.dead_letters.selection import REASONS
+
+    return REASONS
+
+
 def _reasons(given: list[str] | None) -> list[str] | None:
     """Refuse a reason that no dead letter has."""
     from consumer.dead_letters.selection import REASONS
@@ -49,6 +57,7 @@ Reason = Annotated[
         help="Only those with this customfit.reason: undecodable, invalid_event, too_large, refused, unidentified, "
         "gave_up, or unknown (written by others); may be repeated.",
         metavar="REASON",
+        autocompletion=reasons,
         callback=_reasons,
     ),
 ]
