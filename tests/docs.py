@@ -146,7 +146,7 @@ def _examples(name: str) -> str:
 def _option(parameter: Parameter) -> str:
     """`--rate NUMBER`: its name, and what is to be given."""
     shown = ", ".join(parameter.names)
-    if parameter.choices:
+    if parameter.choices and not parameter.info.metavar:
         return f"`{shown}` {', '.join(parameter.choices)}"
     if not parameter.takes_value:
         return f"`{shown}`"

@@ -14,6 +14,7 @@ from consumer.cli import app
 ROOT: Final = Path(__file__).parents[1]
 DOCKERFILE: Final = (ROOT / "Dockerfile").read_text()
 COMPOSE: Final = (ROOT / "docker-compose.yml").read_text()
+README: Final = (ROOT / "README.md").read_text()
 ENV_EXAMPLE: Final = (ROOT / ".env.example").read_text()
 PROMETHEUS: Final = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
 
@@ -131,9 +132,11 @@ def test_brokers_log_warnings(name: str) -> None:
     assert "KAFKA_LOG4J_ROOT_LOGLEVEL" not in COMPOSE
 
 
-def test_the_registry_is_the_consumer_s_without_a_variable() -> None:
-    """Whoever turns the profile on has it; who has another one names it."""
-    assert "${CUSTOMFIT_SCHEMA_REGISTRY_URL:-http://registry:8080/apis/ccompat/v7}" in anchor("consumer")
+def test_no_registry_is_asked_for_that_does_not_run() -> None:
+    """Garbage that looks like Avro would make its partition wait for it; README says what to set with the profile."""
+    assert re.search(r"^    CUSTOMFIT_SCHEMA_REGISTRY_URL:( #.*)?$", anchor("consumer"), re.MULTILINE)
+    assert "#CUSTOMFIT_SCHEMA_REGISTRY_URL=http://registry:8080/apis/ccompat/v7" in ENV_EXAMPLE
+    assert "export CUSTOMFIT_SCHEMA_REGISTRY_URL=http://registry:8080/apis/ccompat/v7\n" in README
     assert "registry: { condition: service_healthy, required: false }" in anchor("consumer")
 
 
@@ -146,7 +149,7 @@ def test_the_end_of_up_says_what_to_do_next() -> None:
 
     assert "consumer: { condition: service_healthy }" in text
     assert {"consumer", "emulator", "consumer-more"} == {one or other for one, other in named} & set(services())
-    assert ["emulator last", "emulator control --fail-rate 0.5"] == ours
+    assert ["emulator last", "lag", "emulator control --fail-rate 0.5"] == ours
     for line in ours:
         words = line.split()
         shown = CliRunner().invoke(app(words[0]), [*words[:2], "--help"], env={"COLUMNS": "300"})

@@ -48,7 +48,7 @@ def check(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check the settings, and what they name; exit 0 when all is well, 69 when something can't be reached."""
+    """Check the settings, and what they name. Exit 0 when all is well, 69 when something can't be reached."""
     settings = settings_or_exit(os.environ, config)
     quiet_kafka_client()
     findings = [Checked(True, "settings", "all in their limits")]
@@ -67,10 +67,11 @@ def check(
     else:
         print(_verdict(findings, connect=connect))
         for finding in findings:
-            print(f"{finding.mark:4} {finding.what}: {printable(finding.detail)}")
+            subject = "" if finding.what == WARNING else f"{finding.what}: "
+            print(f"{finding.mark:4} {subject}{printable(finding.detail)}")
         print()
         for name, value in settings.describe().items():
-            print(f"{name:28} {value}")
+            print(f"{name:28} {'-' if value is None else value}")
     if failed:
         raise typer.Exit(EXIT_UNAVAILABLE if failed[0].what.startswith(("Kafka", "schema")) else EXIT_ERROR)
 
@@ -153,7 +154,7 @@ async def _destination_findings(settings: Settings) -> list[Checked]:
                 if isinstance(outcome, Delivered):
                     remedy = f"accepted with CUSTOMFIT_API_AUTH={auth} and CUSTOMFIT_API_DIALECT={dialect}"
                     return [Checked(False, "destination", f"{answered}; {remedy}")]
-    return [Checked(False, "destination", f"{answered}, in whichever way it is sent")]
+    return [Checked(False, "destination", f"{answered}, whatever CUSTOMFIT_API_AUTH and CUSTOMFIT_API_DIALECT are")]
 
 
 async def _try(settings: Settings) -> tuple[Answer, object]:

@@ -12,7 +12,7 @@ Shell = Literal["bash", "zsh", "fish"]
 def completion(
     shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> None:
-    """Print a script for bash, zsh or fish that completes commands, options and their values."""
+    """Print a script that completes commands in bash, zsh or fish. Options and their values, too."""
     from consumer.cli.completion_scripts import SCRIPTS
     from consumer.cli.tree import commands
 

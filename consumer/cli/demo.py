@@ -7,18 +7,32 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Final, Protocol
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from consumer.cli.demo_kept import Live, keep, to_paste
+from consumer.cli.demo_kept import Live, keep, to_break, to_paste
 from consumer.cli.exits import fail
 from consumer.cli.interrupts import Interrupts
 from consumer.demo.demo import Demo, DemoFailed, Point, Script
 from consumer.demo.proof import Proof
 from consumer.exit_codes import EXIT_ERROR
+
+OTHER_COLUMNS: Final = 64
+"""What stands beside a bar: name, count, time, `10,000 waiting, unavailable`."""
+
+
+class Playing(Protocol):
+    """The part of a demo that is watched."""
+
+    @property
+    def script(self) -> Script:
+        """What is to be played."""
+
+    def play(self, show: Callable[[Point], None]) -> None:
+        """Play it, and show where it stands."""
 
 
 def demo(
@@ -33,7 +47,11 @@ def demo(
         typer.Option("--keep", help="Leave it running, to be typed at and scraped, until Ctrl-C."),
     ] = False,
 ) -> None:
-    """Run broker, CustomFit emulator and consumer here, deliver sample events, and prove that the promise was kept."""
+    """See all of it work on this machine, with a proof.
+
+    Runs a broker, an emulator of CustomFit and the consumer, delivers sample events, and proves that the promise was
+    kept.
+    """
     script = Script(users, events, seed=seed)
     if calm:
         script = replace(script, fail_rate=0.0, outage_seconds=0.0)
@@ -43,7 +61,7 @@ def demo(
         try:
             with tempfile.TemporaryFile() as log, Demo(script, log, watcher=live, check=interrupts.check) as running:
                 _say_what_runs(console, running)
-                _play(console, running)
+                play(console, running)
                 proof = running.prove()
                 _say_proof(console, proof, script)
                 if keep_running:
@@ -74,8 +92,8 @@ def _say_what_runs(console: Console, running: Demo) -> None:
     _print(console, f"  consumer   {running.consumer_url}/metrics\n")
 
 
-def _play(console: Console, running: Demo) -> None:
-    """Show progress: bars on a terminal, a line every two seconds elsewhere."""
+def play(console: Console, running: Playing) -> None:
+    """Play the demo's script, and show progress: bars on a terminal, a line every two seconds elsewhere."""
     total = running.script.events
     if not console.is_terminal:
         next_line = 0.0
@@ -88,14 +106,15 @@ def _play(console: Console, running: Demo) -> None:
 
         running.play(say)
         return
-    columns = (TextColumn("  {task.description:10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = BarColumn(max(10, min(40, console.width - OTHER_COLUMNS)))  # a count that is cut off can't be read
+    columns = (TextColumn("  {task.description:10}"), bar, MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as bars:
         fetched = bars.add_task("fetched", total=total, note="")
         finished = bars.add_task("finished", total=total, note="")
 
         def draw(point: Point) -> None:
             bars.update(fetched, completed=point.fetched)
-            bars.update(finished, completed=point.finished, note=_problem(point))
+            bars.update(finished, completed=point.finished, note=f"{point.unfinished:,} waiting, {point.destination}")
 
         running.play(draw)
 
@@ -145,6 +164,8 @@ def _keep(console: Console, running: Demo, live: Live, check: Callable[[], None]
     running.calm_down()
     _print(console, "\nStill running, until Ctrl-C; requests fail no longer. Paste this into another terminal:\n")
     _print(console, to_paste(running))
+    _print(console, "\nThere, too: CustomFit fails for two seconds, and nothing is lost:\n")
+    _print(console, to_break(running))
     _print(console, "\nWhat becomes of events shows here:\n")
     keep(running, live, check)
     _print(console, "\nStopping: the consumer finishes what it has in hand, commits and leaves.")

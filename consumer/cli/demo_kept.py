@@ -46,8 +46,19 @@ END
 {us} user ann
 {us} dlq list
 {us} lag
-curl '{demo.emulator.base_url}/ledger'
-curl {demo.consumer_url}/metrics"""
+{us} emulator last --user bob --url {demo.emulator.base_url}
+curl -s {demo.consumer_url}/metrics | grep '^customfit_events_finished.* [1-9]'"""
+
+
+def to_break(demo: Demo) -> str:
+    """Commands that make CustomFit fail, send events, show what the consumer says then, and end it."""
+    us = program()
+    control = f"{us} emulator control --url {demo.emulator.base_url}"
+    return f"""\
+{control} --fail-rate 1
+{us} produce --events 20 && sleep 2
+curl -s {demo.consumer_url}/readyz
+{control} --calm"""
 
 
 class Live:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -30,6 +31,13 @@ dlq = typer.Typer(no_args_is_help=True, help="Look into dead letters, and replay
 Config = Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")]
 
 
+def reasons() -> Sequence[str]:
+    """All that a dead letter may have, for the completion of shells."""
+    from consumer.dead_letters.selection import REASONS
+
+    return REASONS
+
+
 def _reasons(given: list[str] | None) -> list[str] | None:
     """Refuse a reason that no dead letter has."""
     from consumer.dead_letters.selection import REASONS
@@ -48,6 +56,8 @@ Reason = Annotated[
     typer.Option(
         help="Only those with this customfit.reason: undecodable, invalid_event, too_large, refused, unidentified, "
         "gave_up, or unknown (written by others); may be repeated.",
+        metavar="REASON",
+        autocompletion=reasons,
         callback=_reasons,
     ),
 ]
@@ -75,7 +85,7 @@ def list_(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the dead letters that have not been replayed, one a line, then how many there are by reason and cause."""
+    """Show the dead letters that have not been replayed. One a line, then how many there are by reason and cause."""
     from consumer.dead_letters.text import as_json as to_json
     from consumer.dead_letters.text import summary, table
 
@@ -97,7 +107,7 @@ def list_(
         return
     if shown:
         print("\n".join([*table(shown, replayed), "", *summary(letters)]))
-    notes = [f"{len(letters)} dead letters in {settings.dead_letter_topic}"]
+    notes = [f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'} in {settings.dead_letter_topic}"]
     notes += [f"{len(letters) - len(shown)} are not shown (--limit 0 shows all)"] if len(shown) < len(letters) else []
     notes += (
         [f"{len(selection.replayed)} have been replayed (--all shows them too)"]
@@ -114,7 +124,7 @@ def show(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one dead letter: key, headers, value; what a terminal could obey is escaped."""
+    """Show one dead letter: key, headers, value. What a terminal could obey is escaped."""
     from consumer.dead_letters.text import page, page_json
 
     settings = settings_or_exit(os.environ, config, api_key_required=False)
@@ -164,9 +174,9 @@ def replay(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send dead letters again, each once however often this is run; each user's in the order they had at first.
+    """Send dead letters again, each once however often this is run.
 
-    What is interrupted goes on when it is run again.
+    Each user's go in the order they had at first. What is interrupted goes on when it is run again.
     """
     from consumer.cli.replay import Replay
 

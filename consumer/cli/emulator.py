@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from consumer.cli.emulator_client import URL_DEFAULT, EmulatorClient, arrival_lines, summary
-from consumer.cli.emulator_faults import no_faults, shown, takes_faults
+from consumer.cli.emulator_faults import no_faults, refused, shown, takes_faults
 from consumer.cli.exits import fail
 from consumer.exit_codes import EXIT_ERROR
 from consumer.foreign_text import printable
@@ -47,7 +47,8 @@ def start(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0: any free one.")] = 8080,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="One line for each accepted event.")] = False,
     accept_key: Annotated[
-        list[str] | None, typer.Option(help="An API key that is accepted; may be repeated. [default: any]")
+        list[str] | None,
+        typer.Option(metavar="KEY", help="An API key that is accepted; may be repeated. [default: any]"),
     ] = None,
     ledger: Annotated[
         Path | None, typer.Option(help="Also append what is accepted to this file, and carry on from it.")
@@ -59,7 +60,7 @@ def start(
     seed: Annotated[int, typer.Option(help="Of the faults' randomness.")] = 0,
     faults: dict[str, Any],
 ) -> None:
-    """Stand in for CustomFit's API: check what is sent, keep a ledger, fail as told.
+    """Stand in for CustomFit's API. It checks what is sent, keeps a ledger, and fails as told.
 
     While it runs: `emulator control` makes it fail, `emulator last` shows what arrived.
     """
@@ -92,9 +93,9 @@ def control(
     as_json: AsJson = False,
     faults: dict[str, Any],
 ) -> None:
-    """Make a running emulator fail, or stop it failing; without options: show its faults.
+    """Make a running emulator fail, or stop it failing. Without options: show its faults.
 
-    What is not given stays as it is. An outage of a minute: `--unavailable-seconds 60`.
+    What is not given stays as it is. An outage of a minute: --unavailable-seconds 60
     """
     client = EmulatorClient(url)
     changes = {**(no_faults() if calm else {}), **faults}
@@ -102,7 +103,7 @@ def control(
     if as_json:
         print(json.dumps(told))
     else:
-        print(printable(shown(told)) or "no faults: what keeps the contract is accepted at once")
+        print(printable(shown(told)))
 
 
 @emulator.command()
@@ -113,7 +114,7 @@ def last(
     url: Url = URL_DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a running emulator accepted last, one event a line, the newest at the bottom; exit 1 when nothing."""
+    """Show what a running emulator accepted last. One event a line, the newest at the bottom; exit 1 when nothing."""
     answer = EmulatorClient(url).last(limit, user)
     for arrival in answer["last"]:
         print(json.dumps(arrival) if as_json else "\n".join(arrival_lines(arrival)))
@@ -129,7 +130,7 @@ def _faults(changes: dict[str, Any]) -> Faults:
     try:
         faults.change(changes)
     except FaultsError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise refused(str(error)) from None
     return faults
 
 

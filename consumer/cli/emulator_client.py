@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 import typer
 
+from consumer.cli.emulator_faults import refused
 from consumer.cli.exits import fail
 from consumer.emulator.server import EVENTS_PATH
 from consumer.exit_codes import EXIT_UNAVAILABLE
@@ -67,7 +68,7 @@ class EmulatorClient:
         except (ValueError, RecursionError):
             answer = None
         if response.status == 400 and isinstance(answer, dict) and "reason" in answer:
-            raise typer.BadParameter(printable(str(answer["reason"]), TEXT_CHARACTERS_MAX))
+            raise refused(printable(str(answer["reason"]), TEXT_CHARACTERS_MAX))
         if response.status != 200 or not isinstance(answer, dict) or expected not in answer:
             self._fail(f"status {response.status} for {path.partition('?')[0]}, which is not how one answers")
         return answer

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+import shlex
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, Final
@@ -62,14 +64,20 @@ def takes_faults(*, running: bool) -> Callable[[Callable[..., None]], Callable[.
 
 
 def shown(faults: dict[str, Any]) -> str:
-    """Those that are not as they are without faults, as the options that make them so."""
+    """Those that are on, as the options that turn them on."""
     words: list[str] = []
     for name, value in faults.items():
         if value == getattr(_NONE, name, None):
             continue
         for one in value if isinstance(value, list) else [value]:
             words += [_flag(name)] if one is True else [_flag(name), str(one)]
-    return " ".join(words)
+    return f"faults: {shlex.join(words)}" if words else "no faults: every valid request is accepted at once"
+
+
+def refused(why: str) -> typer.BadParameter:
+    """What is wrong with a fault, in the emulator's words, by the name of its option."""
+    found = re.fullmatch(r"(.*) - at `\$\.(\w+)(?:\[.*)?`", why)
+    return typer.BadParameter(found[1], param_hint=_flag(found[2])) if found else typer.BadParameter(why)
 
 
 def _option(name: str, *, running: bool) -> inspect.Parameter:
@@ -77,13 +85,17 @@ def _option(name: str, *, running: bool) -> inspect.Parameter:
     names = [_flag(name)]
     if isinstance(usual, bool) and running:
         names = [f"{names[0]}/--no-{names[0].removeprefix('--')}"]
-    type_: Any = list[str] if isinstance(usual, list) else type(usual)
-    default = None if running or isinstance(usual, list) else usual
+    is_list = isinstance(usual, list)
+    type_: Any = list[str] if is_list else type(usual)
+    default = None if running or is_list else usual
+    metavar = name.removesuffix("s").rpartition("_")[2].upper() if is_list else None  # `--refuse-user USER`
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=default,
-        annotation=Annotated[type_ if default is not None else type_ | None, typer.Option(*names, help=HELP[name])],
+        annotation=Annotated[
+            type_ if default is not None else type_ | None, typer.Option(*names, metavar=metavar, help=HELP[name])
+        ],
     )
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+AS_IT_IS: Final = "\b"
+"""Before a paragraph of help: its lines are not to be joined."""
+
 
 class Example(NamedTuple):
     """A command as it is typed, and what for."""
@@ -135,9 +138,9 @@ def epilog(name: str) -> str | None:
     shown = SHOWN.get(name)
     if shown is None:
         return None
-    lines = ["Examples:"]
+    lines = [AS_IT_IS, "Examples:"]
     for example in shown.examples:
         lines += [f"  {example.command}", f"      {example.what}"]
     if shown.settings:
-        lines += ["", "Settings that matter:", *(f"  {variable(setting)}" for setting in shown.settings)]
+        lines += ["", AS_IT_IS, "Settings that matter:", *(f"  {variable(setting)}" for setting in shown.settings)]
     return "\n".join(lines)

@@ -25,7 +25,7 @@ def health(
     host: Annotated[str | None, typer.Option(help="Instead of CUSTOMFIT_HTTP_HOST.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Instead of CUSTOMFIT_HTTP_PORT.")] = None,
 ) -> None:
-    """Exit 0 when the instance on this machine is ready, else 1 and say why."""
+    """Ask whether the instance on this machine is ready. Exit 0 when it is, else 1 and say why."""
     http_port = None if port is None else str(port)
     options = {"http_host": ("--host", host), "http_port": ("--port", http_port)}
     settings = settings_or_exit(os.environ, config, api_key_required=False, **options)

@@ -25,7 +25,7 @@ def lag(
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The group's lag per partition, in offsets and seconds; also while no consumer runs."""
+    """Show the group's lag per partition, in offsets and seconds. Works while no consumer runs, too."""
     from consumer.kafka.lag import group_lag
 
     settings = settings_or_exit(os.environ, config, api_key_required=False)

@@ -44,7 +44,7 @@ def produce(
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Send Segment events to the topic, keyed by user as a Java producer would do it."""
+    """Send Segment events to the topic. They are keyed by user as a Java producer would do it."""
     settings = settings_or_exit(
         os.environ,
         config,

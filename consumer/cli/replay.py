@@ -120,7 +120,7 @@ class Replay:
         from consumer.dead_letters.replayer import tally
 
         by_reason = ", ".join(f"{reason} {count}" for reason, count in tally(letters).items())
-        return f"{len(letters)} dead letters{f' ({by_reason})' if by_reason else ''}"
+        return f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'}{f' ({by_reason})' if by_reason else ''}"
 
     def _rest(self) -> str:
         why = {

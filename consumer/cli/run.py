@@ -19,7 +19,7 @@ from consumer.exit_codes import EXIT_BROKEN_RULE, EXIT_ERROR, EXIT_SETTINGS, EXI
 def run(
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
 ) -> None:
-    """Read the topic and deliver, until SIGTERM or Ctrl-C: then finish what is in flight, commit, leave."""
+    """Read the topic and deliver, until SIGTERM or Ctrl-C. Then finish what is in flight, commit, leave."""
     settings = settings_or_exit(os.environ, config)
 
     from consumer.customfit.engine import EngineUnavailable

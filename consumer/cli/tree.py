@@ -18,7 +18,7 @@ class Parameter(NamedTuple):
     """An option, or an argument."""
 
     names: tuple[str, ...]
-    """`("--verbose", "-v")`; of an argument the one name that help shows."""
+    """`("--verbose", "-v")`, `("--hang", "--no-hang")`; of an argument the one name that help shows."""
     is_argument: bool
     kind: type
     choices: tuple[str, ...]
@@ -81,13 +81,15 @@ def _parameter(parameter: inspect.Parameter, annotated: Any, info: OptionInfo | 
     literal = get_origin(annotated) is Literal
     kind = annotated if literal else next(iter(get_args(annotated)), annotated)
     choices = get_args(kind) if get_origin(kind) is Literal else ()
+    if isinstance(info, OptionInfo) and info.autocompletion is not None:
+        choices = tuple(info.autocompletion())
     is_argument = isinstance(info, ArgumentInfo)
     if is_argument:
         names: tuple[str, ...] = (info.metavar or parameter.name.upper(),)
     else:
         # In an Annotated, typer takes the first name for a default and sorts that out later.
-        given = tuple(name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str))
-        names = given or (f"--{parameter.name.replace('_', '-')}",)
+        given = [name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str)]
+        names = tuple(one for name in given for one in name.split("/")) or (f"--{parameter.name.replace('_', '-')}",)
     default = None if parameter.default is inspect.Parameter.empty else parameter.default
     return Parameter(names, is_argument, str if choices else kind, choices, default, info)
 

@@ -34,9 +34,10 @@ def user(
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whether a user counts as identified, at every destination; or have them forgotten.
+    """Say whether a user counts as identified, or forget them.
 
-    Exit 0 when they do at the destination of the settings, 1 when they don't, 69 when that can't be told.
+    Shows it for every destination. Exit 0 when they do at that of the settings, 1 when they don't, 69 when that can't
+    be told.
     """
     from consumer.sequencing.events import User
 

@@ -231,7 +231,7 @@ class Emulator:
             return _error(400, "`limit` is a whole number; `user` is a user's id, percent-encoded")
         if limit < 1 or not query.keys() <= {"limit", "user"}:
             return _error(400, "there are `limit`, at least 1, and `user`")
-        return Reply(200, msgspec.json.encode(last(self.ledger, limit=limit, user_id=query.get("user", [None])[0])))
+        return _page(msgspec.json.encode(last(self.ledger, limit=limit, user_id=query.get("user", [None])[0])))
 
     def _get_ledger(self, request: Request) -> Reply:
         try:
@@ -243,7 +243,7 @@ class Emulator:
         if query.get("entries", ["0"])[0] == "1":
             lines = self.ledger.lines(after=after, limit=min(limit, LISTED_ENTRIES_MAX))
             answer = b'%b,"listed":[%b]}' % (answer[:-1], b",".join(lines))
-        return Reply(200, answer)
+        return _page(answer)
 
     def _post_reset(self, request: Request) -> Reply:
         del request
@@ -255,7 +255,7 @@ class Emulator:
 
     def _get_control(self, request: Request) -> Reply:
         del request
-        return Reply(200, msgspec.json.encode(self.faults))
+        return _page(msgspec.json.encode(self.faults))
 
     def _post_control(self, request: Request) -> Reply:
         try:
@@ -274,6 +274,11 @@ class Emulator:
 
 def _retry_after(seconds: int) -> bytes:
     return b"Retry-After: %d\r\n" % seconds if seconds else b""
+
+
+def _page(content: bytes) -> Reply:
+    """What people ask for with curl: a line of its own, or the shell's prompt stands behind it."""
+    return Reply(200, content + b"\n")
 
 
 def _error(status: int, reason: str, headers: bytes = b"") -> Reply:

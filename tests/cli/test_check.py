@@ -39,6 +39,14 @@ def test_the_verdict_comes_first() -> None:
     assert "Connection refused" in connected.stdout.splitlines()[2]
 
 
+def test_a_setting_without_a_value_is_a_dash() -> None:
+    """Python's word for nothing might be a value."""
+    lines = run().stdout.splitlines()
+
+    assert "api_ca_file                  -" in lines
+    assert [] == [line for line in lines if line.endswith("None")]
+
+
 def test_the_verdict_counts_warnings_and_scripts_have_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """A warning is marked as one; JSON says it in one member."""
     monkeypatch.setenv("CUSTOMFIT_API_URL", "http://api.example/v1")
@@ -46,7 +54,7 @@ def test_the_verdict_counts_warnings_and_scripts_have_it_too(monkeypatch: pytest
     connected = json.loads(run("--connect", "--json").stdout)
 
     assert lines[0].startswith("READY, as far as the settings go, with 1 warning; ")
-    assert lines[2].startswith("warn warning: CUSTOMFIT_API_URL (environment): the API key travels in clear text")
+    assert lines[2].startswith("warn CUSTOMFIT_API_URL (environment): the API key travels in clear text")
     assert (False, "Kafka") == (connected["ok"], connected["findings"][-1]["what"])
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
 from consumer.cli.examples import SHOWN, variable
-from consumer.cli.tree import commands
+from consumer.cli.tree import Command, commands
 from consumer.settings import settings_table
 
 
@@ -34,8 +36,8 @@ def test_the_settings_that_are_named_exist() -> None:
     assert set() == {variable(setting) for shown in SHOWN.values() for setting in shown.settings} - known
 
 
-@pytest.mark.parametrize("name", SHOWN)
-def test_help_ends_with_them(name: str) -> None:
+@cache
+def help_of(name: str) -> str:
     """As printed on a terminal of 80 columns."""
     done = subprocess.run(
         [sys.executable, "-m", "consumer", *name.split(), "--help"],
@@ -44,7 +46,36 @@ def test_help_ends_with_them(name: str) -> None:
         text=True,
         env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1"},
     )
-    lines = [line.strip() for line in done.stdout.splitlines()]
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["", "dlq", "emulator"])
+def test_a_list_of_commands_says_what_each_does_in_one_line(name: str) -> None:
+    """A sentence that is cut off says nothing."""
+    listed = help_of(name).partition("\nCommands:\n")[2].partition("\n\n")[0].splitlines()
+
+    assert listed
+    assert [] == [line for line in listed if not line.endswith(".") or line.endswith("..")]
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=lambda command: command.name)
+def test_help_shows_every_name_whole(command: Command) -> None:
+    """A name that ends in `…` can't be typed."""
+    words = set(re.findall(r"(?<!\S)--?[a-z-]+", help_of(command.name)))
+
+    names = {name for parameter in command.parameters() if not parameter.is_argument for name in parameter.names}
+    assert set() == names - words
+
+
+def test_a_default_that_is_told_in_words_is_shown() -> None:
+    """Brackets are no mark-up."""
+    assert "[default: a new one]" in " ".join(help_of("produce").split())
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_help_ends_with_them(name: str) -> None:
+    """The examples on lines of their own, to be copied."""
+    lines = [line.strip() for line in help_of(name).splitlines()]
 
     assert "Examples:" in lines
     for example in SHOWN[name].examples:

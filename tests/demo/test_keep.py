@@ -8,13 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
 import pytest
+from rich.console import Console
 
+from consumer.cli.demo import play
 from consumer.cli.demo_kept import LINES_A_SECOND_MAX, Live, program
+from consumer.demo.demo import Point, Script
 from tests.fakes.terminals import CTRL_C, Terminal
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -46,7 +50,8 @@ def pasted(commands: str, folder: Path) -> str:
 @pytest.mark.skipif(not Path("/usr/bin/curl").exists(), reason="no curl")
 def test_what_it_prints_can_be_pasted_and_shows_what_became_of_it(demo: Terminal, tmp_path: Path) -> None:
     """Own events appear while they come, garbage too; each question that is printed has its answer; Ctrl-C is 0."""
-    block = demo.printed.partition("another terminal:\n\n")[2].partition(f"\n\n{LISTENS}")[0]
+    blocks = demo.printed.partition("another terminal:\n\n")[2].partition(f"\n\n{LISTENS}")[0]
+    block, _, breaking = (part.strip() for part in re.split(r"\n\n(.*:)\n\n", blocks))
     produce, _, questions = block.partition("\nEND\n")
     setting = block.partition("\n")[0]
 
@@ -61,8 +66,9 @@ def test_what_it_prints_can_be_pasted_and_shows_what_became_of_it(demo: Terminal
     answers = pasted(f"{setting}\n{questions}\n{program()} {place}\n", tmp_path)
     assert "ann is identified" in answers
     assert "group customfit-consumer: 0 behind" in answers
-    assert '"introductions":' in answers
-    assert "customfit_events_finished_total" in answers
+    assert 'track bob "Signed Up"' in answers
+    assert 'customfit_events_finished_total{outcome="delivered",reason="ok"} ' in answers
+    assert 50 > len(answers.splitlines()), "the first answer has left the screen"
     assert re.search(r"value +15 bytes\nthis is garbage", answers)
 
     assert "sent 3 events" in pasted(
@@ -73,9 +79,33 @@ def test_what_it_prints_can_be_pasted_and_shows_what_became_of_it(demo: Terminal
     demo.wait_for("skipped        1 (unsupported)")
     demo.wait_for("(anonymous)")
 
+    told = pasted(f"{setting}\n{breaking}\n", tmp_path)
+    assert told.startswith("faults: --fail-rate 1.0\nsent 20 events")
+    assert "the destination is unavailable: 503" in told
+    assert told.endswith("no faults: every valid request is accepted at once\n")
+
     demo.type(CTRL_C)
     assert 0 == demo.exit_code(), demo.printed
     assert "make: ***" not in demo.printed
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_progress_is_whole_in_a_terminal_of_80_columns_or_more(width: int) -> None:
+    """The bars give way, and not the counts."""
+
+    class Outage:
+        script = Script(users=500, events=30_000)
+
+        def play(self, show: Callable[[Point], None]) -> None:
+            """Where it says most."""
+            show(Point(30_000, 14_679, 15_321, "unavailable"))
+
+    screen = StringIO()
+    play(Console(width=width, force_terminal=True, color_system=None, file=screen), Outage())
+    printed = screen.getvalue()
+
+    assert "14679/30000 0:00:00 15,321 waiting, unavailable" in " ".join(printed.split())
+    assert "…" not in printed
 
 
 def children_of(process: int) -> list[str]:

@@ -50,10 +50,10 @@ def test_a_running_emulator_is_told_to_fail_and_to_be_well_again(emulator: Emula
 
     assert [0, 0, 0, 0] == [one.exit_code for one in told]
     assert [429, 200] == [failing, well]
-    assert "--fail-rate 1.0 --fail-status 429\n" == told[0].stdout
-    assert "--fail-rate 1.0 --fail-status 429 --refuse-user eve --refuse-user mallory\n" == told[1].stdout
+    assert "faults: --fail-rate 1.0 --fail-status 429\n" == told[0].stdout
+    assert "faults: --fail-rate 1.0 --fail-status 429 --refuse-user eve --refuse-user mallory\n" == told[1].stdout
     assert told[1].stdout == told[2].stdout
-    assert "no faults: what keeps the contract is accepted at once\n" == told[3].stdout
+    assert "no faults: every valid request is accepted at once\n" == told[3].stdout
 
 
 def test_calm_goes_before_the_faults_that_stand_beside_it(emulator: Emulator) -> None:
@@ -61,7 +61,7 @@ def test_calm_goes_before_the_faults_that_stand_beside_it(emulator: Emulator) ->
     emulator.faults.change({"hang": True, "fail_rate": 0.5})
     told = emulate(emulator, "control", "--calm", "--latency-seconds", "0.25")
 
-    assert "--latency-seconds 0.25\n" == told.stdout
+    assert "faults: --latency-seconds 0.25\n" == told.stdout
     assert Faults(latency_seconds=0.25) == emulator.faults
 
 
@@ -70,7 +70,7 @@ def test_a_switch_can_be_turned_off_alone(emulator: Emulator) -> None:
     emulator.faults.change({"hang": True, "fail_rate": 0.5})
     told = emulate(emulator, "control", "--no-hang")
 
-    assert "--fail-rate 0.5\n" == told.stdout
+    assert "faults: --fail-rate 0.5\n" == told.stdout
     assert not emulator.faults.hang
 
 
@@ -82,12 +82,29 @@ def test_an_outage_is_one_option(emulator: Emulator) -> None:
 
 
 def test_faults_out_of_range_change_nothing(emulator: Emulator) -> None:
-    """The emulator's own words, and exit code 2."""
+    """The option is named as it was typed, while it runs and at its start; exit code 2."""
     told = emulate(emulator, "control", "--fail-rate", "7", "--hang")
+    at_start = CliRunner().invoke(app("emulator"), ["emulator", "--fail-rate", "7"])
 
-    assert 2 == told.exit_code
-    assert "fail_rate" in told.stderr
+    assert [2, 2] == [told.exit_code, at_start.exit_code]
+    assert "Invalid value for --fail-rate: Expected `float` <= 1.0\n" in told.stderr
+    assert "Invalid value for --fail-rate: Expected `float` <= 1.0\n" in at_start.stderr
     assert Faults() == emulator.faults
+
+
+def test_what_is_told_of_the_faults_can_be_typed_again(emulator: Emulator) -> None:
+    """A user's id of two words, too."""
+    told = emulate(emulator, "control", "--refuse-user", "ann lee")
+
+    assert "faults: --refuse-user 'ann lee'\n" == told.stdout
+
+
+@pytest.mark.parametrize("path", ["/last", "/ledger", "/ledger?entries=1", "/control"])
+def test_a_page_ends_its_line(emulator: Emulator, path: str) -> None:
+    """The prompt of a shell does not stand behind what curl prints."""
+    page = httpx.get(f"{emulator.base_url}{path}", trust_env=False).content
+
+    assert page.endswith(b"}\n")
 
 
 def test_control_prints_json_for_scripts(emulator: Emulator) -> None:

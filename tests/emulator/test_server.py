@@ -249,7 +249,7 @@ def test_the_command_does_not_start_on_what_is_wrong(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         cases = [
             (["--port", str(taken.getsockname()[1])], 1, "--port"),
-            (["--port", "0", "--fail-rate", "2"], 2, "fail_rate"),
+            (["--port", "0", "--fail-rate", "2"], 2, "--fail-rate"),
             (["--port", "0", "--ledger", str(tmp_path / "foreign")], 1, "--ledger"),
         ]
         results = [
