@@ -79,7 +79,7 @@ if TYPE_CHECKING:
 
 TURN_SECONDS_MAX: Final = 1.0
 """A turn at least this often, so that a hang is told from idleness."""
-WRITE_SECONDS: Final = 0.01
+WRITE_SECONDS: Final = 0.03
 """The state is handed what is to be remembered at most this often: each time wakes a thread, which costs the loop its
 turn. What comes after a quiet time goes at once."""
 
