@@ -170,7 +170,7 @@ def _child(events: int, users: int, partitions: int) -> None:
 
 
 def _round(folder: Path, *sizes: int) -> dict[str, float]:
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])}
     # The harness is this one's whatever is measured.
     code = (
         "import sys, importlib.util as u\n"
