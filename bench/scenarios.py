@@ -139,7 +139,7 @@ def _buffer(events: int | None) -> list[Point]:
     workload = Workload(events=events or 600_000)
     return [
         Point(size, (OURS,), workload=workload, settings={"CUSTOMFIT_BUFFER_EVENTS_MAX": str(size)})
-        for size in (5_000, 20_000, 60_000, 120_000)
+        for size in (5_000, 20_000, 30_000, 40_000, 60_000)
     ]
 
 

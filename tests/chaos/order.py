@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tests.chaos.book import Book
 from tests.chaos.evidence import INTRODUCTION, Accepted, Produced
 from tests.chaos.findings import Column, Finding, named, sent
+from tests.chaos.lives import life_of_offset
 from tests.chaos.records import DELIVERED
 
 
@@ -72,6 +73,8 @@ def _in_order(book: Book, request: Accepted, line: _Line, *, is_tainted: bool) -
             for other in line.undone.values():
                 if other.offset > record.offset:
                     break
+                if _is_of_a_topic_that_went(book, other, record):
+                    continue
                 if not _may_overtake(record, other, line, request.sender, is_tainted=is_tainted):
                     left_out.append(other)
             if left_out:
@@ -82,6 +85,14 @@ def _in_order(book: Book, request: Accepted, line: _Line, *, is_tainted: bool) -
                 del line.undone[other.offset]  # each counts once
         if not request.is_identify:
             line.knowing = _Knowing(request.sender, record, request.accepted_at)
+
+
+def _is_of_a_topic_that_went(book: Book, record: Produced, newer: Produced) -> bool:
+    """It was not committed when its topic was deleted, and the other one is of the topic that came in its place.
+
+    A request of it may still be on its way, of a member that had to give the partition up meanwhile.
+    """
+    return book.is_gone(record) and life_of_offset(record.offset) < life_of_offset(newer.offset)
 
 
 def _still_knows(book: Book, knowing: _Knowing, request: Accepted) -> bool:

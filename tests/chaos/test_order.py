@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.chaos.story import Story
 
 
@@ -105,3 +107,23 @@ def test_a_new_owner_that_starts_too_far_on_is_found(story: Story) -> None:
     story.accept(two, sender="m1.1")
 
     assert 1 == story.wrong()["skip after rebalance"]
+
+
+@pytest.mark.parametrize(("committed", "in_order"), [(1, True), (2, False)])
+def test_what_went_with_its_topic_may_come_behind_the_next_one_s(story: Story, committed: int, in_order: bool) -> None:
+    """Its request was held up on the way when the partition was given up and the topic made again.
+
+    What was committed of the earlier topic had come before.
+    """
+    identify, held_up = story.produce("identify"), story.produce("track")
+    story.accept(identify)
+    story.commit(committed)
+    story.make_again()
+    story.move("m1.1")
+    again, new = story.produce("identify"), story.produce("track")
+    story.accept(again, sender="m1.1")
+    story.accept(new, sender="m1.1")
+    story.accept(held_up)
+    story.commit(2)
+
+    assert in_order is not bool({"reorder", "skip after rebalance"} & set(story.wrong()))
