@@ -82,7 +82,7 @@ class KafkaMisconfigured(Exception):
 
 # Tuning, which CUSTOMFIT_KAFKA_PROPERTIES may change.
 _CONSUMER_TUNING: Final[dict[str, Any]] = {
-    "queued.max.messages.kbytes": 16_384,  # the default of 64 MB is more than our whole buffer needs
+    "queued.max.messages.kbytes": 12_288,  # the default of 64 MB is more than our whole buffer needs
     "queued.min.messages": 10_000,
     "fetch.queue.backoff.ms": 50,  # the default of 1 s leaves the queue empty after every full one
     "fetch.error.backoff.ms": 100,

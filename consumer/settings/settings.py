@@ -192,7 +192,7 @@ class Settings:
     ]
     # Memory
     buffer_events_max: Annotated[
-        int, whole(20_000, 1, 10_000_000, "events", "Events in memory, above which partitions pause.")
+        int, whole(30_000, 1, 10_000_000, "events", "Events in memory, above which partitions pause.")
     ]
     buffer_bytes_max: Annotated[
         int, whole(134_217_728, 1000, 68_719_476_736, "bytes", "Bytes in memory, above which partitions pause.")

@@ -50,7 +50,7 @@ def test_defaults() -> None:
         "request_timeout_seconds": 10.0,
         "give_up_seconds": 900.0,
         "dead_letter_ratio_max": 0.5,
-        "buffer_events_max": 20_000,
+        "buffer_events_max": 30_000,
         "buffer_bytes_max": 134_217_728,
         "record_bytes_max": 1_048_576,
         "known_users_max": 1_000_000,
