@@ -46,6 +46,7 @@ class Contact:
         self._tell = tell
         self._errors: dict[int, KafkaError] = {}
         """By its code what was said last."""
+        self._began_at = 0.0
         self._tell_at = math.inf
 
     def note(self, error: KafkaError) -> None:
@@ -54,7 +55,8 @@ class Contact:
 
     def begin(self) -> None:
         """From now on an answer is waited for."""
-        self._tell_at = time.monotonic() + TELL_SECONDS
+        self._began_at = time.monotonic()
+        self._tell_at = self._began_at + TELL_SECONDS
 
     def wait(self, what: str = "") -> None:
         """There is none yet."""
@@ -65,7 +67,8 @@ class Contact:
         reason = f": {self.reason()}" if self.reason() else ""
         self._tell(
             f"no answer from Kafka at {self._settings.kafka_bootstrap_servers} yet{what and f' for {what}'}{reason}; "
-            f"waiting for at most {self._settings.startup_timeout_seconds:g} s (CUSTOMFIT_STARTUP_TIMEOUT_SECONDS)"
+            f"waiting for {now - self._began_at:.0f} s, at most {self._settings.startup_timeout_seconds:g} s "
+            "(CUSTOMFIT_STARTUP_TIMEOUT_SECONDS)"
         )
 
     def topics(self, client: Client, check: Callable[[], object] = lambda: None) -> Topics:

@@ -84,4 +84,4 @@ def test_signs_of_life_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
             contact.wait("the group")
 
     assert [2.0, 12.0, 22.0, 32.0, 42.0, 52.0] == [moment for moment, _ in told]
-    assert "no answer from Kafka at localhost:9092 yet for the group; waiting for at most 30 s" in told[0][1]
+    assert "no answer from Kafka at localhost:9092 yet for the group; waiting for 2 s, at most 30 s" in told[0][1]
