@@ -51,7 +51,8 @@ def metrics_page() -> str:
 What is read from the state of the loop is read from one snapshot, so it agrees: `consumed = finished + unfinished` at
 every scrape. Every counter starts at 0 for each of its label values; no user id, event name, URL or error text is ever
 a label. A partition's series are there while the partition is this member's; those of partitions that were lost with
-Kafka, or with their topic, stay at their last values.
+Kafka, or with their topic, stay at their last values. Alerts on them are in `deploy/prometheus`, with a
+[runbook](runbook.md).
 
 {_table(("name", "kind", "labels", "meaning"), rows)}
 ## Label values

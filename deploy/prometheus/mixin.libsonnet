@@ -1,0 +1,22 @@
+// For those who keep their rules in jsonnet, as monitoring mixins do: the same YAML, with another selector and address.
+//
+//   (import 'mixin.libsonnet') + { _config+:: { selector: 'namespace="segment",job="customfit"' } }
+{
+  _config+:: {
+    // In every selector of a metric. Labels of its own do not become labels of the alerts: those have job.
+    selector: 'job="customfit-consumer"',
+    // Where docs/runbook.md can be read.
+    runbookUrl: 'docs/runbook.md',
+  },
+
+  local withConfig(text) = std.parseYaml(
+    std.strReplace(
+      std.strReplace(text, 'job="customfit-consumer"', $._config.selector),
+      'docs/runbook.md#',
+      $._config.runbookUrl + '#',
+    )
+  ),
+
+  prometheusRules+:: { groups+: withConfig(importstr 'recording.yml').groups },
+  prometheusAlerts+:: { groups+: withConfig(importstr 'alerts.yml').groups },
+}
