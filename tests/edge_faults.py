@@ -160,7 +160,7 @@ FAULTS: Final = (
     EdgeFault(
         "the state is acknowledged and not written",
         "consumer/state/writes.py",
-        "self._produce(Write(one, lane.user, change))",
+        "self._produce(one, lane.user, change)",
         "self._settle(change)",
         "tests/real_broker/test_state_topic.py::test_a_user_s_state_moves_with_the_partition",
     ),
@@ -209,7 +209,7 @@ FAULTS: Final = (
     EdgeFault(
         "who is identified is recorded without a lease",
         "consumer/state/writes.py",
-        "if identified_at_ms is not None and self._may_be_another_s(write.state):",
+        "if identified_at_ms is not None and self._may_be_another_s(state):",
         "if False:",
         "tests/state/test_thread.py::test_who_is_identified_is_recorded_on_lease_only",
     ),
@@ -397,6 +397,13 @@ FAULTS: Final = (
         " and user not in forgotten",
         "",
         "tests/sequencing/test_lanes.py::test_who_was_forgotten_meanwhile_is_not_identified",
+    ),
+    EdgeFault(
+        "a late answer to an introduction ends the event behind it",
+        "consumer/loop/partitions.py",
+        "        if delivery.kind is DeliveryKind.INTRODUCTION:\n            return\n",
+        "",
+        "tests/loop/test_late_answers.py::test_what_was_accepted_late_is_not_sent_again[an introduction]",
     ),
     EdgeFault(
         "a batch crosses an identify",

@@ -31,6 +31,7 @@ from consumer.sequencing.events import HandBack, Partition
 from consumer.sequencing.format_guard import FormatGuard
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.offsets import OffsetTracker
+from consumer.sequencing.rule import DeliveryKind
 from consumer.sequencing.stops import StopCause, Stopped
 
 if TYPE_CHECKING:
@@ -245,7 +246,12 @@ class Partitions:
             self._facts.pop(partition, None)
 
     def delivered_late(self, delivery: Delivery) -> None:
-        """A request of a partition that went was accepted: if it comes back to us, that is not sent again."""
+        """A request of a partition that went was accepted: if it comes back to us, that is not sent again.
+
+        An introduction has sent nothing of the event behind it.
+        """
+        if delivery.kind is DeliveryKind.INTRODUCTION:
+            return
         partition = delivery.lane.assignment.partition
         before = self._finished_here.get(partition)
         if before is not None and before.topic_id == delivery.lane.assignment.offsets.topic_id:
