@@ -12,6 +12,7 @@ import typer
 from consumer import __version__
 from consumer.cli.examples import epilog
 from consumer.cli.streams import exit_code, unbreak
+from consumer.cli.tracebacks import mask_tracebacks, show
 from consumer.exit_codes import EXIT_ERROR, EXIT_OK
 
 COMMANDS: Final = ("run", "demo", "emulator", "produce", "check", "health", "lag", "user", "dlq", "completion")
@@ -20,6 +21,7 @@ COMMANDS: Final = ("run", "demo", "emulator", "produce", "check", "health", "lag
 def main() -> NoReturn:
     """Run the command that the arguments name."""
     output = unbreak()
+    mask_tracebacks()
     arguments = sys.argv[1:]
     if "--version" in takewhile(lambda argument: argument != "--", arguments):  # behind a command, too
         arguments = ["--version"]
@@ -29,6 +31,9 @@ def main() -> NoReturn:
         app(*((wanted,) if wanted in COMMANDS else COMMANDS))(arguments)
     except SystemExit as ended:
         code = ended.code or EXIT_OK
+    except Exception as error:  # noqa: BLE001  whatever it is, Python itself would show it with its secrets
+        show(error)
+        code = EXIT_ERROR
     sys.exit(exit_code(code if isinstance(code, int) else EXIT_ERROR, output))
 
 

@@ -60,9 +60,11 @@ def check(
         findings += asyncio.run(_destination_findings(settings))
     findings = [finding._replace(detail=masker.text(finding.detail)) for finding in findings]
     failed = [finding for finding in findings if not finding.ok]
+    shown = masker.value(settings.describe())  # a secret may stand in a setting that is none, such as a URL's path
+    assert isinstance(shown, dict)
     if as_json:
         rows = [finding._asdict() for finding in findings]
-        said = {"ok": not failed, "settings": settings.describe(), "findings": rows}
+        said = {"ok": not failed, "settings": shown, "findings": rows}
         print(json.dumps(said, indent=2, ensure_ascii=False))
     else:
         print(_verdict(findings, connect=connect))
@@ -70,7 +72,7 @@ def check(
             subject = "" if finding.what == WARNING else f"{finding.what}: "
             print(f"{finding.mark:4} {subject}{printable(finding.detail)}")
         print()
-        for name, value in settings.describe().items():
+        for name, value in shown.items():
             print(f"{name:28} {'-' if value is None else value}")
     if failed:
         raise typer.Exit(EXIT_UNAVAILABLE if failed[0].what.startswith(("Kafka", "schema")) else EXIT_ERROR)

@@ -142,6 +142,7 @@ class Connection(Dialled):
         self._is_reading = True
         self._received_bytes = 0
         self._retry_after: bytes | None = None
+        self._coding = b""
         self._beginning = b""
         self._status = 0
         self._head = b""
@@ -186,8 +187,11 @@ class Connection(Dialled):
                 self._is_framed = True
             case b"connection" | b"proxy-connection":
                 self._says_kept = self._says_kept or b"keep-alive" in value.lower()
+            case b"content-encoding":
+                self._coding += b"," + value
             case b"transfer-encoding":  # another last coding than chunks is ended by closing (RFC 9112, 6.3)
                 self._is_framed = value.lower().rstrip().endswith(b"chunked")
+                self._coding += b"," + value
 
     def on_message_begin(self) -> None:
         """Refuse a second answer to one request: it would be taken for the answer to the next."""
@@ -217,7 +221,7 @@ class Connection(Dialled):
         self._is_whole = self._has_head
         self._is_kept = self._says_kept and self._parser.should_keep_alive()
         if not self._has_head:
-            self._retry_after, self._is_framed = None, False
+            self._retry_after, self._is_framed, self._coding = None, False, b""
 
     # ------------------------------------------------------------------ the end of a request
 
@@ -226,7 +230,7 @@ class Connection(Dialled):
             self.fail(TOO_EARLY)
             return
         retry_after = self._retry_after.decode("ascii", "replace") if self._retry_after is not None else None
-        answer = self._pool.target.answered(self._status, retry_after, self._beginning)
+        answer = self._pool.target.answered(self._status, retry_after, self._beginning, self._coding.decode("latin-1"))
         # An answer may come before all of its request is written; whether the rest is ever read is anybody's guess.
         if reusable and not self._is_early and not self.transport.is_closing():
             self._pool.keep(self)  # first: whoever gets the answer may send at once

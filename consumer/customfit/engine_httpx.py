@@ -87,11 +87,11 @@ class HttpxEngine:
         reusable = False
         try:
             async with deadline:
-                status, retry_after, beginning = await connection.exchange(self._request(body))
+                status, retry_after, beginning, coding = await connection.exchange(self._request(body))
             if connection.is_too_early and status in SUCCESSFUL:
                 return target.no_answer("protocol_error", [TOO_EARLY])
             reusable = not target.is_forwarded and connection.is_at_the_end and not self._closed
-            return target.answered(status, retry_after, beginning)
+            return target.answered(status, retry_after, beginning, coding)
         except httpx.ConnectTimeout:
             return target.timed_out(connecting=True)
         except (httpx.TimeoutException, TimeoutError):
@@ -165,8 +165,8 @@ class _Connection:
         self._stream: Any = None
         """What requests are written to, and answers read from: httpcore's stream, with TLS or without."""
 
-    async def exchange(self, request: httpx.Request) -> tuple[int, str | None, bytes]:
-        """Send a request and read the beginning of the answer: status, Retry-After, body."""
+    async def exchange(self, request: httpx.Request) -> tuple[int, str | None, bytes, str]:
+        """Send a request and read the beginning of the answer: status, Retry-After, body, how that is packed."""
         request.extensions["trace"] = self._trace
         self._size_bytes, self.is_early = len(request.content), False
         response = await self._transport.handle_async_request(request)
@@ -182,7 +182,9 @@ class _Connection:
                 raise
         finally:
             await response.aclose()
-        return response.status_code, response.headers.get("retry-after"), beginning[:ANSWER_BYTES_MAX]
+        headers = response.headers
+        coding = headers.get("content-encoding", "")
+        return response.status_code, headers.get("retry-after"), beginning[:ANSWER_BYTES_MAX], coding
 
     async def close(self) -> None:
         """Close whatever is open, broken or half made."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BODY_BYTES_KEPT: Final = 512
 DETAIL_CHARACTERS_MAX: Final = 200
 RETRY_AFTER_CHARACTERS_MAX: Final = 100  # an HTTP date has 29
+PACKED: Final = b"(packed, which it was asked not to be)"
+"""For a body that is not as it is: in what is packed nobody finds a secret, and whoever unpacks it does."""
+PLAIN: Final = frozenset({"", "identity", "chunked"})
 CONNECT_SECONDS_MAX: Final = 5.0
 
 _URL_IN_ERROR: Final = re.compile(r" for url \(.*\)")
@@ -57,12 +60,14 @@ class Target:
         """
         return self.proxy is not None and self.url.startswith("http:")
 
-    def answered(self, status: int, retry_after: str | None, body: bytes) -> Answered:
-        """The answer as the rest of the program may see it."""
+    def answered(self, status: int, retry_after: str | None, body: bytes, coding: str = "") -> Answered:
+        """The answer as the rest of the program may see it; `coding` is how its body is packed."""
         if retry_after is not None:
             retry_after = retry_after.strip()[:RETRY_AFTER_CHARACTERS_MAX]
-        beginning = body[:BODY_BYTES_KEPT] if status in SUCCESSFUL else self.masker.beginning(body, BODY_BYTES_KEPT)
-        return Answered(status, retry_after, beginning)
+        if status in SUCCESSFUL:
+            return Answered(status, retry_after, body[:BODY_BYTES_KEPT])
+        is_packed = any(one.strip() not in PLAIN for one in coding.lower().split(","))
+        return Answered(status, retry_after, PACKED if is_packed else self.masker.beginning(body, BODY_BYTES_KEPT))
 
     def no_answer(self, kind: NoAnswerKind, messages: Iterable[str]) -> NoAnswer:
         """A library's error messages, outermost first, as one short line."""

@@ -6,9 +6,11 @@ Each has a code for machines (log_codes.py) and fields:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -173,6 +175,12 @@ class _Kind:
 
 class _Handler(logging.StreamHandler[TextIO]):
     """Ours, so that a second set-up replaces it and leaves those of others alone."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        """Say of a line that can't be made where it came from: the inherited way prints it, secrets and all."""
+        where, error = f"{record.pathname}:{record.lineno}", type(sys.exception()).__name__
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(f"customfit-consumer: the log line of {where} can't be written: {error}\n")
 
 
 def _fields_of(record: logging.LogRecord) -> dict[str, object]:

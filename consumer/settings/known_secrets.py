@@ -10,10 +10,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from consumer.settings.masking import Masker, basic
-from consumer.settings.secret import hides
+from consumer.settings.secret import hides, is_url
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -53,7 +53,7 @@ def _all(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
         yield from _encoded(f"{key}:")  # the key as the user of `Basic …`, and as the password of nobody
         yield from _encoded(f":{key}")
         yield from _encoded(key)
-    yield urlsplit(settings.api_url).query
+    yield from _of_url(settings.api_url)
     if settings.schema_registry_user_info is not None:
         yield from basic(settings.schema_registry_user_info.reveal())
     yield from _of_kafka(settings.kafka_properties)
@@ -70,9 +70,12 @@ def _of_kafka(properties: Mapping[str, str]) -> Iterator[str]:
     for name, value in properties.items():
         if hides(name):
             yield value
+        elif is_url(name):
+            yield from _of_url(value)
     for user, password in (
         ("sasl.username", "sasl.password"),
         ("sasl.oauthbearer.client.id", "sasl.oauthbearer.client.secret"),
+        ("sasl.oauthbearer.client.credentials.client.id", "sasl.oauthbearer.client.credentials.client.secret"),
     ):
         if password in properties:
             yield from basic(f"{properties.get(user, '')}:{properties[password]}")
@@ -92,6 +95,17 @@ def _of_jaas(config: str) -> Iterator[str]:
             yield from basic(f"{options.get('username', options.get('clientid', ''))}:{value}")
 
 
+def _of_url(url: str) -> Iterator[str]:
+    """The query, and its values, which a page shows one by one; user and password, where such a URL may have them."""
+    try:
+        query = urlsplit(url).query
+    except ValueError:
+        return
+    yield query
+    yield from (value for _, value in parse_qsl(query))
+    yield from _of_proxy(url)
+
+
 def _of_proxy(url: str) -> Iterator[str]:
     """The password as the URL has it, decoded, and as the header has it (customfit/proxies.py)."""
     try:
@@ -100,5 +114,5 @@ def _of_proxy(url: str) -> Iterator[str]:
     except ValueError:
         return
     if user or password:
-        yield password
+        yield password or user
         yield from basic(f"{unquote(user)}:{unquote(password)}")

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
+from consumer.settings.forms import forms
 from consumer.settings.secret import MASK
 from consumer.settings.spellings import bare, is_spelled, read, read_bare, said
 
@@ -29,7 +30,7 @@ PIECE_MIN: Final = 4
 ESCAPED: Final = b"\"'/"
 """Before these some put a backslash."""
 _CUT_TOKEN: Final = re.compile(
-    rb"(?:\\++(?:u[0-9a-fA-F]{0,3}|u\{[0-9a-fA-F]{0,6}|U[0-9a-fA-F]{0,7}|x[0-9a-fA-F]?)?"
+    rb"(?:\\++(?:u[0-9a-fA-F]{0,3}|u\{[0-9a-fA-F]{0,6}|U[0-9a-fA-F]{0,7}|x[0-9a-fA-F]?|[0-3][0-7]?)?"
     rb"|%(?:u[0-9a-fA-F]{0,3}|[0-9a-fA-F]?)|&[#A-Za-z0-9]{0,32}|\xed[\xa0-\xbf][\x80-\xbf])\Z"
 )
 """What is left of a token that a text is cut off in; the last of them is half of a surrogate pair."""
@@ -37,34 +38,38 @@ _CUT_TOKEN_BYTES_MAX: Final = 40
 
 
 class _Known(NamedTuple):
-    """A secret as it may be met: as it is, what it says where it looks like a spelling, and nothing ambiguous in it."""
+    """What is looked for: secrets as they are, as they read if they look spelled, and without what is ambiguous."""
 
-    plain: bytes
-    said: bytes
-    bare: bytes
+    plain: Sequence[bytes]
+    said: Sequence[bytes]
+    bare: Sequence[bytes]
+    bare_alone: Sequence[bytes]
+    """Those that are not as they are."""
 
 
 class Masker:
     """Blots out these secrets, and those that it learns; none of them is in its `repr`. Threads may share it."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._known: dict[str, _Known] = {}
+        self._forms: dict[str, list[bytes]] = {}
+        self._known = _known([])
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Blot out these, too."""
         current = [secret for secret in secrets if secret]
         for secret in current:
-            self._known.setdefault(secret, _known(secret))
-        replaced = [secret for secret in list(self._known) if secret not in current]
-        for secret in replaced[: max(len(self._known) - SECRETS_MAX, 0)]:
-            self._known.pop(secret, None)
+            self._forms.setdefault(secret, forms(secret))
+        replaced = [secret for secret in list(self._forms) if secret not in current]
+        for secret in replaced[: max(len(self._forms) - SECRETS_MAX, 0)]:
+            self._forms.pop(secret, None)
+        self._known = _known(chain.from_iterable(list(self._forms.values())))
 
     def text(self, text: str) -> str:
         """The text without the secrets."""
         body = text.encode("utf-8", "surrogatepass")
         masked = self._masked(body, is_cut=False)
-        return text if masked is body else masked.decode("utf-8", "surrogatepass")
+        return text if masked is body else _decoded(masked)
 
     def beginning(self, body: bytes, bytes_max: int) -> bytes:
         """The beginning of a body without them, nor a piece of one that somebody has cut off."""
@@ -73,7 +78,7 @@ class Masker:
     def beginning_of(self, text: str, characters_max: int) -> str:
         """The same for text."""
         body = text[: WINDOW * characters_max].encode("utf-8", "surrogatepass")
-        return self._masked(body, is_cut=True).decode("utf-8", "surrogatepass")[:characters_max]
+        return _decoded(self._masked(body, is_cut=True))[:characters_max]
 
     def value(self, value: object) -> object:
         """A JSON value with all its texts masked; its names and numbers are ours and stay."""
@@ -101,18 +106,17 @@ class Masker:
 
     def _spans(self, body: bytes, *, is_cut: bool) -> Iterator[tuple[int, int]]:
         """Where the body says a secret; where it stands is looked for only when it is known to be there."""
-        known = list(self._known.values())
-        yield from _places(body, [secret.plain for secret in known], is_cut=is_cut)
+        known = self._known
+        yield from _places(body, known.plain, is_cut=is_cut)
         if not is_spelled(body):  # but a plus may have become a space
-            yield from _places(body, [secret.bare for secret in known if secret.bare != secret.plain])
+            yield from _places(body, known.bare_alone, is_cut=is_cut)
             return
-        forms, bare_forms = [secret.said for secret in known], [secret.bare for secret in known]
         text = said(body)
-        seen = chain(_places(text, forms, is_cut=is_cut), _places(bare(text), bare_forms, is_cut=is_cut))
+        seen = chain(_places(text, known.said, is_cut=is_cut), _places(bare(text), known.bare, is_cut=is_cut))
         if next(seen, None) is None:
             return
         reading = read(body)
-        for meant, wanted in ((reading, forms), (read_bare(reading), bare_forms)):
+        for meant, wanted in ((reading, known.said), (read_bare(reading), known.bare)):
             for begin, end in _places(meant.text, wanted, is_cut=is_cut):
                 first = meant.starts[begin]
                 while meant.text[begin] in ESCAPED and body[first - 1 : first] == b"\\":
@@ -121,39 +125,52 @@ class Masker:
 
 
 def basic(credentials: str) -> tuple[str, ...]:
-    """What `Basic …` says of `user:password`, with and without the padding; and the password alone."""
+    """What `Basic …` says of `user:password`, with and without the padding; and the password alone.
+
+    Where there is none, the user is the secret: some services take a key in its place.
+    """
     raw = credentials.encode()
     found = {encode(raw).decode() for encode in (b64encode, urlsafe_b64encode)}
-    password = credentials.partition(":")[2]
-    return (*found, *(text.rstrip("=") for text in found), password)
+    user, _, password = credentials.partition(":")
+    return (*found, *(text.rstrip("=") for text in found), password or user)
 
 
-def _known(secret: str) -> _Known:
-    plain = secret.encode("utf-8", "surrogatepass")
-    text = said(plain)
-    return _Known(plain, text, bare(text) if len(bare(text)) >= PIECE_MIN else text)
+def _known(plain: Iterable[bytes]) -> _Known:
+    plain = list(dict.fromkeys(plain))
+    texts = [said(form) for form in plain]
+    bares = [bare(text) if len(bare(text)) >= PIECE_MIN else text for text in texts]
+    alone = [bare_form for bare_form, form in zip(bares, plain, strict=True) if bare_form != form]
+    return _Known(plain, texts, bares, alone)
 
 
-def _places(text: bytes, forms: Sequence[bytes], *, is_cut: bool = False) -> Iterator[tuple[int, int]]:
+def _decoded(masked: bytes) -> str:
+    """Masked text. What stands for a secret of one byte a letter may have begun in the middle of another letter."""
+    try:
+        return masked.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return masked.decode("utf-8", "replace")
+
+
+def _places(text: bytes, wanted: Sequence[bytes], *, is_cut: bool = False) -> Iterator[tuple[int, int]]:
     """Where one of them stands, overlapping ones too; and the end of the text where it is a piece of one."""
-    for form in forms:
+    for form in wanted:
         at = text.find(form)
         while at >= 0:
             yield at, at + len(form)
             at = text.find(form, at + 1)
     if is_cut:
-        yield from _pieces(text, forms)
+        yield from _pieces(text, wanted)
 
 
-def _pieces(text: bytes, forms: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+def _pieces(text: bytes, wanted: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     """Where a text ends in the middle of one of them, or in the middle of a token of it."""
     rest = text[-_CUT_TOKEN_BYTES_MAX:]
     ends = {len(text), len(text) - len(rest) + len(_CUT_TOKEN.sub(b"", rest))}
-    together = b"\0".join(forms)
+    together = b"\0".join(wanted)
     for end in ends:
         if text[max(end - PIECE_MIN, 0) : end] not in together:  # which is so of most texts
             continue
-        for form in forms:
+        for form in wanted:
             size = max(min(PIECE_MAX, len(form) // 2), PIECE_MIN)
             at = text.find(form[:size], max(end - len(form) + 1, 0), end)
             while at >= 0 and not form.startswith(text[at:end]):

@@ -22,6 +22,7 @@ _SECRET_WORDS: Final = (
 # Of sasl.* and ssl.* only these are shown, so that a mistyped `sasl.pasword` is hidden as well.
 _HARMLESS_ENDS: Final = (
     ".algorithm",
+    ".client.id",
     ".location",
     ".mechanism",
     ".mechanisms",
@@ -96,7 +97,7 @@ class KafkaProperties(Mapping[str, str]):
 
     def masked(self) -> dict[str, str]:
         """All names, and the values that can be shown."""
-        return {name: MASK if hides(name) else value for name, value in self._items.items()}
+        return {name: _shown(name, value) for name, value in self._items.items()}
 
 
 def hides(property_name: str) -> bool:
@@ -104,6 +105,25 @@ def hides(property_name: str) -> bool:
     if property_name.startswith(("sasl.", "ssl.")):
         return not property_name.endswith(_HARMLESS_ENDS)
     return any(word in property_name for word in _SECRET_WORDS)
+
+
+def is_url(property_name: str) -> bool:
+    """Whether its value is a URL, in which a password or a key may stand."""
+    return property_name.endswith(".url")
+
+
+def _shown(name: str, value: str) -> str:
+    if hides(name):
+        return MASK
+    if not is_url(name):
+        return value
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return MASK
+    user_info, at, place = parts.netloc.rpartition("@")
+    shown = parts._replace(netloc=f"{MASK}{at}{place}" if user_info else parts.netloc, query="", fragment="").geturl()
+    return f"{shown}?{MASK}" if parts.query else shown
 
 
 def without_query(url: str) -> str:

@@ -1,8 +1,8 @@
 r"""What a text says, however it is spelled; and for each byte of that, where it stands in the text. Pure.
 
-Servers spell: JSON (`\/`, `\u002f`), URLs (`%2f`, `%252F`), HTML (`&#47;`, `&#x2F;`, `&sol;`), Python's `repr`, and one
-of them inside another, as Go's JSON does with HTML (`\u0026#47;`). So one pass reads all of them, and another one
-follows until nothing changes. Bytes are read, not characters: a body may be cut in the middle of a character.
+Servers spell: JSON (`\/`, `\u002f`), URLs (`%2f`, `%252F`), HTML (`&#47;`, `&#x2F;`, `&sol;`), Python's `repr`, C
+(`\057`), and one of them inside another, as Go's JSON does with HTML (`\u0026#47;`). So one pass reads all of them, and
+another one follows until nothing changes. Bytes are read, not characters: a body may be cut in the middle of one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _TOKEN: Final = re.compile(
     rb"\\(?<!\\\\)\\*+(?:"
     rb"u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\++u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|u(?P<unit>[0-9a-fA-F]{4})|u\{(?P<braced>[0-9a-fA-F]{1,6})\}"
-    rb"|U(?P<long>[0-9a-fA-F]{8})|x(?P<short>[0-9a-fA-F]{2}))"
+    rb"|U(?P<long>[0-9a-fA-F]{8})|x(?P<short>[0-9a-fA-F]{2})"
+    rb"|(?P<octal>[0-3][0-7]{2}))"
     rb"|%(?:25)*(?:(?P<octet>[0-9a-fA-F]{2})|u(?P<percent>[0-9a-fA-F]{4}))"
     rb"|&(?:amp;)*+\#(?:(?P<decimal>[0-9]{1,30})|[xX](?P<hex>[0-9a-fA-F]{1,30}));"
     rb"|&(?P<and>amp;)++"
@@ -26,10 +27,10 @@ _TOKEN: Final = re.compile(
 )
 """However many backslashes stand before a `u`: each layer of JSON doubles them. Each branch is linear in the text, and
 begins with a plain character, by which `re` skips over what can't match."""
-SPELLED: Final = b"\\%&+\b\f\n\r\t"
+SPELLED: Final = b"\\%&+\b\f\n\r\t\0"
 """A text without any of these bytes is read as it stands."""
 _SAME: Final = bytes.maketrans(b"+\b\f\n\r\t", b" bfnrt")
-_BACKSLASH: Final = ord("\\")
+_LEFT_OUT: Final = b"\\\0"
 
 
 class Reading(NamedTuple):
@@ -57,9 +58,10 @@ def said(text: bytes) -> bytes:
 def bare(text: bytes) -> bytes:
     r"""The same without what is still ambiguous: `\n` and a new line are an `n`, `\"` is `"`, a plus is a space.
 
-    A backslash may be one, or the half of one, or stand before another character: so there is none.
+    A backslash may be one, or the half of one, or stand before another character: so there is none. A NUL is the other
+    half of a letter in UTF-16.
     """
-    return text.translate(_SAME, b"\\")
+    return text.translate(_SAME, _LEFT_OUT)
 
 
 def read(text: bytes) -> Reading:
@@ -76,8 +78,8 @@ def read(text: bytes) -> Reading:
 def read_bare(reading: Reading) -> Reading:
     """The same for `bare`."""
     text, starts, ends = reading
-    if b"\\" in text:
-        kept = [place for place, byte in enumerate(text) if byte != _BACKSLASH]
+    if b"\\" in text or b"\0" in text:
+        kept = [place for place, byte in enumerate(text) if byte not in _LEFT_OUT]
         starts, ends = [starts[place] for place in kept], [ends[place] for place in kept]
     return Reading(bare(text), starts, ends)
 
@@ -128,6 +130,8 @@ def _meaning(token: re.Match[bytes]) -> bytes | None:
             return bytes.fromhex(f"{token['high'].decode()}{digits.decode()}").decode("utf-16-be").encode()
         case "decimal":
             code = int(digits)
+        case "octal":
+            code = int(digits, 8)
         case _:
             code = int(digits, 16)
     return chr(code).encode("utf-8", "surrogatepass") if code < 0x110000 else None

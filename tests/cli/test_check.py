@@ -70,6 +70,17 @@ def test_what_a_broker_says_is_shown_without_secrets(monkeypatch: pytest.MonkeyP
     assert "no such user: ***, ***" in printed
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_settings_are_shown_without_secrets(monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
+    """Somebody gives the key a second time, in the path of the URL."""
+    monkeypatch.setenv("CUSTOMFIT_API_KEY", "canary-key/of-check")
+    monkeypatch.setenv("CUSTOMFIT_API_URL", "https://example.com/canary-key%2Fof-check/in")
+    printed = run(*options).stdout
+
+    assert "https://example.com/***/in" in printed
+    assert "canary" not in printed
+
+
 def test_what_ends_a_command_is_told_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
     """And so is each sign of life before it: brokers' errors are in them."""
     settings_or_exit({"CUSTOMFIT_API_KEY": "canary-key/of-exits"})

@@ -406,3 +406,13 @@ def test_a_line_of_json_is_one_whatever_the_secrets_are() -> None:
 
     assert "at ***  offset=12345678" in text
     assert ("info", "at ***", 12345678, "***") == (line["level"], line["event"], line["offset"], line["why"])
+
+
+def test_a_line_that_cannot_be_made_is_not_printed_with_its_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    """As logging itself would print it, from the template and its arguments."""
+    stream = io.StringIO()
+    handler = setup_logging("info", "text", stream, {}, Masker(["s3cret/value"]).text)
+    handler.handle(LogRecord("consumer", logging.WARNING, "some.py", 17, "%d events", ("s3cret/value",), None))
+
+    assert "" == capsys.readouterr().err
+    assert "customfit-consumer: the log line of some.py:17 can't be written: TypeError\n" == stream.getvalue()

@@ -34,6 +34,17 @@ def test_the_password_of_a_proxy_is_known(variable: str, scheme: str) -> None:
     )
 
 
+@pytest.mark.parametrize("proxy", ["http://a-key-for-it-1@proxy.example", "http://a-key-for-it-1:@proxy.example:3128"])
+def test_where_there_is_no_password_the_user_is_the_secret(proxy: str) -> None:
+    """Some proxies and registries take a key in its place."""
+    settings = load(schema_registry_url="http://registry", schema_registry_user_info="a-key-for-it-2:")
+    masker = masker_of(settings, {"https_proxy": proxy})
+
+    assert "*** ***, *** ***" == masker.text(
+        f"a-key-for-it-1 {encoded('a-key-for-it-1:')}, a-key-for-it-2 {encoded('a-key-for-it-2:')}"
+    )
+
+
 @pytest.mark.parametrize("proxy", ["http://proxy.example:3128", "http://[", "", "http://:@a"])
 def test_a_proxy_without_a_password_has_no_secret(proxy: str) -> None:
     """Nor one whose URL nobody can read: using it is refused elsewhere."""
@@ -81,6 +92,44 @@ def test_the_password_of_the_registry_and_the_query_of_the_url_are_known() -> No
     assert "*** *** https://example.com/in?***" == masker_of(settings, {}).text(
         f"registry-pass {encoded('reader:registry-pass')} https://example.com/in?token=some-token-7"
     )
+
+
+def test_the_values_of_a_query_are_known_one_by_one() -> None:
+    """As a page shows them that lists what it was sent."""
+    masker = masker_of(load(api_url="https://example.com/in?v=1&token=some%2Ftoken-7"), {})
+
+    assert '{"v": "1", "token": "***"}' == masker.text('{"v": "1", "token": "some/token-7"}')
+
+
+@pytest.mark.parametrize("client", ["sasl.oauthbearer.client", "sasl.oauthbearer.client.credentials.client"])
+def test_what_asks_for_a_token_is_known_and_shown_without_secrets(client: str) -> None:
+    """By either name that librdkafka has for it; the id of a client is no secret."""
+    properties = {
+        f"{client}.id": "customfit-consumer",
+        f"{client}.secret": "oauth-secret-4",
+        "sasl.oauthbearer.token.endpoint.url": "https://me:url-pass-5@idp.example:8443/token?key=query-key-6",
+    }
+    settings = load(kafka_properties=json.dumps(properties))
+
+    assert "*** customfit-consumer *** *** idp.example" == masker_of(settings, {}).text(
+        f"{encoded('customfit-consumer:oauth-secret-4')} customfit-consumer url-pass-5 query-key-6 idp.example"
+    )
+    assert {
+        f"{client}.id": "customfit-consumer",
+        f"{client}.secret": "***",
+        "sasl.oauthbearer.token.endpoint.url": "https://***@idp.example:8443/token?***",
+    } == settings.kafka_properties.masked()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"), [("https://[", "***"), ("https://idp.example/token", "https://idp.example/token"), ("", "")]
+)
+def test_the_url_of_a_property_is_shown_as_far_as_it_can_be_read(url: str, shown: str) -> None:
+    """It is librdkafka's to refuse it."""
+    settings = load(kafka_properties=json.dumps({"sasl.oauthbearer.token.endpoint.url": url}))
+
+    assert {"sasl.oauthbearer.token.endpoint.url": shown} == settings.kafka_properties.masked()
+    assert secrets_of(load(), {}) == secrets_of(settings, {})
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,8 @@ def test_no_layers_of_spellings_hide_a_secret(layers: list[str], secret: str) ->
         r"ab\u{2f}cd\U0000002bef",
         "ab/cd ef",  # a plus that somebody took for a space
         "ab%u002fcd%u002bef",
+        r"ab\057cd\\053ef",  # C, protobuf
+        "a\0b\0/\0c\0d\0+\0e\0f",  # UTF-16
     ],
 )
 def test_a_spelling_inside_another_is_found(spelled: str) -> None:
@@ -181,6 +183,11 @@ def test_no_piece_of_a_secret_is_left_where_a_body_is_cut(layer: str, times: int
         assert b"sk/live " not in bare(said(left)), at
     left = masker.beginning(spell(key).encode() * times, 512)
     assert 8 > len(bare(said(left)).replace(b"*", b"").replace(b"&#", b"")), "the letters of a piece"
+
+
+def test_a_piece_with_a_space_for_a_plus_is_found() -> None:
+    """In a text that is spelled in no other way."""
+    assert b"it is ***" == Masker(["ab+cdefghijklmnop"]).beginning(b"it is ab cdefghijk", 512)
 
 
 def test_the_key_many_times_over_leaves_no_piece_of_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from base64 import b64encode
 from urllib.parse import unquote
 
@@ -9,6 +10,7 @@ import pytest
 
 from consumer.customfit.answers import Answered
 from consumer.customfit.engine import answer_to
+from consumer.customfit.target import PACKED
 from tests.customfit.engines.given_engine import BODY, ENCODED_KEY, KEY, Open
 from tests.fakes.servers import RawServer, answering, endless, sending
 
@@ -96,6 +98,24 @@ async def test_a_compressed_body_is_not_unpacked(open_: Open) -> None:
         answer = await answer_to(open_(server.url), BODY)
 
     assert answer == Answered(200, None, b"\x1f\x8bpacked")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "identity, br"])
+async def test_a_compressed_body_gives_nothing_away(open_: Open, coding: str) -> None:
+    """The key is in it for whoever unpacks it, so none of it is kept."""
+    async with RawServer(answering(400, gzip.compress(KEY.encode()), f"Content-Encoding: {coding}")) as server:
+        answer = await answer_to(open_(server.url), BODY)
+
+    assert answer == Answered(400, None, PACKED)
+
+
+@pytest.mark.parametrize("header", ["Content-Encoding: identity", "Content-Encoding:"])
+async def test_a_body_that_is_as_it_is_is_kept(open_: Open, header: str) -> None:
+    """Whatever is said of it."""
+    async with RawServer(answering(400, b"no", header)) as server:
+        answer = await answer_to(open_(server.url), BODY)
+
+    assert answer == Answered(400, None, b"no")
 
 
 @pytest.mark.parametrize(
