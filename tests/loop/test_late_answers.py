@@ -20,7 +20,7 @@ def fetched_again(pipeline: SteppedPipeline, value: bytes, now: float) -> None:
     pipeline.turn([Assigned({P0: StartPoint(0, None)}, "c")], now)
     assignment = pipeline._sequencer.assignments[P0]
     pipeline.turn([StateOpened(assignment, 0)], now)
-    pipeline.turn([Fetched([Record(P0, 0, 7, b"u1", value, None, now, len(value))], {})], now)
+    pipeline.turn([Fetched([Record(P0, 0, 7, b"u1", value, None, 0.0, len(value))], {})], now)
     if pipeline._sequencer.look_ups._asked:
         pipeline.turn([LookedUp({})], now)
 
