@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection: asyncio's transports and httptools 0.9 (llhttp, Node's parser). One request at a time.
 
-An answer belongs to a request if nothing lay unread when that was sent. A 2xx counts if it began after the last byte of
-the request was handed to the kernel: what was said before can't speak of all of it.
+An answer belongs to a request if nothing lay unread in the turn of the event loop in which that was sent. A 2xx counts
+if it began after the last byte of the request was handed to the kernel: what was said before can't speak of all of it.
 """
 
 from __future__ import annotations

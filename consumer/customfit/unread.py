@@ -18,15 +18,20 @@ class Unread(Generic[C]):
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self._is_closed = False
 
     def add(self, descriptor: int, connection: C) -> None:
         """A connection is open."""
+        if self._is_closed:
+            return
         if descriptor in self._selector.get_map():  # an earlier one's, whose end has not been told yet
             self._selector.unregister(descriptor)
         self._selector.register(descriptor, selectors.EVENT_READ, connection)
 
     def remove(self, descriptor: int, connection: C) -> None:
-        """It has ended; the number may be another's by now."""
+        """It has ended; the number may be another's by now. TLS tells of an end after all is closed."""
+        if self._is_closed or descriptor < 0:
+            return
         key = self._selector.get_map().get(descriptor)
         if key is not None and key.data is connection:
             self._selector.unregister(descriptor)
@@ -37,4 +42,5 @@ class Unread(Generic[C]):
 
     def close(self) -> None:
         """Look no more."""
+        self._is_closed = True
         self._selector.close()

@@ -1,7 +1,8 @@
 """A whole answer as destinations send it nearly always, read at a glance. Pure.
 
-2xx with a Content-Length, no coding, no word about the connection, and all of it in one piece. The heads of such
-answers differ by their date alone, so each is looked at once a second. Whatever is not so is read by the parser.
+2xx with a Content-Length, no transfer coding, no word about the connection, and all of it in one piece. The heads of
+such answers differ by their date alone, so a head is taken apart only where it is new. Whatever is not so is read by
+the parser.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from typing import Final, NamedTuple
 
 HEADS_MAX: Final = 64
 """Most that are remembered; then all are forgotten."""
+HEAD_BYTES_MAX: Final = 4096
+"""Of one that is read here: what is remembered has a limit."""
 _LINE: Final = rb"[\t\x20-\x7e\x80-\xff]*\r\n"
 _HEAD: Final = re.compile(rb"HTTP/1\.1 (2\d\d) " + _LINE + rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:" + _LINE + rb")*)\r\n")
-_LENGTH: Final = re.compile(rb"^content-length:[\t ]*(\d{1,6})[\t ]*\r$", re.IGNORECASE | re.MULTILINE)
+_LENGTHS: Final = re.compile(rb"^content-length:(.*)\r$", re.IGNORECASE | re.MULTILINE)
+_LENGTH: Final = re.compile(rb"[\t ]*(\d{1,6})[\t ]*")
 _UNUSUAL: Final = re.compile(
     rb"^(?:transfer-encoding|connection|proxy-connection|keep-alive|upgrade|trailer|retry-after):",
     re.IGNORECASE | re.MULTILINE,
@@ -31,25 +35,31 @@ class UsualAnswers:
     """Heads that were seen, and what they say."""
 
     def __init__(self) -> None:
-        self._heads: dict[bytes, tuple[int, int]] = {}
-        """Head → status and length of the body; (0, -1): not of this kind."""
+        self._heads: dict[bytes, tuple[int, int] | None] = {}
+        """Head → status and length of the body; None: not of this kind."""
 
     def read(self, data: bytes) -> Usual | None:
         """The answer, if this is the whole of one of this kind."""
-        end = data.find(b"\r\n\r\n") + 4
+        end = data.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX) + 4
+        if end < 4:  # there is no end of a head
+            return None
         head = data[:end]
-        found = self._heads.get(head)
-        if found is None:
+        try:
+            found = self._heads[head]
+        except KeyError:
             if len(self._heads) >= HEADS_MAX:
                 self._heads.clear()
             found = self._heads[head] = _look(head)
-        status, length = found
-        return Usual(status, data[end:]) if length == len(data) - end else None
+        if found is None or found[1] != len(data) - end:
+            return None
+        return Usual(found[0], data[end:])
 
 
-def _look(head: bytes) -> tuple[int, int]:
+def _look(head: bytes) -> tuple[int, int] | None:
+    """Status and length; exactly one line may say a length, whatever it says."""
     match = _HEAD.fullmatch(head)
-    if match is None or len(lengths := _LENGTH.findall(match[2])) != 1 or _UNUSUAL.search(match[2]):
-        return 0, -1
-    status = int(match[1])
-    return (0, -1) if status in (204, 205) else (status, int(lengths[0]))
+    if match is None or _UNUSUAL.search(match[2]) or match[1] in (b"204", b"205"):
+        return None
+    lengths = _LENGTHS.findall(match[2])
+    length = _LENGTH.fullmatch(lengths[0]) if len(lengths) == 1 else None
+    return None if length is None else (int(match[1]), int(length[1]))

@@ -133,10 +133,10 @@ def is_in_group(statistics: str) -> bool:
     return group.state == "up" and group.stateage >= IDLE_SECONDS * 1000
 
 
-def producer_config(settings: Settings) -> dict[str, Any]:
+def producer_config(settings: Settings, linger_ms: int = 5) -> dict[str, Any]:
     """For dead letters and state: acknowledged by all in-sync replicas, in order, tried again without end by us."""
     return {
-        "linger.ms": 5,
+        "linger.ms": linger_ms,
         "message.timeout.ms": 30_000,
         "topic.metadata.refresh.interval.ms": 30_000,
         **_common(settings),

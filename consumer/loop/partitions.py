@@ -303,6 +303,7 @@ class Partitions:
             transaction_seconds=facts.transaction_seconds(now),
             share=self._rests.has(partition, Rest.SHARE),
             held_events=held,
+            hold_seconds=self._settings.hold_seconds,
             retried_events=retried,
         )
 

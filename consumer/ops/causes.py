@@ -186,11 +186,13 @@ def _without_progress(view: PartitionView, snapshot: Snapshot) -> list[Finding]:
     waits = view.waits
     if view.unmoved_seconds < UNMOVED_SECONDS:
         return []
-    explained = waits.held_events + waits.retried_events
+    # What stood still for longer than a hold may last did not do so because of it.
+    held = waits.held_events if view.unmoved_seconds < waits.hold_seconds + UNMOVED_SECONDS else 0
+    explained = held + waits.retried_events
     is_read = view.unread_seconds < UNMOVED_SECONDS
     # Right after an outage nobody can tell yet who fails alone.
     is_delivering = snapshot.destination_state is State.DELIVERING and snapshot.destination_seconds >= UNMOVED_SECONDS
-    is_delivering = is_delivering or waits.held_events >= view.unfinished
+    is_delivering = is_delivering or held >= view.unfinished
     if view.unfinished and explained >= view.unfinished and is_read and is_delivering:
         return []
     text = f"{view.partition}: no progress for {view.unmoved_seconds:.0f} s: {_why(view, snapshot)}"

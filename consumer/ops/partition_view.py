@@ -32,6 +32,8 @@ class Waits:
     """It makes no progress, so it may use no more than its share of what all partitions use."""
     held_events: int = 0
     """Events that wait for their user's identify; counted only when the partition has not moved for a while."""
+    hold_seconds: float = float("inf")
+    """How long a hold lasts at the most: for longer it explains nothing."""
     retried_events: int = 0
     """Events of users whose requests fail; counted only then, too."""
 

@@ -33,7 +33,8 @@ def timestamp_of_text(text: str) -> str | None:
             datetime.fromisoformat(text)
         except ValueError:  # a leap second is a time all the same
             return _from_text(text)
-        if text[11:13] != "24":  # which some versions take for the next day
+        # Some versions take 24:00 for the next day, and read minutes of a NUL.
+        if text[11:13] != "24" and text.isprintable():
             return f"{text[:10]} {text[11:]}"
     return _from_text(text)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from consumer.segment.decoding import DecodingRules
 
 ID_CHARACTERS_MAX: Final = 128
-"""Of a user id: however it is written in UTF-8, that is below the limit of 512 bytes."""
+"""Of a user id: however it is written in UTF-8, that is within the limit of 512 bytes."""
 _KINDS: Final = {"identify": Kind.IDENTIFY, "track": Kind.TRACK, "page": Kind.PAGE, "screen": Kind.SCREEN}
 
 

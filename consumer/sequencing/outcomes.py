@@ -97,7 +97,7 @@ class Outcomes:
     ) -> None:
         """Dead-letter the one event of a request; of an introduction, the event behind it."""
         lane, event = delivery.lane, delivery.events[0]
-        if lane.assignment.dropped:
+        if lane.assignment.dropped or lane.assignment.stopped:  # whoever has it next reads it again
             return
         if not self._endings.dead_letter(
             lane.assignment, event.record, reason, detail, status, body, delivery.attempts

@@ -166,8 +166,7 @@ class StateWriter(Generic[Note]):
         """Make the producer."""
         timeout_seconds = self._settings.state_lease.request_timeout_seconds
         config = {
-            **producer_config(self._settings),
-            "linger.ms": LINGER_MS,
+            **producer_config(self._settings, linger_ms=LINGER_MS),
             "message.timeout.ms": max(int(timeout_seconds * 1000), 1),
         }
         self._producer = Producer(config, logger=logging.getLogger("librdkafka"))

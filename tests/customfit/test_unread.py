@@ -44,3 +44,17 @@ def test_a_number_that_another_connection_has_by_now_is_the_other_one_s() -> Non
     unread.close()
     for one in (*first, *second):
         one.close()
+
+
+def test_what_ends_after_all_was_closed_is_no_error() -> None:
+    """TLS tells of the end of a connection later than the engine closes; and one may end before it was open."""
+    unread: Unread[str] = Unread()
+    ours, theirs = socket.socketpair()
+    unread.add(ours.fileno(), "open")
+    unread.remove(-1, "never open")
+    unread.close()
+    unread.add(theirs.fileno(), "late")
+    unread.remove(ours.fileno(), "open")
+
+    ours.close()
+    theirs.close()

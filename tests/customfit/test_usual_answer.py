@@ -33,9 +33,9 @@ def test_what_is_usual(data: bytes, expected: Usual) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(USUAL[:-1], id="the end is missing"),
-        pytest.param(USUAL[:40], id="half a head"),
-        pytest.param(b"", id="nothing"),
+        *(pytest.param(USUAL[:length], id=f"the first {length} bytes") for length in range(len(USUAL))),
+        pytest.param(b"\r\n", id="an empty line"),
+        pytest.param(USUAL.replace(b"\r\n\r\n", b"\r\nX: " + b"x" * 4096 + b"\r\n\r\n"), id="a long head"),
         pytest.param(USUAL + b"H", id="more follows"),
         pytest.param(USUAL + USUAL, id="twice"),
         pytest.param(USUAL.replace(b"200", b"503"), id="503"),
@@ -48,7 +48,10 @@ def test_what_is_usual(data: bytes, expected: Usual) -> None:
         pytest.param(USUAL.replace(b"Date: ", b"Date: \0"), id="a control character"),
         pytest.param(USUAL.replace(b"Length: 2", b"Length: +2"), id="a sign"),
         pytest.param(USUAL.replace(b"Length: 2", b"Length: 2, 2"), id="a list of lengths"),
-        pytest.param(USUAL.replace(b"Date:", b"Content-Length: 2\r\nDate:"), id="two lengths"),
+        *(
+            pytest.param(USUAL.replace(b"Date:", b"Content-Length:%b\r\nDate:" % other), id=f"two lengths, {other!r}")
+            for other in (b" 2", b"", b" 0x2", b" -1", b" 2, 2", b" 1000000")
+        ),
         pytest.param(USUAL.replace(b"Content-Length: 2\r\n", b""), id="no length"),
         pytest.param(USUAL.replace(b"Date:", b"Connection: close\r\nDate:"), id="it closes"),
         pytest.param(USUAL.replace(b"Date:", b"TRANSFER-ENCODING: chunked\r\nDate:"), id="chunks"),

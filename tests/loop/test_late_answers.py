@@ -44,3 +44,19 @@ def test_what_was_accepted_late_is_not_sent_again(value: bytes, first: DeliveryK
 
     assert first is delivery.kind
     assert again == [sent.kind for sent in pipeline.sent[1:]]
+
+
+def test_what_was_finished_before_is_skipped_among_others_that_are_as_usual() -> None:
+    """An earlier assignment to this process had finished the first; the others go out."""
+    pipeline = pipeline_with()
+    usual = segment(userId="u1", messageId="m", timestamp="2026-11-23T10:00:00.123Z", type="identify")
+    fetched_again(pipeline, usual, 0.0)
+    [delivery] = pipeline.sent
+    pipeline.turn([Lost([P0])], 1.0)
+    pipeline.turn([Responded(delivery, Answered(200, None, b""), 0.1)], 1.1)
+    pipeline.turn([Assigned({P0: StartPoint(0, None)}, "c")], 2.0)
+    pipeline.turn([StateOpened(pipeline._sequencer.assignments[P0], 0)], 2.0)
+    records = [Record(P0, offset, 7, b"u1", usual, None, 0.0, len(usual)) for offset in range(2)]
+    pipeline.turn([Fetched(records, {}), LookedUp({})], 2.0)
+
+    assert [[0], [1]] == [[event.record.offset for event in sent.events] for sent in pipeline.sent]

@@ -81,6 +81,12 @@ def test_text(text: str, time: str) -> None:
     assert time == read(text)
 
 
+@pytest.mark.parametrize("text", ["9999-03-01T12:Z\0:30.999Z", "2026-11-23T10:00:0\0.123Z", "2026-11-23T24:00:00.000Z"])
+def test_what_some_interpreters_take_for_a_time(text: str) -> None:
+    """Python 3.12 and 3.13 read a NUL among the digits, later ones 24 o'clock."""
+    assert RECORD_TIME == read(text)
+
+
 @pytest.mark.parametrize(
     ("text", "time"),
     [

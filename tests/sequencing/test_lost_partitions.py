@@ -210,3 +210,20 @@ def test_holds_and_backoffs_end_with_the_partition() -> None:
     assert (0, 0) == (bench.sequencer.holds.users, bench.sequencer.holds.events)
     assert bench.sequencer.next_deadline(0.0) is None
     assert [] == bench.sent(now=100.0)
+
+
+def test_what_an_old_request_has_delivered_is_not_sent_by_whoever_is_asked_for() -> None:
+    """Its answer comes while the state is still asked whether the user is identified."""
+    bench = Bench()
+    bench.fetch(0, "track", known=True)
+    bench.sent()
+    bench.drop()
+    bench.assign()
+    for offset in (0, 1):
+        event = bench.event(offset, "track")
+        bench.sequencer.accept(bench.assignment, event.record, [event], 0.0)
+    bench.answer(OK)
+    bench.look_up(known=True)
+
+    assert ["events 1"] == bench.sent()
+    assert 1 == bench.committable

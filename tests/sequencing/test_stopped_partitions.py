@@ -68,3 +68,16 @@ def test_what_a_stopped_partition_holds_does_not_fill_the_buffer() -> None:
     buffered.append(tuple(sequencer.buffered))
 
     assert [(3, 300), (1, 100), (1, 100)] == buffered
+
+
+def test_a_refusal_after_the_stop_ends_nothing() -> None:
+    """Also of an introduction, whose event was let go of: whoever starts the partition again reads it again."""
+    bench = Bench()
+    bench.fetch(0, "track")
+    assert ["introduction 0"] == bench.sent()
+    bench.assignment.stopped = Stopped(StopCause.TOPIC_MADE_AGAIN, "made again")
+    bench.sequencer.empty(bench.assignment)
+    bench.answer(NO)
+
+    assert [] == bench.actions()
+    assert (0, 1) == (bench.committable, bench.assignment.offsets.unfinished)
