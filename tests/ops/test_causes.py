@@ -1,0 +1,34 @@
+"""What explains that a partition does not move, and for how long it does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from consumer.ops.causes import UNMOVED_SECONDS, Cause, findings
+from consumer.ops.partition_view import Waits
+from tests.ops.given_snapshot import snapshot
+
+HOLD_SECONDS = 30.0
+
+
+@pytest.mark.parametrize(
+    ("unmoved_seconds", "waits", "found"),
+    [
+        (UNMOVED_SECONDS - 1, Waits(), []),
+        (UNMOVED_SECONDS, Waits(), [Cause.NO_PROGRESS]),
+        (UNMOVED_SECONDS, Waits(held_events=3, hold_seconds=HOLD_SECONDS), []),
+        (UNMOVED_SECONDS, Waits(held_events=2, hold_seconds=HOLD_SECONDS), [Cause.NO_PROGRESS]),
+        (UNMOVED_SECONDS, Waits(held_events=1, retried_events=2, hold_seconds=HOLD_SECONDS), []),
+        (UNMOVED_SECONDS + HOLD_SECONDS, Waits(held_events=3, hold_seconds=HOLD_SECONDS), [Cause.NO_PROGRESS]),
+        (UNMOVED_SECONDS + HOLD_SECONDS, Waits(retried_events=3, hold_seconds=HOLD_SECONDS), []),
+    ],
+)
+def test_a_partition_that_does_not_move(unmoved_seconds: float, waits: Waits, found: list[Cause]) -> None:
+    """Three events in hand: a hold explains them no longer than it may last, a user who fails for as long as it is."""
+    shown = snapshot()
+    view = replace(shown.partitions[0], unfinished=3, unmoved_seconds=unmoved_seconds, waits=waits)
+    shown = replace(shown, partitions=(view,), destination_seconds=60.0)
+
+    assert found == [finding.cause for finding in findings(shown)]
