@@ -32,7 +32,7 @@ def in_source(new: str) -> EdgeFault:
 
 def in_times(new: str) -> EdgeFault:
     """A fault whose test takes no time."""
-    return EdgeFault("of a time", TIMES, "day = text[8:10]", new, TIME_TEST)
+    return EdgeFault("of a time", TIMES, "            datetime.fromisoformat(text)", f"            {new}", TIME_TEST)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_a_fault_that_fits_is_not_called_rotten() -> None:
 
 def test_a_fault_that_fails_by_an_error_of_its_own_is_rotten_and_not_caught() -> None:
     """What types don't see, the test's output shows: here an attribute that is asked for by its name."""
-    result = put(in_times('day = getattr(text, "day_" + "of_month")'))
+    result = put(in_times('getattr(text, "day_" + "of_month")'))
 
     assert "ROTTEN" == result.word
     assert "AttributeError" in result.rotted[0]
 
 
-@pytest.mark.parametrize(("new", "word"), [("day = '00'", "NO"), ("return None", "yes")])
+@pytest.mark.parametrize(("new", "word"), [("int('00')", "NO"), ("return None", "yes")])
 def test_a_fault_that_runs_is_caught_or_not(new: str, word: str) -> None:
     """As its test says."""
     assert word == put(in_times(new)).word
