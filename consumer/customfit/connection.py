@@ -18,7 +18,7 @@ from consumer.customfit.engine import ANSWER_BYTES_MAX, TOO_EARLY, Then
 from consumer.customfit.odd_head import strict
 from consumer.customfit.target import Target
 from consumer.customfit.unread import Unread
-from consumer.customfit.usual_answer import UsualAnswers
+from consumer.customfit.usual_answer import Usual, UsualAnswers
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 RECEIVED_BYTES_MAX: Final = HEAD_BYTES_MAX + 2 * ANSWER_BYTES_MAX
@@ -107,13 +107,8 @@ class Connection(Dialled):
             self.transport.abort()
             return
         if not self._is_reading:
-            if (
-                (usual := self._pool.usual.read(data)) is not None
-                and not self._is_forwarded
-                and not self.transport.get_write_buffer_size()
-                and not self.transport.is_closing()
-            ):
-                self._pool.keep(self)
+            if (usual := self._usual(data)) is not None:
+                self._pool.keep(self)  # first: whoever gets the answer may send at once
                 self._release(self._pool.target.answered(usual.status, None, usual.body))
                 return
             self._begin_reading()
@@ -136,6 +131,12 @@ class Connection(Dialled):
             self._complete(reusable=False)
         elif not self._has_head and self._received_bytes > HEAD_BYTES_MAX:
             self.fail(f"the head of the answer has more than {HEAD_BYTES_MAX} bytes")
+
+    def _usual(self, data: bytes) -> Usual | None:
+        """The whole answer, where all is as usual: not through a proxy, not too early, not at the end."""
+        if self._is_forwarded or self.transport.get_write_buffer_size() or self.transport.is_closing():
+            return None
+        return self._pool.usual.read(data)
 
     def _begin_reading(self) -> None:
         """The answer is not as usual: the parser reads it, however many pieces there are."""

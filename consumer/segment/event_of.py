@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 USER_ID_BYTES_MAX: Final = 512
 
-_KINDS: Final = {
+KINDS: Final = {
     "identify": Kind.IDENTIFY,
     "track": Kind.TRACK,
     "page": Kind.PAGE,
@@ -42,7 +42,7 @@ _EMPTY_ARRAY: Final = re.compile(rb"\[\s*\]")
 
 def event_of(record: Record, envelope: Envelope, personas: Personas | None, rules: DecodingRules) -> Decoded:
     """The event, or its end."""
-    kind = _KINDS.get(envelope.type)
+    kind = KINDS.get(envelope.type)
     if kind is None:
         if envelope.type in ("group", "alias"):
             return Skipped(record, envelope.type, SkipReason.UNSUPPORTED)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from consumer.segment.envelope import NO_RAW, check_text
-from consumer.segment.event_of import is_wanted
+from consumer.segment.event_of import KINDS, is_wanted
 from consumer.segment.timestamps import timestamp_of_text
 from consumer.sequencing.events import Event, Kind, Record, User
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 ID_CHARACTERS_MAX: Final = 128
 """Of a user id: however it is written in UTF-8, that is within the limit of 512 bytes."""
-_KINDS: Final = {"identify": Kind.IDENTIFY, "track": Kind.TRACK, "page": Kind.PAGE, "screen": Kind.SCREEN}
 
 
 class _Context(msgspec.Struct, gc=False):
@@ -61,7 +60,7 @@ def usual_event(record: Record, rules: DecodingRules) -> Event | None:
         return None
     if read.integrations and not is_wanted(read.integrations, rules, is_engage=False):
         return None
-    kind = _KINDS[read.type]
+    kind = KINDS[read.type]
     name = read.event if kind is Kind.TRACK else None if kind is Kind.IDENTIFY else read.name
     text = read.traits if kind is Kind.IDENTIFY else read.properties
     if text is not NO_RAW and not bytes(text).startswith(b"{"):

@@ -83,7 +83,7 @@ def encode(
     nothing = _sealed(head, b"", base, cluster_id) if topic_id is not None and packed_bytes_max >= 0 else ""
     kept = len(runs) if packed_bytes_max > 0 else 0
     while kept:
-        packed = _packed(_varints(runs[:kept]))
+        packed = _packed(varints(runs[:kept]))
         if len(packed) <= packed_bytes_max:
             return Encoded(_sealed(head, packed, base, cluster_id), kept)
         # Shorten in proportion, so that few tries are enough.
@@ -144,7 +144,8 @@ def _checksum(packed: bytes, base: int, cluster_id: str) -> int:
     return zlib.crc32(f"{cluster_id} {base} ".encode() + packed)
 
 
-def _varints(numbers: Iterable[int]) -> bytes:
+def varints(numbers: Iterable[int]) -> bytes:
+    """Numbers that are not negative, seven bits a byte, the lowest first; the highest bit says that more follows."""
     out = bytearray()
     for number in numbers:
         rest = number

@@ -98,7 +98,6 @@ class Gate:
 
         Who was refused before anything was accepted stays noted: each of them has cost a dead letter.
         """
-        self._has_news = True
         if self.state is State.STOPPED:
             self._misdirections.forget()
         self._reopen(now)

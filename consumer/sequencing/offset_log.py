@@ -16,7 +16,7 @@ from typing import Final
 SLACK: Final = 1024
 """So many finished records may lie among the open ones before it is worth looking for them."""
 _OPEN_RUN: Final = re.compile(rb"\0+")
-_IS_OPEN: Final = bytes([1, 0])
+_IS_OPEN: Final = bytes([1, 0]).ljust(256, b"\0")
 """Translates: what is not finished counts."""
 
 
@@ -73,7 +73,7 @@ class OffsetLog:
         first = self._seek()
         if len(self._finished) - first <= 2 * self.open + SLACK:
             return
-        is_open = self._finished[first:].translate(_IS_OPEN.ljust(256, b"\0"))
+        is_open = self._finished[first:].translate(_IS_OPEN)
         self._offsets[first:] = array("q", compress(self._offsets[first:], is_open))
         self._times[first:] = array("q", compress(self._times[first:], is_open))
         self._finished[first:] = bytes(self.open)

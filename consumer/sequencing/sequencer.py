@@ -157,7 +157,7 @@ class Sequencer:
             lane = assignment.lanes[user] = Lane(assignment, user, is_known)
             if not is_known:
                 self.look_ups.add(lane)
-            elif self._lingering and (assignment.partition, user) in self._lingering:
+            elif self._is_blocked(lane):
                 lane.status = LaneStatus.BLOCKED
         lane.append(event)
         if lane.status is LaneStatus.IDLE:
@@ -168,11 +168,15 @@ class Sequencer:
     def looked_up(self, identified: Mapping[Partition, set[User]], now: float) -> None:
         """The stored state has answered the oldest question (`look_ups.question`)."""
         for lane in self.look_ups.answer(identified):
-            if self._lingering and (lane.assignment.partition, lane.user) in self._lingering:
+            if self._is_blocked(lane):
                 lane.status = LaneStatus.BLOCKED
             else:
                 lane.status = LaneStatus.IDLE
                 self._steps.take(lane, now)
+
+    def _is_blocked(self, lane: Lane) -> bool:
+        """Whether a request of an earlier assignment of this user is still unanswered."""
+        return bool(self._lingering) and (lane.assignment.partition, lane.user) in self._lingering
 
     def forgotten(self, user: User) -> None:
         """A delete of the user has come through, in whichever partition: what is known elsewhere does not count."""

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from consumer.avro.schemas import avro_schema, single_object_header
+from consumer.sequencing.commit_metadata import varints
 from consumer.sequencing.events import User
 
 _SCHEMA: Final = avro_schema("identified_user")
@@ -60,14 +61,8 @@ def _string(text: str) -> bytes:
 
 
 def _long(number: int) -> bytes:
-    """Avro's zigzag numbers, seven bits a byte, the lowest first; of what is not negative."""
-    rest = number << 1
-    out = bytearray()
-    while rest > 0x7F:
-        out.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
+    """Avro's zigzag numbers, of what is not negative."""
+    return varints((number << 1,))
 
 
 def decode_record(key: bytes | None, value: bytes | None) -> tuple[StateKey, bool]:
