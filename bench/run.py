@@ -45,6 +45,8 @@ class Options:
     warm_up_seconds: float | None
     only: list[str] | None
     results: Path
+    settings: dict[str, str]
+    """More CUSTOMFIT_* variables for this project, of a trial."""
 
 
 def main() -> int:
@@ -76,7 +78,7 @@ def run_scenario(broker: Broker, name: str, options: Options) -> dict[str, Any]:
     result: dict[str, Any] = {
         "scenario": name,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "trial": options.events is not None,
+        "trial": options.events is not None or bool(options.settings),
         "machine": describe(),
     }
     if name == ACCOUNTING:
@@ -143,7 +145,7 @@ def _run(broker: Broker, scenario: Scenario, turn: Turn, contender: Contender, o
         warm_up_seconds=0 if scenario.to_the_end or point.warm_up_events else warm_up_seconds,
         seconds_max=float("inf") if scenario.to_the_end else options.seconds,
         warm_up_events=point.warm_up_events,
-        settings=point.settings,
+        settings={**point.settings, **options.settings},
     )
     if scenario.restore:
         return measure_restore(broker, contender, conditions)
@@ -182,6 +184,9 @@ def _options() -> Options:
     parser.add_argument("--warm-up", type=float, help="seconds of each run before; a contender's own if not given")
     parser.add_argument("--only", action="append", choices=list(CONTENDERS), help="this contender")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the JSON files")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of this project, of a trial"
+    )
     given = parser.parse_args()
     return Options(
         scenarios=given.scenario or names,
@@ -191,6 +196,7 @@ def _options() -> Options:
         warm_up_seconds=given.warm_up,
         only=given.only,
         results=given.results,
+        settings=dict(pair.split("=", 1) for pair in given.set),
     )
 
 

@@ -82,7 +82,9 @@ class KafkaMisconfigured(Exception):
 
 # Tuning, which CUSTOMFIT_KAFKA_PROPERTIES may change.
 _CONSUMER_TUNING: Final[dict[str, Any]] = {
-    "queued.max.messages.kbytes": 12_288,  # the default of 64 MB is more than our whole buffer needs
+    # What waits is in our own buffer. With less here, a fetch of one partition is taken before the next comes, so more
+    # events of a user go in a request: 3.4 with 12 MB, 5.0 with 2, for 0.88 of the CPU time (measured).
+    "queued.max.messages.kbytes": 2_048,
     "queued.min.messages": 10_000,
     "fetch.queue.backoff.ms": 50,  # the default of 1 s leaves the queue empty after every full one
     "fetch.error.backoff.ms": 100,
