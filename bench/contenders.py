@@ -44,8 +44,6 @@ class Contender:
     reads_only: bool = False
     """Sends nothing and prints its own figures."""
     from_kafka: bool = True
-    warm_up_seconds: float = 5.0
-    """From the first event that arrives to where the measurement begins."""
 
 
 def _python(module: str, *, python: os.PathLike[str] | str = sys.executable) -> Callable[[Job], Command]:
@@ -110,6 +108,7 @@ def _load(job: Job) -> Command:
 
 
 OURS = "customfit-consumer"
+TWO = "customfit-consumer-two"
 
 CONTENDERS: Mapping[str, Contender] = {
     contender.name: contender
@@ -118,6 +117,12 @@ CONTENDERS: Mapping[str, Contender] = {
             OURS,
             "`customfit-consumer run`, default settings but for the in-flight limit; httptools, uvloop",
             lambda _job: [sys.executable, "-m", "consumer", "run"],
+            _customfit("auto"),
+        ),
+        Contender(
+            TWO,
+            "two members of it in one group, each with half of the requests at once",
+            lambda _job: [sys.executable, "-m", "bench.two_members"],
             _customfit("auto"),
         ),
         Contender(
@@ -133,7 +138,6 @@ CONTENDERS: Mapping[str, Contender] = {
             " second, `maxConcurrency` and connection pool as the in-flight limit, 1 GB of heap",
             _parallel_consumer,
             needs=JAVA,
-            warm_up_seconds=20.0,  # the JVM compiles: on a busy machine its rate still rose after 15 s (measured)
         ),
         Contender(
             "quix-streams",

@@ -23,15 +23,15 @@ from bench import accounting, profile, report
 from bench.builds import GO, build
 from bench.contenders import CONTENDERS, Contender
 from bench.machine import describe
-from bench.measure import Conditions, measure, measure_latency, measure_restore
-from bench.scenarios import SCENARIOS, Point, Scenario
+from bench.measure import WARM_UP_SECONDS, Conditions, measure, measure_latency, measure_restore
+from bench.scenarios import AIMS, SCENARIOS, Point, Scenario
 from bench.workload import fill
 from tests.real_broker.broker import JVM_OPTIONS_IN_PRODUCTION, Broker
 
 ACCOUNTING = "accounting"
 PROFILE = "profile"
 RESULTS = Path(__file__).parent / "results"
-SECONDS = 12.0
+SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Options:
     rounds: int | None
     events: int | None
     seconds: float
-    warm_up_seconds: float | None
+    warm_up_seconds: float
     only: list[str] | None
     results: Path
     settings: dict[str, str]
@@ -136,13 +136,12 @@ def _turn(broker: Broker, scenario: Scenario, point: Point, options: Options) ->
 
 def _run(broker: Broker, scenario: Scenario, turn: Turn, contender: Contender, options: Options) -> dict[str, Any]:
     point = turn.point
-    warm_up_seconds = contender.warm_up_seconds if options.warm_up_seconds is None else options.warm_up_seconds
     conditions = Conditions(
         topic=turn.topic or _topic(broker, point),
         workload=point.workload,
         latency_ms=point.latency_ms,
         in_flight=point.in_flight,
-        warm_up_seconds=0 if scenario.to_the_end or point.warm_up_events else warm_up_seconds,
+        warm_up_seconds=0 if scenario.to_the_end or point.warm_up_events else options.warm_up_seconds,
         seconds_max=float("inf") if scenario.to_the_end else options.seconds,
         warm_up_events=point.warm_up_events,
         settings={**point.settings, **options.settings},
@@ -176,12 +175,13 @@ def _options() -> Options:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__.splitlines()[0])
     names = [*SCENARIOS, ACCOUNTING, PROFILE]
     parser.add_argument(
-        "--scenario", action="append", choices=names, help="several times for several; all if not given"
+        "--scenario", action="append", choices=names, help="several times for several; those with an aim if not given"
     )
     parser.add_argument("--rounds", type=int, help="of each contender; a scenario's own number if not given")
     parser.add_argument("--events", type=int, help="events, or users, of a trial")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="measured of each run, at most")
-    parser.add_argument("--warm-up", type=float, help="seconds of each run before; a contender's own if not given")
+    parser.add_argument("--warm-up", type=float, default=WARM_UP_SECONDS, help="seconds of each run before, at most")
+    parser.add_argument("--all", action="store_true", help="also what no aim is about: three hours in all")
     parser.add_argument("--only", action="append", choices=list(CONTENDERS), help="this contender")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the JSON files")
     parser.add_argument(
@@ -189,7 +189,7 @@ def _options() -> Options:
     )
     given = parser.parse_args()
     return Options(
-        scenarios=given.scenario or names,
+        scenarios=given.scenario or (names if given.all else [*AIMS]),
         rounds=given.rounds,
         events=given.events,
         seconds=given.seconds,
