@@ -43,9 +43,17 @@ def build(part: str) -> str | None:
         return None
     print(f"Building {part} into .bench", flush=True)
     BUILT.mkdir(exist_ok=True)
+    # With it, pip would leave out what it finds there.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     for command in _commands(part):
         done = subprocess.run(
-            command, check=False, cwd=HERE / "go", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            check=False,
+            cwd=HERE / "go",
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         if done.returncode != 0:
             return f"{' '.join(map(str, command))} failed:\n{done.stdout.strip()}"
