@@ -114,10 +114,8 @@ async def serve(
     server = HttpServer(settings.http_host, settings.http_port, pages)
     server.start()
     try:
-        stopping = _stop_on_signals(lambda: inbox.post_here(Stop()))
         switch = LevelSwitch(settings.log_level)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, switch.toggle)
-        _read_again_on_signal(settings, engine, switch, reload, config_file)
+        stopping = _hear_signals(settings, engine, switch, reload, config_file, lambda: inbox.post_here(Stop()))
         prepared = await _prepared(settings, stopping)
         if prepared is None:
             return EXIT_OK
@@ -151,6 +149,21 @@ def _tune_interpreter() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     sys.setswitchinterval(0.0005)
+
+
+def _hear_signals(  # noqa: PLR0917  called once
+    settings: Settings,
+    engine: RotatingEngine,
+    switch: LevelSwitch,
+    reload: Callable[[], Settings],
+    config: Path | None,
+    stop: Callable[[], None],
+) -> asyncio.Event:
+    """All of them; gives what is set when the process is told to stop."""
+    stopping = _stop_on_signals(stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, switch.toggle)
+    _read_again_on_signal(settings, engine, switch, reload, config)
+    return stopping
 
 
 def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:

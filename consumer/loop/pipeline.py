@@ -183,6 +183,7 @@ class Pipeline:
         self._grant()
         if self._showing.is_due(now):
             self._reporter.catch_up()
+            self._debug_lines.look()
             self._publish(now)
 
     def _seconds_until_due(self, now: float) -> float:

@@ -1,8 +1,8 @@
 """What the log says at the level debug: how each request ended, what was fetched, what was committed.
 
-The loop asks once a turn whether anybody wants to know, so these lines cost nothing while nobody does. When they are
-on, so many of a kind are written in a second, and the next line says how many were left out. How a request ended is a
-kind, so that failures are not lost among thousands that were accepted.
+The loop reads one flag a turn, so these lines cost nothing while nobody wants them. When they are on, so many of a
+kind are written in a second, and the next line says how many were left out. How a request ended is a kind, so that
+failures are not lost among thousands that were accepted.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ class DebugLines:
     """Of one loop; time is the loop's."""
 
     def __init__(self) -> None:
+        self.are_wanted = False
+        """Whether the level was debug at the last look."""
         self._limiter = RepeatLimiter(LINES_MAX, LINES_SECONDS)
+        self.look()
 
-    @property
-    def are_wanted(self) -> bool:
-        """Whether the level is debug now."""
-        return log.isEnabledFor(logging.DEBUG)
+    def look(self) -> None:
+        """See whether the level is debug now. Not in each turn: asking a logger costs more than reading a flag."""
+        self.are_wanted = log.isEnabledFor(logging.DEBUG)
 
     def taken(self, inputs: Iterable[Input], now: float) -> None:
         """A turn begins with these; nothing has been done about them yet."""

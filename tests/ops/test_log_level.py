@@ -74,7 +74,7 @@ def test_what_the_settings_say_now_holds_at_once_and_is_told(before: LogLevel, a
 
 
 def test_debug_that_a_signal_has_switched_on_stays_on() -> None:
-    """A key that is rotated by SIGHUP ends no hunt; the next SIGUSR1 does, with the level that the settings have now."""
+    """A key rotated by SIGHUP ends no hunt. The next SIGUSR1 does, with the level that the settings have now."""
     stream = io.StringIO()
     setup_logging("info", "json", stream)
     switch = LevelSwitch("info")
@@ -99,9 +99,10 @@ def test_libraries_are_not_made_talkative_beyond_what_the_start_allows() -> None
         switch.toggle()
         found.append([logging.getLogger(name).level for name in ("httpx", "httpcore", LIBRDKAFKA_LOGGER)])
 
-    assert [[logging.WARNING, logging.WARNING, logging.DEBUG], [logging.WARNING, logging.WARNING, logging.CRITICAL]] == (
-        found
-    )
+    assert [
+        [logging.WARNING, logging.WARNING, logging.DEBUG],
+        [logging.WARNING, logging.WARNING, logging.CRITICAL],
+    ] == (found)
 
 
 def test_lines_of_others_come_and_go_with_the_level() -> None:

@@ -108,8 +108,7 @@ def test_a_request_of_one_event_has_its_trace_and_one_of_several_has_none() -> N
 def test_lines_about_one_record_show_its_trace(
     headers: Headers | None, found: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A dead letter, one that goes without its value, a request that was not accepted, a user who waits: in both
-    formats. Without a trace there is no such field."""
+    """Of a dead letter, a failed request, a user who waits: in both formats. Without a trace there is no such field."""
     reporter, request = Reporter(Metrics(snapshot), "letters"), delivery(headers)
     assignment, one = request.lane.assignment, request.events[0].record
     waiting = Waiting("retrying", P0, 7, User("ann"), 0.0, headers=one.headers)
