@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -99,7 +100,12 @@ def test_the_loop_makes_them_only_while_somebody_wants_them(level: int, caplog: 
     """It reads a flag once a turn: not a call for a record, a request or a commit at any other level."""
     pipeline = pipeline_with()
     calls: list[int] = []
-    pipeline._debug_lines.taken = lambda inputs, _now: calls.append(len(inputs))  # type: ignore[method-assign]
+
+    def taken(inputs: Iterable[Input], now: float) -> None:
+        del now
+        calls.append(len(list(inputs)))
+
+    pipeline._debug_lines.taken = taken  # type: ignore[method-assign]
     with caplog.at_level(level, "consumer"):
         pipeline.turn([], 0.0)  # in which the level is looked at
         calls.clear()
