@@ -35,6 +35,13 @@ class Code(StrEnum):
     PART_FAILED = "part_failed", "A part of the program ended, and the program with it."
     PAGE_FAILED = "page_failed", "A page of metrics or health failed; the rest goes on."
     SUPPRESSED = "suppressed", "So many lines like an earlier one were not shown."
+    LOG_LEVEL = "log_level", "What came of SIGUSR1 or SIGHUP for the log level, whatever the level is."
+    LOG_LEVEL_UNREADABLE = "log_level_unreadable", "The log level can't be read again and stays as it is."
+    # Debug
+    REQUEST_ENDED = "request_ended", "At the level debug: a request has ended; `result`, `attempt` and `ms` say how."
+    RECORDS_FETCHED = "records_fetched", "At the level debug: records came, so many of each partition."
+    COMMIT_ANSWERED = "commit_answered", "At the level debug: a commit was answered; `error` where it was refused."
+    STATE_WRITTEN = "state_written", "At the level debug: the topic has taken who is identified now."
     # Causes that /readyz knows
     DEGRADED = "degraded", "Something is wrong now; `cause` is that of `customfit_degraded` (docs/metrics.md)."
     DEGRADED_OVER = "degraded_over", "It is over; `cause` says what."

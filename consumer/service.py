@@ -10,6 +10,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from consumer import __version__
@@ -26,6 +27,7 @@ from consumer.kafka.topics import prepare
 from consumer.log_codes import Code, fields
 from consumer.loop.pipeline import Pipeline
 from consumer.ops.descriptors import raise_descriptors
+from consumer.ops.log_level import LevelSwitch
 from consumer.ops.metrics import Metrics
 from consumer.ops.pages import routes
 from consumer.ops.reporter import Reporter
@@ -37,6 +39,7 @@ from consumer.ports.inputs import Stop
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.rules import SequencingRules
 from consumer.sequencing.sequencer import Sequencer
+from consumer.settings.loading import SettingsError
 from consumer.state.thread import UserStates
 from consumer.state.topic import StateTopic, prepare_state_topic
 
@@ -83,10 +86,13 @@ def say_end(code: int, why: str | None = None) -> None:
     log.log(level, "ended: %s", why or _ENDS[code], extra=fields(Code.ENDED, exit_code=code))
 
 
-async def serve(settings: Settings, reload: Callable[[], Settings], masker: Masker) -> int:
+async def serve(
+    settings: Settings, reload: Callable[[], Settings], masker: Masker, config_file: Path | None = None
+) -> int:
     """Run until told to stop; gives the exit code. Raises KafkaUnavailable, EngineUnavailable, CannotListen.
 
-    `reload` gives the settings as their sources are now; of them the API key and the registry's password are used.
+    `reload` gives the settings as their sources are now; of them the API key, the registry's password and, where
+    there is a configuration file, the log level are used.
     The masker is told each new one, and asked about all that leaves the process.
     """
     raise_descriptors()
@@ -108,8 +114,8 @@ async def serve(settings: Settings, reload: Callable[[], Settings], masker: Mask
     server = HttpServer(settings.http_host, settings.http_port, pages)
     server.start()
     try:
-        stopping = _stop_on_signals(lambda: inbox.post_here(Stop()))
-        _read_key_on_signal(settings, engine)
+        switch = LevelSwitch(settings.log_level)
+        stopping = _hear_signals(settings, engine, switch, reload, config_file, lambda: inbox.post_here(Stop()))
         prepared = await _prepared(settings, stopping)
         if prepared is None:
             return EXIT_OK
@@ -145,6 +151,21 @@ def _tune_interpreter() -> None:
     sys.setswitchinterval(0.0005)
 
 
+def _hear_signals(  # noqa: PLR0917  called once
+    settings: Settings,
+    engine: RotatingEngine,
+    switch: LevelSwitch,
+    reload: Callable[[], Settings],
+    config: Path | None,
+    stop: Callable[[], None],
+) -> asyncio.Event:
+    """All of them; gives what is set when the process is told to stop."""
+    stopping = _stop_on_signals(stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, switch.toggle)
+    _read_again_on_signal(settings, engine, switch, reload, config)
+    return stopping
+
+
 def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
     """SIGTERM, SIGINT and SIGHUP: the first drains, the second ends the process at once."""
     stopping = asyncio.Event()
@@ -165,15 +186,31 @@ def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
     return stopping
 
 
-def _read_key_on_signal(settings: Settings, engine: RotatingEngine) -> None:
-    """SIGHUP: take the key that its file holds now. In the environment it can't change: there a hangup stops us."""
+def _read_again_on_signal(
+    settings: Settings, engine: RotatingEngine, switch: LevelSwitch, reload: Callable[[], Settings], config: Path | None
+) -> None:
+    """SIGHUP: take what files hold now, the key and the log level. Without any of these files a hangup stops us."""
+    has_key = settings.origin("api_key") != "CUSTOMFIT_API_KEY (environment)"
 
     def on_signal() -> None:
-        if not engine.read_key():
+        if has_key and not engine.read_key():
             log.info("SIGHUP: the API key is as it was", extra=fields(Code.KEY_UNCHANGED))
+        if config is not None:
+            _read_log_level(switch, reload)
 
-    if settings.origin("api_key") != "CUSTOMFIT_API_KEY (environment)":
+    if has_key or config is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_signal)
+
+
+def _read_log_level(switch: LevelSwitch, reload: Callable[[], Settings]) -> None:
+    """Settings that can't be read change nothing."""
+    try:
+        settings = reload()
+    except SettingsError as error:
+        told = "SIGHUP: the log level stays as it is; the settings could not be read again: %s"
+        log.warning(told, "; ".join(error.problems), extra=fields(Code.LOG_LEVEL_UNREADABLE))
+    else:
+        switch.configured(settings.log_level, settings.origin("log_level"))
 
 
 async def _prepared(settings: Settings, stopping: asyncio.Event) -> tuple[list[str], StateTopic] | None:

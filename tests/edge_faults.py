@@ -412,6 +412,41 @@ FAULTS: Final = (
         "if event.kind is Kind.DELETE or",
         "tests/sequencing/test_sequencer.py::test_an_identify_goes_alone",
     ),
+    EdgeFault(
+        "a line end goes into a header",
+        "consumer/customfit/forwarding.py",
+        "_VALUE.fullmatch(value)",
+        "_VALUE.match(value)",
+        "tests/customfit/engines/test_forwarded_headers.py::test_no_value_can_add_a_header_or_a_request",
+    ),
+    EdgeFault(
+        "a request of several events carries the headers of the first",
+        "consumer/customfit/forwarding.py",
+        "len(delivery.events) != 1",
+        "not delivery.events",
+        "tests/loop/test_forwarded_headers.py::test_a_request_of_several_has_none",
+    ),
+    EdgeFault(
+        "an introduction carries the headers of the event behind it",
+        "consumer/customfit/forwarding.py",
+        "delivery.kind is DeliveryKind.INTRODUCTION or ",
+        "",
+        "tests/customfit/test_forwarding.py::test_an_introduction_carries_none",
+    ),
+    EdgeFault(
+        "a header that some servers read as another is forwarded",
+        "consumer/settings/header_names.py",
+        '.replace("_", "-")',
+        "",
+        "tests/settings/test_header_names.py::test_what_matters_to_http_or_to_us_is_refused[Content_Length]",
+    ),
+    EdgeFault(
+        "debug lines are made while nobody wants them",
+        "consumer/loop/pipeline.py",
+        "if self._debug_lines.are_wanted:",
+        "if True:",
+        "tests/ops/test_debug_lines.py::test_the_loop_makes_them_only_while_somebody_wants_them[20]",
+    ),
 )
 
 

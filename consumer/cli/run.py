@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ def run(
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
 ) -> None:
     """Read the topic and deliver, until SIGTERM or Ctrl-C. Then finish what is in flight, commit, leave."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it would end the process before there is a log to switch
     settings = settings_or_exit(os.environ, config)
 
     from consumer.customfit.engine import EngineUnavailable
@@ -38,7 +40,7 @@ def run(
     why = None
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            code = runner.run(serve(settings, lambda: load_settings(os.environ, config), masker))
+            code = runner.run(serve(settings, lambda: load_settings(os.environ, config), masker, config))
     except KafkaUnavailable as error:
         code, why = EXIT_UNAVAILABLE, str(error)
     except (EngineUnavailable, CannotListen, KafkaMisconfigured) as error:

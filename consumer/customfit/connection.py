@@ -15,6 +15,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from consumer.customfit.answers import SUCCESSFUL, Answer
 from consumer.customfit.dialling import Dialled
 from consumer.customfit.engine import ANSWER_BYTES_MAX, TOO_EARLY, Then
+from consumer.customfit.forwarding import Forwarded
 from consumer.customfit.odd_head import strict
 from consumer.customfit.target import Target
 from consumer.customfit.unread import Unread
@@ -73,7 +74,7 @@ class Connection(Dialled):
         """An answer that is not as usual, which the parser reads."""
         self._descriptor = -1
 
-    def send(self, body: bytes, then: Then, ends_at: float) -> None:
+    def send(self, body: bytes, then: Then, ends_at: float, headers: Forwarded | None) -> None:
         """Send a request. The connection has none under way."""
         self._then = then
         self._is_reading = False
@@ -82,8 +83,11 @@ class Connection(Dialled):
         self._pool.watch(ends_at)
         if self.transport.is_closing():  # it broke between the handshake and now
             self.fail(CUT_SHORT)
-        else:
+        elif headers is None:
             self.transport.write(b"%b%d\r\n\r\n%b" % (self._pool.head, len(body), body))
+        else:
+            lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+            self.transport.write(b"%b%d\r\n%b\r\n%b" % (self._pool.head, len(body), lines, body))
 
     def fail(self, *messages: str) -> None:
         """End it, and the request under way if there is one."""

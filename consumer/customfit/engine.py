@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from consumer.customfit.answers import Answer
+from consumer.customfit.forwarding import Forwarded
 
 Then = Callable[[Answer | Exception], None]
 """Gets what came of a request, once, in the loop's thread; an exception is a fault of this program.
@@ -31,17 +32,17 @@ class Engine(Protocol):
 
     name: str
 
-    def post(self, body: bytes, then: Then) -> None:
+    def post(self, body: bytes, then: Then, headers: Forwarded | None = None) -> None:
         """Send JSON once. The caller keeps to `in_flight_max` at once: nothing queues in here.
 
-        `then` may be called before this returns.
+        `then` may be called before this returns. `headers` go along with ours, as forwarding.py has made them.
         """
 
     async def close(self) -> None:
         """Close all connections; whatever is in flight gets a NoAnswer, and so does every later `post`."""
 
 
-def answer_to(engine: Engine, body: bytes) -> asyncio.Future[Answer]:
+def answer_to(engine: Engine, body: bytes, headers: Forwarded | None = None) -> asyncio.Future[Answer]:
     """The same for whoever waits for the answer. Giving up the wait does not stop the request."""
     future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
@@ -53,7 +54,7 @@ def answer_to(engine: Engine, body: bytes) -> asyncio.Future[Answer]:
         else:
             future.set_result(answer)
 
-    engine.post(body, then)
+    engine.post(body, then, headers)
     return future
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from consumer.customfit.connection import Connection, causes
 from consumer.customfit.dialling import dial, peer_of
 from consumer.customfit.engine import CLOSED, IDLE_SECONDS_MAX, EngineUnavailable, Then
+from consumer.customfit.forwarding import Forwarded
 from consumer.customfit.proxies import proxy_headers
 from consumer.customfit.target import Target
 from consumer.customfit.tls import tls_context
@@ -52,15 +53,15 @@ class HttptoolsEngine:
     def __repr__(self) -> str:
         return f"<HttptoolsEngine {self.target.shown_url} ({len(self.busy)} busy, {len(self.idle)} idle)>"
 
-    def post(self, body: bytes, then: Then) -> None:
+    def post(self, body: bytes, then: Then, headers: Forwarded | None = None) -> None:
         """Send JSON once; `then` gets the beginning of the answer."""
         ends_at = self.loop.time() + self.target.timeout_seconds
         if self._closed:
             then(self.target.no_answer("protocol_error", [CLOSED]))
         elif (connection := self._idle_connection()) is not None:
-            connection.send(body, then, ends_at)
+            connection.send(body, then, ends_at, headers)
         else:
-            task = self.loop.create_task(self._connect_and_send(body, then, ends_at))
+            task = self.loop.create_task(self._connect_and_send(body, then, ends_at, headers))
             self._connecting[task] = then
             task.add_done_callback(self._connecting.pop)
 
@@ -131,7 +132,7 @@ class HttptoolsEngine:
     def _look_again(self) -> None:
         self._has_looked = False
 
-    async def _connect_and_send(self, body: bytes, then: Then, ends_at: float) -> None:
+    async def _connect_and_send(self, body: bytes, then: Then, ends_at: float, headers: Forwarded | None) -> None:
         try:
             async with asyncio.timeout(self.target.connect_timeout_seconds):
                 connection = await self._connect()
@@ -142,7 +143,7 @@ class HttptoolsEngine:
         except Exception as error:  # noqa: BLE001  a fault of this program: whoever waits is told, and not kept waiting
             then(error)
         else:
-            connection.send(body, then, ends_at)
+            connection.send(body, then, ends_at, headers)
 
     async def _connect(self) -> Connection:
         """A connection on which the server can be asked."""

@@ -24,6 +24,7 @@ import httpx
 
 from consumer.customfit.answers import SUCCESSFUL, Answer
 from consumer.customfit.engine import ANSWER_BYTES_MAX, CLOSED, IDLE_SECONDS_MAX, TOO_EARLY, EngineUnavailable, Then
+from consumer.customfit.forwarding import Forwarded
 from consumer.customfit.raw_answer import RawAnswer
 from consumer.customfit.target import Target
 from consumer.customfit.tls import tls_context
@@ -64,9 +65,9 @@ class HttpxEngine:
     def __repr__(self) -> str:
         return f"<HttpxEngine {self._target.shown_url} ({len(self._deadlines)} busy, {len(self._idle)} idle)>"
 
-    def post(self, body: bytes, then: Then) -> None:
+    def post(self, body: bytes, then: Then, headers: Forwarded | None = None) -> None:
         """Send JSON once; `then` gets the beginning of the answer."""
-        task = asyncio.get_running_loop().create_task(self._exchange(body))
+        task = asyncio.get_running_loop().create_task(self._exchange(body, headers))
         self._tasks.add(task)
         task.add_done_callback(partial(self._answered, then))
 
@@ -77,7 +78,7 @@ class HttpxEngine:
             assert error is None or isinstance(error, Exception)
             then(task.result() if error is None else error)
 
-    async def _exchange(self, body: bytes) -> Answer:
+    async def _exchange(self, body: bytes, headers: Forwarded | None) -> Answer:
         target = self._target
         if self._closed:
             return target.no_answer("protocol_error", [CLOSED])
@@ -87,7 +88,7 @@ class HttpxEngine:
         reusable = False
         try:
             async with deadline:
-                status, retry_after, beginning, coding = await connection.exchange(self._request(body))
+                status, retry_after, beginning, coding = await connection.exchange(self._request(body, headers))
             if connection.is_too_early and status in SUCCESSFUL:
                 return target.no_answer("protocol_error", [TOO_EARLY])
             reusable = not target.is_forwarded and connection.is_at_the_end and not self._closed
@@ -123,10 +124,9 @@ class HttpxEngine:
             return self._target.no_answer("protocol_error", [CLOSED])
         return self._target.timed_out(connecting=False)
 
-    def _request(self, body: bytes) -> httpx.Request:
-        return httpx.Request(
-            "POST", self._url, headers=self._headers, content=body, extensions={"timeout": self._timeouts}
-        )
+    def _request(self, body: bytes, more: Forwarded | None) -> httpx.Request:
+        headers = self._headers if more is None else httpx.Headers([*self._headers.raw, *more])
+        return httpx.Request("POST", self._url, headers=headers, content=body, extensions={"timeout": self._timeouts})
 
     def _open(self) -> _Connection:
         assert len(self._deadlines) < self._target.connections_max, "more requests at once than in_flight_max"

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from consumer.customfit.engine import Engine, EngineUnavailable, Then
+from consumer.customfit.forwarding import Forwarded
 from consumer.customfit.opening import open_engine
 from consumer.log_codes import Code, fields
 from consumer.settings import Settings, SettingsError
@@ -54,9 +55,9 @@ class RotatingEngine:
         self._timers: set[asyncio.Task[None]] = set()
         self._look_at = 0.0
 
-    def post(self, body: bytes, then: Then) -> None:
+    def post(self, body: bytes, then: Then, headers: Forwarded | None = None) -> None:
         """Send JSON once, with the key as it is now."""
-        self._engine.post(body, then)
+        self._engine.post(body, then, headers)
 
     def misdirected(self, status: int) -> None:
         """A request got this answer. If it blames the key, there may be a new one by now."""

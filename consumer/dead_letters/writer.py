@@ -150,7 +150,7 @@ class DeadLetters:
         shape = first_shape(record)
         if shape is not Shape.WHOLE:
             size = f"{value_bytes(record)} bytes and what is around them are more than a broker takes"
-            self._post(DeadLetterFailed("value_omitted", f"{self._settings.dead_letter_topic}: {size}"))
+            self._post(DeadLetterFailed("value_omitted", f"{self._settings.dead_letter_topic}: {size}", record))
         return shape
 
     def _produce_alone(self) -> None:
@@ -197,7 +197,8 @@ class DeadLetters:
         self._partitions = None  # the topic may have been made again
         if error.code() in ABOUT_THE_RECORD and shape is not Shape.BARE:
             if shape is not Shape.WHOLE:
-                self._post(DeadLetterFailed("value_omitted", f"{self._settings.dead_letter_topic}: {error.str()}"))
+                text = f"{self._settings.dead_letter_topic}: {error.str()}"
+                self._post(DeadLetterFailed("value_omitted", text, action.record))
             # Not produced from here: this may be a callback, and list_topics inside one aborts the process (2.16.1).
             self._alone.append((action, NEXT_SHAPE[shape]))
             return

@@ -46,7 +46,7 @@ class Answers:
         assert not isinstance(outcome, Delivered)
         self._reporter.responded(result_of(answer), response.seconds)
         self._sequencer.report(delivery, outcome, now)
-        self._reporter.not_delivered(outcome)
+        self._reporter.not_delivered(outcome, delivery)
         if isinstance(outcome, Misdirected):
             self._destination.misdirected(outcome.status)
             if self._sequencer.gate.state is not State.STOPPED:

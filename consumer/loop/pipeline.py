@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from consumer.avro.known_schemas import KnownSchemas
 from consumer.customfit.answers import Answer
+from consumer.customfit.forwarding import Forwarding
 from consumer.customfit.mapping import request_body
 from consumer.loop.answers import Answers
 from consumer.loop.cluster import Cluster
@@ -29,6 +30,7 @@ from consumer.loop.partitions import Partitions
 from consumer.loop.problems import Problems
 from consumer.loop.rests import Rests
 from consumer.loop.showing import Showing
+from consumer.ops.debug_lines import DebugLines
 from consumer.ops.snapshot import Phase, Rest, Snapshot
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
@@ -103,6 +105,9 @@ class Pipeline:
         self._sequencer = sequencer
         self._edges = edges
         self._reporter = reporter
+        self._debug_lines = DebugLines()
+        names = settings.forward_headers
+        self._forwarding = Forwarding(names, reporter.header_not_forwarded) if names else None
         self._rests = Rests(edges.source)
         self._intake = Intake(
             sequencer,
@@ -156,6 +161,8 @@ class Pipeline:
             self._turn(inputs, time.monotonic())
 
     def _turn(self, inputs: Sequence[Input], now: float) -> None:
+        if self._debug_lines.are_wanted:
+            self._debug_lines.taken(inputs, now)
         for item in inputs:
             if isinstance(item, Responded):
                 self._answers.take(item, now)
@@ -176,6 +183,7 @@ class Pipeline:
         self._grant()
         if self._showing.is_due(now):
             self._reporter.catch_up()
+            self._debug_lines.look()
             self._publish(now)
 
     def _seconds_until_due(self, now: float) -> float:
@@ -252,7 +260,11 @@ class Pipeline:
         # A fresh time for each: in a long turn, or in one in which the process was stopped, a lease may run out.
         while (delivery := self._sequencer.next_delivery(now := time.monotonic())) is not None:
             body = request_body(delivery, self._settings.api_dialect)
-            self._edges.destination.post(body, partial(self._answered, delivery, now))
+            then = partial(self._answered, delivery, now)
+            if self._forwarding is None:
+                self._edges.destination.post(body, then)
+            else:
+                self._edges.destination.post(body, then, self._forwarding.of(delivery))
 
     def _answered(self, delivery: Delivery, started: float, answer: Answer | Exception) -> None:
         if isinstance(answer, Exception):  # not an answer of any kind: a fault of this program

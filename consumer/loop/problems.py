@@ -61,7 +61,7 @@ class Problems:
         """A dead letter could not be written."""
         if failed.kind == "not_written":
             self.dead_letters = failed.detail
-        self._reporter.dead_letter_failed(failed.kind, failed.detail)
+        self._reporter.dead_letter_failed(failed.kind, failed.detail, failed.record)
 
     def of_registry(self, detail: str) -> None:
         """The registry does not answer."""

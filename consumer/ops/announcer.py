@@ -9,6 +9,7 @@ from typing import Final
 from consumer.log_codes import Code, fields
 from consumer.ops.causes import Cause, Finding
 from consumer.ops.status import hashed
+from consumer.ops.traces import trace_id
 from consumer.sequencing.events import Partition
 from consumer.sequencing.waiting import Waiting
 
@@ -65,7 +66,7 @@ class Announcer:
         old = [one for one in waiting if one.kind == "retrying" and now - one.since >= WAITING_SECONDS]
         for one in old[:WAITING_LINES]:
             self._waiting_said_at = now
-            place = {"partition": str(one.partition), "offset": one.offset}
+            place = {"partition": str(one.partition), "offset": one.offset, "trace_id": trace_id(one.headers)}
             log.warning("%s", _sentence(one, now), extra=fields(Code.USER_WAITS, **place))
 
     def _say(self, level: int, code: Code, lines: dict[Key, str]) -> None:

@@ -53,7 +53,6 @@ def setup_logging(
 
     `mask` blots secrets out of all that is said, whoever has said it.
     """
-    number = logging.getLevelNamesMapping()[level.upper()]
     handler = _Handler(stream)
     colour = stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
     handler.setFormatter(JsonFormatter(mask) if log_format == "json" else TextFormatter(mask, colour=colour))
@@ -61,12 +60,18 @@ def setup_logging(
     for earlier in [known for known in root.handlers if isinstance(known, _Handler)]:
         root.removeHandler(earlier)
     root.addHandler(handler)
-    root.setLevel(number)
+    set_level(level)
+    return handler
+
+
+def set_level(level: LogLevel) -> None:
+    """Log what is of this level or above, whoever says it; it may change while the process runs."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    logging.getLogger().setLevel(number)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     # What librdkafka is working on by itself is told once, by its error callback; its own lines are for debugging.
     logging.getLogger(LIBRDKAFKA_LOGGER).setLevel(number if number <= logging.DEBUG else logging.CRITICAL)
-    return handler
 
 
 class TextFormatter(logging.Formatter):

@@ -18,6 +18,7 @@ from itertools import product
 from typing import Final, Literal, NamedTuple
 
 from consumer.customfit.answers import RESULTS
+from consumer.customfit.forwarding import NOT_FORWARDED
 from consumer.ops.causes import Cause, findings
 from consumer.ops.health import readiness
 from consumer.ops.partition_view import PartitionView
@@ -312,7 +313,12 @@ COMMITS: Final = counted("customfit_commits", "Offset commits", result=("ok", "e
 SURROGATES_REPLACED: Final = counted(
     "customfit_surrogates_replaced", "Halves of surrogate pairs in traits and properties, sent as U+FFFD"
 )
-COUNTERS: Final = (REQUESTS, ERRORS, REBALANCES, COMMITS, SURROGATES_REPLACED)
+HEADERS_NOT_FORWARDED: Final = counted(
+    "customfit_headers_not_forwarded",
+    "Headers of CUSTOMFIT_FORWARD_HEADERS that a request went without, by what is wrong with the record's value",
+    reason=NOT_FORWARDED,
+)
+COUNTERS: Final = (REQUESTS, ERRORS, REBALANCES, COMMITS, SURROGATES_REPLACED, HEADERS_NOT_FORWARDED)
 
 REQUEST_SECONDS: Final = Durations(
     "customfit_request_duration_seconds",

@@ -11,16 +11,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from consumer.customfit.answers import Result
+from consumer.customfit.forwarding import NotForwarded
 from consumer.kafka.client import KafkaUnavailable
 from consumer.log_codes import CODES, Code, fields
 from consumer.ops.announcer import Announcer
 from consumer.ops.causes import findings
 from consumer.ops.logs import RepeatLimiter
 from consumer.ops.metrics import Metrics
-from consumer.ops.metrics_table import COMMITS, REBALANCES, SURROGATES_REPLACED
+from consumer.ops.metrics_table import COMMITS, HEADERS_NOT_FORWARDED, REBALANCES, SURROGATES_REPLACED
 from consumer.ops.snapshot import Phase, Snapshot
+from consumer.ops.traces import place_of
 from consumer.sequencing.actions import WriteDeadLetter
-from consumer.sequencing.events import DeadLetterReason, Misdirected, Partition, Refused, Rejected, Unavailable
+from consumer.sequencing.events import DeadLetterReason, Misdirected, Partition, Record, Refused, Rejected, Unavailable
 from consumer.sequencing.gate import Gate, State
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.rule import DeliveryKind
@@ -71,17 +73,13 @@ class Reporter:
 
     def dead_lettered(self, action: WriteDeadLetter) -> None:
         """A record goes to the dead-letter topic."""
-        record = action.record
         if action.reason in (DeadLetterReason.REFUSED, DeadLetterReason.GAVE_UP):
             self._metrics.error("deliver", action.reason.value)
         self._say(
             logging.WARNING,
             Code.DEAD_LETTER,
             f"{action.reason.value}: {action.detail}; it goes to {self._dead_letter_topic}",
-            topic=record.partition.topic,
-            partition=record.partition.number,
-            offset=record.offset,
-            item=record.item_index,
+            action.record,
             reason=action.reason.value,
             status=action.status,
             body=action.body.decode(errors="replace") if action.body else None,
@@ -106,29 +104,26 @@ class Reporter:
         """A request ended."""
         self._metrics.responded(result, [seconds])
 
-    def not_delivered(self, outcome: Refused | Misdirected | Unavailable) -> None:
+    def header_not_forwarded(self, reason: NotForwarded) -> None:
+        """A record's header is not fit to be sent, and its request goes without."""
+        self._metrics.count(HEADERS_NOT_FORWARDED, reason)
+
+    def not_delivered(self, outcome: Refused | Misdirected | Unavailable, delivery: Delivery) -> None:
         """A request was not accepted."""
         match outcome:
             case Misdirected():
                 self._metrics.error("deliver", "misdirected")
             case Unavailable(cause=cause):
                 self._metrics.error("deliver", "unavailable")
-                self._say_once(
-                    Code.NOT_ACCEPTED, f"the destination did not accept a request ({cause}); it is sent again"
-                )
+                text = f"the destination did not accept a request ({cause}); it is sent again"
+                self._say_once(Code.NOT_ACCEPTED, text, delivery)
             case Refused():
                 pass  # counted and said when it is clear which event it was
 
     def misdirected_alone(self, status: int, delivery: Delivery) -> None:
         """One user's request got what a wrong key gets, and it is not known to be the key."""
-        record = delivery.events[0].record
-        self._say_once(
-            Code.MISDIRECTED_USER,
-            f"the destination answered {status} to one user's request; that user waits and is tried again",
-            topic=record.partition.topic,
-            partition=record.partition.number,
-            offset=record.offset,
-        )
+        text = f"the destination answered {status} to one user's request; that user waits and is tried again"
+        self._say_once(Code.MISDIRECTED_USER, text, delivery)
 
     def destination_changed(self, before: State, gate: Gate) -> None:
         """Say when the destination as a whole stops or works again."""
@@ -236,12 +231,12 @@ class Reporter:
         again = "read" if kind == "not_read" else "as large as its source"
         log.info("the state topic is %s again", again, extra=fields(Code.STATE_FIXED))
 
-    def dead_letter_failed(self, kind: str, detail: str) -> None:
+    def dead_letter_failed(self, kind: str, detail: str, record: Record | None = None) -> None:
         """A dead letter is not acknowledged yet."""
         self._metrics.error("dead_letter", kind)
         if kind == "value_omitted":
             text = f"a dead letter is too large for its topic and goes without its value: {detail}"
-            self._say(logging.WARNING, Code.DEAD_LETTER_WITHOUT_VALUE, text)
+            self._say(logging.WARNING, Code.DEAD_LETTER_WITHOUT_VALUE, text, record)
         else:
             text = f"a dead letter can't be written; its offset waits and it is tried again: {detail}"
             self._say(logging.ERROR, Code.DEAD_LETTER_NOT_WRITTEN, text)
@@ -267,18 +262,18 @@ class Reporter:
             told = "%s: %d more like this were not shown"
             log.warning(told, kind, lines, extra=fields(Code.SUPPRESSED, kind=kind, lines=lines))
 
-    def _say_once(self, code: Code, text: str, **values: object) -> None:
+    def _say_once(self, code: Code, text: str, about: Record | Delivery | None = None, **values: object) -> None:
         """One line in ten seconds of what fails many times a second until it works again."""
         if self._once_limiter.allow(_kind(code, values), time.monotonic()) is not None:
-            log.warning("%s", text, extra=fields(code, **values))
+            log.warning("%s", text, extra=fields(code, **place_of(about), **values))
 
-    def _say(self, level: int, code: Code, text: str, **values: object) -> None:
+    def _say(self, level: int, code: Code, text: str, about: Record | Delivery | None = None, **values: object) -> None:
         suppressed = self._limiter.allow(_kind(code, values), time.monotonic())
         if suppressed is None:
             return
         if suppressed:
             text += f" ({suppressed} more like this were not shown)"
-        log.log(level, "%s", text, extra=fields(code, **values))
+        log.log(level, "%s", text, extra=fields(code, **place_of(about), **values))
 
 
 def _kind(code: Code, values: Mapping[str, object]) -> str:

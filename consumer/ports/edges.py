@@ -8,6 +8,7 @@ from typing import Protocol
 
 from consumer.avro.wire_format import SchemaRef
 from consumer.customfit.engine import Then
+from consumer.customfit.forwarding import Forwarded
 from consumer.sequencing.actions import Forget, Remember, WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, User
@@ -59,7 +60,7 @@ class DeadLetterSink(Protocol):
 class Destination(Protocol):
     """CustomFit's API (customfit/key_rotation.py)."""
 
-    def post(self, body: bytes, then: Then) -> None:
+    def post(self, body: bytes, then: Then, headers: Forwarded | None = None) -> None:
         """Send a request; `then` is called with what came of it, and `Responded` follows."""
 
     def misdirected(self, status: int) -> None:

@@ -250,6 +250,8 @@ class DeadLetterFailed:
 
     kind: str
     detail: str
+    record: Record | None = None
+    """Which becomes one, where it is about this record alone."""
 
 
 @dataclass(slots=True, frozen=True, eq=False)

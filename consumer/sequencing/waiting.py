@@ -7,11 +7,11 @@ the oldest few are ever looked at.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from consumer.sequencing.events import Partition, User
+from consumer.sequencing.events import Headers, Partition, User
 from consumer.sequencing.lanes import Delivery, Lane, LaneStatus
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class Waiting:
     """How much of the time to giving up has passed: only time in which others succeeded counts."""
     given_up_at: float | None = None
     """When it is given up if others go on succeeding, or its hold ends; None: not while nobody succeeds."""
+    headers: Headers | None = field(default=None, compare=False)
+    """Of its record, where the request is of one event."""
 
 
 def oldest_waiting(sequencer: Sequencer, now: float, count: int) -> list[Waiting]:
@@ -92,6 +94,7 @@ def _retrying(sequencer: Sequencer, lane: Lane, now: float) -> Waiting:
         _next_try_at(sequencer, lane, now),
         delivery.failing_seconds,
         _given_up_at(sequencer, delivery, now),
+        delivery.events[0].record.headers if len(delivery.events) == 1 else None,
     )
 
 

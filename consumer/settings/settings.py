@@ -27,6 +27,8 @@ from consumer.choices import (
     ValueFormat,
 )
 from consumer.sequencing.lease import STATE_WRITE_SECONDS, Lease, lease_of
+from consumer.settings.header_names import LIMITS as HEADER_NAMES_LIMITS
+from consumer.settings.header_names import header_names
 from consumer.settings.kafka_properties import librdkafka_properties, session_seconds
 from consumer.settings.secret import KafkaProperties, Secret, without_query
 from consumer.settings.sources import variable
@@ -180,6 +182,15 @@ class Settings:
         int, whole(450_000, 1000, 100_000_000, "bytes", "Size of one request; a larger event goes alone.")
     ]
     request_timeout_seconds: Annotated[float, decimal("10", 0.1, 300, "seconds", "How long one request may take.")]
+    forward_headers: Annotated[
+        tuple[str, ...] | None,
+        Rule(
+            header_names,
+            None,
+            HEADER_NAMES_LIMITS,
+            "Record headers sent as HTTP headers, with a request of one event; names that matter to HTTP are refused.",
+        ),
+    ]
     give_up_seconds: Annotated[
         float,
         decimal(
@@ -285,6 +296,8 @@ def _describe(value: object) -> object:
             return value.masked()
         case Path():
             return str(value)
+        case tuple():
+            return ",".join(value)
         case _:
             return value
 

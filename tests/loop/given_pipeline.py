@@ -13,10 +13,17 @@ from tests.settings.given_settings import load
 from tests.simulation.member import SilentReporter, SteppedPipeline
 
 
-def pipeline_with(*, source: Any = None, destination: Any = None) -> SteppedPipeline:
-    """A loop whose time is 0, with this source and this destination."""
+def pipeline_with(
+    *,
+    source: Any = None,
+    destination: Any = None,
+    reporter: Any = None,
+    kind: type[SteppedPipeline] = SteppedPipeline,
+    **settings: str,
+) -> SteppedPipeline:
+    """A loop whose time is 0, with this source, this destination, this reporter and these settings."""
     edge: Any = SilentReporter()
     sequencer = Sequencer(rules(), Gate(100, lambda _n: 1.0, 10.0), lambda _n: 1.0)
     schemas = KnownSchemas({}, has_registry=False)
     edges = Edges(source or edge, edge, edge, destination or edge, edge, edge)
-    return SteppedPipeline(lambda: 0.0, load(), edge, sequencer, edges, edge, schemas)
+    return kind(lambda: 0.0, load(**settings), edge, sequencer, edges, reporter or edge, schemas)

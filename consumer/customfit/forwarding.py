@@ -1,0 +1,62 @@
+"""Record headers → HTTP headers of the request that sends the record's event. Pure.
+
+Producers write them, so a value goes out only if no server can read more in it than a value: visible ASCII, blanks
+inside. A line end, a NUL or a byte above 126 is never sent. Names are checked at the start (settings/header_names.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+from consumer.sequencing.events import Headers
+from consumer.sequencing.lanes import Delivery
+from consumer.sequencing.rule import DeliveryKind
+
+VALUE_BYTES_MAX: Final = 1024
+_VALUE: Final = re.compile(rb"[!-~](?:[\t -~]*[!-~])?")
+
+Forwarded = Sequence[tuple[bytes, bytes]]
+"""Names and values, fit to be written into the head of a request as they are."""
+NotForwarded = Literal["empty", "characters", "too_large"]
+NOT_FORWARDED: Final[tuple[NotForwarded, ...]] = ("empty", "characters", "too_large")
+"""The `reason` label of customfit_headers_not_forwarded_total."""
+
+
+class Forwarding:
+    """Which headers of a record go along."""
+
+    def __init__(self, names: Sequence[str], leave_out: Callable[[NotForwarded], object]) -> None:
+        """`leave_out` is told of each value that is not fit to be sent, at each request that it is not sent with."""
+        self._names = {name: name.encode("ascii") for name in names}
+        self._leave_out = leave_out
+
+    def of(self, delivery: Delivery) -> Forwarded | None:
+        """Those of the record whose one event this request sends; of several with a name the last, as in Connect.
+
+        An introduction has none. It is made by us, and what a producer says of an event is not true of it.
+        """
+        if delivery.kind is DeliveryKind.INTRODUCTION or len(delivery.events) != 1:
+            return None
+        headers = delivery.events[0].record.headers
+        return None if not headers else self._fit(headers)
+
+    def _fit(self, headers: Headers) -> Forwarded:
+        found = {name: value for name, value in headers if name in self._names}
+        fit = []
+        for name, value in found.items():
+            if (problem := _problem(value)) is None:
+                assert value is not None
+                fit.append((self._names[name], value))
+            else:
+                self._leave_out(problem)
+        return fit
+
+
+def _problem(value: bytes | None) -> NotForwarded | None:
+    if not value:
+        return "empty"
+    if len(value) > VALUE_BYTES_MAX:
+        return "too_large"
+    return None if _VALUE.fullmatch(value) else "characters"
