@@ -49,7 +49,7 @@ check: venv ## lint, format, types, what may import what
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-docs: venv ## docs/settings.md, metrics.md and commands.md, made from the code
+docs: venv ## docs/settings.md, metrics.md, commands.md and Grafana's dashboard, made from the code
 	@$(BIN)/python -m tests.docs
 
 operations: venv kafka ## docs/operations.md's table, from real faults on a real broker, about 15 min (ARGS="wrong_key")
