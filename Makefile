@@ -13,7 +13,7 @@ BIN := .venv/bin
 PARALLEL := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-quick test-long durations check docs operations audit simulate fuzz chaos bench rolling kafka lock clean
+.PHONY: help venv demo test test-quick test-long durations check docs operations dashboard-picture audit simulate fuzz chaos bench rolling kafka lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -54,6 +54,9 @@ docs: venv ## docs/settings.md, metrics.md, commands.md and Grafana's dashboard,
 
 operations: venv kafka ## docs/operations.md's table, from real faults on a real broker, about 15 min (ARGS="wrong_key")
 	@$(BIN)/python -m tests.operations.run $(ARGS)
+
+dashboard-picture: venv kafka ## docs/pictures/dashboard.png, about 5 min; needs npm and Chromium
+	@$(BIN)/python -m tests.deploy.picture.draw
 
 audit: venv ## known flaws of what the image is made of (REQUIRE_AUDIT=1: a service must be asked, too)
 	@$(BIN)/python -m tests.audit

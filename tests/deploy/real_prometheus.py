@@ -6,7 +6,7 @@ import json
 import math
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -30,19 +30,19 @@ class Prometheus:
     """One that runs."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
 
     def is_ready(self) -> bool:
         """Whether it takes questions."""
         try:
-            with urlopen(f"{self._url}/-/ready", timeout=5):  # noqa: S310  our own process
+            with urlopen(f"{self.url}/-/ready", timeout=5):  # noqa: S310  our own process
                 return True
         except (URLError, OSError):
             return False
 
     def ask(self, expression: str) -> list[Any]:
         """The series that it has for an expression now, those whose value is no number left out."""
-        with urlopen(f"{self._url}/api/v1/query?{urlencode({'query': expression})}", timeout=10) as answer:  # noqa: S310
+        with urlopen(f"{self.url}/api/v1/query?{urlencode({'query': expression})}", timeout=10) as answer:  # noqa: S310
             series = json.loads(answer.read())["data"]["result"]
         return [one for one in series if not math.isnan(float(one["value"][1]))]
 
@@ -55,16 +55,17 @@ def chosen_all(expression: str) -> str:
 
 
 @contextmanager
-def running_prometheus(folder: Path, targets: Sequence[str]) -> Iterator[Prometheus]:
-    """One that scrapes these every second; its rules are worked out as often, and alerts fire at once."""
+def running_prometheus(folder: Path, members: Mapping[str, str], *options: str) -> Iterator[Prometheus]:
+    """One that scrapes these (instance → address) every second, works its rules out as often, and tells at once."""
     for name in RULE_FILES:
         text = (FOLDER / name).read_text(encoding="utf-8")
         text = re.sub(r"\binterval: \w+", "interval: 1s", text)
         (folder / name).write_text(re.sub(r"\bfor: \w+", "for: 0s", text), encoding="utf-8")
+    targets = [{"targets": [address], "labels": {"instance": name}} for name, address in members.items()]
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": list(RULE_FILES),
-        "scrape_configs": [{"job_name": OF_THE_SCRAPER["job"], "static_configs": [{"targets": list(targets)}]}],
+        "scrape_configs": [{"job_name": OF_THE_SCRAPER["job"], "static_configs": targets}],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     [port] = free_ports(1)
@@ -74,6 +75,7 @@ def running_prometheus(folder: Path, targets: Sequence[str]) -> Iterator[Prometh
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'prometheus'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        *options,
     ]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)

@@ -59,7 +59,7 @@ def member(scene: Scene) -> Iterator[Service]:
 def test_each_expression_of_the_dashboard_gives_series(scene: Scene, member: Service, tmp_path: Path) -> None:
     """While events arrive; the panels that are empty when all is well, in the scenario that they are for."""
     numbers = iter(range(1, 100_000))
-    with running_prometheus(tmp_path, [member.base_url.removeprefix("http://")]) as prometheus:
+    with running_prometheus(tmp_path, {"one": member.base_url.removeprefix("http://")}) as prometheus:
         asked = Asked(prometheus)
 
         def tracks() -> None:
