@@ -111,7 +111,7 @@ def shown(panel: Panel, thresholds: Mapping[str, float]) -> Json:
         "title": panel.title or metrics[0].help,
         "description": f"{panel.reads}\n\n{helps}".strip(),
         "datasource": SOURCE,
-        "fieldConfig": {"defaults": defaults, "overrides": []},
+        "fieldConfig": {"defaults": defaults, "overrides": list(_colored(panel))},
         "options": OPTIONS[panel.kind],
         "targets": list(_targets(panel)),
         "transformations": TRANSFORMATIONS if panel.kind == "table" else [],
@@ -192,6 +192,13 @@ def _steps(panel: Panel, thresholds: Mapping[str, float]) -> Iterable[Json]:
         yield {"color": RED, "value": value(panel.red)}
 
 
+def _colored(panel: Panel) -> Iterable[Json]:
+    for begins, color in panel.colors:
+        fixed = {"mode": "fixed", "fixedColor": color}
+        matcher = {"id": "byRegexp", "options": f"/^{begins}/"}
+        yield {"matcher": matcher, "properties": [{"id": "color", "value": fixed}]}
+
+
 def _custom(panel: Panel) -> Json:
     if panel.kind != "timeseries":
         return {}
@@ -206,7 +213,7 @@ def _custom(panel: Panel) -> Json:
 
 
 _LEGEND: Final = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
-_TOOLTIP: Final = {"mode": "multi", "sort": "desc"}
+_TOOLTIP: Final = {"mode": "multi", "sort": "desc", "hideZeros": True}
 OPTIONS: Final[dict[Kind, Json]] = {
     "timeseries": {"legend": _LEGEND, "tooltip": _TOOLTIP},
     "stat": {

@@ -35,6 +35,8 @@ class Panel(NamedTuple):
     below: bool = False
     """It is the low figures that are bad."""
     stacked: bool = False
+    colors: tuple[tuple[str, str], ...] = ()
+    """Of series whose names begin so."""
     width: int = 8
     """Of 24."""
     of_group: bool = False
@@ -51,6 +53,7 @@ class Options(TypedDict, total=False):
     yellow: Limit
     below: bool
     stacked: bool
+    colors: tuple[tuple[str, str], ...]
     width: int
     of_group: bool
 

@@ -93,7 +93,7 @@ LAG: Final = (
         red="late_seconds",
     ),
     panel(
-        "At 0 Kafka may delete what nobody has read. Raise the topic's retention first, then look for the cause.",
+        "At 0 Kafka may delete what nobody has read: raise the topic's retention first. No line: nothing waits.",
         ("min by (topic, partition) (customfit_retention_headroom_seconds)", "{{topic}}-{{partition}}"),
         red="retention_seconds",
         below=True,
@@ -118,6 +118,7 @@ DELIVERY: Final = (
         ("max by (instance, state) (customfit_destination_state) == 1", "{{state}} at {{instance}}"),
         title="State of the destination",
         kind="state-timeline",
+        colors=(("stopped", "red"), ("unavailable", "red"), ("throttled", "yellow")),
     ),
     panel(
         "One member at 0 and the others at 1: look at that member's network, proxy and key.",

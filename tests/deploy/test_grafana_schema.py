@@ -36,8 +36,10 @@ type Json<T> = T extends string ? `${T}` : T extends (infer E)[] ? Json<E>[]
   : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
 type Query = { refId: string; datasource: Json<grafana.DataSourceRef>; expr: string; legendFormat: string;
   instant: boolean; range: boolean; format: 'table' | 'time_series' };
+type Override = { matcher: { id: 'byRegexp'; options: string };
+  properties: [{ id: 'color'; value: Json<grafana.FieldColor> }] };
 type Shown<Type, Options, Custom> = Omit<Json<grafana.Panel>, 'type' | 'options' | 'fieldConfig' | 'targets'> & {
-  type: Type; options: Json<Options>; targets: Query[]; fieldConfig: { overrides: [];
+  type: Type; options: Json<Options>; targets: Query[]; fieldConfig: { overrides: Override[];
     defaults: Omit<Json<grafana.FieldConfig>, 'custom'> & { custom: Partial<Json<Custom>> } } };
 """
 
