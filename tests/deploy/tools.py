@@ -50,7 +50,9 @@ def need(program: str, required: str = "REQUIRE_PROMTOOL") -> str:
 def leave_out(why: str, required: str) -> NoReturn:
     """Skip, or fail where the environment insists."""
     why = f"{why}; {required}=1 insists on it"
-    pytest.fail(why) if os.environ.get(required) == "1" else pytest.skip(why)
+    if os.environ.get(required) == "1":
+        pytest.fail(why)
+    pytest.skip(why)
 
 
 @cache
