@@ -2,6 +2,7 @@
 # need Java 17 or newer and Maven; without them they are left out, and said to be, unless REQUIRE_KAFKA=1.
 # Those through a real proxy need tinyproxy (REQUIRE_PROXY=1 insists on it); those of the alert rules promtool, amtool,
 # Alertmanager and jsonnet, Debian's packages prometheus, prometheus-alertmanager and jsonnet (REQUIRE_PROMTOOL=1).
+# The dashboard is held against Grafana's types where Node and npm are (REQUIRE_NODE=1).
 
 PYTHON ?= python3
 SEED ?= 1

@@ -55,7 +55,7 @@ What is read from the state of the loop is read from one snapshot, so it agrees:
 every scrape. Every counter starts at 0 for each of its label values; no user id, event name, URL or error text is ever
 a label. A partition's series are there while the partition is this member's; those of partitions that were lost with
 Kafka, or with their topic, stay at their last values. Alerts on them are in `deploy/prometheus`, with a
-[runbook](runbook.md).
+[runbook](runbook.md); a [dashboard](operations.md#dashboard) is in `deploy/grafana`.
 
 {_table(("name", "kind", "labels", "meaning"), rows)}
 ## Label values
