@@ -2,6 +2,7 @@
 # need Java 17 or newer and Maven; without them they are left out, and said to be, unless REQUIRE_KAFKA=1.
 # Those through a real proxy need tinyproxy (REQUIRE_PROXY=1 insists on it); those of the alert rules promtool, amtool,
 # Alertmanager and jsonnet, Debian's packages prometheus, prometheus-alertmanager and jsonnet (REQUIRE_PROMTOOL=1).
+# The dashboard is held against Grafana's types where Node and npm are (REQUIRE_NODE=1).
 
 PYTHON ?= python3
 SEED ?= 1
@@ -13,7 +14,7 @@ BIN := .venv/bin
 PARALLEL := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-quick test-long durations check docs operations audit simulate fuzz chaos bench rolling kafka lock clean
+.PHONY: help venv demo test test-quick test-long durations check docs operations dashboard-picture audit simulate fuzz chaos bench rolling kafka lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -49,11 +50,14 @@ check: venv ## lint, format, types, what may import what
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-docs: venv ## docs/settings.md, metrics.md and commands.md, made from the code
+docs: venv ## docs/settings.md, metrics.md, commands.md and Grafana's dashboard, made from the code
 	@$(BIN)/python -m tests.docs
 
 operations: venv kafka ## docs/operations.md's table, from real faults on a real broker, about 15 min (ARGS="wrong_key")
 	@$(BIN)/python -m tests.operations.run $(ARGS)
+
+dashboard-picture: venv kafka ## docs/pictures/dashboard.png, about 5 min; needs npm and Chromium
+	@$(BIN)/python -m tests.deploy.picture.draw
 
 audit: venv ## known flaws of what the image is made of (REQUIRE_AUDIT=1: a service must be asked, too)
 	@$(BIN)/python -m tests.audit
@@ -87,4 +91,4 @@ lock: ## renew what locks/ holds (needs uv)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 clean: ## remove all that make made
-	rm -rf .venv .python .audit .kafka .bench .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .python .audit .kafka .bench .fuzz .npm .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -1,9 +1,10 @@
-"""`make docs`: the pages that are made from what declares things in the code; test_docs.py finds stale ones."""
+"""`make docs`: the pages, and Grafana's dashboard, made from what declares things; test_docs.py finds stale ones."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,8 @@ from consumer.ops import metrics_table
 from consumer.ops.causes import MEANINGS, NOT_READY, Cause
 from consumer.ops.metrics_table import COUNTERS, FROM_SNAPSHOT, LabelValues, Now
 from consumer.settings import settings_table
+from deploy.grafana.dashboard import dashboard
+from tests.deploy.rules import thresholds
 from tests.ops.given_snapshot import snapshot
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -52,7 +55,7 @@ What is read from the state of the loop is read from one snapshot, so it agrees:
 every scrape. Every counter starts at 0 for each of its label values; no user id, event name, URL or error text is ever
 a label. A partition's series are there while the partition is this member's; those of partitions that were lost with
 Kafka, or with their topic, stay at their last values. Alerts on them are in `deploy/prometheus`, with a
-[runbook](runbook.md).
+[runbook](runbook.md); a [dashboard](operations.md#dashboard) is in `deploy/grafana`.
 
 {_table(("name", "kind", "labels", "meaning"), rows)}
 ## Label values
@@ -89,11 +92,17 @@ def commands_page() -> str:
 {codes}{sections}"""
 
 
+def dashboard_file() -> str:
+    """deploy/grafana/customfit-consumer.json."""
+    return json.dumps(dashboard(thresholds()), indent=1, ensure_ascii=False) + "\n"
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/settings.md": settings_page,
     "docs/metrics.md": metrics_page,
     "docs/commands.md": commands_page,
     "docs/logs.md": logs_page,
+    "deploy/grafana/customfit-consumer.json": dashboard_file,
 }
 
 

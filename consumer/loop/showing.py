@@ -106,6 +106,7 @@ class Showing:
             waiting=tuple(oldest_waiting(sequencer, now, WAITING_SHOWN)),
             last_delivery_at=self._delivered_at,
             last_commit_at=self._committed_at,
+            loop_cpu_seconds=time.thread_time(),
             kafka_silent_seconds=self._cluster.silent_seconds(now),
             kafka_problem=self._cluster.last_problem,
             lost_seconds=self._partitions.lost_seconds(now),

@@ -279,6 +279,11 @@ FROM_SNAPSHOT: Final = (
         "Current limit on concurrent requests",
         lambda shown, _: shown.in_flight_limit,
     ),
+    total(
+        "customfit_loop_cpu_seconds",
+        "CPU time of the loop's thread; growing by 1 s a second, it is the limit",
+        lambda shown, _: shown.loop_cpu_seconds,
+    ),
     gauge("customfit_destination_up", "1 delivering, 0 stopped or unavailable", _destination_up),
     one_of(
         "customfit_destination_state",

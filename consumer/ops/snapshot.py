@@ -80,6 +80,8 @@ class Snapshot:
     last_delivery_at: float = 0.0
     """Wall seconds; 0: none yet."""
     last_commit_at: float = 0.0
+    loop_cpu_seconds: float = 0.0
+    """What the loop's thread has used since it began."""
     kafka_silent_seconds: float = 0.0
     """How long nothing has been heard of the cluster."""
     kafka_problem: str | None = None

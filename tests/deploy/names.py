@@ -6,7 +6,7 @@ have the same labels, or nothing ever matches and the alert is silent for ever.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import promql_parser
@@ -25,6 +25,7 @@ from promql_parser import (
 )
 
 from consumer.ops.metrics import Metrics
+from tests.deploy.rules import alerts, rules
 from tests.ops.given_snapshot import snapshot
 
 Series = Mapping[str, Sequence[Mapping[str, str]]]
@@ -47,6 +48,31 @@ def live() -> dict[str, list[dict[str, str]]]:
         for sample in family.samples:
             series.setdefault(sample.name, []).append({**sample.labels, **OF_THE_SCRAPER})
     return series
+
+
+def results(series: Series) -> Iterator[tuple[str, Labels]]:
+    """Each rule with the labels of what it gives; one that is recorded can be asked for by the rules below it."""
+    known = dict(series)
+    for rule in rules():
+        labels = labels_of(rule.expression, known)
+        if not rule.is_alert:
+            known[rule.name] = [dict.fromkeys(labels or (), "")]
+        yield rule.name, labels
+
+
+def stored(series: Series) -> dict[str, Sequence[Mapping[str, str]]]:
+    """What Prometheus has of such a page: its series, those that the rules record, and the alerts that fire."""
+    given = dict(results(series))
+    of_rules = {name: dict.fromkeys(labels or (), "") for name, labels in given.items()}
+    of_rules = {
+        name: labels | {one: OF_THE_SCRAPER[one] for one in labels.keys() & OF_THE_SCRAPER}
+        for name, labels in of_rules.items()
+    }
+    fired = [
+        {"alertname": alert.name, "alertstate": "firing", **alert.labels, **of_rules.pop(alert.name)}
+        for alert in alerts()
+    ]
+    return {**series, **{name: [labels] for name, labels in of_rules.items()}, "ALERTS": fired}
 
 
 def labels_of(expression: str, series: Series) -> Labels:

@@ -46,6 +46,17 @@ def alerts() -> list[Rule]:
     return [rule for rule in rules() if rule.is_alert]
 
 
+def thresholds() -> dict[str, float]:
+    """Those that recording.yml holds, by their names; in_time_seconds is the bucket up to which an event is in time."""
+    found = {
+        name.removeprefix("customfit:threshold:"): float(number[1])
+        for name, expression, *_ in rules()
+        if (number := re.fullmatch(r"vector\(([\d.]+)\)", expression)) is not None
+    }
+    [in_time] = [rule.expression for rule in rules() if rule.name == "customfit:in_time:total"]
+    return {**found, "in_time_seconds": float(re.findall(r'le="([\d.]+)"', in_time)[0])}
+
+
 def _rule(read_rule: Mapping[str, Any]) -> Rule:
     return Rule(
         name=read_rule.get("alert") or read_rule["record"],

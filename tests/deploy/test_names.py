@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deploy.names import OF_THE_SCRAPER, Labels, WrongNameError, labels_of, live, selectors
+from tests.deploy.names import OF_THE_SCRAPER, WrongNameError, labels_of, live, results, selectors
 from tests.deploy.rules import Rule, alerts, rules
 from tests.deploy.tools import ROOT
 from tests.pasted import PAGES
@@ -18,19 +18,9 @@ EXAMPLES = {"customfit_unfinished_events"}
 ON_PAGES = re.compile(r"\b(customfit_[a-z_]+)(?:\{([^}`]*)\})?")
 
 
-def results() -> Iterator[tuple[str, Labels]]:
-    """Each rule with the labels of what it gives; one that is recorded can be asked for by the rules below it."""
-    known = dict(LIVE)
-    for rule in rules():
-        labels = labels_of(rule.expression, known)
-        if not rule.is_alert:
-            known[rule.name] = [dict.fromkeys(labels or (), "")]
-        yield rule.name, labels
-
-
 def test_rules_ask_for_nothing_that_is_not_there() -> None:
     """Metrics, the labels of each of them, values of labels, recorded series; and two sides that are compared match."""
-    assert [rule.name for rule in rules()] == [name for name, _ in results()]
+    assert [rule.name for rule in rules()] == [name for name, _ in results(LIVE)]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +59,7 @@ def test_each_metric_is_asked_of_one_job(rule: Rule) -> None:
 
 def test_alerts_tell_only_labels_that_they_have() -> None:
     """A label that is not there would be an empty word in the message."""
-    has = dict(results())
+    has = dict(results(LIVE))
     missing = [
         (alert.name, label)
         for alert in alerts()

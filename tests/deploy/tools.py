@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
@@ -24,6 +24,9 @@ PACKAGES: Final = {
     "amtool": "prometheus-alertmanager",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "jsonnet": "jsonnet",
+    "prometheus": "prometheus",
+    "node": "nodejs",
+    "npm": "npm",
 }
 """A program → Debian's package that has it."""
 
@@ -36,15 +39,20 @@ def promtools() -> tuple[str, ...]:
     return tuple(dict.fromkeys(found)) or ("promtool",)
 
 
-def need(program: str) -> str:
+def need(program: str, required: str = "REQUIRE_PROMTOOL") -> str:
     """Its path; without it the test is left out, or fails where REQUIRE_PROMTOOL=1 says that it has to be there."""
     path = shutil.which(program)
     if path is None:
-        why = f"{program} is not installed (Debian's package {PACKAGES[program]}; REQUIRE_PROMTOOL=1 insists on it)"
-        if os.environ.get("REQUIRE_PROMTOOL") == "1":
-            pytest.fail(why)
-        pytest.skip(why)
+        leave_out(f"{program} is not installed (Debian's package {PACKAGES[program]})", required)
     return path
+
+
+def leave_out(why: str, required: str) -> NoReturn:
+    """Skip, or fail where the environment insists."""
+    why = f"{why}; {required}=1 insists on it"
+    if os.environ.get(required) == "1":
+        pytest.fail(why)
+    pytest.skip(why)
 
 
 @cache
