@@ -47,6 +47,11 @@ ORDER: Final = (
         (f"sum by (job) (rate(customfit_surrogates_replaced_total[{WINDOW}]))", "replaced"),
         title="Broken characters, replaced",
     ),
+    panel(
+        "Record headers that `CUSTOMFIT_FORWARD_HEADERS` names and HTTP can't carry. The request went without them.",
+        (f"sum by (reason) (rate(customfit_headers_not_forwarded_total[{WINDOW}]))", "{{reason}}"),
+        title="Headers not forwarded, by the reason",
+    ),
 )
 
 _OF_LOOP: Final = f"sum by (job) (rate(customfit_loop_cpu_seconds_total[{WINDOW}]))"
