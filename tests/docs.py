@@ -18,7 +18,8 @@ from consumer.cli.tree import Command, Parameter, commands
 from consumer.log_codes import FOREIGN, Code
 from consumer.ops import metrics_table
 from consumer.ops.causes import MEANINGS, NOT_READY, Cause
-from consumer.ops.metrics_table import COUNTERS, FROM_SNAPSHOT, LabelValues, Now
+from consumer.ops.metric_kinds import LabelValues, Now
+from consumer.ops.metrics_table import COUNTERS, FROM_SNAPSHOT
 from consumer.settings import settings_table
 from deploy.grafana.dashboard import dashboard
 from tests.deploy.rules import thresholds

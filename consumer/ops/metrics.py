@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from consumer import __version__
 from consumer.customfit.answers import Result
 from consumer.kafka.client import librdkafka_version
+from consumer.ops.metric_kinds import Counted, Durations, FromSnapshot, Now
 from consumer.ops.metrics_table import (
     BUILD_INFO,
     COUNTERS,
@@ -27,10 +28,6 @@ from consumer.ops.metrics_table import (
     LATENCY_SECONDS,
     REQUEST_SECONDS,
     REQUESTS,
-    Counted,
-    Durations,
-    FromSnapshot,
-    Now,
 )
 from consumer.ops.snapshot import Snapshot
 

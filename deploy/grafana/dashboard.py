@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import Any, Final
 
-from consumer.ops.metrics_table import Row, rows
+from consumer.ops.metric_kinds import Row
+from consumer.ops.metrics_table import rows
 from deploy.grafana.panel import Kind, Limit, Panel
 from deploy.grafana.rows_inside import KAFKA, LOOP, ORDER, PROCESS
 from deploy.grafana.rows_of_work import DELIVERY, LAG, WELL

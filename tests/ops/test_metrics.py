@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.ops import metrics_table
+from consumer.ops import metric_kinds, metrics_table
+from consumer.ops.metric_kinds import FromSnapshot, Now, Samples
 from consumer.ops.metrics import Metrics
-from consumer.ops.metrics_table import COMMITS, REBALANCES, FromSnapshot, Now, Samples
+from consumer.ops.metrics_table import COMMITS, REBALANCES
 from consumer.ops.snapshot import Phase, Snapshot
 from consumer.sequencing.events import Partition
 from tests.ops.given_snapshot import snapshot
@@ -81,14 +82,14 @@ def test_a_partition_without_a_figure_has_no_series() -> None:
     """None is not 0."""
     view = snapshot().partitions[0]
     other = replace(view, partition=Partition("segment-events", 7), end_offset=None)
-    lag = metrics_table.per_partition("lag", "", lambda view, _: view.lag_events)
+    lag = metric_kinds.per_partition("lag", "", lambda view, _: view.lag_events)
 
     assert [(("segment-events", "0"), 0)] == read(lag, lambda: replace(snapshot(), partitions=(view, other)))
 
 
 def test_one_of_several_states_is_1() -> None:
     """The others are 0, and are there."""
-    phase = metrics_table.one_of("phase", "", "phase", Phase, lambda shown, _: shown.phase)
+    phase = metric_kinds.one_of("phase", "", "phase", Phase, lambda shown, _: shown.phase)
 
     assert [(("starting",), 0), (("running",), 1), (("draining",), 0)] == read(phase)
 
@@ -97,7 +98,7 @@ def test_flags_are_1_for_all_that_is_so() -> None:
     """Of a closed list any number may be 1; what is not on the list is a bug."""
 
     def degraded(*causes: str) -> FromSnapshot:
-        return metrics_table.flags("degraded", "", "cause", ("kafka", "state"), lambda _shown, _now: causes)
+        return metric_kinds.flags("degraded", "", "cause", ("kafka", "state"), lambda _shown, _now: causes)
 
     assert [(("kafka",), 0), (("state",), 1)] == read(degraded("state"))
     with pytest.raises(AssertionError, match="weather"):
