@@ -98,6 +98,10 @@ class Ledger:
         """That of the newest entry; 0: none yet."""
         return self._sequence
 
+    def now(self) -> float:
+        """The time, by the clock that entries have theirs from."""
+        return self._clock()
+
     def summary(self) -> dict[str, Any]:
         """All counters, and how far they keep the promise; see README, emulator."""
         with self._lock:

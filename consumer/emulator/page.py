@@ -31,10 +31,13 @@ _POLICY: Final = (
     b"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     b"img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'\r\n"
 )
+_SCRIPT: Final = b"text/javascript; charset=utf-8"
 _FILES: Final = {
     "/": ("index.html", b"text/html; charset=utf-8"),
     "/page.css": ("page.css", b"text/css; charset=utf-8"),
-    "/page.js": ("page.js", b"text/javascript; charset=utf-8"),
+    "/page.js": ("page.js", _SCRIPT),
+    "/show.js": ("show.js", _SCRIPT),
+    "/texts.js": ("texts.js", _SCRIPT),
 }
 
 Route = Callable[[Request], Reply]

@@ -86,6 +86,7 @@ def users(ledger: Ledger, prefix: str) -> dict[str, Any]:
         listed = [_user(one, ledger) for one in islice(found, USERS_LISTED)]
         kept, forgotten, limits = len(profiles), profiles.forgotten, profiles.limits
     return {
+        "now": _time(ledger.now()),
         "kept": kept,
         "kept_max": limits.users_max,
         "forgotten": forgotten,

@@ -14,7 +14,7 @@ from msgspec import Raw
 NAMES_MAX: Final = 200
 """Of one user; and so many are shown of one request."""
 NAME_CHARACTERS_MAX: Final = 200
-VALUE_CHARACTERS_MAX: Final = 1_000
+VALUE_CHARACTERS_MAX: Final = 500
 
 Type = Literal["text", "number", "boolean", "null", "object", "list"]
 
