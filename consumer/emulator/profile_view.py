@@ -197,8 +197,8 @@ def _events(found: Profile, first: int, last: int) -> list[Happened]:
 
 def _happened(number: int, received: Received, entry: Entry, place: int, *, again: bool) -> Happened:
     contents = None if received.contents is None else received.contents[place]
-    properties = None if contents is None else read(contents)
-    listed = dict(islice((properties or {}).items(), NAMES_MAX))
+    properties = {} if contents is None else read(contents)
+    listed = dict(islice(properties.items(), NAMES_MAX))
     name = entry.names[place]
     return Happened(
         number,
@@ -209,9 +209,9 @@ def _happened(number: int, received: Received, entry: Entry, place: int, *, agai
         short(entry.insert_ids[place]),
         again,
         entry.answered,
-        received.contents is not None and (contents is None or properties is not None),
+        received.contents is not None,
         named(listed),
-        len(properties or {}) - len(listed),
+        len(properties) - len(listed),
     )
 
 

@@ -49,12 +49,9 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     after: Value
 
 
-def read(contents: bytes) -> dict[str, bytes] | None:
-    """Name → JSON; None when it can't be read, as with half of a surrogate pair in a name."""
-    try:
-        return {name: bytes(raw) for name, raw in _decode(contents).items()}
-    except msgspec.DecodeError:
-        return None
+def read(contents: bytes) -> dict[str, bytes]:
+    """Name → JSON. What was accepted can be read: the contract has looked at all of it."""
+    return {name: bytes(raw) for name, raw in _decode(contents).items()}
 
 
 def merge(into: dict[str, bytes], said: dict[str, bytes]) -> bool:
@@ -89,10 +86,7 @@ def shown(value: bytes) -> Value:
     text = value.decode()
     type_ = _TYPES.get(text[0], "number")
     if type_ == "text":
-        try:
-            text = _decode_text(value)
-        except msgspec.DecodeError:  # half of a surrogate pair: as it was sent
-            text = text[1:-1]
+        text = _decode_text(value)
     return Value(type_, text[:VALUE_CHARACTERS_MAX], max(0, len(text) - VALUE_CHARACTERS_MAX))
 
 

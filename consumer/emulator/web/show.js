@@ -23,10 +23,9 @@ export function showUsers(told, chosen, prefix, now) {
     fillList(find("users"), told.listed, (user) => linkTo(user), (user, old) => fillUser(user, old, chosen, now));
   }
   const more = told.found - told.listed.length;
-  const forgotten = told.forgotten
-    ? ` ${plural(told.forgotten, "user")} of whom nothing came for longer ${told.forgotten === 1 ? "was" : "were"} forgotten.` : "";
+  const forgotten = told.forgotten ? ` ${plural(told.forgotten, "user has", "users have")} been so far.` : "";
   setText(find("users-note"), `${more > 0 ? `${numberText(more)} more: type how their id begins. ` : ""}`
-    + `The ${numberText(told.kept_max)} newest users are kept.${forgotten}`);
+    + `At most ${numberText(told.kept_max)} are kept; beyond, those of whom nothing came for longest are forgotten.${forgotten}`);
 }
 
 function showCounts(told) {
