@@ -167,9 +167,8 @@ def test_values_stay_what_was_sent() -> None:
     ledger = book()
     body = json.dumps(traits("ann", id=0)).replace(
         '"id": 0',
-        r'"id": 12345678901234567890123, "total": 27.50, "escaped": "\ud83d\ude00\n\"", "list": [1, {"a": null}], "text": "'
-        + "é" * (VALUE_CHARACTERS_MAX + 3)
-        + '"',
+        r'"id": 12345678901234567890123, "total": 27.50, "escaped": "\ud83d\ude00\n\"", "list": [1, {"a": null}],'
+        r' "text": "' + "é" * (VALUE_CHARACTERS_MAX + 3) + '"',
     )
     ledger.accept(read_call(body.encode()), answered=True)
     found = profile_view.profile(ledger, "ann", anonymous=False) or {}
