@@ -58,7 +58,7 @@ def start(
         int, typer.Option(min=1, help="Requests that the ledger keeps in memory.")
     ] = 1_000_000,
     page_users_max: Annotated[
-        int, typer.Option(min=1, help="Users that the page at / keeps: those of whom something came last.")
+        int, typer.Option(min=0, help="Users that the page at / keeps: those of whom something came last; 0: none.")
     ] = 10_000,
     page_events_max: Annotated[int, typer.Option(min=1, help="Events of one user that it keeps.")] = 500,
     page_bytes_max: Annotated[int, typer.Option(min=1, help="Memory for all of that, beside the ledger.")] = 67_108_864,

@@ -80,7 +80,8 @@ class Ledger:
             if self._file is not None:
                 _write(self._file, line + b"\n")
             contents, contents_bytes = self._contents.keep(entry.sequence, call.properties)
-            self._profiles.keep(entry, line, contents, contents_bytes, call.timestamps)
+            if self._profiles.limits.users_max:
+                self._profiles.keep(entry, line, contents, contents_bytes, call.timestamps)
             return self._count(entry, line)
 
     def refuse(self, status: int) -> None:
@@ -253,7 +254,8 @@ class Ledger:
                 if entry.sequence != self._sequence + 1:
                     raise LedgerFileError(f"{path}, line {self._sequence + 1}: its sequence is {entry.sequence}")
                 line = line[:-1]
-                self._profiles.keep(entry, line, None, 0, ())
+                if self._profiles.limits.users_max:
+                    self._profiles.keep(entry, line, None, 0, ())
                 self._count(entry, line)
                 whole_bytes += len(line) + 1
         os.ftruncate(self._file, whole_bytes)

@@ -34,7 +34,7 @@ class Limits(msgspec.Struct, frozen=True):
     """How much is kept."""
 
     users_max: int = 10_000
-    """Beyond: the user of whom nothing came for the longest time is forgotten."""
+    """Beyond: the user of whom nothing came for the longest time is forgotten. 0: nothing is kept, for load tests."""
     events_max: int = 500
     """Of one user. Beyond: the oldest fall out."""
     bytes_max: int = 64 * 1024 * 1024

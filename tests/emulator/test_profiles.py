@@ -65,6 +65,16 @@ def test_beyond_the_limit_who_was_silent_longest_is_forgotten() -> None:
     assert profile_view.profile(ledger, "b", anonymous=False) is None
 
 
+def test_a_load_test_can_do_without() -> None:
+    """With no user to be kept nothing is; the ledger has it all."""
+    ledger = book(users_max=0)
+    send(ledger, identify("ann"), track("ann"))
+
+    assert [] == listed(ledger)
+    assert 0 == kept_bytes(ledger)
+    assert 2 == ledger.summary()["accepted"]
+
+
 def test_of_a_user_the_newest_events_are_kept() -> None:
     """And numbered as they came, from the first on."""
     ledger = book(events_max=5)

@@ -17,7 +17,7 @@ export function showUsers(told, chosen, prefix, now) {
   showCounts(told);
   setText(find("users-count"), `${numberText(told.found)}, newest first`);
   if (told.listed.length === 0) {
-    sayNone(find("users"), "li", prefix ? "No user's id begins so." : "Nobody yet. Who is sent to the emulator appears here by themselves.");
+    sayNone(find("users"), "li", told.kept_max === 0 ? "Users are not kept here (--page-users-max 0)." : prefix ? "No user's id begins so." : "Nobody yet. Who is sent to the emulator appears here by themselves.");
   } else {
     find("users").querySelector(".none")?.remove();
     fillList(find("users"), told.listed, (user) => linkTo(user), (user, old) => fillUser(user, old, chosen, now));
