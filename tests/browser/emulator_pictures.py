@@ -26,9 +26,9 @@ def _identify(user: str, insert_id: str, **properties: Any) -> dict[str, Any]:
 
 
 async def take(browser: Browser, folder: Path) -> list[Path]:
-    """Write emulator-profile.png and emulator-profile-dark.png; the same whenever they are taken."""
-    seconds = iter(range(10**6))
-    emulator = Emulator(ledger=Ledger(clock=lambda: BEGAN_AT + next(seconds) / 10))
+    """Write emulator-profile-light.png and -dark.png; the same whenever they are taken."""
+    clock = [BEGAN_AT]
+    emulator = Emulator(ledger=Ledger(clock=lambda: clock[0]))
     await emulator.start()
     bodies = [introduction(f"user-{number}") for number in (17, 4, 29, 8, 11, 23)]
     bodies += [
@@ -41,6 +41,7 @@ async def take(browser: Browser, folder: Path) -> list[Path]:
     try:
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {KEY}"}, trust_env=False) as client:
             for body in bodies:
+                clock[0] += 1.5
                 (await client.post(emulator.url, json=body)).raise_for_status()
         return [await _one(browser, emulator, folder, dark=dark) for dark in (False, True)]
     finally:
@@ -50,7 +51,7 @@ async def take(browser: Browser, folder: Path) -> list[Path]:
 async def _one(browser: Browser, emulator: Emulator, folder: Path, *, dark: bool) -> Path:
     opened = await Opened.at(browser, f"{emulator.base_url}/#user=ann", SIZE, dark=dark)
     await opened.page.locator("#identifies li").first.wait_for()
-    path = folder / f"emulator-profile{'-dark' if dark else ''}.png"
+    path = folder / f"emulator-profile-{'dark' if dark else 'light'}.png"
     await opened.page.screenshot(path=path)
     await opened.close()
     return path
