@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest_asyncio
 
-from tests.browser.chromium import ARGUMENTS, Opened, executable, needed
+from tests.browser.chromium import ARGUMENTS, DESKTOP, Opened, executable, needed
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -33,11 +33,11 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_page(chromium: Browser) -> AsyncIterator[Open]:
-    """Gives what opens a URL, as `Opened.at` does: `await open_page(url, PHONE, dark=True)`."""
+    """Opens URLs in windows that are closed after the test; takes what `Opened.at` takes."""
     all_opened: list[Opened] = []
 
-    async def open_one(url: str, size: tuple[int, int] = (1280, 800), *, dark: bool = False) -> Opened:
-        opened = await Opened.at(chromium, url, size, dark=dark)
+    async def open_one(url: str, size: tuple[int, int] = DESKTOP, *, dark: bool = False, still: bool = False) -> Opened:
+        opened = await Opened.at(chromium, url, size, dark=dark, still=still)
         all_opened.append(opened)
         return opened
 
