@@ -206,3 +206,15 @@ def test_after_a_restart_the_file_gives_users_and_events_without_contents(tmp_pa
     assert [("Order Completed", "t1", None, False)] == [
         (one.name, one.insert_id, one.happened_at, one.known) for one in happened["listed"]
     ]
+
+
+def test_a_property_has_the_time_of_the_identify_that_changed_it() -> None:
+    """Not of one that said it again."""
+    times = iter((1_795_925_001.0, 1_795_925_002.0))
+    ledger = Ledger(clock=lambda: next(times))
+    send(ledger, traits("ann", plan="free", seats=1), traits("ann", plan="pro", seats=1))
+    found = profile_view.profile(ledger, "ann", anonymous=False) or {}
+
+    assert {"plan": "2026-11-29T04:03:22.000Z", "seats": "2026-11-29T04:03:21.000Z"} == {
+        one.name: one.since for one in found["properties"]
+    }
