@@ -192,7 +192,7 @@ def test_every_test_has_a_docstring() -> None:
 
 
 def lines_with(pattern: re.Pattern[bytes]) -> list[str]:
-    """Where the pattern occurs in any file of the project; in a picture three letters may stand by chance."""
+    """Where the pattern occurs in any file of the project that has lines."""
     return [
         f"{file.relative_to(ROOT)}:{number}: {line[:100]!r}"
         for file in tree()
