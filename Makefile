@@ -1,7 +1,8 @@
 # A fresh machine needs Python 3.11 or newer (with venv and pip) and make. The real-broker tests also
 # need Java 17 or newer and Maven; without them they are left out, and said to be, unless REQUIRE_KAFKA=1.
 # Those through a real proxy need tinyproxy (REQUIRE_PROXY=1 insists on it); those of the alert rules promtool, amtool,
-# Alertmanager and jsonnet, Debian's packages prometheus, prometheus-alertmanager and jsonnet (REQUIRE_PROMTOOL=1).
+# Alertmanager and jsonnet, Debian's packages prometheus, prometheus-alertmanager and jsonnet (REQUIRE_PROMTOOL=1); those
+# of the pages Debian's package chromium and `make browser` (REQUIRE_BROWSER=1).
 # The dashboard is held against Grafana's types where Node and npm are (REQUIRE_NODE=1).
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ BIN := .venv/bin
 PARALLEL := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-quick test-long durations check docs operations dashboard-picture audit simulate fuzz chaos bench rolling kafka lock clean
+.PHONY: help venv demo test test-quick test-long durations check docs operations dashboard-picture audit simulate fuzz chaos bench rolling kafka browser pictures lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -82,10 +83,20 @@ kafka: venv ## fetch a real Kafka broker and a schema registry for the tests int
 	@$(BIN)/python -m tests.real_broker.broker
 	@$(BIN)/python -m tests.real_broker.registry
 
+browser: .venv/.browser ## what the tests in a browser need beside Debian's package chromium (REQUIRE_BROWSER=1 insists on both)
+
+.venv/.browser: .venv/.development locks/browser.lock
+	@$(PYTHON) locks/install.py browser
+	@touch $@
+
+pictures: browser ## docs/pictures: the page and `top`, made again in Chromium
+	@$(BIN)/python -m tests.browser.pictures
+
 lock: ## renew what locks/ holds (needs uv)
 	$(COMPILE) --group build -o locks/build.lock
 	$(COMPILE) --group audit -o locks/audit.lock
 	$(COMPILE) --group fuzz -o locks/fuzz.lock
+	$(COMPILE) --group browser -o locks/browser.lock
 	$(COMPILE) pyproject.toml -o locks/image.lock
 	$(COMPILE) pyproject.toml --group dev -o locks/dev.lock
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url

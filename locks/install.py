@@ -1,7 +1,8 @@
 """Put what the lock files name into .venv, every file checked by its hash: with uv where it is there, else with pip.
 
-`python3 locks/install.py runtime` is what `make demo` needs; `development` adds what tests and checks need, `fuzz` the
-fuzzer. It says before it starts how long it will take. Needs Python's standard library alone.
+`python3 locks/install.py runtime` is what `make demo` needs; `development` adds what tests and checks need, `browser`
+what drives Chromium, `fuzz` the fuzzer. It says before it starts how long it will take. Needs Python's standard library
+alone.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Installed(NamedTuple):
 SETS: Final = {
     "runtime": Installed(("image.lock", "build.lock"), pip_seconds=30, uv_seconds=5, with_project=True),
     "development": Installed(("dev.lock",), pip_seconds=30, uv_seconds=5),
+    "browser": Installed(("browser.lock",), pip_seconds=20, uv_seconds=5),
     "fuzz": Installed(("fuzz.lock",), pip_seconds=10, uv_seconds=5),
 }
 

@@ -148,6 +148,7 @@ def test_the_end_of_up_says_what_to_do_next() -> None:
     named = set(re.findall(r"(?:exec|run --rm) ([a-z-]+)|--scale ([a-z-]+)=", "\n".join(commands)))
 
     assert "consumer: { condition: service_healthy }" in text
+    assert re.search(r"In a browser:\n\n +http://localhost:8080\n", text)
     assert {"consumer", "emulator", "consumer-more"} == {one or other for one, other in named} & set(services())
     assert ["emulator last", "lag", "emulator control --fail-rate 0.5"] == ours
     for line in ours:

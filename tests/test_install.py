@@ -172,4 +172,4 @@ def test_an_unknown_set_is_refused(project: Path, arguments: tuple[str, ...]) ->
     done = install(project, without_uv(), *arguments)
 
     assert 2 == done.returncode
-    assert "runtime|development|fuzz" in done.stderr
+    assert "runtime|development|browser|fuzz" in done.stderr

@@ -73,6 +73,7 @@ def test_pip_installs_a_checkout(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", one.line], cwd=ROOT, check=False, capture_output=True, text=True, env=environ)
     assert 0 == done.returncode, done.stdout + done.stderr
 
+    assert (tmp_path / "consumer" / "emulator" / "web" / "index.html").is_file()
     told = subprocess.run(
         [sys.executable, tmp_path / "bin" / "customfit-consumer", "--version"],
         check=True,

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from consumer.cli.demo_kept import Live, keep, to_break, to_paste
+from consumer.cli.demo_kept import Live, keep, to_break, to_look_at, to_paste
 from consumer.cli.exits import fail
 from consumer.cli.interrupts import Interrupts
 from consumer.demo.demo import Demo, DemoFailed, Point, Script
@@ -162,7 +162,9 @@ def _seconds(proof: Proof, share: float) -> str:
 
 def _keep(console: Console, running: Demo, live: Live, check: Callable[[], None]) -> None:
     running.calm_down()
-    _print(console, "\nStill running, until Ctrl-C; requests fail no longer. Paste this into another terminal:\n")
+    _print(console, "\nStill running, until Ctrl-C; requests fail no longer. In a browser:\n")
+    _print(console, to_look_at(running))
+    _print(console, "\nPaste this into another terminal:\n")
     _print(console, to_paste(running))
     _print(console, "\nThere, too: CustomFit fails for two seconds, and nothing is lost:\n")
     _print(console, to_break(running))

@@ -32,6 +32,11 @@ def program() -> str:
     return shlex.quote(str(script)) if script.exists() else f"{shlex.quote(sys.executable)} -m consumer"
 
 
+def to_look_at(demo: Demo) -> str:
+    """Addresses for a browser."""
+    return f"  {demo.emulator.base_url}/  what CustomFit would show: users, their properties and events, as they come"
+
+
 def to_paste(demo: Demo) -> str:
     """Commands for another terminal: events, and the questions that can be asked of them."""
     us = program()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from consumer.emulator.contract import Call
     from consumer.emulator.faults import Faults
     from consumer.emulator.ledger import Ledger
+    from consumer.emulator.profiles import Limits
     from consumer.emulator.server import Emulator
 
 PROBLEM_LINES_MAX: Final = 20
@@ -56,16 +57,23 @@ def start(
     ledger_events_max: Annotated[
         int, typer.Option(min=1, help="Requests that the ledger keeps in memory.")
     ] = 1_000_000,
+    page_users_max: Annotated[
+        int, typer.Option(min=0, help="Users that the page at / keeps: those of whom something came last; 0: none.")
+    ] = 10_000,
+    page_events_max: Annotated[int, typer.Option(min=1, help="Events of one user that it keeps.")] = 500,
+    page_bytes_max: Annotated[int, typer.Option(min=1, help="Memory for all of that, beside the ledger.")] = 67_108_864,
     body_bytes_max: Annotated[int, typer.Option(min=1, help="A larger body gets a 413.")] = 2_097_152,
     seed: Annotated[int, typer.Option(help="Of the faults' randomness.")] = 0,
     faults: dict[str, Any],
 ) -> None:
     """Stand in for CustomFit's API. It checks what is sent, keeps a ledger, and fails as told.
 
-    While it runs: `emulator control` makes it fail, `emulator last` shows what arrived.
+    While it runs: the page at / shows users and their events, `emulator last` what arrived, and `emulator control`
+    makes it fail.
     """
     if context.invoked_subcommand is not None:
         return
+    from consumer.emulator.profiles import Limits
     from consumer.emulator.server import Emulator
     from consumer.settings.hosts import host_problem
 
@@ -73,7 +81,7 @@ def start(
         raise typer.BadParameter(problem, param_hint="--host")
     keys = frozenset(accept_key) if accept_key else None
     checked = _faults(faults)
-    book = _ledger(ledger, ledger_events_max)
+    book = _ledger(ledger, ledger_events_max, Limits(page_users_max, page_events_max, page_bytes_max))
     console = Console(verbose=verbose)
     server = Emulator(checked, keys, ledger=book, body_bytes_max=body_bytes_max, seed=seed, watcher=console)
     try:
@@ -134,11 +142,11 @@ def _faults(changes: dict[str, Any]) -> Faults:
     return faults
 
 
-def _ledger(file: Path | None, events_max: int) -> Ledger:
+def _ledger(file: Path | None, events_max: int, limits: Limits) -> Ledger:
     from consumer.emulator.ledger import Ledger, LedgerFileError
 
     try:
-        return Ledger(events_max=events_max, file=file)
+        return Ledger(events_max=events_max, file=file, profile_limits=limits)
     except (LedgerFileError, OSError) as error:
         fail(f"the ledger file (--ledger): {error}", EXIT_ERROR)
 
@@ -151,7 +159,7 @@ async def _serve(server: Emulator, console: Console, host: str, port: int) -> No
         await server.start(host, port)
     except OSError as error:
         fail(f"can't listen on {host}:{port} (--host, --port): {error.strerror or error}", EXIT_ERROR)
-    console.say(f"CustomFit emulator: events go to {server.url}, what arrived is at {server.base_url}/last")
+    console.say(f"CustomFit emulator: events go to {server.url}, what arrived is shown at {server.base_url}/")
     if server.ledger.sequence:
         console.say(f"carrying on after {server.ledger.sequence} requests of the ledger file")
     await stopped.wait()

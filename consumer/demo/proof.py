@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from consumer.demo.letters import FoundLetter
-from consumer.emulator.ledger import Entry
+from consumer.emulator.entry import Entry
 
 
 class Produced(NamedTuple):

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from consumer.emulator.contract import Dialect, EventType, Identify
-from consumer.emulator.ledger import Entry, Ledger
+from consumer.emulator.entry import Entry
+from consumer.emulator.ledger import Ledger
 
 LIMIT_DEFAULT: Final = 10
 LIMIT_MAX: Final = 1_000

@@ -15,37 +15,46 @@ ENTRY_BYTES: Final = 200
 """What a request costs beside its contents."""
 
 
+Copies = tuple[bytes | None, ...]
+"""One for each of a request's events, None where it had none."""
+
+
 class Contents:
     """By the sequence of the ledger's entries, which come one after the other; the oldest fall out."""
 
     def __init__(self, bytes_max: int = BYTES_MAX) -> None:
         self._bytes_max = bytes_max
-        self._kept: deque[tuple[bytes | None, ...]] = deque()
+        self._kept: deque[tuple[Copies, int]] = deque()
         self._next = 1
         self._bytes = 0
 
-    def keep(self, sequence: int, properties: tuple[Raw | None, ...]) -> None:
-        """Remember them, as a copy: a piece of a body would keep all of the body."""
-        copies = tuple([None if raw is None else bytes(raw) for raw in properties])
+    def keep(self, sequence: int, properties: tuple[Raw | None, ...]) -> tuple[Copies, int]:
+        """Remember them, as the copies that are given back, with their size: a piece of a body would keep all of it."""
+        copies = []
+        size_bytes = 0
+        for raw in properties:
+            copy = None
+            if raw is not None:
+                copy = bytes(raw)
+                size_bytes += len(copy)
+            copies.append(copy)
         if sequence != self._next:
             self.clear()
         self._next = sequence + 1
-        self._kept.append(copies)
-        self._bytes += _size_bytes(copies)
+        kept = (tuple(copies), size_bytes)
+        self._kept.append(kept)
+        self._bytes += ENTRY_BYTES + size_bytes
         while self._bytes > self._bytes_max:
-            self._bytes -= _size_bytes(self._kept.popleft())
+            self._bytes -= ENTRY_BYTES + self._kept.popleft()[1]
+        return kept
 
-    def of(self, sequence: int) -> tuple[bytes | None, ...] | None:
-        """One for each of the request's events, None where it had none; None for all when they are gone."""
+    def of(self, sequence: int) -> Copies | None:
+        """Those of a request; None when they are gone."""
         place = sequence - (self._next - len(self._kept))
-        return self._kept[place] if 0 <= place < len(self._kept) else None
+        return self._kept[place][0] if 0 <= place < len(self._kept) else None
 
     def clear(self) -> None:
         """Forget them all."""
         self._kept.clear()
         self._next = 1
         self._bytes = 0
-
-
-def _size_bytes(copies: tuple[bytes | None, ...]) -> int:
-    return ENTRY_BYTES + sum(len(copy) for copy in copies if copy is not None)

@@ -37,6 +37,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     names: tuple[str | None, ...]
     insert_ids: tuple[str, ...]
     """Empty for an identify of the sdk dialect, which has no event to carry one."""
+    timestamps: tuple[str, ...]
+    """When each event happened; empty as `insert_ids` are."""
     identify: Identify | None
     properties: tuple[Raw | None, ...]
     """For each kind: a user's traits on an identify, an event's properties on the others."""
@@ -102,12 +104,21 @@ def read_call(body: bytes) -> Call:
     traits = _object(user.properties, "$.user.properties")
     identify: Identify = "introduction" if traits is None else "traits"
     if not events:
-        return Call(user_id, user.anonymous, "sdk", ("identify",), (None,), (), identify, (traits,))
+        return Call(user_id, user.anonymous, "sdk", ("identify",), (None,), (), (), identify, (traits,))
     first = events[0]
     if isinstance(first, _Identify) and len(events) == 1:
         _check_timestamp(first, 0)
-        insert_ids = (first.insert_id,)
-        return Call(user_id, user.anonymous, "destination", ("identify",), (None,), insert_ids, identify, (traits,))
+        return Call(
+            user_id,
+            user.anonymous,
+            "destination",
+            ("identify",),
+            (None,),
+            (first.insert_id,),
+            (first.event_timestamp,),
+            identify,
+            (traits,),
+        )
     if traits is not None:
         raise ContractError("a user has properties on an identify only - at `$.user.properties`")
 
@@ -131,6 +142,7 @@ def read_call(body: bytes) -> Call:
         tuple(kinds),
         tuple(names),
         tuple([event.insert_id for event in events]),
+        tuple([event.event_timestamp for event in events]),
         None,
         tuple(properties),
     )

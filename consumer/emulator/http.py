@@ -27,15 +27,18 @@ two thirds of the CPU time of a request."""
 
 
 class Reply:
-    """An answer, as it is written; the body is JSON, `headers` are whole lines."""
+    """An answer, as it is written; `headers` are whole lines."""
 
     __slots__ = ("status", "wire")
 
-    def __init__(self, status: int, body: bytes, headers: bytes = b"") -> None:
+    def __init__(
+        self, status: int, body: bytes, headers: bytes = b"", content_type: bytes = b"application/json"
+    ) -> None:
         self.status = status
-        self.wire = b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%b\r\n%b" % (
+        self.wire = b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b\r\n%b" % (
             status,
             _PHRASES.get(status, b"Unknown"),
+            content_type,
             len(body),
             headers,
             body,

@@ -12,7 +12,8 @@ import stat
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -20,35 +21,17 @@ from typing import Any, Final
 import msgspec
 
 from consumer.emulator.contents import Contents
-from consumer.emulator.contract import KINDS, Call, Dialect, EventType, Identify
+from consumer.emulator.contract import KINDS, Call
+from consumer.emulator.entry import LINE_STARTS, Entry, from_line, to_line
+from consumer.emulator.profiles import Limits, Profiles
 
 EVENTS_MAX: Final = 1_000_000
 USERS_MAX: Final = 5_000_000
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One accepted request. `answered`: its 2xx was handed to a connection that was still open."""
-
-    sequence: int
-    accepted_at: float
-    user_id: str
-    anonymous: bool
-    dialect: Dialect
-    kinds: tuple[EventType, ...]
-    names: tuple[str | None, ...]
-    insert_ids: tuple[str, ...]
-    identify: Identify | None
-    answered: bool
-
-
 class LedgerFileError(Exception):
     """The ledger file can't be carried on; the text says why. Nothing of it was changed."""
-
-
-_LINE_STARTS: Final = b'{"sequence":'
-_encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(Entry).decode
 
 
 class Ledger:
@@ -60,14 +43,16 @@ class Ledger:
         events_max: int = EVENTS_MAX,
         users_max: int = USERS_MAX,
         file: Path | None = None,
+        profile_limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         assert events_max > 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # whoever looks at profiles also asks who is identified
         self._events_max = events_max
         self._users_max = users_max
         self._clock = clock
         self._contents = Contents()
+        self._profiles = Profiles(profile_limits)
         self._forget()
         self._file: int | None = None
         if file is not None:
@@ -91,10 +76,12 @@ class Ledger:
                 call.identify,
                 answered,
             )
-            line = _encode(entry)
+            line = to_line(entry)
             if self._file is not None:
                 _write(self._file, line + b"\n")
-            self._contents.keep(entry.sequence, call.properties)
+            contents, contents_bytes = self._contents.keep(entry.sequence, call.properties)
+            if self._profiles.limits.users_max:
+                self._profiles.keep(entry, line, contents, contents_bytes, call.timestamps)
             return self._count(entry, line)
 
     def refuse(self, status: int) -> None:
@@ -111,6 +98,10 @@ class Ledger:
     def sequence(self) -> int:
         """That of the newest entry; 0: none yet."""
         return self._sequence
+
+    def now(self) -> float:
+        """The time, by the clock that entries have theirs from."""
+        return self._clock()
 
     def summary(self) -> dict[str, Any]:
         """All counters, and how far they keep the promise; see README, emulator."""
@@ -136,7 +127,7 @@ class Ledger:
 
     def entries(self, *, after: int = 0, limit: int | None = None) -> list[Entry]:
         """The entries kept whose sequence is above `after`, oldest first."""
-        return [_decode(line) for line in self.lines(after=after, limit=limit)]
+        return [from_line(line) for line in self.lines(after=after, limit=limit)]
 
     def lines(self, *, after: int = 0, limit: int | None = None) -> list[bytes]:
         """The same entries as JSON text."""
@@ -149,16 +140,22 @@ class Ledger:
     def last(self, limit: int, *, user_id: str | None = None) -> list[tuple[Entry, tuple[bytes | None, ...] | None]]:
         """The newest entries, of everybody or of one user, oldest first; each with its contents, as far as kept."""
         # Quotes inside of text are escaped, so these bytes stand nowhere but at the entry's own user.
-        its_user = b"" if user_id is None else b'"user_id":%b,' % _encode(user_id)
+        its_user = b"" if user_id is None else b'"user_id":%b,' % to_line(user_id)
         with self._lock:
             newest = islice((line for line in reversed(self._entries) if its_user in line), limit)
-            entries = [_decode(line) for line in newest]
+            entries = [from_line(line) for line in newest]
             return [(entry, self._contents.of(entry.sequence)) for entry in reversed(entries)]
 
-    def identified(self, user_id: str) -> bool:
-        """Whether the 2xx of an identify of this user was handed over; not as an anonymous one."""
+    def identified(self, user_id: str, *, anonymous: bool = False) -> bool:
+        """Whether the 2xx of an identify of this user was handed over."""
         with self._lock:
-            return self._users.get((user_id, False), False)
+            return self._users.get((user_id, anonymous), False)
+
+    @contextmanager
+    def profiles(self) -> Iterator[Profiles]:
+        """What is kept of each user; nobody changes it while the context lasts."""
+        with self._lock:
+            yield self._profiles
 
     def clear(self) -> None:
         """Forget everything, in the file too."""
@@ -176,6 +173,7 @@ class Ledger:
 
     def _forget(self) -> None:
         self._contents.clear()
+        self._profiles.clear()
         self._sequence = 0
         self._entries: deque[bytes] = deque(maxlen=self._events_max)
         self._refused: Counter[int] = Counter()
@@ -247,16 +245,19 @@ class Ledger:
         whole_bytes = 0
         with path.open("rb") as lines:
             while line := lines.readline(LINE_BYTES_MAX):
-                if not line.endswith(b"\n") and line.startswith(_LINE_STARTS[: len(line)]):
+                if not line.endswith(b"\n") and line.startswith(LINE_STARTS[: len(line)]):
                     break  # torn by a death in the middle of a write: its request was never answered
                 try:
-                    entry = _decode(line)
+                    entry = from_line(line)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     raise LedgerFileError(f"{path}, line {self._sequence + 1}: not a ledger entry: {error}") from None
                 if entry.sequence != self._sequence + 1:
                     raise LedgerFileError(f"{path}, line {self._sequence + 1}: its sequence is {entry.sequence}")
-                self._count(entry, line[:-1])
-                whole_bytes += len(line)
+                line = line[:-1]
+                if self._profiles.limits.users_max:
+                    self._profiles.keep(entry, line, None, 0, ())
+                self._count(entry, line)
+                whole_bytes += len(line) + 1
         os.ftruncate(self._file, whole_bytes)
 
 

@@ -5,6 +5,7 @@
     POST /reset     empties the ledger
     GET  /control   the faults; POST changes some of them, e.g. {"latency_seconds": 0.2, "fail_rate": 0.05}
     GET  /healthz
+    GET  /          the page (page.py)
 
 Faults concern events only; the other paths always answer. Nothing else in the package imports this module but the
 commands `emulator` and `demo`, and the tests.
@@ -29,6 +30,7 @@ from consumer.emulator.contract import Call, ContractError, read_call
 from consumer.emulator.faults import Faults, FaultsError, Throttle
 from consumer.emulator.http import BODY_BYTES_MAX, HttpConnection, Reply, Silence
 from consumer.emulator.ledger import Ledger
+from consumer.emulator.page import Page
 from consumer.emulator.request import Request
 
 EVENTS_PATH: Final = "/v1/cfe"
@@ -83,6 +85,7 @@ class Emulator:
             "/reset": {"POST": self._post_reset},
             "/control": {"GET": self._get_control, "POST": self._post_control},
             "/healthz": {"GET": self._get_health},
+            **Page(self.ledger, self.faults).routes(),
         }
 
     @property
@@ -133,7 +136,7 @@ class Emulator:
             return reply
         methods = self._routes.get(request.head.path)
         if methods is None:
-            return _error(404, f"there is nothing at this path; events go to {EVENTS_PATH}, /last shows what arrived")
+            return _error(404, f"there is nothing at this path; events go to {EVENTS_PATH}, / shows what arrived")
         route = methods.get(request.head.method)
         if route is None:
             return _error(405, f"{' or '.join(methods)} only", b"Allow: %b\r\n" % ", ".join(methods).encode())

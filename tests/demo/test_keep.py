@@ -50,6 +50,7 @@ def pasted(commands: str, folder: Path) -> str:
 @pytest.mark.skipif(not Path("/usr/bin/curl").exists(), reason="no curl")
 def test_what_it_prints_can_be_pasted_and_shows_what_became_of_it(demo: Terminal, tmp_path: Path) -> None:
     """Own events appear while they come, garbage too; each question that is printed has its answer; Ctrl-C is 0."""
+    [page] = re.findall(r"In a browser:\n\n  (http://\S+:\d+/)  what CustomFit would show", demo.printed)
     blocks = demo.printed.partition("another terminal:\n\n")[2].partition(f"\n\n{LISTENS}")[0]
     block, _, breaking = (part.strip() for part in re.split(r"\n\n(.*:)\n\n", blocks))
     produce, _, questions = block.partition("\nEND\n")
@@ -69,6 +70,8 @@ def test_what_it_prints_can_be_pasted_and_shows_what_became_of_it(demo: Terminal
     assert 'track bob "Signed Up"' in answers
     assert 'customfit_events_finished_total{outcome="delivered",reason="ok"} ' in answers
     assert 50 > len(answers.splitlines()), "the first answer has left the screen"
+    assert "<title>CustomFit emulator</title>" in pasted(f"curl -sf {page}", tmp_path)
+    assert '"name":"plan"' in pasted(f"curl -sf '{page}users/profile?user=ann'", tmp_path)
     assert re.search(r"value +15 bytes\nthis is garbage", answers)
 
     assert "sent 3 events" in pasted(

@@ -65,7 +65,7 @@ async def test_what_breaks_it_is_refused_with_the_reason(emulator: Emulator, cli
 async def test_other_paths_and_methods(client: httpx.AsyncClient) -> None:
     """404 and 405, as anywhere."""
     assert 404 == (await client.post("/v1/cfe/more")).status_code
-    assert 404 == (await client.get("/")).status_code
+    assert 404 == (await client.get("/elsewhere")).status_code
     assert 405 == (await client.get("/v1/cfe")).status_code
     assert "POST" == (await client.get("/v1/cfe")).headers["allow"]
     assert "GET, POST" == (await client.delete("/control")).headers["allow"]

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from consumer.emulator.entry import Entry
 from consumer.emulator.http import Reply, Silence
-from consumer.emulator.ledger import Entry
 from consumer.emulator.request import Request
 from consumer.emulator.server import Emulator, running_emulator
 from tests.real_broker.avro_records import OURS, client_of, serializer
