@@ -22,6 +22,7 @@ from consumer.avro.known_schemas import KnownSchemas
 from consumer.customfit.answers import Answer
 from consumer.customfit.forwarding import Forwarding
 from consumer.customfit.mapping import request_body
+from consumer.loop import questions
 from consumer.loop.answers import Answers
 from consumer.loop.cluster import Cluster
 from consumer.loop.intake import Intake
@@ -43,6 +44,7 @@ from consumer.ports.inputs import (
     DeadLetterFailed,
     Fetched,
     Granted,
+    InHandAsked,
     Input,
     KafkaProblem,
     LogBounds,
@@ -67,6 +69,7 @@ from consumer.ports.inputs import (
     ThreadEnded,
     TopicMadeAgain,
     TopicsSeen,
+    WaitsAsked,
 )
 from consumer.segment.decoding import DecodingRules
 from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLetter
@@ -225,6 +228,8 @@ class Pipeline:
                 StateProblem() | StateFixed() | DeadLetterFailed() | RegistryProblem() | KafkaProblem() | AccessDenied()
             ):
                 self._news.of_problem(item, now)
+            case InHandAsked() | WaitsAsked():
+                questions.answer(item, self._sequencer, now)
             case Stop():
                 self._news.phase = Phase.DRAINING
                 self._edges.source.stop()
