@@ -33,7 +33,6 @@ def sentence(waits: UserWaits, snapshot: Snapshot, now: float) -> str:
 
 
 def _why(waits: UserWaits, snapshot: Snapshot, now: float) -> str:
-    name = waits.request or "request"
     left = "" if waits.next_try_at is None else _left(waits.next_try_at, now)
     match waits.why:
         case Why.PARTITION_STOPPED:
@@ -41,9 +40,9 @@ def _why(waits: UserWaits, snapshot: Snapshot, now: float) -> str:
         case Why.HOLD:
             return f"held until an identify of theirs comes, for another {left} at most"
         case Why.IN_FLIGHT:
-            return f"their {name} is under way"
+            return f"{_request(waits)} is under way"
         case Why.RETRY:
-            return f"their {name} is tried again in {left}"
+            return f"{_request(waits)} is tried again in {left}"
         case Why.GROUP_SILENT:
             return snapshot.group_problem or "the group has yet to accept a commit of the partition"
         case Why.QUEUED:
@@ -54,12 +53,22 @@ def _why(waits: UserWaits, snapshot: Snapshot, now: float) -> str:
             return _ALWAYS_THE_SAME[waits.why]
 
 
+def _request(waits: UserWaits) -> str:
+    match waits.request:
+        case "introduction":
+            return "an identify with nothing but their id"
+        case "events":
+            return f"a request with {count_of_events(waits.request_events)}"
+        case name:
+            return f"their {name}"
+
+
 def _destination(waits: UserWaits, left: str) -> str:
     state = waits.why.value.removeprefix("destination_")
     told = f"the destination is {state}: {waits.reason}"
     if waits.why is Why.DESTINATION_THROTTLED:
         return f"{told}; nothing is sent for another {left}" if left else f"{told}; fewer requests are sent at once"
-    return f"{told}; the next request that finds out, theirs or another user's, goes in {left}" if left else told
+    return f"{told}; the next try, theirs or another user's, is in {left}" if left else told
 
 
 class Unread(NamedTuple):

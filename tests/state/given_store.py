@@ -68,7 +68,7 @@ class State(PartitionState):
 
     def __init__(self, store: OnePartition) -> None:
         self.store = store
-        self._index = Index(PARTITION.topic, _fail)
+        self._index = Index(PARTITION.topic, HERE, _fail)
         self._index.store = store
         super().__init__(Assignment(PARTITION, OffsetTracker(0)), HERE, store.next_offset, self._index.newer)
         self._index.states[0] = self
