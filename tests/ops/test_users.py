@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -34,7 +35,7 @@ class Member:
         self.asked: list[Input] = []
         self.snapshot = replace(snapshot(), pseudonyms=PSEUDONYMS)
         self.hangs = False
-        settings = load(CUSTOMFIT_HTTP_USERS=allowed)
+        settings = load(http_users=allowed)
         self._users = Users(settings, self._post, lambda: self.snapshot, self._identified_at)
 
     def get(self, name: str, client: str = "127.0.0.1", own: str = "127.0.0.1") -> Page:
@@ -157,28 +158,26 @@ def test_a_member_that_starts_has_no_loop_yet() -> None:
     assert (503, []) == (member.get(PSEUDONYMS.of(ANN)).status, member.asked)
 
 
-def test_many_who_ask_at_once_take_few_of_the_server_s_places() -> None:
+def test_many_who_ask_at_once_take_few_of_the_server_s_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fifth is sent away at once, so that a probe never waits; one search at a time."""
+    monkeypatch.setattr(users_module, "LOOP_SECONDS", 30.0)
     member = Member()
     member.hangs = True
     pages: list[Page] = []
-    threads = [threading.Thread(target=lambda: pages.append(member.get("0" * 12))) for _ in range(ASKING_MAX)]
+    threads = [threading.Thread(target=lambda: pages.append(member.get("0" * 12))) for _ in range(ASKING_MAX + 1)]
     for thread in threads:
         thread.start()
-    while not member.asked:
-        pass
-    refused = member.get("0" * 12)
-    while refused.status == 503 and b"others" not in refused.body:  # the threads have not all begun
-        refused = member.get("0" * 12)
+    while not pages or not member.asked:
+        time.sleep(0.001)
 
-    assert b"4 others are asking" in refused.body
-    assert 1 == len([item for item in member.asked if not _answer(item).done()])
+    assert [(503, True)] == [(page.status, b"4 others are asking" in page.body) for page in pages]
+    assert 1 == len(member.asked)
     while any(thread.is_alive() for thread in threads):
         for item in member.asked:
-            answer = _answer(item)
-            if answer.set_running_or_notify_cancel() if not answer.done() else False:
+            if not (answer := _answer(item)).done():
                 answer.set_result(InHand([], []))
-    assert [200] * ASKING_MAX == [page.status for page in pages]
+        time.sleep(0.001)
+    assert [503, *[200] * ASKING_MAX] == [page.status for page in pages]
 
 
 def _answer(item: Input) -> Future[Any]:
