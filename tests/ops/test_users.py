@@ -160,7 +160,7 @@ def test_a_member_that_starts_has_no_loop_yet() -> None:
 
 def test_many_who_ask_at_once_take_few_of_the_server_s_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fifth is sent away at once, so that a probe never waits; one search at a time."""
-    monkeypatch.setattr(users_module, "LOOP_SECONDS", 30.0)
+    monkeypatch.setattr(users_module, "LOOP_SECONDS", 5.0)
     member = Member()
     member.hangs = True
     pages: list[Page] = []
