@@ -20,6 +20,7 @@ class Found:
     """What is known here of the user behind a pseudonym."""
 
     pseudonym: str
+    group: str
     destination: str
     waits: Sequence[UserWaits] = ()
     is_known: bool = False
@@ -39,6 +40,7 @@ def user_answer(found: Found, snapshot: Snapshot, wall_seconds: float, monotonic
     return {
         "user": found.pseudonym,
         "now": _iso(wall_seconds),
+        "group": found.group,
         "destination": found.destination,
         "text": _first_line(found.waits, is_all_read=not not_read),
         "here": bool(found.waits),

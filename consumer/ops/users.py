@@ -51,7 +51,7 @@ class Users:
     ) -> None:
         """`identified_at` asks the stored state; `mask` blots secrets out of a JSON value."""
         self._allowed = settings.http_users
-        self._destination = settings.destination_name
+        self._names = settings.kafka_group_id, settings.destination_name
         self._post = post
         self._snapshot = snapshot
         self._identified_at = identified_at
@@ -101,11 +101,11 @@ class Users:
             waits = WaitsAsked(users, Future())
             self._post(waits)
             told = _wait(waits.answer, LOOP_SECONDS)
-            return Found(pseudonym, self._destination, told, identified_at=self._stored(users[0]))
+            return Found(pseudonym, *self._names, told, identified_at=self._stored(users[0]))
         remembered = (User(one) if isinstance(one, str) else one for one in in_hand.known)
         if known := pseudonyms.find(pseudonym, remembered):
-            return Found(pseudonym, self._destination, is_known=True, identified_at=self._stored(known[0]))
-        return Found(pseudonym, self._destination)
+            return Found(pseudonym, *self._names, is_known=True, identified_at=self._stored(known[0]))
+        return Found(pseudonym, *self._names)
 
     def _stored(self, user: User) -> IdentifiedAt | None:
         try:

@@ -30,7 +30,7 @@ def waits(why: Why, **changes: Any) -> UserWaits:
 
 def answer(*of: UserWaits, shown: Snapshot | None = None, **changes: Any) -> dict[str, Any]:
     """What is said of them."""
-    found = Found("9ebb7c63b02b", HERE, of, **changes)
+    found = Found("9ebb7c63b02b", "customfit-consumer", HERE, of, **changes)
     return user_answer(found, shown or snapshot(), WALL, NOW)
 
 
