@@ -39,17 +39,25 @@ class Pseudonyms:
     def of(self, user: User) -> str:
         """What this user is called. The same text as a userId and as an anonymousId is two users."""
         encoded = user.id.encode("utf-8", "surrogatepass")
-        name = self._hmac(b"anonymous" if user.anonymous else b"user", encoded)[:_NAMED_BYTES]
+        name = self._name(encoded, anonymous=user.anonymous)
         return (name + bytes([_drawer(encoded) ^ self._mask(name)])).hex()
 
     def find(self, pseudonym: str, users: Iterable[User]) -> list[User]:
         """Those who are called so: one, or none; two with a chance of one in 10^14 for each pair."""
         assert is_pseudonym(pseudonym), pseudonym
-        *name, masked = bytes.fromhex(pseudonym)
-        drawer = masked ^ self._mask(bytes(name))
+        *digits, masked = bytes.fromhex(pseudonym)
+        name = bytes(digits)
+        drawer = masked ^ self._mask(name)
         # Written out, and not with `_drawer`: this is done for each lane.
         in_drawer = [user for user in users if crc32(user.id.encode("utf-8", "surrogatepass")) & 0xFF == drawer]
-        return [user for user in in_drawer if self.of(user) == pseudonym]
+        return [
+            user
+            for user in in_drawer
+            if self._name(user.id.encode("utf-8", "surrogatepass"), anonymous=user.anonymous) == name
+        ]
+
+    def _name(self, encoded: bytes, *, anonymous: bool) -> bytes:
+        return self._hmac(b"anonymous" if anonymous else b"user", encoded)[:_NAMED_BYTES]
 
     def _mask(self, name: bytes) -> int:
         return self._hmac(b"drawer", name)[0]
