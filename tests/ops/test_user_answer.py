@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -216,3 +217,12 @@ def test_no_id_is_in_an_answer() -> None:
     said = answer(*(waits(why, reason="r") for why in Why), identified_at={HERE: {0: 1}})
 
     assert "ann" not in str(said).replace("another", "").replace("transaction", "")
+
+
+def test_the_docs_explain_every_reason() -> None:
+    """What `why` may be, in the table of docs/operations.md."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    section = text.partition("\n## Why is a user waiting\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+
+    assert {why.value for why in Why} == {word for row in rows for word in row.split("`")[1::2]}
