@@ -32,6 +32,7 @@ from consumer.loop.problems import Problems
 from consumer.loop.rests import Rests
 from consumer.loop.showing import Showing
 from consumer.ops.debug_lines import DebugLines
+from consumer.ops.pseudonyms import Pseudonyms
 from consumer.ops.snapshot import Phase, Rest, Snapshot
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
@@ -108,7 +109,7 @@ class Pipeline:
         self._sequencer = sequencer
         self._edges = edges
         self._reporter = reporter
-        self._debug_lines = DebugLines()
+        self._debug_lines = DebugLines(Pseudonyms(settings.kafka_group_id, settings.destination_name))
         names = settings.forward_headers
         self._forwarding = Forwarding(names, reporter.header_not_forwarded) if names else None
         self._rests = Rests(edges.source)
