@@ -267,6 +267,17 @@ def test_a_broker_that_tells_of_no_group_is_said(monkeypatch: pytest.MonkeyPatch
     assert all("from the topics alone" in result.stdout for result in (denied, empty))
 
 
+def test_a_group_of_the_new_protocol_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """librdkafka's question about it may end the process; who knows the members names them."""
+    monkeypatch.setenv("CUSTOMFIT_KAFKA_PROPERTIES", '{"group.protocol": "consumer"}')
+    result = run(ANN)
+
+    assert (
+        "  the members of a group with group.protocol=consumer are not looked for; name them with --url"
+        in result.stdout
+    )
+
+
 def test_a_pseudonym_is_asked_of_members_alone(members: Members, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a page or the log said is enough; Kafka is not needed. The exit codes are as for an id."""
     monkeypatch.setenv("CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
