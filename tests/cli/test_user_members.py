@@ -268,7 +268,7 @@ def test_a_broker_that_tells_of_no_group_is_said(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_group_of_the_new_protocol_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """librdkafka's question about it may end the process; who knows the members names them."""
+    """The client's question about it may end the process; who knows the members names them."""
     monkeypatch.setenv("CUSTOMFIT_KAFKA_PROPERTIES", '{"group.protocol": "consumer"}')
     result = run(ANN)
 
