@@ -117,7 +117,7 @@ def test_what_is_no_pseudonym_is_not_found(name: str) -> None:
         ("loopback", "127.0.0.1", "127.0.0.1", 200),
         ("loopback", "127.8.9.1", "127.0.0.1", 200),
         ("loopback", "::1", "::1", 200),
-        ("loopback", "::ffff:127.0.0.1", "::ffff:127.0.0.1", 200),
+        ("loopback", "::ffff:127.0.0.1", "::ffff:127.0.0.2", 200),
         ("loopback", "10.0.0.7", "10.0.0.7", 200),
         ("loopback", "fe80::1%eth0", "fe80::1%eth0", 200),
         ("loopback", "10.0.0.8", "10.0.0.7", 403),

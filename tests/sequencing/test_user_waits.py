@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import pytest
 
+from consumer.sequencing import user_waits as user_waits_module
 from consumer.sequencing.events import HandBack, Misdirected, Partition, Unavailable, User
 from consumer.sequencing.stops import StopCause, Stopped
 from consumer.sequencing.user_waits import UserWaits, Why, in_hand, user_waits
-from tests.sequencing.given_sequencer import ERROR, OK, P0, U1, U2, WRONG_KEY, Bench
+from tests.sequencing.given_sequencer import ERROR, OK, P0, SLOWER, U1, U2, WRONG_KEY, Bench
 
 P1 = Partition("segment", 1)
 OTHERS = [User(f"other-{number}") for number in range(3)]
@@ -104,6 +105,20 @@ def test_a_throttled_destination_is_what_everybody_waits_for() -> None:
         (one.why, one.reason, one.next_try_at) for one in (failed, queued)
     ]
     assert ("429", "") == (failed.last_answer, queued.last_answer)
+
+
+def test_with_fewer_requests_at_once_a_throttled_destination_is_what_the_queue_waits_for() -> None:
+    """It asked for no pause, and has as many requests as it may have."""
+    bench = Bench(in_flight_max=2)
+    bench.fetch(0, "identify")
+    bench.sent()
+    bench.answer(SLOWER, now=0.5)
+    bench.fetch(1, "identify", user=OTHERS[0])
+    assert ["identify 1 of other-0"] == bench.sent(now=0.6)
+    bench.fetch(2, "identify", user=U2)
+    one = waits(bench, 0.7, U2)
+
+    assert (Why.DESTINATION_THROTTLED, None) == (one.why, one.next_try_at)
 
 
 def test_a_stopped_destination_is_what_everybody_waits_for() -> None:
@@ -257,6 +272,16 @@ def test_who_is_here_are_those_with_events_and_those_remembered() -> None:
     bench.answer(OK)
     bench.write_done()
     bench.fetch(1, "identify", user=U2)
-    found: Any = in_hand(bench.sequencer)
 
-    assert ([U2], ["u1"]) == (found.users, found.known)
+    assert ([U2], ["u1"]) == in_hand(bench.sequencer)
+
+
+def test_those_remembered_are_left_out_where_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To look for one among a million would take longer than anybody waits."""
+    bench = Bench()
+    for offset, user in enumerate((U1, U2)):
+        bench.assignment.known.add(user)
+        bench.fetch(offset, "identify", user=user)
+    monkeypatch.setattr(user_waits_module, "KNOWN_SEARCHED_MAX", 1)
+
+    assert ([U1, U2], []) == in_hand(bench.sequencer)
