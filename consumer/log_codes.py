@@ -68,7 +68,7 @@ class Code(StrEnum):
     # The destination
     NOT_ACCEPTED = "not_accepted", "A request was not accepted; it is sent again."
     MISDIRECTED_USER = "misdirected_user", "One user's request got what a wrong key gets; that user waits."
-    USER_WAITS = "user_waits", "A user has waited long for another try."
+    USER_WAITS = "user_waits", "A user has waited long for another try; the line has their pseudonym."
     DESTINATION_UP = "destination_up", "The destination accepts events again."
     DESTINATION_IDLE = "destination_idle", "The destination is not asked any more: nothing is left to send to it."
     DESTINATION_THROTTLED = "destination_throttled", "The destination asks to slow down."

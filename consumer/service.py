@@ -32,6 +32,7 @@ from consumer.ops.metrics import Metrics
 from consumer.ops.pages import routes
 from consumer.ops.reporter import Reporter
 from consumer.ops.server import HttpServer
+from consumer.ops.users import FOLDER, Users
 from consumer.ports.daemon import in_daemon_thread
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
@@ -111,7 +112,8 @@ async def serve(
     edges = Edges(source, states, dead_letters, engine, registry, peek)
     pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, schemas)
     pages = routes(lambda: pipeline.snapshot, lambda: source.polled_at, metrics, masker.value)
-    server = HttpServer(settings.http_host, settings.http_port, pages)
+    users = Users(settings, inbox.post, lambda: pipeline.snapshot, states.identified_at, masker.value)
+    server = HttpServer(settings.http_host, settings.http_port, pages, {FOLDER: users.page})
     server.start()
     try:
         switch = LevelSwitch(settings.log_level)

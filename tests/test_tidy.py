@@ -34,6 +34,7 @@ PURE_LIBRARIES: Final = {
     "functools",
     "hashlib",
     "heapq",
+    "hmac",
     "html.entities",
     "ipaddress",
     "itertools",

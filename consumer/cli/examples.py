@@ -93,10 +93,12 @@ SHOWN: Final[Mapping[str, Shown]] = {
     ),
     "user": Shown(
         (
-            Example("customfit-consumer user ann", "does ann count as identified, and since when"),
+            Example("customfit-consumer user ann", "is ann identified, since when; what do her events wait for"),
+            Example("customfit-consumer user ann --url consumer-0:9464", "what waits, asked of this member"),
+            Example("customfit-consumer user --pseudonym 9ebb7c63b02b", "a user whom the log or a page names"),
             Example("customfit-consumer user ann --forget", "have her forgotten"),
         ),
-        (*KAFKA, "state_topic", "destination_name", "api_url"),
+        (*KAFKA, "state_topic", "destination_name", "api_url", "http_port", "http_users"),
     ),
     "dlq list": Shown(
         (

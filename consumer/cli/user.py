@@ -1,4 +1,4 @@
-"""`customfit-consumer user`: is a user identified, and forget them."""
+"""`customfit-consumer user`: is a user identified, what do their events wait for; and forget them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.exits import fail, settings_or_exit
+from consumer.cli.exits import fail, masker, quiet_kafka_client, settings_or_exit, tell
 from consumer.cli.reading import bounds_or_exit, progress, work
-from consumer.exit_codes import EXIT_ERROR
+from consumer.exit_codes import EXIT_ERROR, EXIT_UNAVAILABLE
 from consumer.foreign_text import printable
 
 if TYPE_CHECKING:
+    from consumer.cli.user_members import Members
+    from consumer.kafka.lag import PartitionLag
     from consumer.sequencing.events import User
     from consumer.settings import Settings
     from consumer.state.lookup import StateOfUser
@@ -28,15 +30,27 @@ def user(
     user_id: Annotated[str, typer.Argument(metavar="USER_ID", help="The userId of their events.")],
     *,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="It is an anonymousId.")] = False,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="A member to be asked what waits: http://HOST:PORT, HOST:PORT or HOST; all addresses of a name. "
+            "Repeatable. [default: all members of the group, at CUSTOMFIT_HTTP_PORT]",
+        ),
+    ] = None,
+    pseudonym: Annotated[
+        bool, typer.Option("--pseudonym", help="It is a pseudonym, of a page or the log: only members are asked.")
+    ] = False,
     forget: Annotated[
         bool, typer.Option("--forget", help="Produce a Segment `delete` event for them, and wait until it is there.")
     ] = False,
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whether a user counts as identified, or forget them.
+    """Say if a user is identified and why they wait, or forget them.
 
-    Shows it for every destination. Exit 0 when they do at that of the settings, 1 when they don't, 69 when that can't
+    The state topic says who is identified, for every destination; members say what waits, asked by a pseudonym and
+    never by the id. Exit 0 when they are identified at the destination of the settings, 1 when not, 69 when that can't
     be told.
     """
     from consumer.sequencing.events import User
@@ -44,28 +58,39 @@ def user(
     settings = settings_or_exit(os.environ, config, api_key_required=False)
     if not user_id:
         raise typer.BadParameter("a user id is not empty", param_hint="USER_ID")
+    if pseudonym:
+        if forget or anonymous:
+            raise typer.BadParameter("a pseudonym is of one user alone, and says no id", param_hint="--pseudonym")
+        _ask_for_pseudonym(settings, user_id, url or [], as_json=as_json)
+        return
     event = json.dumps(_delete(user_id, anonymous=anonymous))
     if (problem := _refused(event)) is not None:
         raise typer.BadParameter(f"the consumer takes no events of this id: {problem}", param_hint="USER_ID")
     if forget:
         _forget(settings, User(user_id, anonymous), event, as_json=as_json)
     else:
-        _look_up(settings, User(user_id, anonymous), as_json=as_json)
+        _look_up(settings, User(user_id, anonymous), url or [], as_json=as_json)
 
 
-def _look_up(settings: Settings, user: User, *, as_json: bool) -> None:
-    from consumer.state.lookup import look_up
+def _look_up(settings: Settings, user: User, urls: Sequence[str], *, as_json: bool) -> None:
+    from consumer.cli.user_texts import json_of_members, lines_of_members, lines_of_topics
+    from consumer.ops.pseudonyms import Pseudonyms, is_pseudonym
 
-    with work(settings) as (reader, interrupts):
-        stretches = bounds_or_exit(settings, reader, "state_topic")
-        records = sum(end - low for low, end in stretches.values())
-        with progress("reading", records, interrupts, shown=not as_json) as advance:
-            found = look_up(reader, settings, user, stretches, advance)
+    pseudonym = Pseudonyms(settings.kafka_group_id, settings.destination_name).of(user)
+    members = _members(settings, urls, pseudonym)
+    try:
+        found, topics = _read_topics(settings, user, is_lag_asked=not members.have_answered, shown=not as_json)
+    except typer.Exit:  # why, is said; what members have said is worth as much
+        for line in () if as_json else lines_of_members(members):
+            print(masker.text(line))
+        raise
     here = found[settings.destination_name]
     if as_json:
-        who = {"user": user.id, "anonymous": user.anonymous, "destination": settings.destination_name}
+        who = {"user": user.id, "anonymous": user.anonymous, "pseudonym": pseudonym}
         destinations = {destination: _known(state) for destination, state in found.items()}
-        print(json.dumps({**who, **destinations[settings.destination_name], "destinations": destinations}, indent=2))
+        where = {"destination": settings.destination_name, **destinations[settings.destination_name]}
+        told = {**who, **where, "destinations": destinations, **json_of_members(members, topics)}
+        print(json.dumps(masker.value(told), indent=2))
     else:
         for destination, state in found.items():
             for line in _lines(user.id, destination, state):
@@ -73,7 +98,68 @@ def _look_up(settings: Settings, user: User, *, as_json: bool) -> None:
         elsewhere = [name for name, state in found.items() if state.identified and state is not here]
         if elsewhere and not here.identified:
             print(f"{settings.origin('destination_name')} is {printable(settings.destination_name)}; is that the one?")
+        print(f"on pages and in the log they are called {pseudonym}")
+        if is_pseudonym(user.id):
+            print(
+                f"{user.id} looks like a pseudonym itself; if it is one: customfit-consumer user --pseudonym {user.id}"
+            )
+        for line in (*lines_of_members(members), *(() if topics is None else lines_of_topics(topics))):
+            print(masker.text(line))
     if not here.identified:
+        raise typer.Exit(EXIT_ERROR)
+
+
+def _members(settings: Settings, urls: Sequence[str], pseudonym: str) -> Members:
+    from consumer.cli.user_members import ask_members
+
+    quiet_kafka_client()
+    try:
+        return ask_members(settings, urls, pseudonym)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from None
+
+
+def _read_topics(
+    settings: Settings, user: User, *, is_lag_asked: bool, shown: bool
+) -> tuple[dict[str, StateOfUser], list[PartitionLag] | None]:
+    """What the state topic says of the user; and where no member has answered, how far the group is behind."""
+    from consumer.kafka.client import KafkaUnavailable
+    from consumer.kafka.lag import group_lag
+    from consumer.state.lookup import look_up
+
+    with work(settings) as (reader, interrupts):
+        stretches = bounds_or_exit(settings, reader, "state_topic")
+        records = sum(end - low for low, end in stretches.values())
+        with progress("reading", records, interrupts, shown=shown) as advance:
+            found = look_up(reader, settings, user, stretches, advance)
+        if not is_lag_asked:
+            return found, None
+        try:
+            topics = settings.kafka_topic, settings.replay_topic
+            return found, [one for topic in topics for one in group_lag(settings, reader, topic, time.time())]
+        except KafkaUnavailable as error:  # who is identified is known all the same
+            tell(str(error))
+            return found, []
+
+
+def _ask_for_pseudonym(settings: Settings, pseudonym: str, urls: Sequence[str], *, as_json: bool) -> None:
+    from consumer.cli.user_texts import json_of_members, lines_of_members
+    from consumer.ops.pseudonyms import DIGITS, is_pseudonym
+
+    if not is_pseudonym(pseudonym):
+        raise typer.BadParameter(f"a pseudonym has {DIGITS} hexadecimal digits", param_hint="USER_ID")
+    members = _members(settings, urls, pseudonym)
+    if as_json:
+        who = {"pseudonym": pseudonym, "destination": settings.destination_name, "identified": members.identified}
+        print(json.dumps(masker.value({**who, **json_of_members(members, None)}), indent=2))
+    else:
+        for line in lines_of_members(members):
+            print(masker.text(line))
+    if not members.have_answered:
+        fail("no member has answered, and only members know a pseudonym", EXIT_UNAVAILABLE)
+    if members.identified is None:
+        fail("whether they are identified none of the members can say; ask by the id", EXIT_UNAVAILABLE)
+    if not members.identified:
         raise typer.Exit(EXIT_ERROR)
 
 

@@ -22,6 +22,7 @@ from consumer.avro.known_schemas import KnownSchemas
 from consumer.customfit.answers import Answer
 from consumer.customfit.forwarding import Forwarding
 from consumer.customfit.mapping import request_body
+from consumer.loop import questions
 from consumer.loop.answers import Answers
 from consumer.loop.cluster import Cluster
 from consumer.loop.intake import Intake
@@ -31,6 +32,7 @@ from consumer.loop.problems import Problems
 from consumer.loop.rests import Rests
 from consumer.loop.showing import Showing
 from consumer.ops.debug_lines import DebugLines
+from consumer.ops.pseudonyms import Pseudonyms
 from consumer.ops.snapshot import Phase, Rest, Snapshot
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
@@ -43,6 +45,7 @@ from consumer.ports.inputs import (
     DeadLetterFailed,
     Fetched,
     Granted,
+    InHandAsked,
     Input,
     KafkaProblem,
     LogBounds,
@@ -67,6 +70,7 @@ from consumer.ports.inputs import (
     ThreadEnded,
     TopicMadeAgain,
     TopicsSeen,
+    WaitsAsked,
 )
 from consumer.segment.decoding import DecodingRules
 from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLetter
@@ -105,7 +109,7 @@ class Pipeline:
         self._sequencer = sequencer
         self._edges = edges
         self._reporter = reporter
-        self._debug_lines = DebugLines()
+        self._debug_lines = DebugLines(Pseudonyms(settings.kafka_group_id, settings.destination_name))
         names = settings.forward_headers
         self._forwarding = Forwarding(names, reporter.header_not_forwarded) if names else None
         self._rests = Rests(edges.source)
@@ -225,6 +229,8 @@ class Pipeline:
                 StateProblem() | StateFixed() | DeadLetterFailed() | RegistryProblem() | KafkaProblem() | AccessDenied()
             ):
                 self._news.of_problem(item, now)
+            case InHandAsked() | WaitsAsked():
+                questions.answer(item, self._sequencer, now)
             case Stop():
                 self._news.phase = Phase.DRAINING
                 self._edges.source.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from consumer.ops.pseudonyms import Pseudonyms
 from consumer.ops.snapshot import Phase, Rest, Snapshot
 from consumer.sequencing.waiting import oldest_held_since, oldest_waiting
 
@@ -39,6 +40,7 @@ class Showing:
     ) -> None:
         self.snapshot: Snapshot
         self._settings = settings
+        self._pseudonyms = Pseudonyms(settings.kafka_group_id, settings.destination_name)
         self._sequencer = sequencer
         self._partitions = partitions
         self._rests = rests
@@ -104,6 +106,7 @@ class Showing:
             oldest_held_at=oldest_held_since(sequencer),
             users_retrying=len(sequencer.retrying),
             waiting=tuple(oldest_waiting(sequencer, now, WAITING_SHOWN)),
+            pseudonyms=self._pseudonyms,
             last_delivery_at=self._delivered_at,
             last_commit_at=self._committed_at,
             loop_cpu_seconds=time.thread_time(),

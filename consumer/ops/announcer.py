@@ -8,7 +8,7 @@ from typing import Final
 
 from consumer.log_codes import Code, fields
 from consumer.ops.causes import Cause, Finding
-from consumer.ops.status import hashed
+from consumer.ops.snapshot import Snapshot
 from consumer.ops.traces import trace_id
 from consumer.sequencing.events import Partition
 from consumer.sequencing.waiting import Waiting
@@ -59,15 +59,17 @@ class Announcer:
         self._say(logging.INFO, Code.DEGRADED_OVER, {key: f"over: {self._said[key]}" for key in over})
         self._said = found
 
-    def wait(self, waiting: Iterable[Waiting], now: float) -> None:
+    def wait(self, snapshot: Snapshot) -> None:
         """Say of the users who have waited longest for another try what there is to know; again once a minute."""
+        now = snapshot.taken_at
         if now < self._waiting_said_at + WAITING_AGAIN_SECONDS:
             return
-        old = [one for one in waiting if one.kind == "retrying" and now - one.since >= WAITING_SECONDS]
+        old = [one for one in snapshot.waiting if one.kind == "retrying" and now - one.since >= WAITING_SECONDS]
         for one in old[:WAITING_LINES]:
             self._waiting_said_at = now
             place = {"partition": str(one.partition), "offset": one.offset, "trace_id": trace_id(one.headers)}
-            log.warning("%s", _sentence(one, now), extra=fields(Code.USER_WAITS, **place))
+            sentence = _sentence(one, snapshot.pseudonyms.of(one.user), now)
+            log.warning("%s", sentence, extra=fields(Code.USER_WAITS, **place))
 
     def _say(self, level: int, code: Code, lines: dict[Key, str]) -> None:
         for cause in Cause:
@@ -78,8 +80,8 @@ class Announcer:
                 log.log(level, "and %d more partitions like these", more, extra=fields(code, cause=cause.value))
 
 
-def _sentence(waiting: Waiting, now: float) -> str:
+def _sentence(waiting: Waiting, pseudonym: str, now: float) -> str:
     attempts = f"{waiting.attempts} attempts in {now - waiting.since:.0f} s"
     next_try = "" if waiting.next_try_at is None else f", next try in {max(waiting.next_try_at - now, 0):.0f} s"
     given_up = "" if waiting.given_up_at is None else f", given up in {max(waiting.given_up_at - now, 0):.0f} s"
-    return f"user {hashed(waiting.user)} waits: {attempts}, last answer {waiting.last_answer}{next_try}{given_up}"
+    return f"a user (pseudonym {pseudonym}) waits: {attempts}, last answer {waiting.last_answer}{next_try}{given_up}"

@@ -15,7 +15,7 @@ from typing import Final
 from consumer.customfit.answers import Answered, result_of
 from consumer.log_codes import Code, fields
 from consumer.ops.logs import RepeatLimiter
-from consumer.ops.status import hashed
+from consumer.ops.pseudonyms import Pseudonyms
 from consumer.ops.traces import place_of
 from consumer.ports.inputs import Committed, Fetched, Input, Responded, StateWritten
 from consumer.sequencing.events import Partition
@@ -30,7 +30,9 @@ log = logging.getLogger("consumer.debug")
 class DebugLines:
     """Of one loop; time is the loop's."""
 
-    def __init__(self) -> None:
+    def __init__(self, pseudonyms: Pseudonyms) -> None:
+        """`pseudonyms`: what the users of the requests are called."""
+        self._pseudonyms = pseudonyms
         self.are_wanted = False
         """Whether the level was debug at the last look."""
         self._limiter = RepeatLimiter(LINES_MAX, LINES_SECONDS)
@@ -62,7 +64,7 @@ class DebugLines:
             return
         delivery, answer = item.delivery, item.answer
         values = {
-            "user": hashed(delivery.user),
+            "user": self._pseudonyms.of(delivery.user),
             "kind": delivery.kind.value,
             "events": len(delivery.events),
             "status": answer.status if isinstance(answer, Answered) else None,

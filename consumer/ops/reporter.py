@@ -254,7 +254,7 @@ class Reporter:
         if snapshot.taken_at - self._looked_at >= 1.0 and snapshot.phase is Phase.RUNNING:
             self._looked_at = snapshot.taken_at
             self._announcer.look(findings(snapshot))
-            self._announcer.wait(snapshot.waiting, snapshot.taken_at)
+            self._announcer.wait(snapshot)
 
     def catch_up(self) -> None:
         """Say how many lines were left out of kinds that have gone quiet."""

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from consumer.log_codes import Code, fields
@@ -49,6 +50,10 @@ Route = Callable[[str], Page]
 """Gets the request's Accept header; runs on a thread of the server."""
 
 
+Below = Callable[[str, str, str], Page]
+"""Answers for all paths below a folder: gets what stands behind it, the client's address, and the one it asked."""
+
+
 class CannotListen(Exception):
     """The address cannot be listened on. The message names the setting and says what to do."""
 
@@ -58,12 +63,18 @@ class PortInUse(CannotListen):
 
 
 class HttpServer:
-    """Serves `routes`, by path, from `start` to `close`. Port 0 takes any free one."""
+    """Serves `routes`, by path, from `start` to `close`. Port 0 takes any free one.
 
-    def __init__(self, host: str, port: int, routes: Mapping[str, Route]) -> None:
+    `below` serves folders, `/users/`: what stands there is not listed.
+    """
+
+    def __init__(
+        self, host: str, port: int, routes: Mapping[str, Route], below: Mapping[str, Below] = MappingProxyType({})
+    ) -> None:
         self._host = host
         self._port = port
         self._routes = dict(routes)
+        self._below = dict(below)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -77,7 +88,7 @@ class HttpServer:
     def start(self) -> None:
         """Listen and serve. Raises PortInUse or CannotListen."""
         assert self._server is None, "started twice"
-        self._server = _listen(self._host, self._port, self._routes)
+        self._server = _listen(self._host, self._port, self._routes, self._below)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), name="http", daemon=True
         )
@@ -92,10 +103,10 @@ class HttpServer:
             self._thread = None
 
 
-def _listen(host: str, port: int, routes: Mapping[str, Route]) -> _Server:
+def _listen(host: str, port: int, routes: Mapping[str, Route], below: Mapping[str, Below]) -> _Server:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return _Server(family, address, routes)
+        return _Server(family, address, routes, below)
     except OSError as error:
         where = f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
@@ -111,9 +122,10 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 2 * CONNECTIONS_MAX  # inherited are 5: a sixth client at once would wait a second to connect
     allow_reuse_port = False  # Python 3.14 sets it, and then two instances would share a port unnoticed
 
-    def __init__(self, family: int, address: Any, routes: Mapping[str, Route]) -> None:
+    def __init__(self, family: int, address: Any, routes: Mapping[str, Route], below: Mapping[str, Below]) -> None:
         self.address_family = family
         self.routes = routes
+        self.below = below
         self._free = threading.BoundedSemaphore(CONNECTIONS_MAX)
         self._silent: dict[socket.socket, None] = {}
         """Connections whose request is not complete, the oldest first."""
@@ -195,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.has_asked(self.connection)
         path = self.path.partition("?")[0]
-        route = self.server.routes.get(path)
+        route = self.server.routes.get(path) or self._below(path)
         if route is None:
             paths = "".join(f"{path}\n" for path in self.server.routes)
             self._answer(Page(404, TEXT, f"Not found. There is:\n{paths}".encode()))
@@ -207,6 +219,13 @@ class _Handler(BaseHTTPRequestHandler):
             logger.error("the page %s failed: %r", path, error, exc_info=error, extra=fields(Code.PAGE_FAILED))
             page = Page(500, TEXT, b"This page failed; the log says why.\n")
         self._answer(page)
+
+    def _below(self, path: str) -> Route | None:
+        folder, slash, name = path.rpartition("/")
+        if (answer := self.server.below.get(folder + slash)) is None:
+            return None
+        client, own = self.client_address[0], self.connection.getsockname()[0]
+        return lambda _accept: answer(name, client, own)
 
     def do_HEAD(self) -> None:
         self.do_GET()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
 from consumer.ops.partition_view import PartitionView
+from consumer.ops.pseudonyms import Pseudonyms
 from consumer.sequencing.accounting import End, Reason
 from consumer.sequencing.gate import State
 from consumer.sequencing.waiting import Waiting
@@ -77,6 +78,8 @@ class Snapshot:
     users_retrying: int = 0
     waiting: tuple[Waiting, ...] = ()
     """The lanes that have waited longest: for another try, or for an identify."""
+    pseudonyms: Pseudonyms = field(default_factory=lambda: Pseudonyms("", ""))
+    """What the users among them are called."""
     last_delivery_at: float = 0.0
     """Wall seconds; 0: none yet."""
     last_commit_at: float = 0.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 from consumer.ops.causes import findings
@@ -13,7 +12,6 @@ from consumer.ops.health import readiness
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Snapshot
 from consumer.sequencing.accounting import End
-from consumer.sequencing.events import User
 from consumer.sequencing.waiting import Waiting
 
 
@@ -46,7 +44,7 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
             "introductions": snapshot.introductions,
         },
         "users_retrying": snapshot.users_retrying,
-        "waiting": [_waiting(one, wall_seconds - monotonic_seconds) for one in snapshot.waiting],
+        "waiting": [_waiting(one, snapshot, wall_seconds - monotonic_seconds) for one in snapshot.waiting],
         "buffer_events": snapshot.buffer_events,
         "buffer_events_limit": snapshot.buffer_events_limit,
         "paused": dict(snapshot.paused),
@@ -78,13 +76,8 @@ def _partition(view: PartitionView, wall_seconds: float, monotonic_seconds: floa
     }
 
 
-def hashed(user: User) -> str:
-    """The first 16 hexadecimal digits of SHA-256 of the id: the same everywhere, and no id in a log or on a page."""
-    return sha256(user.id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _waiting(waiting: Waiting, wall_offset_seconds: float) -> dict[str, Any]:
-    """A lane; the user is named by a hash of their id, which `customfit-consumer user` can be asked for in clear."""
+def _waiting(waiting: Waiting, snapshot: Snapshot, wall_offset_seconds: float) -> dict[str, Any]:
+    """A lane; of whom is said by a pseudonym, which `customfit-consumer user` takes, too."""
 
     def wall(moment: float | None) -> str | None:
         if moment is None:
@@ -96,7 +89,7 @@ def _waiting(waiting: Waiting, wall_offset_seconds: float) -> dict[str, Any]:
         "topic": waiting.partition.topic,
         "partition": waiting.partition.number,
         "offset": waiting.offset,
-        "user": hashed(waiting.user),
+        "user": snapshot.pseudonyms.of(waiting.user),
         "since": wall(waiting.since),
         "attempts": waiting.attempts,
         "last_answer": waiting.last_answer,

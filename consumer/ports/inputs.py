@@ -21,6 +21,7 @@ from consumer.sequencing.events import Partition, Record, User
 from consumer.sequencing.lanes import Delivery, Lane
 from consumer.sequencing.offsets import CommitPoint
 from consumer.sequencing.stops import StopCause
+from consumer.sequencing.user_waits import InHand, UserWaits
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -277,6 +278,21 @@ class RegistryProblem:
     detail: str
 
 
+@dataclass(slots=True, frozen=True, eq=False)
+class InHandAsked:
+    """Somebody looks for a user, and asks of whom there is anything here."""
+
+    answer: Future[InHand]
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class WaitsAsked:
+    """Somebody asks what the events of these users wait for."""
+
+    users: Sequence[User]
+    answer: Future[list[UserWaits]]
+
+
 @dataclass(slots=True, frozen=True)
 class Stop:
     """SIGTERM or SIGINT."""
@@ -310,6 +326,8 @@ OtherInput = (
     | SchemaFound
     | SchemaMissing
     | RegistryProblem
+    | InHandAsked
+    | WaitsAsked
     | Stop
 )
 Input = Responded | OtherInput

@@ -51,6 +51,10 @@ class KnownUsers:
             self._pool = None
         self._keys.clear()
 
+    def keys(self) -> list[str | User]:
+        """All of them; of userIds the text alone."""
+        return list(self._keys)
+
     def __contains__(self, user: User) -> bool:
         return (user if user.anonymous else user.id) in self._keys  # `_key`, which each event would call
 

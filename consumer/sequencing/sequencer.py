@@ -56,7 +56,7 @@ class Sequencer:
         self.look_ups = LookUps()
         self.retrying = Retrying()
         self.give_up_seconds = rules.give_up_seconds
-        self._rules = rules
+        self.rules = rules
         self._endings = Endings(rules.dead_letter_ratio_max)
         self._steps = Steps(rules, gate, self._endings, backoff)
         giving_up = GivingUp(rules.give_up_seconds, gate, lambda: self._nobody_else_can_try)
@@ -121,7 +121,7 @@ class Sequencer:
 
     @property
     def _nobody_else_can_try(self) -> bool:
-        return self.budget.is_tight or self.buffered.fills(self._rules.buffer_events_max, self._rules.buffer_bytes_max)
+        return self.budget.is_tight or self.buffered.fills(self.rules.buffer_events_max, self.rules.buffer_bytes_max)
 
     # ------------------------------------------------------------------ in
 
@@ -219,7 +219,7 @@ class Sequencer:
 
         `now` must be fresh: it is what tells a process that was stopped that its partitions may be another's.
         """
-        ready, rules = self._steps.ready, self._rules
+        ready, rules = self._steps.ready, self.rules
         while (lane := ready.first()) is not None:
             if not self.gate.may_start(now, self.in_flight):
                 return None

@@ -91,14 +91,15 @@ def _retrying(sequencer: Sequencer, lane: Lane, now: float) -> Waiting:
         delivery.first_failed_at,
         delivery.attempts,
         delivery.last_answer,
-        _next_try_at(sequencer, lane, now),
+        next_try_at(sequencer, lane, now),
         delivery.failing_seconds,
-        _given_up_at(sequencer, delivery, now),
+        given_up_at(sequencer, delivery, now),
         delivery.events[0].record.headers if len(delivery.events) == 1 else None,
     )
 
 
-def _next_try_at(sequencer: Sequencer, lane: Lane, now: float) -> float | None:
+def next_try_at(sequencer: Sequencer, lane: Lane, now: float) -> float | None:
+    """When the lane's request may go again; None: it is under way, or waits for something else than time."""
     opens_at = sequencer.gate.opens_at(now) or now
     match lane.status:
         case LaneStatus.BACKOFF:
@@ -109,7 +110,8 @@ def _next_try_at(sequencer: Sequencer, lane: Lane, now: float) -> float | None:
             return None
 
 
-def _given_up_at(sequencer: Sequencer, delivery: Delivery, now: float) -> float | None:
+def given_up_at(sequencer: Sequencer, delivery: Delivery, now: float) -> float | None:
+    """When the request is given up if others go on succeeding; None: nobody succeeds."""
     if sequencer.gate.probing or sequencer.gate.everybody_fails:
         return None
     return now + max(sequencer.give_up_seconds - delivery.failing_seconds, 0.0)

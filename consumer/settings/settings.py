@@ -19,6 +19,7 @@ from consumer.choices import (
     ApiAuth,
     ApiDialect,
     HttpEngine,
+    HttpUsers,
     Integrations,
     KafkaStart,
     LogFormat,
@@ -231,6 +232,13 @@ class Settings:
         str, Rule(host, "0.0.0.0", "a host name or address", "Where metrics and health are served.")  # noqa: S104
     ]
     http_port: Annotated[int, whole(9464, 0, 65_535, "", "Port of metrics and health; 0 takes a free one.")]
+    http_users: Annotated[
+        HttpUsers,
+        OneOf(
+            "Who may ask at `/users/` what one user's events wait for: `loopback`, this machine alone (in a container, "
+            "this container); `all`, everybody who reaches the port; `off`, nobody."
+        ),
+    ]
     log_level: Annotated[LogLevel, OneOf("Lowest level that is logged.")]
     log_format: Annotated[LogFormat, OneOf("Lines to read, or one JSON object a line.")]
 

@@ -20,12 +20,13 @@ NOWHERE: Final[Collection[int]] = ()
 class Index:
     """The open partitions' states by number, and who is identified in them."""
 
-    def __init__(self, topic: str, failed: Callable[[sqlite3.Error], None]) -> None:
+    def __init__(self, topic: str, destination: str, failed: Callable[[sqlite3.Error], None]) -> None:
         """`topic`: the source's, of whose partitions these are; `failed` hears of a store that can't answer."""
         self.states: dict[int, PartitionState] = {}
         self.newer = Newer()
         self.store: Store
         self._topic = topic
+        self._destination = destination
         self._failed = failed
 
     def of(self, partition: Partition) -> PartitionState | None:
@@ -62,6 +63,24 @@ class Index:
             if state.restoring
             or ((state.number in partitions or state.number in beside) and _knows(state, user, partitions))
         ]
+
+    def identified_at(self, user: User) -> dict[str, dict[int, int]]:
+        """Destination → partition → since when a user is identified, in milliseconds; of partitions that can say."""
+        try:
+            stored = self.store.identified_at(user)
+        except sqlite3.Error as error:
+            self._failed(error)
+            stored = {}
+        can_say = {number: state for number, state in self.states.items() if not state.restoring}
+        found = {name: {n: at_ms for n, at_ms in at.items() if n in can_say} for name, at in stored.items()}
+        here = found.setdefault(self._destination, {})
+        for number, state in self.states.items():
+            newer, at_ms = state.newer(user), state.newer_ms(user)
+            if newer and at_ms is not None:
+                here[number] = at_ms
+            elif newer is False:
+                here.pop(number, None)
+        return {name: at for name, at in found.items() if at}
 
     def _stored(self, users: Collection[User]) -> dict[User, list[int]] | None:
         """In which partitions the store has them; None when it can't say."""

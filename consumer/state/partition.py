@@ -81,6 +81,11 @@ class PartitionState:
             return self._unstored[key] is not None
         return None
 
+    def newer_ms(self, user: User) -> int | None:
+        """Where `newer` says that they are identified: since when."""
+        wanted = self._wanted.get(user)
+        return self._unstored.get(StateKey(self._destination, user)) if wanted is None else wanted
+
     def want(self, user: User, identified_at_ms: int | None) -> None:
         """A write is on its way to the topic; None: the user is to be forgotten."""
         self._wanted[user] = identified_at_ms

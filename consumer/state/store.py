@@ -25,7 +25,7 @@ import msgspec
 from consumer.log_codes import Code, fields
 from consumer.sequencing.events import User
 from consumer.state.database import Database
-from consumer.state.records import StateKey
+from consumer.state.records import SOURCE_TOPIC, StateKey
 
 QUERY_USERS_MAX: Final = 500
 SWEEP_ROWS: Final = 2000
@@ -34,6 +34,10 @@ _HAS: Final = "SELECT copy_id FROM identified_users WHERE user_id = ? AND anonym
 _FOUND: Final = """
 SELECT group_concat(wanted.key || ' ' || copy_id) FROM json_each(?) AS wanted JOIN identified_users
     ON user_id = wanted.value AND anonymous = ? AND destination_id = ?
+"""
+_IDENTIFIED_AT: Final = """
+SELECT destinations.name, copy_id, identified_at_ms
+    FROM identified_users JOIN destinations ON destinations.id = destination_id WHERE user_id = ? AND anonymous = ?
 """
 _BEGINNING_WITH: Final = """
 SELECT user_id FROM identified_users JOIN destinations ON destinations.id = destination_id
@@ -165,6 +169,14 @@ class Store:
                 for index, copy_id in self._found(some, anonymous=anonymous):
                     if (partition := self._partitions.get(copy_id)) is not None:
                         found.setdefault(some[index], []).append(partition)
+        return found
+
+    def identified_at(self, user: User) -> dict[str, dict[int, int]]:
+        """Destination → partition → when a user was identified, in milliseconds. Raises sqlite3.Error."""
+        found: dict[str, dict[int, int]] = {}
+        for name, copy_id, at_ms in self._database.connection.execute(_IDENTIFIED_AT, (user.id, user.anonymous)):
+            if (partition := self._partitions.get(copy_id)) is not None and not name.startswith(SOURCE_TOPIC):
+                found.setdefault(name, {})[partition] = at_ms
         return found
 
     def beginning_with(self, partition: int, destination: str, prefix: str) -> set[str]:

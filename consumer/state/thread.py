@@ -15,6 +15,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -64,7 +65,7 @@ class UserStates:
         """Those that wait for the source's states, where their users are looked for."""
         self._problems = Problems(settings, post)
         self._growth = Growth(settings, self._on_grown)
-        self._index = Index(settings.kafka_topic, self._store_failed)
+        self._index = Index(settings.kafka_topic, settings.destination_name, self._store_failed)
         self._write_behind = WriteBehind(self._index, self._problems, post, damaged=self._start_again)
         writer: StateWriter[Write | TopicIdWrite] = StateWriter(settings, self._on_written, post)
         self._writes = Writes(
@@ -108,6 +109,12 @@ class UserStates:
     def write(self, actions: Sequence[Remember | Forget]) -> None:
         """Write changes; `StateWritten` follows when the topic has them."""
         self._work.put(partial(self._writes.write, actions))
+
+    def identified_at(self, user: User) -> Future[dict[str, dict[int, int]]]:
+        """Destination → partition → since when a user is identified; asked by people, from any thread."""
+        answer: Future[dict[str, dict[int, int]]] = Future()
+        self._work.put(partial(self._identified_at, user, answer))
+        return answer
 
     # ------------------------------------------------------------------ the thread
 
@@ -180,6 +187,10 @@ class UserStates:
 
     def _look_up(self, questions: Mapping[Partition, Mapping[User, bool]]) -> None:
         self._post(LookedUp(self._index.look_up(questions)))
+
+    def _identified_at(self, user: User, answer: Future[dict[str, dict[int, int]]]) -> None:
+        if answer.set_running_or_notify_cancel():
+            answer.set_result(self._index.identified_at(user))
 
     def _on_written(self, answers: list[Written[Write | TopicIdWrite]]) -> None:
         """The producer's answers, from its thread."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from consumer.ops.announcer import LINES_MAX, Announcer
 from consumer.ops.causes import Cause, Finding
-from consumer.ops.status import hashed
+from consumer.ops.pseudonyms import Pseudonyms
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.waiting import Waiting
+from tests.ops.given_snapshot import snapshot
 
 
 def leaderless(number: int, text: str = "has no leader") -> Finding:
@@ -59,16 +62,17 @@ def test_what_an_edge_says_at_each_failure_has_an_end_all_the_same(
 
 
 def test_a_user_who_waits_for_another_try_is_told_of_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    """Which offset, which attempt, the last answer, when next, when it is given up; the user by a hash."""
+    """Which offset, which attempt, the last answer, when next, when it is given up; the user by a pseudonym."""
     waiting = Waiting("retrying", Partition("t", 1), 7, User("ann"), 0.0, 4, "503", 12.0, 3.0, 900.0)
+    pseudonyms = Pseudonyms("group", "destination")
     announcer = Announcer()
     with caplog.at_level("INFO", "consumer"):
         for now in (5.0, 10.0, 40.0, 69.0, 71.0):
-            announcer.wait([waiting], now)
+            announcer.wait(replace(snapshot(), taken_at=now, waiting=(waiting,), pseudonyms=pseudonyms))
 
     said = [record.getMessage() for record in caplog.records]
-    user = hashed(User("ann"))
+    user = f"a user (pseudonym {pseudonyms.of(User('ann'))})"
     assert [
-        f"user {user} waits: 4 attempts in 10 s, last answer 503, next try in 2 s, given up in 890 s",
-        f"user {user} waits: 4 attempts in 71 s, last answer 503, next try in 0 s, given up in 829 s",
+        f"{user} waits: 4 attempts in 10 s, last answer 503, next try in 2 s, given up in 890 s",
+        f"{user} waits: 4 attempts in 71 s, last answer 503, next try in 0 s, given up in 829 s",
     ] == said

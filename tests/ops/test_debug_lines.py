@@ -10,13 +10,14 @@ import pytest
 
 from consumer.customfit.answers import Answer, Answered, NoAnswer
 from consumer.ops.debug_lines import LINES_MAX, LINES_SECONDS, PARTITIONS_NAMED, DebugLines
-from consumer.ops.status import hashed
+from consumer.ops.pseudonyms import Pseudonyms
 from consumer.ports.inputs import Committed, Fetched, Input, Responded, StateWritten
 from consumer.sequencing.events import Partition, Record, User
 from consumer.sequencing.offsets import CommitPoint
 from tests.loop.given_pipeline import pipeline_with
 from tests.ops.test_traces import GOOD, TRACE, delivery
 
+PSEUDONYMS = Pseudonyms("group", "destination")
 P0, P1 = Partition("segment-events", 0), Partition("segment-events", 1)
 
 
@@ -41,10 +42,10 @@ def test_a_request_that_ended_is_one_line(caplog: pytest.LogCaptureFixture) -> N
     """Whose, as a pseudonym; how, at which attempt, in which time, with how many events, of which record and trace."""
     one = ended(Answered(503, None, b""), [("traceparent", GOOD)])
     one.delivery.attempts = 2
-    DebugLines().taken([one, ended(NoAnswer("timeout", "no answer"), None, None)], 0.0)
+    DebugLines(PSEUDONYMS).taken([one, ended(NoAnswer("timeout", "no answer"), None, None)], 0.0)
 
     place = {"topic": "segment-events", "partition": 0, "offset": 7}
-    common = {"user": hashed(User("ann")), "kind": "events", "ms": 12.3, **place}
+    common = {"user": PSEUDONYMS.of(User("ann")), "kind": "events", "ms": 12.3, **place}
     assert [
         {**common, "events": 1, "status": 503, "result": "5xx", "attempt": 3, "trace_id": TRACE},
         {**common, "events": 2, "result": "timeout", "attempt": 1},
@@ -58,7 +59,7 @@ def test_fetches_commits_and_state_are_summed_up(caplog: pytest.LogCaptureFixtur
     """A line each, whatever the number of records."""
     records = [Record(where, 0, 0, None, b"12", None, 0.0, 5) for where in (P1, P0, P1)]
     refused = Committed({P0: CommitPoint(9, "", 0, 0)}, [], "not coordinator")
-    DebugLines().taken([Fetched(records, {}), commit(a=3, b=4), refused, StateWritten([], {})], 0.0)
+    DebugLines(PSEUDONYMS).taken([Fetched(records, {}), commit(a=3, b=4), refused, StateWritten([], {})], 0.0)
 
     assert [
         "fetched 3 records: segment-events-0: 1, segment-events-1: 2",
@@ -76,14 +77,14 @@ def test_fetches_commits_and_state_are_summed_up(caplog: pytest.LogCaptureFixtur
 
 def test_of_many_partitions_some_are_named(caplog: pytest.LogCaptureFixture) -> None:
     """A line has a limit."""
-    DebugLines().taken([commit(**{f"t{n:03}": n for n in range(PARTITIONS_NAMED + 5)})], 0.0)
+    DebugLines(PSEUDONYMS).taken([commit(**{f"t{n:03}": n for n in range(PARTITIONS_NAMED + 5)})], 0.0)
 
     assert caplog.records[0].getMessage().endswith("t018-0: 18, t019-0: 19 and 5 more partitions")
 
 
 def test_failures_are_not_lost_among_thousands_that_were_accepted(caplog: pytest.LogCaptureFixture) -> None:
     """So many lines of a kind in a second, each result a kind of its own; what was left out is told later."""
-    lines = DebugLines()
+    lines = DebugLines(PSEUDONYMS)
     accepted: list[Input] = [ended(Answered(200, None, b""), None) for _ in range(1000)]
     lines.taken([*accepted, ended(Answered(429, None, b""), None)], 0.0)
     results = [vars(line)["fields"]["result"] for line in caplog.records]

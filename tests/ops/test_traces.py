@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -117,7 +118,7 @@ def test_lines_about_one_record_show_its_trace(
         reporter.dead_letter_failed("value_omitted", "too large", one)
         reporter.not_delivered(Unavailable("503"), request)
         reporter.misdirected_alone(401, request)
-        Announcer().wait([waiting], 60.0)
+        Announcer().wait(replace(snapshot(), taken_at=60.0, waiting=(waiting,)))
     lines = [json.loads(JsonFormatter().format(said)) for said in caplog.records]
     texts = [TextFormatter().format(said) for said in caplog.records]
 

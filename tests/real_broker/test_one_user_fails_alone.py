@@ -56,18 +56,31 @@ def others_go_on(scene: Scene, first: int, rounds: int, seconds: float) -> float
 
 
 def test_a_503_with_retry_after_of_one_user_stops_nobody_else(scene: Scene) -> None:
-    """Retry-After: 60 for one user; the others' events arrive meanwhile, and the gate is never closed."""
+    """Retry-After: 60 for one user; the others' events arrive meanwhile, and the gate is never closed.
+
+    `user` finds the member through the group and says why that user waits.
+    """
     with scene.member("only").wait_ready() as service:
         start_with_one_who_fails(scene, service, {"fail_users_status": 503, "fail_users_retry_after_seconds": 60})
         longest = others_go_on(scene, 1, 5, 0.2)
         refused = scene.emulator.ledger.summary()["refused"]
         destination = service.json("/status")["destination"]
         assert 1 == delivered(scene, BAD)
+        told = json.loads(service.ask("user", BAD, "--json").stdout)
+        in_words = service.ask("user", BAD).stdout
+        [shown] = service.json("/status")["waiting"]
         assert 0 == service.stop()
 
     assert longest < 30
     assert {"503": 1} == {str(status): count for status, count in refused.items()}
     assert "delivering" == destination["state"]
+    [member] = told["members"]
+    [waits] = member["answer"]["waits"]
+    assert (True, "retry", 1, "503") == (told["identified"], waits["why"], waits["attempts"], waits["last_answer"])
+    assert told["pseudonym"] == shown["user"] == member["answer"]["user"]
+    assert {"0"} == set(member["answer"]["identified_at"][told["destination"]])
+    assert "what waits, by 1 of 1 member:" in in_words
+    assert "a request with 1 event is tried again in" in in_words
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

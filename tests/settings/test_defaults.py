@@ -61,6 +61,7 @@ def test_defaults() -> None:
         "startup_timeout_seconds": 30.0,
         "http_host": "0.0.0.0",  # noqa: S104 the documented default
         "http_port": 9464,
+        "http_users": "loopback",
         "log_level": "info",
         "log_format": "text",
     } == settings.describe()

@@ -68,14 +68,14 @@ class State(PartitionState):
 
     def __init__(self, store: OnePartition) -> None:
         self.store = store
-        self._index = Index(PARTITION.topic, _fail)
-        self._index.store = store
-        super().__init__(Assignment(PARTITION, OffsetTracker(0)), HERE, store.next_offset, self._index.newer)
-        self._index.states[0] = self
+        self.index = Index(PARTITION.topic, HERE, _fail)
+        self.index.store = store
+        super().__init__(Assignment(PARTITION, OffsetTracker(0)), HERE, store.next_offset, self.index.newer)
+        self.index.states[0] = self
 
     def identified(self, users: Iterable[User]) -> set[User]:
         """Who is, by the store and by what is newer."""
-        return self._index.look_up({PARTITION: dict.fromkeys(users, False)})[PARTITION]
+        return self.index.look_up({PARTITION: dict.fromkeys(users, False)})[PARTITION]
 
     def write_behind(self) -> None:
         """The store takes it. Raises sqlite3.Error."""

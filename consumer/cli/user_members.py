@@ -1,0 +1,164 @@
+"""Asks members what one user's events wait for: all at once, for 2 s at most; by the pseudonym, never by the id."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from consumer.cli.places import Place, place_of, places_of
+from consumer.foreign_text import printable
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+SECONDS_MAX: Final = 2.0
+ANSWER_BYTES_MAX: Final = 1024 * 1024
+MEMBERS_MAX: Final = 64
+PROBLEM_CHARACTERS_MAX: Final = 300
+
+
+class Waits(msgspec.Struct):
+    """What is in hand of the user in one partition; of all that a member says, what is printed."""
+
+    topic: str
+    partition: int
+    text: str
+    offset: int | None = None
+
+
+class Unread(msgspec.Struct):
+    """A partition that is not read to its end."""
+
+    topic: str
+    partition: int
+    text: str
+
+
+class Said(msgspec.Struct):
+    """The answer of a member."""
+
+    group: str
+    destination: str
+    text: str
+    identified: bool | None
+    waits: list[Waits]
+    unread: list[Unread]
+
+
+class Answer(NamedTuple):
+    """Of one member: what it said, or why it said nothing."""
+
+    place: str
+    said: Said | None = None
+    raw: Any = None
+    """All of it, as JSON values."""
+    problem: str = ""
+
+
+class Members(NamedTuple):
+    """Of all."""
+
+    answers: Sequence[Answer]
+    notes: Sequence[str] = ()
+    """Why there may be members that were not asked."""
+
+    @property
+    def have_answered(self) -> bool:
+        """Whether any has."""
+        return any(answer.said is not None for answer in self.answers)
+
+    @property
+    def identified(self) -> bool | None:
+        """Whether the user is, by what they say; None: none of them knows."""
+        known = {answer.said.identified for answer in self.answers if answer.said is not None}
+        return True if True in known else False if False in known else None
+
+
+def ask_members(settings: Settings, urls: Sequence[str], pseudonym: str) -> Members:
+    """Those at these URLs, or all that the group has. Raises ValueError for what is no URL."""
+    notes: list[str] = []
+    if urls:
+        places = [found for url in urls for found in places_of(place_of(url, settings.http_port))]
+    else:
+        places = _of_group(settings, notes)
+    places = list(dict.fromkeys(places))
+    if (left_out := len(places) - MEMBERS_MAX) > 0:
+        notes.append(f"{left_out} more members are not asked; name them with --url")
+    return Members(_ask_all(settings, places[:MEMBERS_MAX], pseudonym), notes)
+
+
+def _of_group(settings: Settings, notes: list[str]) -> list[Place]:
+    from consumer.kafka.group_hosts import GroupUnknown, group_hosts
+
+    try:
+        hosts = group_hosts(settings)
+    except GroupUnknown as error:
+        notes.append(printable(str(error), PROBLEM_CHARACTERS_MAX))
+        return []
+    if not hosts:
+        notes.append(f"nobody is in the group {settings.kafka_group_id}")
+    notes += [
+        f"{count} members connect from {host}, and only the one at port {settings.http_port} (CUSTOMFIT_HTTP_PORT) "
+        "is asked; name the others with --url"
+        for host, count in hosts.items()
+        if count > 1
+    ]
+    return [Place("http", host, settings.http_port) for host in sorted(hosts)]
+
+
+def _ask_all(settings: Settings, places: Sequence[Place], pseudonym: str) -> list[Answer]:
+    answers: dict[Place, Answer] = {}
+
+    def ask(place: Place) -> None:
+        answers[place] = _ask(settings, place, pseudonym)
+
+    # Daemons: a member that sends its answer a byte at a time keeps nobody from ending.
+    threads = [threading.Thread(target=ask, args=(place,), daemon=True) for place in places]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + SECONDS_MAX
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0.0))
+    none = f"no answer within {SECONDS_MAX:.0f} s"
+    return [answers.get(place) or Answer(str(place), problem=none) for place in places]
+
+
+def _ask(settings: Settings, place: Place, pseudonym: str) -> Answer:
+    kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
+    connection = kind(place.host, place.port, timeout=SECONDS_MAX)
+    try:
+        connection.request("GET", f"{place.path}/users/{pseudonym}")
+        response = connection.getresponse()
+        body = response.read(ANSWER_BYTES_MAX)
+    except TimeoutError:
+        return Answer(str(place), problem=f"no answer within {SECONDS_MAX:.0f} s")
+    except (OSError, HTTPException) as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return Answer(str(place), problem=printable(f"no answer: {why}", PROBLEM_CHARACTERS_MAX))
+    finally:
+        connection.close()
+    return _read(settings, str(place), response.status, body)
+
+
+def _read(settings: Settings, place: str, status: int, body: bytes) -> Answer:
+    if status == 404:
+        return Answer(place, problem="it tells nobody of users (CUSTOMFIT_HTTP_USERS=off), or is of an older version")
+    try:
+        raw = msgspec.json.decode(body)
+        said = msgspec.convert(raw, Said) if status == 200 else None
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        raw, said = None, None
+    if said is None:
+        why = raw.get("problem") if isinstance(raw, dict) else None
+        return Answer(
+            place, problem=printable(f"it answered {status}: {why or 'not as a member does'}", PROBLEM_CHARACTERS_MAX)
+        )
+    if (said.group, said.destination) != (settings.kafka_group_id, settings.destination_name):
+        other = f"it is of group {said.group} and destination {said.destination}, where a user has another pseudonym"
+        return Answer(place, problem=printable(other, PROBLEM_CHARACTERS_MAX))
+    return Answer(place, said, raw)
