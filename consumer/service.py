@@ -8,7 +8,9 @@ import logging
 import os
 import random
 import signal
+import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,18 +22,22 @@ from consumer.customfit.key_rotation import RotatingEngine
 from consumer.dead_letters.writer import DeadLetters
 from consumer.exit_codes import EXIT_BROKEN_RULE, EXIT_ERROR, EXIT_OK, EXIT_UNAVAILABLE, EXIT_UNDRAINED
 from consumer.kafka.client import KafkaUnavailable, librdkafka_version
+from consumer.kafka.members import Members
 from consumer.kafka.peek import Peek
 from consumer.kafka.schema_registry import SchemaRegistry
 from consumer.kafka.source import Source
 from consumer.kafka.topics import prepare
 from consumer.log_codes import Code, fields
 from consumer.loop.pipeline import Pipeline
+from consumer.ops.about import about
 from consumer.ops.descriptors import raise_descriptors
 from consumer.ops.log_level import LevelSwitch
 from consumer.ops.metrics import Metrics
+from consumer.ops.overview import Overview
 from consumer.ops.pages import routes
+from consumer.ops.recorder import Recorder
 from consumer.ops.reporter import Reporter
-from consumer.ops.server import HttpServer
+from consumer.ops.server import HttpServer, Reader, Route
 from consumer.ops.users import FOLDER, Users
 from consumer.ports.daemon import in_daemon_thread
 from consumer.ports.edges import Edges
@@ -111,10 +117,18 @@ async def serve(
     peek = Peek(settings, inbox.post)
     edges = Edges(source, states, dead_letters, engine, registry, peek)
     pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, schemas)
-    pages = routes(lambda: pipeline.snapshot, lambda: source.polled_at, metrics, masker.value)
+    recorder = Recorder(lambda: pipeline.snapshot, metrics)
+    process = about(settings, socket.gethostname(), time.time(), time.monotonic())
+    members = Members(settings, lambda: source.member_id)
+    overview = Overview(process, reporter.errors, recorder, members, masker)
     users = Users(settings, inbox.post, lambda: pipeline.snapshot, states.identified_at, masker.value)
-    server = HttpServer(settings.http_host, settings.http_port, pages, {FOLDER: users.page})
+    pages = {
+        **routes(lambda: pipeline.snapshot, lambda: source.polled_at, metrics, overview),
+        FOLDER: Route(users.answer, Reader.VIEWER),
+    }
+    server = HttpServer(settings.http_host, settings.http_port, pages, settings.http_hosts or ())
     server.start()
+    recorder.start()
     try:
         switch = LevelSwitch(settings.log_level)
         stopping = _hear_signals(settings, engine, switch, reload, config_file, lambda: inbox.post_here(Stop()))
@@ -137,6 +151,7 @@ async def serve(
         await asyncio.to_thread(states.stop)  # a second signal is heard meanwhile
     finally:
         await engine.close()
+        recorder.stop()
         server.close()
     return _exit_code(pipeline)
 

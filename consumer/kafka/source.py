@@ -71,6 +71,8 @@ class Source:
         """How many records may have been handed over in all; raised by the loop as it finishes them. Back-pressure."""
         self.limit_bytes = 0
         self.polled_at = time.monotonic()
+        self.member_id = ""
+        """What the group calls us; empty until it has answered."""
         self._settings = settings
         self._post = post
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -210,6 +212,7 @@ class Source:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._errors.joined = True
+        self.member_id = consumer.memberid() or ""
         consumer.incremental_assign([])  # later, from where they start: nothing is asked inside a callback
         if self._leaving:  # they are the next owner's
             return

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from consumer.log_codes import Code, fields
+from consumer.ops.advice import DO
 from consumer.ops.causes import Cause, Finding
 from consumer.ops.snapshot import Snapshot
 from consumer.ops.traces import trace_id
@@ -74,8 +75,9 @@ class Announcer:
     def _say(self, level: int, code: Code, lines: dict[Key, str]) -> None:
         for cause in Cause:
             of_cause = [text for key, text in lines.items() if key[0] is cause]
-            for text in of_cause[:LINES_MAX]:
-                log.log(level, "%s", text, extra=fields(code, cause=cause.value))
+            for number, text in enumerate(of_cause[:LINES_MAX]):
+                advice = {"do": DO[cause]} if code is Code.DEGRADED and number == 0 else {}
+                log.log(level, "%s", text, extra=fields(code, cause=cause.value, **advice))
             if (more := len(of_cause) - LINES_MAX) > 0:
                 log.log(level, "and %d more partitions like these", more, extra=fields(code, cause=cause.value))
 

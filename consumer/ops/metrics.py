@@ -65,6 +65,14 @@ class Metrics:
         """Events were accepted, of records of these times."""
         self._histograms[LATENCY_SECONDS.name].observe([max(wall_seconds - ms / 1000, 0.0) for ms in timestamps_ms])
 
+    def failed_requests(self) -> int:
+        """How many requests were not accepted."""
+        return self._counters[REQUESTS.name].sum_without(("2xx",))
+
+    def latencies(self) -> tuple[int, ...]:
+        """How many events took how long, by the buckets of LATENCY_SECONDS."""
+        return self._histograms[LATENCY_SECONDS.name].counts()
+
     def page(self, accept: str) -> tuple[str, bytes]:
         """Content type and text of /metrics in the format the scraper accepts."""
         try:
@@ -90,6 +98,10 @@ class _Counter(Collector):
         assert values in self._counts, (self._metric.name, values)
         self._counts[values] += times
 
+    def sum_without(self, left_out: tuple[str, ...]) -> int:
+        """All that was counted, but for this combination of values."""
+        return sum(count for values, count in list(self._counts.items()) if values != left_out)
+
     def collect(self) -> Iterator[Metric]:
         """Give what is counted."""
         family = CounterMetricFamily(self._metric.name, self._metric.help, labels=self._metric.labels)
@@ -113,6 +125,10 @@ class _Histogram(Collector):
         for one in seconds:
             counts[bisect_left(bounds, one)] += 1
         self._sum += sum(seconds)
+
+    def counts(self) -> tuple[int, ...]:
+        """Of each bucket alone, and of what lies above the last bound."""
+        return tuple(self._counts)
 
     def collect(self) -> Iterator[Metric]:
         """Give the cumulative buckets that Prometheus wants."""

@@ -10,45 +10,47 @@ import msgspec
 
 from consumer.ops.health import Health, liveness, readiness
 from consumer.ops.metrics import Metrics
-from consumer.ops.server import Page, Route
+from consumer.ops.overview import Overview
+from consumer.ops.server import Asked, Page, Reader, Route
 from consumer.ops.snapshot import Snapshot
-from consumer.ops.status import status
+from consumer.ops.web_files import web_files
 
-LINKS: Final = ("/metrics", "/livez", "/readyz", "/status")
+JSON: Final = "application/json"
+LINKS: Final = ("/metrics", "/livez", "/readyz", "/status", "/history")
 
 
 def routes(
-    snapshot: Callable[[], Snapshot],
-    polled_at: Callable[[], float],
-    metrics: Metrics,
-    mask: Callable[[object], object] = lambda value: value,
+    snapshot: Callable[[], Snapshot], polled_at: Callable[[], float], metrics: Metrics, overview: Overview
 ) -> Mapping[str, Route]:
-    """The pages by their paths; `polled_at`: when the Kafka thread polled last, in monotonic seconds.
+    """The pages by their paths; `polled_at`: when the Kafka thread polled last, in monotonic seconds."""
 
-    `mask` blots secrets out of a JSON value: brokers, the registry and the destination may have put them there.
-    """
-
-    def metrics_page(accept: str) -> Page:
-        content_type, body = metrics.page(accept)
+    def metrics_page(asked: Asked) -> Page:
+        content_type, body = metrics.page(asked.accept)
         return Page(200, content_type, body)
 
-    def live(_accept: str) -> Page:
+    def live(_: Asked) -> Page:
         health = liveness(snapshot(), polled_at(), time.monotonic())
         return _json(200 if health.ok else 503, _told(health))
 
-    def ready(_accept: str) -> Page:
+    def ready(_: Asked) -> Page:
         health = readiness(snapshot())
-        return _json(200 if health.ok else 503, mask(_told(health)))
+        return _json(200 if health.ok else 503, overview.masker.value(_told(health)))
 
-    def show(_accept: str) -> Page:
-        return _json(200, mask(status(snapshot(), time.time(), time.monotonic())))
+    def show(asked: Asked) -> Page:
+        look = "members" in asked.query.split("&")
+        return _json(200, overview.of(snapshot(), time.time(), time.monotonic(), look=look))
 
-    def index(_accept: str) -> Page:
-        links = "".join(f'<li><a href="{path}">{path}</a></li>' for path in LINKS)
-        text = f"<!doctype html><title>customfit-consumer</title><ul>{links}</ul>"
-        return Page(200, "text/html; charset=utf-8", text.encode())
+    def history(_: Asked) -> Page:
+        return Page(200, JSON, msgspec.json.encode(overview.recorder.as_json()))  # 8,000 numbers: not one a line
 
-    return {"/metrics": metrics_page, "/livez": live, "/readyz": ready, "/status": show, "/": index}
+    return {
+        "/metrics": Route(metrics_page, Reader.SCRAPER),
+        "/livez": Route(live, Reader.PROBE),
+        "/readyz": Route(ready, Reader.PROBE),
+        "/status": Route(show, Reader.VIEWER),
+        "/history": Route(history, Reader.VIEWER),
+        **{path: Route(file, Reader.VIEWER) for path, file in web_files().items()},
+    }
 
 
 def _told(health: Health) -> dict[str, object]:
@@ -56,4 +58,4 @@ def _told(health: Health) -> dict[str, object]:
 
 
 def _json(code: int, value: object) -> Page:
-    return Page(code, "application/json", msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+    return Page(code, JSON, msgspec.json.format(msgspec.json.encode(value)) + b"\n")

@@ -16,6 +16,7 @@ from consumer.kafka.client import KafkaUnavailable
 from consumer.log_codes import CODES, Code, fields
 from consumer.ops.announcer import Announcer
 from consumer.ops.causes import findings
+from consumer.ops.error_groups import ErrorGroups
 from consumer.ops.logs import RepeatLimiter
 from consumer.ops.metrics import Metrics
 from consumer.ops.metrics_table import COMMITS, HEADERS_NOT_FORWARDED, REBALANCES, SURROGATES_REPLACED
@@ -49,6 +50,7 @@ class Reporter:
     """Metrics and log lines of the pipeline."""
 
     def __init__(self, metrics: Metrics, dead_letter_topic: str) -> None:
+        self.errors = ErrorGroups()
         self._metrics = metrics
         self._dead_letter_topic = dead_letter_topic
         self._limiter = RepeatLimiter(LINES_MAX, LINES_SECONDS)
@@ -60,7 +62,7 @@ class Reporter:
 
     def rejected(self, rejected: Rejected) -> None:
         """A record can't be read or is not for sending."""
-        self._metrics.error("decode", rejected.reason.value)
+        self._error("decode", rejected.reason.value, rejected.detail)
 
     def surrogates_replaced(self, times: int) -> None:
         """Halves of surrogate pairs in an event's payload become U+FFFD."""
@@ -68,13 +70,13 @@ class Reporter:
 
     def registry_problem(self, detail: str) -> None:
         """The schema registry does not answer: partitions wait for it."""
-        self._metrics.error("decode", "registry")
+        self._error("decode", "registry", detail)
         self._say_once(Code.REGISTRY, f"the schema registry: {detail}; it is asked again, and what needs it waits")
 
     def dead_lettered(self, action: WriteDeadLetter) -> None:
         """A record goes to the dead-letter topic."""
         if action.reason in (DeadLetterReason.REFUSED, DeadLetterReason.GAVE_UP):
-            self._metrics.error("deliver", action.reason.value)
+            self._error("deliver", action.reason.value, action.detail)
         self._say(
             logging.WARNING,
             Code.DEAD_LETTER,
@@ -111,10 +113,10 @@ class Reporter:
     def not_delivered(self, outcome: Refused | Misdirected | Unavailable, delivery: Delivery) -> None:
         """A request was not accepted."""
         match outcome:
-            case Misdirected():
-                self._metrics.error("deliver", "misdirected")
+            case Misdirected(status):
+                self._error("deliver", "misdirected", f"the destination answered {status}")
             case Unavailable(cause=cause):
-                self._metrics.error("deliver", "unavailable")
+                self._error("deliver", "unavailable", cause)
                 text = f"the destination did not accept a request ({cause}); it is sent again"
                 self._say_once(Code.NOT_ACCEPTED, text, delivery)
             case Refused():
@@ -161,7 +163,7 @@ class Reporter:
         """A commit was answered."""
         self._metrics.count(COMMITS, "ok" if error is None else "error")
         if error is not None:
-            self._metrics.error("commit", "failed")
+            self._error("commit", "failed", error)
             self._say(logging.WARNING, Code.COMMIT_FAILED, f"a commit failed: {error}")
 
     def group_answers(self, problem: str | None) -> None:
@@ -173,18 +175,18 @@ class Reporter:
 
     def metadata_ignored(self, partition: Partition) -> None:
         """A commit carries metadata that was not made by us for this offset of this cluster."""
-        self._metrics.error("commit", "metadata")
         told = "the commit metadata of %s is not ours for its offset and is ignored"
+        self._error("commit", "metadata", told % (partition,))
         log.warning(told, partition, extra=fields(Code.COMMIT_METADATA))
 
     def kafka_problem(self, kind: str, detail: str) -> None:
         """The Kafka client reports something it is working on."""
-        self._metrics.error("kafka", "client")
+        self._error("kafka", "client", detail)
         self._say_once(Code.KAFKA_CLIENT, f"Kafka: {detail}; the client tries again", kind=kind)
 
     def access_denied(self, what: str, detail: str) -> None:
         """The access lists of the cluster keep us from a topic or the group."""
-        self._metrics.error("kafka", "denied")
+        self._error("kafka", "denied", detail)
         if self._once_limiter.allow(f"denied {what}", time.monotonic()) is not None:
             told = "%s; nothing is lost, it is tried again until it is granted"
             log.error(told, detail, extra=fields(Code.ACCESS_DENIED))
@@ -195,22 +197,21 @@ class Reporter:
 
     def partition_failed(self, partition: Partition, reason: str, remedy: str) -> None:
         """A partition stands still until somebody acts."""
-        self._metrics.error("kafka", "partition")
+        self._error("kafka", "partition", f"{partition}: {reason}")
         told = "partition %s is stopped: %s; stop the consumer, then: %s"
         log.error(told, partition, reason, remedy, extra=fields(Code.PARTITION_STOPPED))
 
     def stopped(self, partition: Partition, stopped: Stopped) -> None:
         """A partition stopped by a decision of ours."""
-        if stopped.cause is StopCause.DEAD_LETTER_RATIO:
-            self._metrics.error("dead_letter", "ratio")
-        else:
-            self._metrics.error("kafka", "partition")
+        is_ratio = stopped.cause is StopCause.DEAD_LETTER_RATIO
+        stage, kind = ("dead_letter", "ratio") if is_ratio else ("kafka", "partition")
+        self._error(stage, kind, f"{partition}: {stopped.reason}")
         told = "partition %s is stopped: %s"
         log.error(told, partition, stopped.reason, extra=fields(Code.PARTITION_STOPPED, cause=stopped.cause.value))
 
     def state_problem(self, kind: str, detail: str) -> None:
         """Something of the state does not work; nothing is lost by it."""
-        self._metrics.error("state", kind)
+        self._error("state", kind, detail)
         match kind:
             case "not_written":
                 text = f"the state topic can't be written; offsets wait for it and it is tried again: {detail}"
@@ -233,7 +234,7 @@ class Reporter:
 
     def dead_letter_failed(self, kind: str, detail: str, record: Record | None = None) -> None:
         """A dead letter is not acknowledged yet."""
-        self._metrics.error("dead_letter", kind)
+        self._error("dead_letter", kind, detail)
         if kind == "value_omitted":
             text = f"a dead letter is too large for its topic and goes without its value: {detail}"
             self._say(logging.WARNING, Code.DEAD_LETTER_WITHOUT_VALUE, text, record)
@@ -261,6 +262,11 @@ class Reporter:
         for kind, lines in self._limiter.due(time.monotonic()):
             told = "%s: %d more like this were not shown"
             log.warning(told, kind, lines, extra=fields(Code.SUPPRESSED, kind=kind, lines=lines))
+
+    def _error(self, stage: str, kind: str, text: str) -> None:
+        """Count it, and keep the words."""
+        self._metrics.error(stage, kind)
+        self.errors.note(stage, kind, text, time.time())
 
     def _say_once(self, code: Code, text: str, about: Record | Delivery | None = None, **values: object) -> None:
         """One line in ten seconds of what fails many times a second until it works again."""

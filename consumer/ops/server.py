@@ -2,7 +2,8 @@
 
 Meant for a scraper, a prober and a browser, and safe to leave open to slower and ruder ones: GET and HEAD only, one
 request per connection, limits on connections, size and time. At the limit the oldest connection that has not asked yet
-gives way, so that who opens connections and says nothing keeps nobody from being answered. No access log.
+gives way, so that who opens connections and says nothing keeps nobody from being answered. Browsers have half of the
+places at most, and are served under known names only, so that no other site's page can read ours. No access log.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from enum import Enum
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from consumer.log_codes import Code, fields
+from consumer.ops.host_header import is_known
 
 CONNECTIONS_MAX: Final = 16
 REQUEST_SECONDS_MAX: Final = 5.0
@@ -31,6 +35,8 @@ REQUEST_BYTES_MAX: Final = 16 * 1024
 """Request line and headers; nginx takes 8 KiB a line."""
 ROOM_SECONDS: Final = 1.0
 """For a connection that gives way to end; its thread has nothing to do but that."""
+SILENT_SECONDS: Final = 0.2
+"""Who has connected more recently is about to ask, and does not give way."""
 POLL_SECONDS: Final = 0.2
 """How long `close` may wait for the listening thread."""
 TEXT: Final = "text/plain; charset=utf-8"
@@ -44,14 +50,47 @@ class Page(NamedTuple):
     status: int
     content_type: str
     body: bytes
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
-Route = Callable[[str], Page]
-"""Gets the request's Accept header; runs on a thread of the server."""
+class Asked(NamedTuple):
+    """What a page is told of the request."""
+
+    path: str = "/"
+    query: str = ""
+    """Behind the `?`, as it was sent."""
+    accept: str = ""
+    client: str = ""
+    """The address that it came from."""
+    own: str = ""
+    """And the one that it was sent to."""
 
 
-Below = Callable[[str, str, str], Page]
-"""Answers for all paths below a folder: gets what stands behind it, the client's address, and the one it asked."""
+class Reader(Enum):
+    """Who asks for a page: they do not share all of the places."""
+
+    PROBE = "probe"
+    SCRAPER = "scraper"
+    VIEWER = "viewer"
+    """A browser, or `top`."""
+
+
+PLACES: Final[Mapping[Reader, int]] = MappingProxyType({Reader.SCRAPER: 6, Reader.VIEWER: CONNECTIONS_MAX // 2})
+"""How many of each are answered at once. Two places are always left for probes, however slow the others read."""
+
+
+class Route(NamedTuple):
+    """What answers for a path, on a thread of the server. A path that ends in `/` is for each name in it."""
+
+    answer: Callable[[Asked], Page]
+    reader: Reader = Reader.PROBE
+
+
+TOO_MANY: Final = Page(503, TEXT, b"Too many ask for this at once; ask again in 2 s.\n", {"Retry-After": "2"})
+OTHER_HOST: Final = Page(
+    421, TEXT, b"Not served under this name: use an address or localhost, or name it in CUSTOMFIT_HTTP_HOSTS.\n"
+)
+ALWAYS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 class CannotListen(Exception):
@@ -63,18 +102,13 @@ class PortInUse(CannotListen):
 
 
 class HttpServer:
-    """Serves `routes`, by path, from `start` to `close`. Port 0 takes any free one.
+    """Serves `routes`, by path, from `start` to `close`. Port 0 takes any free one."""
 
-    `below` serves folders, `/users/`: what stands there is not listed.
-    """
-
-    def __init__(
-        self, host: str, port: int, routes: Mapping[str, Route], below: Mapping[str, Below] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, host: str, port: int, routes: Mapping[str, Route], names: Collection[str] = ()) -> None:
+        """`names`: by which viewers may call it, beside addresses and localhost."""
         self._host = host
         self._port = port
-        self._routes = dict(routes)
-        self._below = dict(below)
+        self._served = _Served(dict(routes), frozenset(names))
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -88,7 +122,7 @@ class HttpServer:
     def start(self) -> None:
         """Listen and serve. Raises PortInUse or CannotListen."""
         assert self._server is None, "started twice"
-        self._server = _listen(self._host, self._port, self._routes, self._below)
+        self._server = _listen(self._host, self._port, self._served)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), name="http", daemon=True
         )
@@ -103,10 +137,20 @@ class HttpServer:
             self._thread = None
 
 
-def _listen(host: str, port: int, routes: Mapping[str, Route], below: Mapping[str, Below]) -> _Server:
+class _Served(NamedTuple):
+    routes: Mapping[str, Route]
+    names: Collection[str]
+
+    def route(self, path: str) -> Route | None:
+        found = self.routes.get(path)
+        folder = path[: path.rfind("/") + 1]
+        return found if found is not None or folder == "/" else self.routes.get(folder)
+
+
+def _listen(host: str, port: int, served: _Served) -> _Server:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return _Server(family, address, routes, below)
+        return _Server(family, address, served)
     except OSError as error:
         where = f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
@@ -122,13 +166,14 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 2 * CONNECTIONS_MAX  # inherited are 5: a sixth client at once would wait a second to connect
     allow_reuse_port = False  # Python 3.14 sets it, and then two instances would share a port unnoticed
 
-    def __init__(self, family: int, address: Any, routes: Mapping[str, Route], below: Mapping[str, Below]) -> None:
+    def __init__(self, family: int, address: Any, served: _Served) -> None:
         self.address_family = family
-        self.routes = routes
-        self.below = below
+        self.served = served
         self._free = threading.BoundedSemaphore(CONNECTIONS_MAX)
-        self._silent: dict[socket.socket, None] = {}
-        """Connections whose request is not complete, the oldest first."""
+        self._silent: dict[socket.socket, float] = {}
+        """Connections whose request is not complete, the oldest first, and when each came; monotonic seconds."""
+        self._answered: dict[socket.socket, Reader | None] = {}
+        """Those whose request is being answered, and who asks; None: who is told that there are too many."""
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
 
@@ -150,35 +195,48 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(request)
             return
         with self._lock:
-            self._silent[request] = None
+            self._silent[request] = time.monotonic()
         try:
             super().process_request(request, client_address)
         except BaseException:  # no thread could be started
-            self.has_asked(request)
-            self._free.release()
+            self._ended(request)
             raise
 
     def _made_room(self) -> bool:
+        """Wait for a place that is about to be free; or have the oldest give way that has said nothing for a moment."""
         with self._lock:
+            since = next(iter(self._silent.values()), None)
+        if since is not None and self._free.acquire(timeout=max(since + SILENT_SECONDS - time.monotonic(), 0.0)):
+            return True
+        with self._lock:
+            is_soon = None in self._answered.values()
             oldest = next(iter(self._silent), None)
-            if oldest is None:
-                return False
-            del self._silent[oldest]
-            with contextlib.suppress(OSError):  # inside the lock: whoever serves it closes it only after `has_asked`
-                oldest.shutdown(socket.SHUT_RDWR)
-        return self._free.acquire(timeout=ROOM_SECONDS)
+            if oldest is not None:
+                del self._silent[oldest]
+                with contextlib.suppress(OSError):  # inside the lock: whoever serves it closes it after `has_asked`
+                    oldest.shutdown(socket.SHUT_RDWR)
+        return (oldest is not None or is_soon) and self._free.acquire(timeout=ROOM_SECONDS)
 
-    def has_asked(self, request: socket.socket) -> None:
-        """Its request is complete, or it has ended: it does not give way."""
+    def has_asked(self, request: socket.socket, reader: Reader = Reader.PROBE) -> bool:
+        """Its request is complete: it does not give way any longer. Whether there is a place for one who asks so."""
         with self._lock:
             self._silent.pop(request, None)
+            places = PLACES.get(reader, CONNECTIONS_MAX)
+            has_place = Counter(self._answered.values())[reader] < places
+            self._answered[request] = reader if has_place else None
+            return has_place
+
+    def _ended(self, request: socket.socket) -> None:
+        with self._lock:
+            self._silent.pop(request, None)
+            self._answered.pop(request, None)
+        self._free.release()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self.has_asked(request)
-            self._free.release()
+            self._ended(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         error = sys.exception()
@@ -205,27 +263,24 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def do_GET(self) -> None:
-        self.server.has_asked(self.connection)
-        path = self.path.partition("?")[0]
-        route = self.server.routes.get(path) or self._below(path)
+        path, _, query = self.path.partition("?")
+        route = self.server.served.route(path)
+        has_place = self.server.has_asked(self.connection, route.reader if route else Reader.PROBE)
+        self._answer(self._page(path, query, route) if has_place else TOO_MANY)
+
+    def _page(self, path: str, query: str, route: Route | None) -> Page:
         if route is None:
-            paths = "".join(f"{path}\n" for path in self.server.routes)
-            self._answer(Page(404, TEXT, f"Not found. There is:\n{paths}".encode()))
-            return
+            paths = "".join(f"{path}\n" for path in self.server.served.routes if path == "/" or path[-1] != "/")
+            return Page(404, TEXT, f"Not found. There is:\n{paths}".encode())
+        if route.reader is Reader.VIEWER and not is_known(self.headers.get_all("Host", []), self.server.served.names):
+            return OTHER_HOST
         accept = ", ".join(self.headers.get_all("Accept", []))
         try:
-            page = route(accept)
+            own = self.connection.getsockname()[0]
+            return route.answer(Asked(path, query, accept, self.client_address[0], own))
         except Exception as error:  # whatever a page does, the others stay up
             logger.error("the page %s failed: %r", path, error, exc_info=error, extra=fields(Code.PAGE_FAILED))
-            page = Page(500, TEXT, b"This page failed; the log says why.\n")
-        self._answer(page)
-
-    def _below(self, path: str) -> Route | None:
-        folder, slash, name = path.rpartition("/")
-        if (answer := self.server.below.get(folder + slash)) is None:
-            return None
-        client, own = self.client_address[0], self.connection.getsockname()[0]
-        return lambda _accept: answer(name, client, own)
+            return Page(500, TEXT, b"This page failed; the log says why.\n")
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -240,7 +295,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(page.status)
         self.send_header("Content-Type", page.content_type)
         self.send_header("Content-Length", str(len(page.body)))
-        self.send_header("Cache-Control", "no-store")
+        for name, value in {**ALWAYS, **page.headers}.items():
+            self.send_header(name, value)
         self.send_header("Connection", "close")
         if page.status == HTTPStatus.METHOD_NOT_ALLOWED:
             self.send_header("Allow", "GET, HEAD")

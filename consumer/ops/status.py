@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from consumer.ops.causes import findings
 from consumer.ops.health import readiness
-from consumer.ops.partition_view import PartitionView
+from consumer.ops.partition_view import PartitionView, Waits
 from consumer.ops.snapshot import Snapshot
+from consumer.ops.why import first_line, of_lane, of_partition, of_partitions
 from consumer.sequencing.accounting import End
 from consumer.sequencing.waiting import Waiting
+
+WAITS: Final = tuple(one.name for one in fields(Waits))
 
 
 def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) -> dict[str, Any]:
     """As JSON values; no secrets in it."""
     health = readiness(snapshot)
     found = findings(snapshot)
+    reasons = of_partitions(found)
     return {
+        "first": first_line(health, found, snapshot),
         "status": health.status,
         "reasons": health.reasons,
         "causes": sorted({finding.cause.value for finding in found}),
@@ -29,7 +34,11 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
             "closed_seconds": round(snapshot.destination_closed_seconds, 1),
         },
         "topics": dict(snapshot.topic_partitions),
-        "partitions": [_partition(view, wall_seconds, monotonic_seconds) for view in snapshot.partitions],
+        "partitions": [
+            _partition(view, wall_seconds, monotonic_seconds)
+            | {"why": reasons.get(view.partition) or of_partition(view, snapshot)}
+            for view in snapshot.partitions
+        ],
         "events": {
             "consumed": dict(snapshot.consumed),
             "unfinished": snapshot.unfinished,
@@ -44,7 +53,11 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
             "introductions": snapshot.introductions,
         },
         "users_retrying": snapshot.users_retrying,
-        "waiting": [_waiting(one, snapshot, wall_seconds - monotonic_seconds) for one in snapshot.waiting],
+        "waiting": [
+            _waiting(one, snapshot, wall_seconds - monotonic_seconds)
+            | {"why": of_lane(one, snapshot, monotonic_seconds)}
+            for one in snapshot.waiting
+        ],
         "buffer_events": snapshot.buffer_events,
         "buffer_events_limit": snapshot.buffer_events_limit,
         "paused": dict(snapshot.paused),
@@ -72,7 +85,7 @@ def _partition(view: PartitionView, wall_seconds: float, monotonic_seconds: floa
         "restore_remaining": view.restore_remaining,
         "identified_users": view.identified_users,
         "problem": None if view.stopped is None else view.stopped.reason,
-        "waits": asdict(view.waits),
+        "waits": {name: getattr(view.waits, name) for name in WAITS},
     }
 
 

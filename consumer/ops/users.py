@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from consumer.ops.pseudonyms import is_pseudonym
-from consumer.ops.server import TEXT, Page
+from consumer.ops.server import TEXT, Asked, Page
 from consumer.ops.snapshot import Phase, Snapshot
 from consumer.ops.user_answer import Found, IdentifiedAt, user_answer
 from consumer.ports.inputs import InHandAsked, Post, WaitsAsked
@@ -58,6 +58,10 @@ class Users:
         self._mask = mask
         self._one_at_a_time = threading.Lock()
         self._places = threading.BoundedSemaphore(ASKING_MAX)
+
+    def answer(self, asked: Asked) -> Page:
+        """The answer for one path below `/users/`."""
+        return self.page(asked.path.removeprefix(FOLDER), asked.client, asked.own)
 
     def page(self, name: str, client: str, own: str) -> Page:
         """The answer for what stands behind `/users/`; asked from the address `client` at our address `own`."""

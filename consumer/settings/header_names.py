@@ -6,12 +6,11 @@ counts. Some servers read `_` as `-`, so a name is judged with either.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Final
 
-from consumer.settings.values import Wrong, plain, shown
+from consumer.settings.values import Wrong, names_of, shown
 
 NAMES_MAX: Final = 16
 NAME_CHARACTERS_MAX: Final = 100
@@ -96,7 +95,7 @@ REFUSED_BEGINNINGS: Final[Mapping[str, str]] = {
 
 def header_names(given: object) -> tuple[str, ...]:
     """Check names of headers: separated by commas, a JSON array, or an array of TOML."""
-    names = _names(given)
+    names = names_of(given)
     if not names:
         raise Wrong("names no header; name some, or remove it")
     if len(names) > NAMES_MAX:
@@ -112,19 +111,6 @@ def header_names(given: object) -> tuple[str, ...]:
     if problems:
         raise Wrong(*problems)
     return tuple(names)
-
-
-def _names(given: object) -> list[str]:
-    if isinstance(given, str) and given.startswith("["):
-        try:
-            given = json.loads(given)
-        except (ValueError, RecursionError):
-            raise Wrong("is no JSON array of names; write the names with commas between them") from None
-    if not isinstance(given, list):
-        return [name.strip() for name in plain(given).split(",")]
-    if not all(isinstance(name, str) for name in given):
-        raise Wrong("holds something else than names; write an array of texts")
-    return given
 
 
 def _problem(name: str) -> str | None:

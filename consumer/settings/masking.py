@@ -82,13 +82,20 @@ class Masker:
 
     def value(self, value: object) -> object:
         """A JSON value with all its texts masked; its names and numbers are ours and stay."""
+        return self._value(value, {"": ""})
+
+    def _value(self, value: object, masked: dict[str, str]) -> object:
+        """`masked`: what has become of texts that stood before; of 300 partitions each names its topic."""
         match value:
             case str():
-                return self.text(value)
+                found = masked.get(value)
+                if found is None:
+                    found = masked[value] = self.text(value)
+                return found
             case dict():
-                return {name: self.value(member) for name, member in value.items()}
+                return {name: self._value(member, masked) for name, member in value.items()}
             case list() | tuple():
-                return [self.value(item) for item in value]
+                return [self._value(item, masked) for item in value]
             case _:
                 return value
 

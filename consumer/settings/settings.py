@@ -43,6 +43,7 @@ from consumer.settings.values import (
     engine_choice,
     folder,
     host,
+    host_names,
     label,
     readable_file,
     registry_url,
@@ -237,6 +238,15 @@ class Settings:
         OneOf(
             "Who may ask at `/users/` what one user's events wait for: `loopback`, this machine alone (in a container, "
             "this container); `all`, everybody who reaches the port; `off`, nobody."
+        ),
+    ]
+    http_hosts: Annotated[
+        tuple[str, ...] | None,
+        Rule(
+            host_names,
+            None,
+            "names, separated by commas, or a JSON array",
+            "Names under which a browser may open the page, beside localhost and any address.",
         ),
     ]
     log_level: Annotated[LogLevel, OneOf("Lowest level that is logged.")]

@@ -6,6 +6,7 @@ lines say what is wrong and what to do. The name of the setting and its source a
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from consumer.settings.secret import Secret
 API_KEY_CHARACTERS_MIN: Final = 8
 _API_KEY_CHARACTERS_MAX: Final = 4096
 TOPIC_LIMITS: Final = "1 to 249 of a-z A-Z 0-9 . _ -"
+_NAMES_MAX: Final = 100
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})")
 _TOPIC: Final = re.compile(r"[a-zA-Z0-9._-]{1,249}")
@@ -168,6 +170,31 @@ def host(given: object) -> str:
     if (problem := host_problem(written)) is not None:
         raise Wrong(f"{shown(written)} is not a host name or address ({problem}); use for example 0.0.0.0, or ::")
     return written
+
+
+def host_names(given: object) -> tuple[str, ...]:
+    """Check names of hosts, without ports: separated by commas, a JSON array, or an array of TOML."""
+    names = [name.lower().removesuffix(".") for name in names_of(given)]
+    if len(names) > _NAMES_MAX:
+        raise Wrong(f"{len(names)} names are more than {_NAMES_MAX}; remove some")
+    for name in names:
+        if (problem := host_problem(name)) is not None:
+            raise Wrong(f"{shown(name)} is not a name of a host ({problem}); write it without scheme and port")
+    return tuple(dict.fromkeys(names))
+
+
+def names_of(given: object) -> list[str]:
+    """The names of a list: text with commas between them, an array of JSON, or one of TOML."""
+    if isinstance(given, str) and given.startswith("["):
+        try:
+            given = json.loads(given)
+        except (ValueError, RecursionError):
+            raise Wrong("is no JSON array of names; write the names with commas between them") from None
+    if not isinstance(given, list):
+        return [name.strip() for name in plain(given).split(",")]
+    if not all(isinstance(name, str) for name in given):
+        raise Wrong("holds something else than names; write an array of texts")
+    return given
 
 
 def url(given: object) -> str:

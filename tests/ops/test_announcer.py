@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from consumer.ops.advice import DO
 from consumer.ops.announcer import LINES_MAX, Announcer
 from consumer.ops.causes import Cause, Finding
 from consumer.ops.pseudonyms import Pseudonyms
@@ -29,6 +30,17 @@ def test_what_lasts_is_said_once_and_its_end_once(caplog: pytest.LogCaptureFixtu
 
     said = [record.getMessage() for record in caplog.records]
     assert ["t-1 has no leader", "t-2 has no leader", "over: t-1 has no leader", "over: t-2 has no leader"] == said
+
+
+def test_what_to_do_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """In a field of the first line of a cause, as the runbook and the page say it; not when it is over."""
+    announcer = Announcer()
+    with caplog.at_level("INFO", "consumer"):
+        announcer.look([leaderless(1), leaderless(2)])
+        announcer.look([])
+
+    said = [vars(record)["fields"].get("do") for record in caplog.records]
+    assert [DO[Cause.LEADER_MISSING], None, None, None] == said
 
 
 def test_a_thousand_partitions_are_a_few_lines(caplog: pytest.LogCaptureFixture) -> None:

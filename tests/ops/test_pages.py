@@ -6,13 +6,16 @@ import time
 from dataclasses import replace
 
 import msgspec
+import pytest
 
+from consumer.kafka.members import Group, Members
 from consumer.ops.metrics import Metrics
 from consumer.ops.pages import LINKS, routes
-from consumer.ops.server import Page
+from consumer.ops.server import Asked, Page
 from consumer.ops.snapshot import Phase, Snapshot
 from consumer.sequencing.gate import State
 from consumer.settings.masking import Masker
+from tests.ops.given_overview import given_overview
 from tests.ops.given_snapshot import snapshot
 
 
@@ -22,25 +25,47 @@ class Shown:
     def __init__(self, *secrets: str) -> None:
         self.snapshot: Snapshot = replace(snapshot(), taken_at=time.monotonic())
         self.polled_at = time.monotonic()
-        self._routes = routes(
-            lambda: self.snapshot,
-            lambda: self.polled_at,
-            Metrics(lambda: self.snapshot),
-            Masker(secrets).value,
-        )
+        metrics = Metrics(lambda: self.snapshot)
+        self.overview = given_overview(metrics, lambda: self.snapshot, Masker(secrets))
+        self._routes = routes(lambda: self.snapshot, lambda: self.polled_at, metrics, self.overview)
 
-    def page(self, path: str) -> Page:
+    def page(self, path: str, query: str = "") -> Page:
         """Ask for it."""
-        return self._routes[path]("")
+        return self._routes[path].answer(Asked(path, query))
 
 
-def test_every_page_that_the_index_names_is_there() -> None:
-    """And is a 200 when all is well."""
+def test_every_page_is_there() -> None:
+    """And is a 200 when all is well; so are the files of the page."""
     shown = Shown()
-    index = shown.page("/").body.decode()
+    paths = (*LINKS, "/", "/page.css", "/page.js")
 
-    assert all(f'href="{path}"' in index for path in LINKS)
-    assert [200] * len(LINKS) == [shown.page(path).status for path in LINKS]
+    assert [200] * len(paths) == [shown.page(path).status for path in paths]
+
+
+def test_the_members_are_asked_for_only_by_who_wants_to_see_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`?members`, alone or among others: a script that reads /status asks no broker."""
+    looks: list[int] = []
+
+    def look(self: Members) -> Group:
+        looks.append(1)
+        return self.known()
+
+    monkeypatch.setattr(Members, "look", look)
+    shown = Shown()
+    seen = [(shown.page("/status", query), len(looks))[1] for query in ("", "x=members", "members", "x&members&y")]
+
+    assert [0, 0, 1, 2] == seen
+
+
+def test_the_history_is_small_enough_to_be_read_each_minute() -> None:
+    """Full, of values with many digits."""
+    shown = Shown()
+    for second in range(900):
+        shown.overview.recorder.note(time.monotonic() + second / 3, 1_795_428_000.0 + second)
+    page = shown.page("/history")
+
+    assert 900 == len(msgspec.json.decode(page.body)["series"]["delivered_per_second"])
+    assert len(page.body) < 100_000
 
 
 def test_readiness_and_status_follow_the_snapshot() -> None:

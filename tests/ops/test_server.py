@@ -17,20 +17,20 @@ from typer.testing import CliRunner, Result
 
 from consumer.cli.health import health
 from consumer.ops import server as server_module
-from consumer.ops.server import REQUEST_BYTES_MAX, TEXT, CannotListen, HttpServer, Page, PortInUse, Route
+from consumer.ops.server import REQUEST_BYTES_MAX, TEXT, Asked, CannotListen, HttpServer, Page, PortInUse, Route
 
 Start = Callable[..., HttpServer]
 
 
-def broken(_: str) -> Page:
+def broken(_: Asked) -> Page:
     """A page with a bug."""
     raise RuntimeError("no such key")
 
 
 ROUTES: Mapping[str, Route] = {
-    "/metrics": lambda accept: Page(200, "text/plain; version=1.0.0", f"accept={accept}\n".encode()),
-    "/readyz": lambda _: Page(503, "application/json", b'{"status": "starting", "reasons": ["a", "b"]}'),
-    "/broken": broken,
+    "/metrics": Route(lambda asked: Page(200, "text/plain; version=1.0.0", f"accept={asked.accept}\n".encode())),
+    "/readyz": Route(lambda _: Page(503, "application/json", b'{"status": "starting", "reasons": ["a", "b"]}')),
+    "/broken": Route(broken),
 }
 
 
@@ -216,12 +216,12 @@ def test_more_requests_than_16_at_once_are_refused(start: Start) -> None:
     """A request that is being answered does not give way; when it is done, the next client is served."""
     go_on, entered = threading.Event(), threading.Semaphore(0)
 
-    def slow(_: str) -> Page:
+    def slow(_: Asked) -> Page:
         entered.release()
         go_on.wait(10)
         return Page(200, TEXT, b"done")
 
-    server = start({"/slow": slow, "/metrics": ROUTES["/metrics"]})
+    server = start({"/slow": Route(slow), "/metrics": ROUTES["/metrics"]})
     held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(16)]
     for connection in held:
         connection.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
@@ -246,12 +246,12 @@ def test_a_hanging_page_leaves_the_others_alone(start: Start) -> None:
     """Each request has a thread of its own."""
     go_on, entered = threading.Event(), threading.Event()
 
-    def hanging(_: str) -> Page:
+    def hanging(_: Asked) -> Page:
         entered.set()
         go_on.wait(10)
         return Page(200, TEXT, b"late")
 
-    server = start({"/hanging": hanging, "/metrics": ROUTES["/metrics"]})
+    server = start({"/hanging": Route(hanging), "/metrics": ROUTES["/metrics"]})
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(b"GET /hanging HTTP/1.1\r\n\r\n")
         assert entered.wait(10)
@@ -320,7 +320,7 @@ def run_health(*arguments: str, environ: Mapping[str, str] | None = None) -> Res
 
 def ready(status: int, body: bytes) -> Mapping[str, Route]:
     """Routes with only this answer."""
-    return {"/readyz": lambda _: Page(status, TEXT, body)}
+    return {"/readyz": Route(lambda _: Page(status, TEXT, body))}
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "::"])  # noqa: S104

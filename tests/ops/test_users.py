@@ -14,7 +14,7 @@ import pytest
 
 from consumer.ops import users as users_module
 from consumer.ops.pseudonyms import Pseudonyms
-from consumer.ops.server import HttpServer, Page
+from consumer.ops.server import HttpServer, Page, Reader, Route
 from consumer.ops.snapshot import Phase
 from consumer.ops.users import ASKING_MAX, FOLDER, Users, is_here
 from consumer.ports.inputs import InHandAsked, Input, WaitsAsked
@@ -188,7 +188,9 @@ def _answer(item: Input) -> Future[Any]:
 @pytest.fixture
 def server() -> Iterator[HttpServer]:
     """One that has the page, and none other."""
-    server = HttpServer("127.0.0.1", 0, {}, {FOLDER: Member().page})
+    member = Member()
+    route = Route(lambda asked: member.page(asked.path.removeprefix(FOLDER), asked.client, asked.own), Reader.VIEWER)
+    server = HttpServer("127.0.0.1", 0, {FOLDER: route})
     server.start()
     yield server
     server.close()

@@ -62,6 +62,7 @@ def test_defaults() -> None:
         "http_host": "0.0.0.0",  # noqa: S104 the documented default
         "http_port": 9464,
         "http_users": "loopback",
+        "http_hosts": None,
         "log_level": "info",
         "log_format": "text",
     } == settings.describe()

@@ -1,0 +1,85 @@
+"""Why something waits, in one short sentence: the process as a whole, a partition, a lane. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from consumer.ops.advice import DO, runbook
+from consumer.ops.causes import Finding
+from consumer.ops.health import Health
+from consumer.ops.partition_view import PartitionView
+from consumer.ops.snapshot import Rest, Snapshot
+from consumer.sequencing.events import Partition
+from consumer.sequencing.gate import State
+from consumer.sequencing.waiting import Waiting
+
+
+def first_line(health: Health, found: Sequence[Finding], snapshot: Snapshot) -> dict[str, Any]:
+    """The first reason of /readyz, and what to do about it; or that all is well."""
+    text = health.reasons[0] if health.reasons else _well(snapshot)
+    if found and found[0].text == text:
+        cause = found[0].cause
+        return {"cause": cause.value, "text": text, "do": DO[cause], "runbook": runbook(cause)}
+    return {"cause": None, "text": text, "do": "", "runbook": ""}
+
+
+def of_partitions(found: Iterable[Finding]) -> dict[Partition, str]:
+    """Of each partition that something is wrong with the worst, without its name."""
+    reasons: dict[Partition, str] = {}
+    for finding in found:
+        if finding.partition is not None:
+            reasons.setdefault(finding.partition, finding.text.removeprefix(f"{finding.partition}: "))
+    return reasons
+
+
+def of_partition(view: PartitionView, snapshot: Snapshot) -> str:
+    """What it waits for where nothing is wrong with it alone; empty where it waits for nothing."""
+    waits = view.waits
+    if not view.is_ours:
+        return "it was ours until the group took it away, and may be another member's by now"
+    if waits.start_seconds:
+        return "where it starts is being asked for"
+    if view.restoring:
+        left = "" if view.restore_remaining is None else f", {view.restore_remaining} records to go"
+        return f"its state is being read{left}"
+    if snapshot.destination_state is State.STOPPED or snapshot.destination_state is State.UNAVAILABLE:
+        return f"the destination is {snapshot.destination_state.value}" if view.unfinished or view.lag_events else ""
+    if waits.schema:
+        return "its next record waits for a schema, or for room in the buffer"
+    if waits.share:
+        return "it is held to its share, since what it has is not finished"
+    if snapshot.paused.get(Rest.COMMITS):
+        return "nothing is fetched until more is committed"
+    if snapshot.paused.get(Rest.BUFFER):
+        return "nothing is fetched until there is room in the buffer"
+    if view.blocked_by_transaction:
+        return f"an open transaction keeps {view.blocked_by_transaction} offsets from being read"
+    return ""
+
+
+def of_lane(waiting: Waiting, snapshot: Snapshot, now: float) -> str:
+    """`now`: monotonic seconds."""
+    if waiting.kind == "held":
+        left = "" if waiting.given_up_at is None else f" for another {max(waiting.given_up_at - now, 0):.0f} s at most"
+        return f"it waits for its user's identify{left}"
+    times = "once" if waiting.attempts == 1 else f"{waiting.attempts} times"
+    failed = f"it failed {times}" + (f", last: {waiting.last_answer}" if waiting.last_answer else "")
+    if snapshot.destination_state is State.STOPPED:
+        return f"{failed}; nothing is sent while the destination is stopped"
+    if waiting.next_try_at is None:
+        return f"{failed}; it is being sent again, or waits for its partition"
+    return f"{failed}; sent again in {max(waiting.next_try_at - now, 0):.0f} s"
+
+
+def _well(snapshot: Snapshot) -> str:
+    ours = [view for view in snapshot.partitions if view.is_ours and view.partition.topic == snapshot.source_topic]
+    if not ours:
+        return "ready: no partition is this member's; it takes over when another one leaves"
+    doing = [
+        f"{snapshot.users_retrying} users' requests are tried again" if snapshot.users_retrying else "",
+        f"{snapshot.held_events} events wait for their users' identify" if snapshot.held_events else "",
+        f"{snapshot.unfinished} events in hand" if snapshot.unfinished else "",
+    ]
+    partitions = "1 partition" if len(ours) == 1 else f"{len(ours)} partitions"
+    return f"ready: {partitions}, {', '.join(filter(None, doing)) or 'nothing waits'}"

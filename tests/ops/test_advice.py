@@ -1,0 +1,26 @@
+"""What to do about each cause is declared once, and the runbook says the same."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from consumer.ops.advice import DO, runbook
+from consumer.ops.causes import Cause
+from tests.deploy.rules import RUNBOOK, sections
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_the_runbook_says_what_the_page_says(cause: Cause) -> None:
+    """Word for word, but for line breaks and the marks around code; and it stands where the page says."""
+    section = " ".join(sections()[cause.value].replace("`", "").split())
+
+    assert f"**Do first.** {DO[cause]} [Alert]" in section
+    assert f"docs/{RUNBOOK.name}#{cause.value}" == runbook(cause)
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_advice_is_one_sentence_for_a_terminal_line_or_two(cause: Cause) -> None:
+    """With an end, without markup."""
+    assert re.fullmatch(r"[A-Z][^`*\n]{20,180}\.", DO[cause])
