@@ -89,7 +89,7 @@ browser: .venv/.browser ## what the tests in a browser need beside Debian's pack
 	@$(PYTHON) locks/install.py browser
 	@touch $@
 
-pictures: browser ## docs/pictures: the page and `top`, made again in Chromium
+pictures: browser ## docs/pictures: the pages and `top`, made again in Chromium
 	@$(BIN)/python -m tests.browser.pictures
 
 lock: ## renew what locks/ holds (needs uv)

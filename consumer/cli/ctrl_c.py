@@ -20,8 +20,12 @@ LOCAL_FLAGS: Final = 3
 
 
 @contextmanager
-def typed_ctrl_c() -> Iterator[Callable[[float], bool]]:
-    """Gives what waits so many seconds at most and says whether Ctrl-C was typed; without a terminal it only waits."""
+def typed_ctrl_c(or_one_of: bytes = b"") -> Iterator[Callable[[float], bool]]:
+    """Gives what waits so many seconds at most and says whether Ctrl-C was typed, or another key that ends the command.
+
+    Without a terminal it only waits.
+    """
+    keys = CTRL_C + or_one_of
     if not _is_ours():
         yield _only_wait
         return
@@ -32,7 +36,7 @@ def typed_ctrl_c() -> Iterator[Callable[[float], bool]]:
     changed[-1][termios.VINTR] = bytes([os.fpathconf(terminal, "PC_VDISABLE")])
     termios.tcsetattr(terminal, termios.TCSADRAIN, changed)
     try:
-        yield lambda seconds_max: _was_typed(terminal, seconds_max)
+        yield lambda seconds_max: _was_typed(terminal, keys, seconds_max)
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
@@ -45,12 +49,12 @@ def _is_ours() -> bool:
         return False
 
 
-def _was_typed(terminal: int, seconds_max: float) -> bool:
+def _was_typed(terminal: int, keys: bytes, seconds_max: float) -> bool:
     readable, _, _ = select.select([terminal], [], [], seconds_max)
     if not readable:
         return False
     typed = os.read(terminal, 1024)
-    return not typed or CTRL_C in typed  # nothing to read: the terminal is gone
+    return not typed or any(key in keys for key in typed)  # nothing to read: the terminal is gone
 
 
 def _only_wait(seconds: float) -> bool:

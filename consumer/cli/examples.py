@@ -83,6 +83,15 @@ SHOWN: Final[Mapping[str, Shown]] = {
         ),
         ("http_host", "http_port"),
     ),
+    "top": Shown(
+        (
+            Example("customfit-consumer top", "the member on this machine, until q or Ctrl-C"),
+            Example("customfit-consumer top --url consumer", "all addresses of a name, such as a headless service"),
+            Example("customfit-consumer top --url a:9464 --url b:9464", "two members"),
+            Example("customfit-consumer top --once", "one frame, for a script"),
+        ),
+        ("http_host", "http_port"),
+    ),
     "lag": Shown(
         (
             Example("customfit-consumer lag", "how far the group is behind, by partition"),

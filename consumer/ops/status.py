@@ -54,8 +54,7 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
         },
         "users_retrying": snapshot.users_retrying,
         "waiting": [
-            _waiting(one, snapshot, wall_seconds - monotonic_seconds)
-            | {"why": of_lane(one, snapshot, monotonic_seconds)}
+            _waiting(one, snapshot, wall_seconds - monotonic_seconds) | {"why": of_lane(one, snapshot)}
             for one in snapshot.waiting
         ],
         "buffer_events": snapshot.buffer_events,

@@ -43,7 +43,7 @@ def of_partition(view: PartitionView, snapshot: Snapshot) -> str:
     if view.restoring:
         left = "" if view.restore_remaining is None else f", {view.restore_remaining} records to go"
         return f"its state is being read{left}"
-    if snapshot.destination_state is State.STOPPED or snapshot.destination_state is State.UNAVAILABLE:
+    if snapshot.destination_state is not State.DELIVERING:
         return f"the destination is {snapshot.destination_state.value}" if view.unfinished or view.lag_events else ""
     if waits.schema:
         return "its next record waits for a schema, or for room in the buffer"
@@ -55,21 +55,22 @@ def of_partition(view: PartitionView, snapshot: Snapshot) -> str:
         return "nothing is fetched until there is room in the buffer"
     if view.blocked_by_transaction:
         return f"an open transaction keeps {view.blocked_by_transaction} offsets from being read"
+    if waits.retried_events:
+        return f"{waits.retried_events} events of users whose requests are tried again"
+    if waits.held_events:
+        return f"{waits.held_events} events wait for their users' identify"
     return ""
 
 
-def of_lane(waiting: Waiting, snapshot: Snapshot, now: float) -> str:
-    """`now`: monotonic seconds."""
+def of_lane(waiting: Waiting, snapshot: Snapshot) -> str:
+    """In words; its attempts, the last answer and the next try stand beside it."""
     if waiting.kind == "held":
-        left = "" if waiting.given_up_at is None else f" for another {max(waiting.given_up_at - now, 0):.0f} s at most"
-        return f"it waits for its user's identify{left}"
-    times = "once" if waiting.attempts == 1 else f"{waiting.attempts} times"
-    failed = f"it failed {times}" + (f", last: {waiting.last_answer}" if waiting.last_answer else "")
+        return "it waits for its user's identify"
     if snapshot.destination_state is State.STOPPED:
-        return f"{failed}; nothing is sent while the destination is stopped"
+        return "nothing is sent while the destination is stopped"
     if waiting.next_try_at is None:
-        return f"{failed}; it is being sent again, or waits for its partition"
-    return f"{failed}; sent again in {max(waiting.next_try_at - now, 0):.0f} s"
+        return "its request failed; it is being sent again, or waits for its partition"
+    return "its request failed, and is sent again"
 
 
 def _well(snapshot: Snapshot) -> str:
@@ -77,9 +78,15 @@ def _well(snapshot: Snapshot) -> str:
     if not ours:
         return "ready: no partition is this member's; it takes over when another one leaves"
     doing = [
-        f"{snapshot.users_retrying} users' requests are tried again" if snapshot.users_retrying else "",
+        _retrying(snapshot.users_retrying),
         f"{snapshot.held_events} events wait for their users' identify" if snapshot.held_events else "",
         f"{snapshot.unfinished} events in hand" if snapshot.unfinished else "",
     ]
     partitions = "1 partition" if len(ours) == 1 else f"{len(ours)} partitions"
     return f"ready: {partitions}, {', '.join(filter(None, doing)) or 'nothing waits'}"
+
+
+def _retrying(users: int) -> str:
+    if users == 1:
+        return "a request of one user is tried again"
+    return f"requests of {users} users are tried again" if users else ""

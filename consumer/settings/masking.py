@@ -47,6 +47,10 @@ class _Known(NamedTuple):
     """Those that are not as they are."""
 
 
+NUMBERS: Final = frozenset({int, float, bool, type(None)})
+"""Most of what a page shows of 300 partitions; there is nothing to blot out of them."""
+
+
 class Masker:
     """Blots out these secrets, and those that it learns; none of them is in its `repr`. Threads may share it."""
 
@@ -93,7 +97,10 @@ class Masker:
                     found = masked[value] = self.text(value)
                 return found
             case dict():
-                return {name: self._value(member, masked) for name, member in value.items()}
+                return {
+                    name: member if type(member) in NUMBERS else self._value(member, masked)
+                    for name, member in value.items()
+                }
             case list() | tuple():
                 return [self._value(item, masked) for item in value]
             case _:

@@ -10,6 +10,7 @@ import importlib.util
 import os
 import shutil
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -71,6 +72,7 @@ class Opened:
         opened._listen()
         if still:
             await opened.page.clock.install()
+            await opened.page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=1))
         await opened.page.goto(url)
         return opened
 

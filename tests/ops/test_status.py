@@ -111,9 +111,10 @@ def test_the_first_line_is_the_first_reason_and_what_to_do(given: Snapshot) -> N
         ),
         (snapshot(), "ready: 1 partition, nothing waits"),
         (replace(snapshot(), unfinished=7), "ready: 1 partition, 7 events in hand"),
+        (replace(snapshot(), users_retrying=1), "ready: 1 partition, a request of one user is tried again"),
         (
             replace(snapshot(), held_events=5, users_retrying=2),
-            "ready: 1 partition, 2 users' requests are tried again, 5 events wait for their users' identify",
+            "ready: 1 partition, requests of 2 users are tried again, 5 events wait for their users' identify",
         ),
     ],
 )
@@ -139,6 +140,9 @@ def test_where_nothing_is_wrong_nothing_is_to_be_done(given: Snapshot, text: str
         (replace(snapshot(), paused={str(Rest.COMMITS): 1}), "nothing is fetched until more is committed"),
         (replace(with_view(unfinished=3), destination_state=State.UNAVAILABLE), "the destination is unavailable"),
         (replace(snapshot(), destination_state=State.STOPPED), ""),
+        (replace(with_view(unfinished=3), destination_state=State.THROTTLED), "the destination is throttled"),
+        (with_view(waits=Waits(retried_events=3)), "3 events of users whose requests are tried again"),
+        (with_view(waits=Waits(held_events=3)), "3 events wait for their users' identify"),
         (
             with_view(waits=Waits(has_leader=False)),
             "segment-events-0 has no leader; it waits alone until a broker leads it",
@@ -158,27 +162,27 @@ def test_a_partition_says_why_it_waits(given: Snapshot, why: str) -> None:
         (
             Waiting("held", ZERO, 5, User("ann"), NOW - 5, given_up_at=NOW + 25),
             State.DELIVERING,
-            "it waits for its user's identify for another 25 s at most",
+            "it waits for its user's identify",
         ),
         (
             Waiting("retrying", ZERO, 5, User("ann"), NOW - 5, 1, "503", NOW + 4),
             State.DELIVERING,
-            "it failed once, last: 503; sent again in 4 s",
+            "its request failed, and is sent again",
         ),
         (
             Waiting("retrying", ZERO, 5, User("ann"), NOW - 5, 3, "503"),
             State.DELIVERING,
-            "it failed 3 times, last: 503; it is being sent again, or waits for its partition",
+            "its request failed; it is being sent again, or waits for its partition",
         ),
         (
             Waiting("retrying", ZERO, 5, User("ann"), NOW - 5, 3, "401", NOW + 4),
             State.STOPPED,
-            "it failed 3 times, last: 401; nothing is sent while the destination is stopped",
+            "nothing is sent while the destination is stopped",
         ),
     ],
 )
 def test_a_lane_says_why_it_waits(waiting: Waiting, state: State, why: str) -> None:
-    """Held, or tried again; and no id of its user."""
+    """Held, or tried again, without what stands beside it; and no id of its user."""
     shown = told(replace(snapshot(), waiting=(waiting,), destination_state=state))
 
     assert why == shown["waiting"][0]["why"]
