@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import socket
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+
+from consumer.cli.places import Place, places_of
 
 TIMEOUT_SECONDS: Final = 3.0
 ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -20,19 +19,6 @@ HISTORY_SECONDS: Final = 60.0
 """After so long it is read again; until then the newest values of /status are put behind it."""
 
 Series = dict[str, list[float | None]]
-
-
-class Place(NamedTuple):
-    """Where a member may be asked."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str = ""
-
-    def __str__(self) -> str:
-        """As it is shown: host and port."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Answer(NamedTuple):
@@ -44,34 +30,6 @@ class Answer(NamedTuple):
     problem: str = ""
     silent_since: datetime | None = None
     """When it answered last, if it ever did."""
-
-
-def place_of(url: str, port: int) -> Place:
-    """`http://host:port/path`, `host:port` or `host`. Raises ValueError, with a text to be shown."""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is no URL of a member: http://HOST:PORT, HOST:PORT or HOST")
-    default = 443 if parts.scheme == "https" else 80 if "://" in url else port
-    try:
-        return Place(parts.scheme, parts.hostname, parts.port or default, parts.path.rstrip("/"))
-    except ValueError:
-        raise ValueError(f"{url!r}: the port is not a number up to 65535") from None
-
-
-def places_of(place: Place) -> list[Place]:
-    """Each address of its name, which may be many members; itself where there is nothing to be found out."""
-    if place.scheme == "https" or _is_address(place.host):  # a certificate is made out to the name
-        return [place]
-    try:
-        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-    except OSError:
-        return [place]  # asking it will say why
-    families = {family for family, *_ in found}
-    family = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6  # of both, it would be there twice
-    addresses = dict.fromkeys(str(address[0]) for one, *_, address in found if one == family)
-    if all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in addresses):
-        return [place]
-    return [place._replace(host=address) for address in addresses]
 
 
 class StatusReader:
@@ -148,11 +106,3 @@ def _get(place: Place, path: str, key: str) -> dict[str, Any]:
     if response.status != 200 or not isinstance(told, dict) or key not in told:
         raise NoStatus(f"it answered {response.status}, but not as a member of this version does")
     return told
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True

@@ -39,7 +39,8 @@ def top(
     """Show what members do, until q or Ctrl-C. The same first lines as the page: the cause, and what to do."""
     from rich.console import Console
 
-    from consumer.cli.status_reader import StatusReader, place_of
+    from consumer.cli.places import place_of
+    from consumer.cli.status_reader import StatusReader
 
     settings = settings_or_exit(os.environ, config, api_key_required=False)
     host = "localhost" if settings.http_host in ANY_ADDRESS else settings.http_host

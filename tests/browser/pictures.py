@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
-from consumer.cli.status_reader import StatusReader, place_of
+from consumer.cli.places import place_of
+from consumer.cli.status_reader import StatusReader
 from consumer.cli.top_frame import frame
 from tests.browser import emulator_pictures
 from tests.browser.chromium import ARGUMENTS, PHONE, Opened, executable, missing

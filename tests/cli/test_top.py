@@ -17,7 +17,8 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from consumer.cli import app
-from consumer.cli.status_reader import Place, StatusReader, place_of, places_of
+from consumer.cli.places import Place, place_of, places_of
+from consumer.cli.status_reader import StatusReader
 from consumer.cli.top_frame import frame
 from consumer.cli.top_texts import BARS, ago, spark
 from consumer.ops.advice import DO

@@ -52,9 +52,28 @@ def test_the_members_are_asked_for_only_by_who_wants_to_see_them(monkeypatch: py
 
     monkeypatch.setattr(Members, "look", look)
     shown = Shown()
-    seen = [(shown.page("/status", query), len(looks))[1] for query in ("", "x=members", "members", "x&members&y")]
+    seen = [(shown.page("/status", query), len(looks))[1] for query in ("", "x=members", "members")]
+    other = Shown()
+    other.page("/status", "x&members&y")
 
-    assert [0, 0, 1, 2] == seen
+    assert [0, 0, 1] == seen
+    assert 2 == len(looks)
+
+
+def test_all_who_look_on_get_one_answer_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five tabs cost what one costs; a script that reads /status gets the very moment."""
+    shown = Shown()
+    clock = [time.monotonic()]
+    monkeypatch.setattr("consumer.ops.pages.time.monotonic", lambda: clock[0])
+    bodies = []
+    for seconds in (0.0, 0.4, 0.7):
+        clock[0] += seconds
+        shown.snapshot = replace(shown.snapshot, users_retrying=shown.snapshot.users_retrying + 1)
+        bodies.append([shown.page("/status", "members").body, shown.page("/status").body])
+    retrying = [[msgspec.json.decode(body)["users_retrying"] for body in pair] for pair in bodies]
+    first = retrying[0][0]
+
+    assert [[first, first], [first, first + 1], [first + 2, first + 2]] == retrying
 
 
 def test_the_history_is_small_enough_to_be_read_each_minute() -> None:
