@@ -81,7 +81,7 @@ def _look_up(settings: Settings, user: User, urls: Sequence[str], *, as_json: bo
     try:
         found, topics = _read_topics(settings, user, is_lag_asked=not members.have_answered, shown=not as_json)
     except typer.Exit:  # why, is said; what members have said is worth as much
-        for line in () if as_json else lines_of_members(members):
+        for line in lines_of_members(members) if members.have_answered and not as_json else ():
             print(masker.text(line))
         raise
     here = found[settings.destination_name]

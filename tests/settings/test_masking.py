@@ -7,10 +7,11 @@ import re
 import time
 from collections.abc import Callable
 from html import escape
+from itertools import pairwise
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from consumer.settings.masking import SECRETS_MAX, Masker, basic
@@ -70,7 +71,10 @@ SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size
 @given(st.data(), SECRETS)
 def test_no_spelling_of_a_secret_is_left(data: st.DataObject, secret: str) -> None:
     """Each character in a way of its own, in text and in bytes."""
-    spelled = "".join(data.draw(st.sampled_from(spellings(character))) for character in secret)
+    pieces = [data.draw(st.sampled_from(spellings(character))) for character in secret]
+    # Before what begins with a backslash, one as it is would be read as half of an escaped one: no encoder leaves it.
+    assume(not any(one == "\\" and other.startswith("\\") for one, other in pairwise(pieces)))
+    spelled = "".join(pieces)
     masker = Masker([secret])
 
     assert "***" == masker.text(spelled)
