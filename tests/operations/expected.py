@@ -1,0 +1,78 @@
+"""Which alerts each scene fires: one table, for the runs with a real Prometheus and for the scrapes recorded in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from tests.deploy.rules import alerts
+from tests.operations.shortened import MINUTE_SECONDS
+
+SEVERITY: Final = {alert.name: alert.labels["severity"] for alert in alerts()}
+RESTART: Final = frozenset({"CustomfitDown", "CustomfitPartitionUnowned"})
+"""A restart of four seconds is one of four minutes where a minute lasts a second."""
+
+
+class Expected(NamedTuple):
+    """Of one scene. Each name is an alert's; whatever else fires is a fault of the rules."""
+
+    first: str = ""
+    """The one that fires before all others; nothing: none fires at all."""
+    then: frozenset[str] = frozenset()
+    """Those that fire as well, as long as nobody repairs it."""
+    silenced: frozenset[str] = frozenset()
+    """Those of them that say nothing new: Alertmanager keeps them quiet."""
+    while_repaired: frozenset[str] = frozenset()
+    """Those that may fire after the repair has begun."""
+    holds_seconds: float = 4.0
+    """So much longer it is watched, once all of them fire."""
+    minute_seconds: float = MINUTE_SECONDS
+
+    @property
+    def named(self) -> frozenset[str]:
+        """All that fire."""
+        return self.then | {self.first} if self.first else self.then
+
+    @property
+    def told(self) -> frozenset[str]:
+        """Of which somebody hears."""
+        return self.named - self.silenced
+
+
+def _of(*names: str) -> frozenset[str]:
+    return frozenset(f"Customfit{name}" for name in names)
+
+
+QUIET: Final = Expected(holds_seconds=35.0)
+"""Longer than a record is late and the late minutes burn."""
+EXPECTED: Final[Mapping[str, Expected]] = {
+    "all_well": QUIET,
+    "backfill": QUIET,
+    "wrong_key": Expected(
+        first="CustomfitDestinationStopped",
+        then=_of("LateMinutesBurnFast", "NotReady"),
+        silenced=_of("LateMinutesBurnFast", "NotReady"),
+    ),
+    "unavailable": Expected(first="CustomfitDestinationUnavailable", then=_of("LateMinutesBurnFast")),
+    "slow_answers": Expected(first="CustomfitWithoutProgress", then=_of("LateMinutesBurnFast")),
+    "one_user_unavailable": QUIET,
+    "garbage": Expected(first="CustomfitPartitionStopped", then=_of("LateMinutesBurnFast"), while_repaired=RESTART),
+    "dead_letter_storm": Expected(first="CustomfitCorrectnessBurnFast"),
+    "topic_gone": Expected(first="CustomfitTopicGone"),
+    "kafka_gone": Expected(
+        first="CustomfitKafkaUnreachable",
+        then=_of("LateMinutesBurnFast"),
+        silenced=_of("LateMinutesBurnFast"),
+    ),
+    "member_killed": Expected(minute_seconds=6.0, holds_seconds=35.0),
+    "member_stopped": Expected(minute_seconds=6.0, holds_seconds=35.0),
+    "all_members_killed": Expected(first="CustomfitDown"),
+    "out_of_range": Expected(
+        first="CustomfitPartitionStopped", then=_of("LateMinutesBurnFast"), while_repaired=RESTART
+    ),
+    "open_transaction": Expected(first="CustomfitTransactionOpen", then=_of("LateMinutesBurnFast")),
+    "disk_full": Expected(first="CustomfitStateNotStored"),
+    "registry_away": Expected(first="CustomfitRegistryWaits", then=_of("LateMinutesBurnFast")),
+    "held": QUIET,
+}
+"""Name of a scene (tests/operations/run.py) → what fires in it."""
