@@ -117,7 +117,8 @@ class Alerts:
     def recorded(self) -> Recording:
         """What was scraped, from before the fault until nothing fired any longer."""
         times, zero = self.times, self.times.began - QUIET_SECONDS
-        return Recording(*(round(at - zero) for at in times), series=record(self.prometheus, zero, times.ended))
+        began, shown, repaired, ended = (round(at - zero) for at in times)
+        return Recording(began, shown, repaired, ended, record(self.prometheus, zero, times.ended))
 
     def _firing(self) -> set[str]:
         return {one["metric"]["alertname"] for one in self.prometheus.query(FIRING)}
@@ -137,8 +138,11 @@ class Alerts:
         return times
 
     def _order(self, begin: float, end: float) -> list[str]:
+        """As they fired. What comes within a minute of the rules comes at once: each group has its own moment."""
         times = self._first_times(begin, end)
-        return sorted(times, key=lambda name: (times[name], name != self.expected.first))
+        if self.expected.first in times:
+            times[self.expected.first] -= self.expected.minute_seconds
+        return sorted(times, key=times.__getitem__)
 
     def _said(self, name: str) -> str:
         seconds = self._first_times(self.times.began, now())[name] - self.times.began

@@ -1,4 +1,4 @@
-"""Which alerts each scene fires: one table, for the runs with a real Prometheus and for the scrapes recorded in them."""
+"""Which alerts each scene fires: one table, for the runs beside a real Prometheus and for what it recorded in them."""
 
 from __future__ import annotations
 
@@ -54,19 +54,32 @@ EXPECTED: Final[Mapping[str, Expected]] = {
         silenced=_of("LateMinutesBurnFast", "NotReady"),
     ),
     "unavailable": Expected(first="CustomfitDestinationUnavailable", then=_of("LateMinutesBurnFast")),
-    "slow_answers": Expected(first="CustomfitWithoutProgress", then=_of("LateMinutesBurnFast")),
+    "destination_slow": Expected(
+        first="CustomfitFreshnessBurnFast",
+        then=_of("FreshnessBurnSlow", "LateMinutesBurnFast"),
+        silenced=_of("FreshnessBurnFast", "FreshnessBurnSlow"),
+    ),
     "one_user_unavailable": QUIET,
-    "garbage": Expected(first="CustomfitPartitionStopped", then=_of("LateMinutesBurnFast"), while_repaired=RESTART),
-    "dead_letter_storm": Expected(first="CustomfitCorrectnessBurnFast"),
+    "garbage": Expected(
+        first="CustomfitPartitionStopped",
+        then=_of("CorrectnessBurnFast", "CorrectnessBurnSlow", "LateMinutesBurnFast"),
+        silenced=_of("CorrectnessBurnSlow"),
+        while_repaired=RESTART,
+    ),
+    "dead_letter_storm": Expected(
+        first="CustomfitCorrectnessBurnFast", then=_of("CorrectnessBurnSlow"), silenced=_of("CorrectnessBurnSlow")
+    ),
     "topic_gone": Expected(first="CustomfitTopicGone"),
     "kafka_gone": Expected(
         first="CustomfitKafkaUnreachable",
         then=_of("LateMinutesBurnFast"),
         silenced=_of("LateMinutesBurnFast"),
     ),
-    "member_killed": Expected(minute_seconds=6.0, holds_seconds=35.0),
-    "member_stopped": Expected(minute_seconds=6.0, holds_seconds=35.0),
-    "all_members_killed": Expected(first="CustomfitDown"),
+    # A session of 3 s and a rebalance would be five minutes where a minute lasts a second, and for no longer may a
+    # partition be unread. By default a session is 45 s.
+    "member_killed": Expected(first="CustomfitMemberDown", minute_seconds=2.0),
+    "member_stopped": Expected(first="CustomfitMemberDown", minute_seconds=2.0),
+    "all_members_killed": Expected(first="CustomfitDown", then=_of("MemberDown"), silenced=_of("MemberDown")),
     "out_of_range": Expected(
         first="CustomfitPartitionStopped", then=_of("LateMinutesBurnFast"), while_repaired=RESTART
     ),

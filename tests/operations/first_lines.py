@@ -5,17 +5,31 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
+from consumer.log_codes import Code
 from tests.operations.programs import TOPIC
 from tests.real_broker.running_service import Service
 
+OF_ONE: Final = {
+    code.value
+    for code in (
+        Code.NOT_ACCEPTED,
+        Code.MISDIRECTED_USER,
+        Code.USER_WAITS,
+        Code.KAFKA_CLIENT,
+        Code.DEAD_LETTER,
+        Code.SUPPRESSED,
+    )
+}
+"""Lines about one request, user or record, and what a client reports while it tries again."""
 _LINE: Final = re.compile(r"^\S+Z (?P<level>[A-Z]+) +(?P<text>.*)$")
 _PARTITION: Final = re.compile(r"^(partition )?\S+-\d+( is stopped)?: ")
 
 
-def warnings(log: str) -> list[str]:
-    """The lines of a log, of a level that somebody should see, without time and level."""
+def causes_told(log: str) -> list[str]:
+    """The lines of a log that say that something is wrong, and not with one request or user alone; without the time."""
     lines = (_LINE.match(line) for line in log.splitlines())
-    return [re.sub(" {2,}", " ", line["text"]) for line in lines if line and line["level"] in ("WARNING", "ERROR")]
+    told = [re.sub(" {2,}", " ", line["text"]) for line in lines if line and line["level"] in ("WARNING", "ERROR")]
+    return [text for text in told if text.rpartition("code=")[2].strip() not in OF_ONE]
 
 
 def cause_of(text: str) -> str:
@@ -51,7 +65,7 @@ def compare(service: Service, log: str) -> Compared:
     if not reason:
         return Compared(f"{readiness.status}: no cause", [])
     wrong = []
-    page, first = first_on_page(service), next(iter(warnings(log)), "")
+    page, first = first_on_page(service), next(iter(causes_told(log)), "")
     if page is not None and cause_of(page) != cause_of(reason):
         wrong.append(f"the page says {page!r}, /readyz {reason!r}")
     if cause_of(reason) not in cause_of(first):

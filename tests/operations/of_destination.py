@@ -12,6 +12,7 @@ from tests.real_broker.broker import free_ports
 from tests.real_broker.running_service import wait_until
 from tests.real_broker.scene import event
 
+LAGS = r'customfit_lag_seconds\{.*"segment-events-[0-9]+x"'
 ACCEPTS_AGAIN = "the destination accepts events again"
 
 
@@ -201,4 +202,26 @@ def held(places: Places) -> Row:
             scene.produce(*(event(f"new-{number}", 0) for number in range(10)))
             watch.over(one, ".", lambda: one.caught_up() and one.sample("customfit_held_users") == 0)
             watch.ended_by("their identifies")
+    return watch.row
+
+
+def destination_slow(places: Places) -> Row:
+    """It accepts all, and each answer takes so long that more arrives than it takes."""
+    watch = places.watch(
+        "Each answer takes 3 s, and more arrives than is answered",
+        ["customfit_requests_in_flight$"],
+        None,
+        ["customfit_requests_in_flight$", "customfit_requests_in_flight_limit$", LAGS],
+    )
+    with places.scene() as scene:
+        scene.settings |= {"CUSTOMFIT_IN_FLIGHT_MAX": "2", "CUSTOMFIT_BATCH_EVENTS_MAX": "20"}
+        with scene.member("one") as one:
+            identified(scene, one)
+            with going_on(scene):
+                watch.begin(one)
+                scene.emulator.faults.change({"latency_seconds": 3})
+                watch.shown(one)
+            scene.emulator.faults.change({"latency_seconds": 0})
+            watch.over(one, ".", one.caught_up)
+            watch.ended_by("nothing: the lag falls to 0")
     return watch.row

@@ -26,7 +26,7 @@ BACKLOG_EVENTS: Final = 40_000
 def _two(places: Places) -> Iterator[tuple[Scene, Service, Service]]:
     """Two members with two of four partitions each."""
     with places.scene(partitions=4) as scene, ExitStack() as stack:
-        scene.properties = {"session.timeout.ms": 10_000}
+        scene.properties = {"session.timeout.ms": 3_000, "heartbeat.interval.ms": 500}
         one, two = (stack.enter_context(scene.member(name)) for name in ("one", "two"))
         members = [one, two]
         wait_until(
@@ -42,13 +42,16 @@ def member_killed(places: Places) -> Row:
     with _two(places) as (scene, one, two):
         watch.begin(one)
         two.kill()
-        watch.shown(one)
         there_are = one.sample("customfit_topic_partitions", topic=scene.topic)
-        watch.figures(
+        figures = (
             f"`sum(customfit_partitions_assigned)` {_assigned([one], scene):g} below "
             f"`max(customfit_topic_partitions)` {there_are:g}"
         )
-        watch.over(one, "partitions assigned", lambda: _assigned([one], scene) == 4)
+        watch.shown(one)
+        watch.figures(figures)
+        wait_until(lambda: _assigned([one], scene) == 4, "all are the other's")
+        two.restart()
+        watch.over(one, "partitions assigned", lambda: _assigned([one, two], scene) == 4)
     return watch.row
 
 
@@ -63,7 +66,9 @@ def member_stopped(places: Places) -> Row:
             watch.shown(one)
         finally:
             two.process.send_signal(signal.SIGCONT)
-        watch.over(one, "partitions revoked", lambda: _assigned([one, two], scene) == 4 and two.ready())
+        watch.over(
+            one, "partitions revoked", lambda: two.get("/readyz")[0] == 200 and _assigned([one, two], scene) == 4
+        )
         watch.ended_by("SIGCONT: it finds itself out of the group, and gets a share again")
     return watch.row
 

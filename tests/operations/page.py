@@ -19,7 +19,8 @@ class Table(Generic[_Row]):
     """One of them; the first cell of each row has the anchor by which it is found."""
 
     def __init__(self, begin: str, end: str, head: _Row, prefix: str = "") -> None:
-        self._begin, self._end, self._head, self._prefix = f"<!-- {begin} -->\n", f"<!-- {end} -->\n", head, prefix
+        self._begin, self._end, self._prefix = f"<!-- {begin} -->\n", f"<!-- {end} -->\n", prefix
+        self._head: _Row = head
 
     def rows(self, text: str) -> dict[str, _Row]:
         """Name of a fault → its row, as the page has them."""

@@ -80,9 +80,10 @@ class Places:
             return
         folder = self.folder / f"prometheus-of-{name}"
         folder.mkdir()
-        with Alerts(folder, expected) as self._alerts:
+        with Alerts(folder, expected) as alerts:
+            self._alerts = alerts
             try:
-                yield self._alerts
+                yield alerts
             finally:
                 self._alerts = None
 

@@ -45,13 +45,13 @@ class Program:
 
     def ask(self, path: str, **values: str | float) -> Any:
         """The JSON that it answers with."""
-        with urlopen(f"http://{self.address}{path}?{urlencode(values)}", timeout=10) as answer:  # noqa: S310  our own
+        with urlopen(f"http://{self.address}{path}?{urlencode(values)}", timeout=10) as answer:
             return json.loads(answer.read())
 
     def _is_ready(self) -> bool:
         assert self._process.poll() is None, self._log.read_text()
         try:
-            with urlopen(f"http://{self.address}/-/ready", timeout=5):  # noqa: S310  our own process
+            with urlopen(f"http://{self.address}/-/ready", timeout=5):
                 return True
         except (HTTPError, URLError, OSError):
             return False

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import yaml
+
 from tests.deploy.names import selectors
-from tests.deploy.rules import rules
-from tests.operations.programs import Prometheus
+from tests.operations import shortened
+from tests.operations.programs import JOB, Prometheus
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "deploy" / "recorded"
+ENDLESS: Final = 1e9
+"""In place of an infinite number of seconds: promtool can't repeat +Inf."""
 
 
 class Recording(NamedTuple):
@@ -22,8 +25,17 @@ class Recording(NamedTuple):
     shown: int
     repaired: int
     ended: int
-    series: Mapping[str, str]
-    """A series → its values, one a second."""
+    members: Mapping[str, Mapping[str, str]]
+    """Instance → a series of it, without `instance` and `job` → its values, one a second."""
+
+    @property
+    def series(self) -> dict[str, str]:
+        """With all labels, as promtool wants them."""
+        return {
+            series.replace("}", f"{',' if '=' in series else ''}instance='{instance}',job='{JOB}'}}"): values
+            for instance, found in self.members.items()
+            for series, values in found.items()
+        }
 
 
 def read(name: str) -> Recording:
@@ -38,83 +50,67 @@ def write(name: str, recording: Recording) -> None:
     (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def asked_for() -> list[str]:
-    """The selectors of all rules that name a metric of the member or of the scraper."""
-    found = {
-        f"{selector.name}{{{_matchers(selector)}}}"
-        for rule in rules()
-        for selector in selectors(rule.expression)
-        if ":" not in (selector.name or "")
-    }
-    return sorted(found)
-
-
-def record(prometheus: Prometheus, begin: float, end: float) -> dict[str, str]:
-    """Each series that a rule reads, from a second to another one."""
+def record(prometheus: Prometheus, begin: float, end: float) -> dict[str, dict[str, str]]:
+    """Each series that a rule reads, a value a second, by its member."""
     count = int(end - begin) + 1
-    series: dict[str, str] = {}
-    for name in sorted({asked.partition("{")[0] for asked in asked_for()}):
-        for one in prometheus.values(name, begin, begin + count - 1, 1.0):
-            if _is_asked(one["metric"]):
-                there = {round(float(at) - begin): float(value) for at, value in one["values"]}
-                values = [there.get(second) for second in range(count)]
-                series[_named(one["metric"])] = " ".join(
-                    _short([None if v is None else round(v) if math.isfinite(v) else v for v in values])
-                )
-    return dict(sorted(series.items()))
+    members: dict[str, dict[str, str]] = {}
+    for asked in _asked():
+        for one in prometheus.values(asked, begin, begin + count - 1, 1.0):
+            there = {round(float(at) - begin): float(value) for at, value in one["values"]}
+            values = [_rounded(there.get(second)) for second in range(count)]
+            members.setdefault(one["metric"]["instance"], {})[_named(one["metric"])] = " ".join(short(values))
+    return members
 
 
-def _is_asked(metric: Mapping[str, str]) -> bool:
-    """Of the histogram only two buckets, of the causes all: one that comes when it should not is to be seen."""
-    return metric.get("le", "+Inf") in {"10.0", "30.0", "+Inf"} and not metric.get("topic", "").endswith(
-        ".customfit-replay"
-    )
-
-
-def _named(metric: Mapping[str, Any]) -> str:
-    labels = ",".join(f'{label}="{value}"' for label, value in sorted(metric.items()) if label != "__name__")
-    return f"{metric['__name__']}{{{labels}}}"
-
-
-def _matchers(selector: Any) -> str:
-    return ",".join(f'{one.name}{one.op}"{one.value}"' for one in selector.matchers.matchers)
-
-
-def _short(values: Sequence[float | None]) -> Iterator[str]:
+def short(values: Sequence[float | None]) -> Iterator[str]:
     """Runs of equal steps: `5x3` is 5 four times, `0+2x3` is 0 2 4 6, `_x3` nothing three times, `stale` the end."""
     place = 0
     while place < len(values):
+        length, step = _run(values, place)
         first = values[place]
         if first is None:
-            length = _run(values, place, None)
-            ends = place > 0
-            yield from (["stale"] if ends else [])
-            if left := length - ends:
-                yield f"_x{left}"
-            place += length
-            continue
-        following = values[place + 1] if place + 1 < len(values) else None
-        step = 0.0 if following is None or not math.isfinite(first) else following - first
-        step = step if math.isfinite(step) else 0.0
-        length = _run(values, place, step)
-        yield _written(first) + ("" if length == 1 else (f"{step:+g}" if step else "") + f"x{length - 1}")
+            is_end = place > 0
+            yield from ["stale"] if is_end else []
+            yield from [f"_x{length - is_end}"] if length > is_end else []
+        elif length == 1:
+            yield f"{first:.0f}"
+        else:
+            yield f"{first:.0f}" + (f"{step:+.0f}" if step else "") + f"x{length - 1}"
         place += length
 
 
-def _run(values: Sequence[float | None], place: int, step: float | None) -> int:
-    """How many values from here on go on by this step; None: how many there are none."""
-    end = place + 1
-    while end < len(values):
-        before, value = values[end - 1], values[end]
-        if step is None or value is None or before is None:
-            is_so = step is None and value is None
-        else:
-            is_so = value - before == step or (step == 0 and value == before)
-        if not is_so:
-            break
-        end += 1
-    return end - place
+def _run(values: Sequence[float | None], place: int) -> tuple[int, float]:
+    """How many values from here on go on by the same step, and by which."""
+    first, following = values[place], values[place + 1] if place + 1 < len(values) else None
+    if first is None:
+        return next((n for n, value in enumerate(values[place:]) if value is not None), len(values) - place), 0.0
+    step = 0.0 if following is None else following - first
+    wanted = (first + step * number for number in range(len(values) - place))
+    pairs = zip(values[place:], wanted, strict=True)
+    return next((n for n, (value, next_one) in enumerate(pairs) if value != next_one), len(values) - place), step
 
 
-def _written(value: float) -> str:
-    return {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}")
+def _asked() -> list[str]:
+    """The selectors of all rules for a metric of the member or of the scraper, each once; what they repeat is one."""
+    texts = [yaml.safe_load(text) for text in shortened.rules().values()]
+    rules = [rule for text in texts for group in text["groups"] for rule in group["rules"]]
+    found = [selector for rule in rules for selector in selectors(rule["expr"]) if ":" not in (selector.name or "")]
+    return sorted({f"{one.name}{{{_matchers(one)}}}" for one in found})
+
+
+def _matchers(selector: Any) -> str:
+    words = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
+    return ",".join(
+        f'{one.name}{words[str(one.op).rpartition(".")[2]]}"{one.value}"' for one in selector.matchers.matchers
+    )
+
+
+def _named(metric: Mapping[str, str]) -> str:
+    left = {name: value for name, value in sorted(metric.items()) if name not in ("__name__", "instance", "job")}
+    labels = ",".join(f"{name}='{value}'" for name, value in left.items())
+    return f"{metric['__name__']}{{{labels}}}"
+
+
+def _rounded(value: float | None) -> float | None:
+    """Whole numbers, which rules do not tell from the others: they compare with seconds and counts."""
+    return value if value is None else float(round(min(value, ENDLESS)))

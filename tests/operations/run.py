@@ -34,6 +34,7 @@ FAULTS: Final[tuple[Callable[[Places], Row], ...]] = (
     of_destination.told_to_wait,
     of_destination.never_answers,
     of_destination.slow_answers,
+    of_destination.destination_slow,
     of_destination.throttled,
     of_destination.one_user_unavailable,
     of_destination.one_user_refused,

@@ -1,4 +1,4 @@
-"""The project's own rules with shortened times: a minute of theirs lasts a second, so that a fault need not last an hour.
+"""The project's own rules with shortened times: a minute of theirs lasts a second, and a fault need not last an hour.
 
 All durations of the rules and of Alertmanager are divided: `for`, windows, intervals. Figures that the member measures
 in its own seconds are not: it names a cause after up to 15 s, whatever the rules do. So the two thresholds in seconds
@@ -24,7 +24,8 @@ THRESHOLDS: Final = {
 }
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION: Final = re.compile(
-    r"(?P<before>\b(?:for|interval|group_wait|group_interval|repeat_interval): |\[|\boffset )(?P<number>\d+)(?P<unit>[smhd])\b"
+    r"(?P<before>\b(?:for|interval|group_wait|group_interval|repeat_interval): |\[|\boffset )"
+    r"(?P<number>\d+)(?P<unit>[smhd])\b"
 )
 
 

@@ -1,0 +1,94 @@
+"""Scrapes of real faults (`make operations`), replayed by promtool: the rules say of them what they said in the run.
+
+The series are those that a member really had while the broker was killed or the key was wrong, so that a rule that asks
+for what is not there then is found. Times are shortened as they were in the run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from tests.deploy.rules import RULE_FILES, read
+from tests.deploy.tools import need, promtools, run, version
+from tests.operations import shortened
+from tests.operations.expected import EXPECTED, Expected
+from tests.operations.recorded import FOLDER, Recording
+from tests.operations.recorded import read as read_recording
+
+BYTES_MAX: Final = 300_000
+LATER_SECONDS: Final = 2
+"""promtool looks at another part of a second than the Prometheus of the run did."""
+PAGES: Final = 'ALERTS{alertstate="firing",severity="critical"'
+FIRING: Final = 'ALERTS{alertstate="firing"'
+with_each_promtool = pytest.mark.parametrize("promtool", promtools(), ids=version)
+
+
+def _world(expected: Expected, recording: Recording) -> dict[str, Any]:
+    """The unit test of one recording: what fires at each second of it, and what does not."""
+    named = "|".join(sorted(expected.named)) or "none"
+    other_pages = f'count({PAGES},alertname!~"{named}"}})'
+    not_first = f'count({FIRING},alertname!="{expected.first}"}} offset {expected.minute_seconds:.0f}s)'
+    if expected.first:
+        fired = f'{FIRING},alertname="{expected.first}"}}[{recording.ended}s]'
+        not_first += f" unless on () count(count_over_time({fired}))"
+    checks: list[tuple[str, int, list[dict[str, Any]]]] = []
+    checks += [(other_pages, second, []) for second in range(recording.repaired)]
+    checks += [(not_first, second, []) for second in range(recording.repaired)]
+    at_the_end = f"count({FIRING}}})"
+    checks.append((at_the_end, recording.ended + LATER_SECONDS, []))
+    firing = f"count by (alertname) ({FIRING}}})"
+    all_named = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(expected.named)]
+    checks.append((f"{firing} > bool 0", recording.shown, all_named))
+    return {
+        "interval": "1s",
+        "input_series": [{"series": name, "values": values} for name, values in recording.series.items()],
+        "promql_expr_test": [
+            {"expr": expression, "eval_time": f"{second}s", "exp_samples": samples}
+            for expression, second, samples in checks
+        ],
+    }
+
+
+def _file(folder: Path, expected: Expected, recording: Recording) -> Path:
+    """What promtool reads, with the rules beside it."""
+    shortened.write(folder, expected.minute_seconds)
+    groups = [group["name"] for name in RULE_FILES for group in read(name)["groups"]]
+    test = {
+        "rule_files": list(RULE_FILES),
+        "group_eval_order": groups,
+        "evaluation_interval": f"{500 * expected.minute_seconds:.0f}ms",
+        "tests": [_world(expected, recording)],
+    }
+    file = folder / "recorded.yml"
+    file.write_text(yaml.safe_dump(test), encoding="utf-8")
+    return file
+
+
+@with_each_promtool
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_recorded_fault_fires_its_alerts_and_no_other_page(promtool: str, name: str, tmp_path: Path) -> None:
+    """The right one first, all that are named beside it, nothing else that pages, and at the end none."""
+    run([need(promtool), "test", "rules", _file(tmp_path, EXPECTED[name], read_recording(name))])
+
+
+@with_each_promtool
+def test_a_rule_that_is_wrong_is_found(promtool: str, tmp_path: Path) -> None:
+    """The gate itself: with the name of the cause misspelt, the recorded wrong key fires another alert first."""
+    file = _file(tmp_path, EXPECTED["wrong_key"], read_recording("wrong_key"))
+    rules = tmp_path / "alerts.yml"
+    rules.write_text(rules.read_text().replace('cause="destination_stopped"', 'cause="destination_stoped"'))
+
+    with pytest.raises(AssertionError, match="CustomfitNotReady"):
+        run([need(promtool), "test", "rules", file])
+
+
+def test_recordings_are_small_and_none_is_of_nothing() -> None:
+    """They are read by people who look at a change, too."""
+    files = list(FOLDER.iterdir())
+
+    assert sorted(EXPECTED) == sorted(file.stem for file in files)
+    assert BYTES_MAX > sum(file.stat().st_size for file in files)
