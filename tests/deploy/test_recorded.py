@@ -15,7 +15,7 @@ import yaml
 from tests.deploy.rules import RULE_FILES, read
 from tests.deploy.tools import need, promtools, run, version
 from tests.operations import shortened
-from tests.operations.expected import EXPECTED, Expected
+from tests.operations.expected import EXPECTED, LINGERING, Expected
 from tests.operations.recorded import FOLDER, Recording
 from tests.operations.recorded import read as read_recording
 
@@ -36,9 +36,9 @@ def _world(expected: Expected, recording: Recording) -> dict[str, Any]:
         fired = f'{FIRING},alertname="{expected.first}"}}[{recording.ended}s]'
         not_first += f" unless on () count(count_over_time({fired}))"
     checks: list[tuple[str, int, list[dict[str, Any]]]] = []
-    checks += [(other_pages, second, []) for second in range(recording.repaired)]
-    checks += [(not_first, second, []) for second in range(recording.repaired)]
-    at_the_end = f"count({FIRING}}})"
+    checks += [(other_pages, second, []) for second in range(recording.shown)]
+    checks += [(not_first, second, []) for second in range(recording.shown)]
+    at_the_end = f'count({FIRING},alertname!~"{"|".join(sorted(LINGERING))}"}})'
     checks.append((at_the_end, recording.ended + LATER_SECONDS, []))
     firing = f"count by (alertname) ({FIRING}}})"
     all_named = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(expected.named)]

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from tests.operations.expected import SEVERITY, Expected
+from tests.operations.expected import LINGERING, SEVERITY, Expected
 from tests.operations.first_lines import Compared
 from tests.operations.programs import Alertmanager, Prometheus, now
 from tests.operations.recorded import Recording, record
@@ -39,7 +39,7 @@ class Times(NamedTuple):
 
     began: float
     shown: float
-    repaired: float
+    """From here on it is repaired."""
     ended: float
 
 
@@ -54,7 +54,7 @@ class Alerts:
             prometheus = stack.enter_context(Prometheus(folder, expected.minute_seconds, alertmanager))
             self._stack = stack.pop_all()
         self.alertmanager, self.prometheus = alertmanager, prometheus
-        self.times = Times(0, 0, 0, 0)
+        self.times = Times(0, 0, 0)
         self.row = AlertRow("", "none", "none", "nobody", "", "")
 
     def __enter__(self) -> Self:
@@ -100,25 +100,25 @@ class Alerts:
         assert [] == wrong, f"{wrong}; {self._story()}"
         assert expected.told == told, f"Alertmanager tells of {sorted(told)}; {self._story()}"
 
-    def repaired(self) -> None:
-        """What was wrong is not so any longer, or somebody has begun to repair it."""
-        self.times = self.times._replace(repaired=now())
-
     def ended(self) -> None:
-        """Return when nothing fires any longer."""
-        wait_until(lambda: not self._firing(), self._story, END_SECONDS_MAX * max(self.expected.minute_seconds / 2, 1))
+        """Return when nothing fires any longer, but for what looks back on hours and days."""
+        wait_until(
+            lambda: not self._firing() - LINGERING,
+            self._story,
+            END_SECONDS_MAX * max(self.expected.minute_seconds / 2, 1),
+        )
         times = self.times = self.times._replace(ended=now())
-        during = set(self._order(times.repaired, times.ended))
-        allowed = self.expected.named | self.expected.while_repaired
+        during = set(self._order(times.shown, times.ended))
+        allowed = self.expected.named | self.expected.while_repaired | LINGERING
         assert allowed >= during, f"after the repair {sorted(during - allowed)} fires; {self._story()}"
-        seconds = times.ended - times.repaired
+        seconds = times.ended - times.shown
         self.row = self.row._replace(ended=f"after {seconds:.0f} s" if self.expected.named else "nothing to end")
 
     def recorded(self) -> Recording:
         """What was scraped, from before the fault until nothing fired any longer."""
         times, zero = self.times, self.times.began - QUIET_SECONDS
-        began, shown, repaired, ended = (round(at - zero) for at in times)
-        return Recording(began, shown, repaired, ended, record(self.prometheus, zero, times.ended))
+        began, shown, ended = (round(at - zero) for at in times)
+        return Recording(began, shown, ended, record(self.prometheus, zero, times.ended))
 
     def _firing(self) -> set[str]:
         return {one["metric"]["alertname"] for one in self.prometheus.query(FIRING)}

@@ -152,11 +152,11 @@ def kafka_gone(places: Places) -> Row:
     watch = places.watch("Kafka is gone", [_cause("kafka_unreachable")], "nothing was heard", [LAGS])
     with places.scene() as scene, scene.member("one") as one:
         identified(scene, one)
+        watch.begin(one)
         scene.emulator.faults.change({"hang": True})
         scene.produce(event("ann", 0), partition=0)
         wait_until(lambda: one.total("customfit_lag_events") == 1, "an event that waits")
         scene.emulator.faults.change({"hang": False})
-        watch.begin(one)
         scene.broker.kill()
         watch.shown(one)
         scene.broker.restart()

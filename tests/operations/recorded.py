@@ -23,7 +23,6 @@ class Recording(NamedTuple):
 
     began: int
     shown: int
-    repaired: int
     ended: int
     members: Mapping[str, Mapping[str, str]]
     """Instance → a series of it, without `instance` and `job` → its values, one a second."""

@@ -101,8 +101,6 @@ class Watch:
 
     def over(self, service: Service, log: str, condition: Callable[[], bool] = lambda: True) -> None:
         """Return when it is ready, and no cause is left; `log`: a pattern of the line that says so."""
-        if self._alerts is not None:
-            self._alerts.repaired()
 
         def so() -> bool:
             causes = any(value for name, value in service.samples().items() if name.startswith(_CAUSE))
