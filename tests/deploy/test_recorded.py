@@ -13,13 +13,15 @@ import pytest
 import yaml
 
 from tests.deploy.rules import RULE_FILES, read
+from tests.deploy.tools import FOLDER as RULES
 from tests.deploy.tools import need, promtools, run, version
 from tests.operations import shortened
 from tests.operations.expected import EXPECTED, LINGERING, Expected
-from tests.operations.recorded import FOLDER, Recording
+from tests.operations.recorded import FOLDER, Recording, gone_on
 from tests.operations.recorded import read as read_recording
 
 BYTES_MAX: Final = 300_000
+UNREPAIRED_SECONDS: Final = 1200
 LATER_SECONDS: Final = 2
 """promtool looks at another part of a second than the Prometheus of the run did."""
 PAGES: Final = 'ALERTS{alertstate="firing",severity="critical"'
@@ -29,7 +31,7 @@ with_each_promtool = pytest.mark.parametrize("promtool", promtools(), ids=versio
 
 def _world(expected: Expected, recording: Recording) -> dict[str, Any]:
     """The unit test of one recording: what fires at each second of it, and what does not."""
-    named = "|".join(sorted(expected.named)) or "none"
+    named = "|".join(sorted(expected.named | LINGERING))
     other_pages = f'count({PAGES},alertname!~"{named}"}})'
     not_first = f'count({FIRING},alertname!="{expected.first}"}} offset {expected.minute_seconds:.0f}s)'
     if expected.first:
@@ -40,7 +42,7 @@ def _world(expected: Expected, recording: Recording) -> dict[str, Any]:
     checks += [(not_first, second, []) for second in range(recording.shown)]
     at_the_end = f'count({FIRING},alertname!~"{"|".join(sorted(LINGERING))}"}})'
     checks.append((at_the_end, recording.ended + LATER_SECONDS, []))
-    firing = f"count by (alertname) ({FIRING}}})"
+    firing = f'count by (alertname) ({FIRING},alertname!~"{"|".join(sorted(LINGERING))}"}})'
     all_named = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(expected.named)]
     checks.append((f"{firing} > bool 0", recording.shown, all_named))
     return {
@@ -56,16 +58,41 @@ def _world(expected: Expected, recording: Recording) -> dict[str, Any]:
 def _file(folder: Path, expected: Expected, recording: Recording) -> Path:
     """What promtool reads, with the rules beside it."""
     shortened.write(folder, expected.minute_seconds)
-    groups = [group["name"] for name in RULE_FILES for group in read(name)["groups"]]
+    return _written(folder, f"{500 * expected.minute_seconds:.0f}ms", _world(expected, recording), "")
+
+
+def _written(folder: Path, interval: str, world: dict[str, Any], rules: str) -> Path:
     test = {
-        "rule_files": list(RULE_FILES),
-        "group_eval_order": groups,
-        "evaluation_interval": f"{500 * expected.minute_seconds:.0f}ms",
-        "tests": [_world(expected, recording)],
+        "rule_files": [f"{rules}{name}" for name in RULE_FILES],
+        "group_eval_order": [group["name"] for name in RULE_FILES for group in read(name)["groups"]],
+        "evaluation_interval": interval,
+        "tests": [world],
     }
     file = folder / "recorded.yml"
     file.write_text(yaml.safe_dump(test), encoding="utf-8")
     return file
+
+
+def _unrepaired(expected: Expected, recording: Recording) -> dict[str, Any]:
+    """The unit test of what was recorded until the repair, and of what followed if nobody repaired it."""
+    other_pages = f'count({PAGES},alertname!~"{"|".join(sorted(expected.unrepaired))}"}})'
+    fired = f'{FIRING},alertname="{expected.first}"}}[{UNREPAIRED_SECONDS}s]'
+    not_first = f'count({FIRING},alertname!="{expected.first}"}}) unless on () count(count_over_time({fired}))'
+    at_last = f'count({FIRING},alertname="{expected.first}"}}) > bool 0'
+    tests: list[dict[str, Any]] = [
+        {"expr": expression, "eval_time": f"{second}s", "exp_samples": []}
+        for expression in (other_pages, not_first)
+        for second in range(0, UNREPAIRED_SECONDS, 30)
+    ]
+    tests.append(
+        {"expr": at_last, "eval_time": f"{UNREPAIRED_SECONDS}s", "exp_samples": [{"labels": "{}", "value": 1}]}
+    )
+    series = gone_on(recording, UNREPAIRED_SECONDS)
+    return {
+        "interval": "1s",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": tests,
+    }
 
 
 @with_each_promtool
@@ -73,6 +100,14 @@ def _file(folder: Path, expected: Expected, recording: Recording) -> Path:
 def test_a_recorded_fault_fires_its_alerts_and_no_other_page(promtool: str, name: str, tmp_path: Path) -> None:
     """The right one first, all that are named beside it, nothing else that pages, and at the end none."""
     run([need(promtool), "test", "rules", _file(tmp_path, EXPECTED[name], read_recording(name))])
+
+
+@with_each_promtool
+@pytest.mark.parametrize("name", [name for name, expected in EXPECTED.items() if expected.unrepaired])
+def test_a_recorded_fault_that_nobody_repairs_fires_its_cause_first(promtool: str, name: str, tmp_path: Path) -> None:
+    """By the rules as they are: what was recorded stays so for 20 min, and what waits grows older."""
+    world = _unrepaired(EXPECTED[name], read_recording(name))
+    run([need(promtool), "test", "rules", _written(tmp_path, "30s", world, f"{RULES}/")])
 
 
 @with_each_promtool

@@ -34,7 +34,11 @@ def causes_told(log: str) -> list[str]:
 
 def cause_of(text: str) -> str:
     """What a text says is wrong: not of which partition, not for how long, not what to do about it."""
-    return re.sub(r"\d+", "#", _PARTITION.sub("", text).partition(";")[0]).strip()
+    return re.sub(r"\d+", "#", _first_clause(text))
+
+
+def _first_clause(text: str) -> str:
+    return _PARTITION.sub("", text).partition(";")[0].strip()
 
 
 def first_on_page(service: Service) -> str | None:
@@ -71,4 +75,4 @@ def compare(service: Service, log: str) -> Compared:
     if cause_of(reason) not in cause_of(first):
         wrong.append(f"the log says {first!r}, /readyz {reason!r}")
     names = ["/readyz", "log", *(["page"] if page is not None else [])]
-    return Compared(f"{', '.join(names)}: {cleaned(cause_of(reason))}", wrong)
+    return Compared(f"{', '.join(names)}: {cleaned(_first_clause(reason))}", wrong)

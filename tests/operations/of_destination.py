@@ -172,7 +172,7 @@ def dead_letter_storm(places: Places) -> Row:
     watch = places.watch(
         "A fifth of the events are refused and become dead letters",
         [r'customfit_events_finished_total\{outcome="dead_lettered",reason="refused"'],
-        "dead letter",
+        "it goes to",
     )
     with places.scene() as scene, scene.member("one") as one:
         identified(scene, one)

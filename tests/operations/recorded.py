@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -14,6 +15,7 @@ from tests.operations import shortened
 from tests.operations.programs import JOB, Prometheus
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "deploy" / "recorded"
+AGE: Final = "customfit_lag_seconds"
 ENDLESS: Final = 1e9
 """In place of an infinite number of seconds: promtool can't repeat +Inf."""
 
@@ -59,6 +61,33 @@ def record(prometheus: Prometheus, begin: float, end: float) -> dict[str, dict[s
             values = [_rounded(there.get(second)) for second in range(count)]
             members.setdefault(one["metric"]["instance"], {})[_named(one["metric"])] = " ".join(short(values))
     return members
+
+
+def gone_on(recording: Recording, seconds: int) -> dict[str, str]:
+    """The series until the repair began; then counters and gauges as they stood, and the age of what waits grows."""
+    return {
+        name: " ".join(_continued(long(values)[: recording.shown], seconds, grows=name.startswith(AGE)))
+        for name, values in recording.series.items()
+    }
+
+
+def _continued(values: Sequence[float | None], seconds: int, *, grows: bool) -> Iterator[str]:
+    yield from short(values)
+    if (last := values[-1]) is not None:
+        yield f"{last + 1:.0f}+1x{seconds}" if grows and last else f"{last:.0f}x{seconds}"
+
+
+def long(text: str) -> list[float | None]:
+    """A value a second, from promtool's short notation."""
+    values: list[float | None] = []
+    for word in text.split():
+        first, _, times = word.partition("x")
+        found = re.fullmatch(r"(\d+)([+-]\d+)?", first)
+        if found is None:
+            values += [None] * (int(times) if times else 1)
+        else:
+            values += [float(found[1]) + float(found[2] or 0) * number for number in range(int(times or 0) + 1)]
+    return values
 
 
 def short(values: Sequence[float | None]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from tests.deploy.rules import read
 from tests.operations import shortened
 from tests.operations.expected import EXPECTED, SEVERITY
 from tests.operations.first_lines import cause_of
-from tests.operations.recorded import short
+from tests.operations.recorded import long, short
 
 
 def test_a_minute_lasts_a_second() -> None:
@@ -33,9 +33,9 @@ def test_no_time_of_the_rules_is_left_as_it_was() -> None:
 def test_they_are_the_same_rules() -> None:
     """In the same groups and order, with the same labels and texts."""
     for name, text in shortened.rules().items():
-        for mine, long in zip(yaml.safe_load(text)["groups"], read(name)["groups"], strict=True):
-            assert [long["name"], len(long["rules"])] == [mine["name"], len(mine["rules"])]
-            for one, other in zip(mine["rules"], long["rules"], strict=True):
+        for mine, theirs in zip(yaml.safe_load(text)["groups"], read(name)["groups"], strict=True):
+            assert [theirs["name"], len(theirs["rules"])] == [mine["name"], len(mine["rules"])]
+            for one, other in zip(mine["rules"], theirs["rules"], strict=True):
                 times = {"for": 0, "expr": ""}
                 assert {**other, **times} == {**one, **times}
 
@@ -52,6 +52,7 @@ def test_values_are_written_as_promtool_reads_them() -> None:
     values = [None, None, 1, 1, 1, 2, 4, 6, None, None, 9, 7, None]
 
     assert "_x2 1x2 2+2x2 stale _x1 9-2x1 stale" == " ".join(short(values))
+    assert values == long(" ".join(short(values)))
 
 
 def test_the_cause_of_a_line_is_what_it_says_is_wrong() -> None:
