@@ -42,7 +42,7 @@ def test_they_are_the_same_rules() -> None:
 
 def test_each_alert_that_a_scene_expects_is_there() -> None:
     """By its name."""
-    wanted = {name for one in EXPECTED.values() for name in one.named | one.silenced | one.while_repaired}
+    wanted = {name for one in EXPECTED.values() for name in one.named | one.silenced | one.meanwhile}
 
     assert set() == wanted - set(SEVERITY)
 

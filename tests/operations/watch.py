@@ -64,7 +64,7 @@ class Watch:
         if service.process.poll() is None and service.readiness().status_code == 200:
             wait_until(lambda: service.readiness().status == "ready", lambda: str(service.readiness()))
         if self._alerts is not None:
-            self._alerts.begin(self._fault)
+            self._alerts.begin(self._fault, is_there=service.process.poll() is None)
         self._mark = len(service.log)
 
     def shown(self, service: Service, condition: Callable[[], bool] = lambda: True) -> Readiness:
