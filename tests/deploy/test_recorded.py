@@ -79,7 +79,7 @@ def _unrepaired(expected: Expected, recording: Recording) -> dict[str, Any]:
     other_pages = f'count({PAGES},alertname!~"{"|".join(sorted(expected.unrepaired))}"}})'
     fired = f'{FIRING},alertname="{expected.first}"}}[{UNREPAIRED_SECONDS}s]'
     not_first = f'count({FIRING},alertname!="{expected.first}"}}) unless on () count(count_over_time({fired}))'
-    at_last = f'count({FIRING},alertname="{expected.first}"}}) > bool 0'
+    at_last = f"count(count_over_time({fired})) > bool 0"
     tests: list[dict[str, Any]] = [
         {"expr": expression, "eval_time": f"{second}s", "exp_samples": []}
         for expression in (other_pages, not_first)

@@ -16,11 +16,12 @@ OF_ONE: Final = {
         Code.MISDIRECTED_USER,
         Code.USER_WAITS,
         Code.KAFKA_CLIENT,
+        Code.COMMIT_FAILED,
         Code.DEAD_LETTER,
         Code.SUPPRESSED,
     )
 }
-"""Lines about one request, user or record, and what a client reports while it tries again."""
+"""Lines about one request, commit, user or record, and what a client reports while it tries again."""
 _LINE: Final = re.compile(r"^\S+Z (?P<level>[A-Z]+) +(?P<text>.*)$")
 _PARTITION: Final = re.compile(r"^(partition )?\S+-\d+( is stopped)?: ")
 

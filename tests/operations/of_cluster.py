@@ -158,8 +158,10 @@ def kafka_gone(places: Places) -> Row:
         wait_until(lambda: one.total("customfit_lag_events") == 1, "an event that waits")
         scene.emulator.faults.change({"hang": False})
         scene.broker.kill()
-        watch.shown(one)
-        scene.broker.restart()
+        try:
+            watch.shown(one)
+        finally:
+            scene.broker.restart()
         watch.over(one, "over: .*nothing was heard", one.caught_up)
     return watch.row
 

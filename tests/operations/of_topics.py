@@ -75,6 +75,7 @@ def topic_gone(places: Places) -> Row:
             lambda: one.sample("customfit_degraded", cause="topic_made_again") == 1, lambda: str(one.readiness())
         )
         wait_until(lambda: one.readiness().reasons.count("kafka-consumer-groups.sh") == 2, lambda: str(one.readiness()))
+        watch.said(one, "over: the topic")
         _obey(scene, one)
         watch.over(one, "over: the topic", one.caught_up)
     return watch.row
