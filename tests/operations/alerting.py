@@ -119,7 +119,7 @@ class Alerts:
     def recorded(self) -> Recording:
         """What was scraped, from before the fault until nothing fired any longer."""
         times, zero = self.times, self.times.began - QUIET_SECONDS
-        began, shown, ended = (round(at - zero) for at in times)
+        began, shown, ended = (int(at - zero) for at in times)  # the second behind `shown` is of the repair
         return Recording(began, shown, ended, record(self.prometheus, zero, times.ended))
 
     def _firing(self) -> set[str]:

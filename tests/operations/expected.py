@@ -52,11 +52,9 @@ class Expected(NamedTuple):
     @property
     def unrepaired(self) -> frozenset[str]:
         """All that may fire if nobody repairs it for 20 min, by the rules as they are; nothing where no cause fires."""
-        return (
-            self.named | _of("LateMinutesBurnFast", "CommitsFail")
-            if "Burn" not in self.first and self.first
-            else frozenset()
-        )
+        if not self.first or "Burn" in self.first:
+            return frozenset()
+        return self.allowed | _of("LateMinutesBurnFast", "CommitsFail")
 
     @property
     def told(self) -> frozenset[str]:
@@ -83,6 +81,7 @@ EXPECTED: Final[Mapping[str, Expected]] = {
         first="CustomfitFreshnessBurnFast",
         then=_of("LateMinutesBurnFast"),
         silenced=_of("FreshnessBurnFast"),
+        meanwhile=_of("WithoutProgress"),  # for four seconds, not minutes
     ),
     "one_user_unavailable": QUIET,
     "garbage": Expected(

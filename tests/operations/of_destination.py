@@ -209,8 +209,8 @@ def destination_slow(places: Places) -> Row:
     """It accepts all, and each answer takes so long that more arrives than it takes."""
     watch = places.watch(
         "Each answer takes 3 s, and more arrives than is answered",
-        ["customfit_requests_in_flight$"],
-        None,
+        [_cause("no_progress")],
+        "no progress",
         ["customfit_requests_in_flight$", "customfit_requests_in_flight_limit$", LAGS],
     )
     with places.scene() as scene:
