@@ -153,8 +153,8 @@ def garbage(places: Places) -> Row:
             watch.shown(one)
             assert 0 == one.stop()
         scene.settings["CUSTOMFIT_DEAD_LETTER_RATIO_MAX"] = "1"
-        with scene.member("two") as two:
-            watch.over(two.wait_ready(), "never", two.caught_up)
+        with scene.member("one") as again:
+            watch.over(again.wait_ready(), "never", again.caught_up)
             watch.ended_by("a restart with CUSTOMFIT_DEAD_LETTER_RATIO_MAX=1, or with what reads the records")
     return watch.row
 
