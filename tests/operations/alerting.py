@@ -19,6 +19,8 @@ QUIET_SECONDS: Final = 6.0
 FIRE_SECONDS_MAX: Final = 90.0
 END_SECONDS_MAX: Final = 100.0
 """Longer than the half an hour over which the late minutes burn."""
+AFTER_SECONDS: Final = 2.5
+"""What is recorded ends with scrapes of the end."""
 STEP_SECONDS: Final = 0.5
 FIRING: Final = 'ALERTS{alertstate="firing"}'
 
@@ -110,10 +112,12 @@ class Alerts:
             self._story,
             END_SECONDS_MAX * max(self.expected.minute_seconds / 2, 1),
         )
+        ended = now()
+        time.sleep(AFTER_SECONDS)
         times = self.times = self.times._replace(ended=now())
         others = set(self._order(times.shown, times.ended)) - self.expected.allowed
         assert set() == others, f"after the repair {sorted(others)} fires; {self._story()}"
-        seconds = times.ended - times.shown
+        seconds = ended - times.shown
         self.row = self.row._replace(ended=f"after {seconds:.0f} s" if self.expected.named else "nothing to end")
 
     def recorded(self) -> Recording:
