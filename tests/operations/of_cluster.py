@@ -134,7 +134,7 @@ def coordinator_gone(places: Places) -> Row:
     watch = places.watch(
         "The group's coordinator is gone, the topics are there",
         [_cause("group_silent")],
-        "the group has not accepted",
+        "the group (has not accepted|took)",
         [LAGS],
     )
     with places.placed([LOST, LOST], [LOST, LOST]) as scene, scene.member("one") as one:
