@@ -90,7 +90,7 @@ class Alerts:
         wait_until(lambda: expected.named <= self._firing(), self._story, patience)
         time.sleep(expected.holds_seconds)
         self.times = self.times._replace(shown=now())
-        order = self._order(self.times.began, now())
+        order = self._order(self.times.began - QUIET_SECONDS, now())
         assert expected.allowed >= set(order), f"more fires than is to; {self._story()}"
         assert [name for name in order[:1] if name != expected.first] == [], f"not first; {self._story()}"
         told = self._told()

@@ -87,7 +87,7 @@ class Watch:
         readyz += f": {reason}" if reason else ""
         readyz += f" (and {more} more)" if more else ""
         time.sleep(LASTS_SECONDS)
-        self._row = self._row._replace(log=line or NOTHING, readyz=readyz, metrics=self._telling(samples))
+        self._row = self._row._replace(log=line or NOTHING, readyz=readyz, metrics=self._telling(samples) or NOTHING)
         if self._alerts is not None:
             self._alerts.shown(lambda: compare(service, service.log[self._mark :]))
         return readiness

@@ -29,7 +29,7 @@ class GroupScene:
         self._folder = folder
         self.properties: dict[str, Any] = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
         self.settings: dict[str, str] = {}
-        self.on_start: Callable[[str, Service], None] = lambda name, service: None
+        self.on_start: Callable[[str, Service], None] = lambda _name, _service: None
         """Told of each member, with its name."""
 
     @property
