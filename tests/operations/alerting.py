@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from tests.operations.expected import LINGERING, SEVERITY, Expected
+from tests.operations.expected import BRIEFLY, LINGERING, SEVERITY, Expected
 from tests.operations.first_lines import Compared
 from tests.operations.programs import Alertmanager, Prometheus, now
 from tests.operations.recorded import Recording, record
@@ -115,7 +115,7 @@ class Alerts:
         ended = now()
         time.sleep(AFTER_SECONDS)
         times = self.times = self.times._replace(ended=now())
-        others = set(self._order(times.shown, times.ended)) - self.expected.allowed
+        others = set(self._order(times.shown, times.ended)) - self.expected.allowed - BRIEFLY
         assert set() == others, f"after the repair {sorted(others)} fires; {self._story()}"
         seconds = ended - times.shown
         self.row = self.row._replace(ended=f"after {seconds:.0f} s" if self.expected.named else "nothing to end")

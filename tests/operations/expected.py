@@ -16,6 +16,10 @@ LINGERING: Final = frozenset(
 )
 """Tickets about hours and days, which no scene has: they may fire late and for long, and none waits for them."""
 
+BRIEFLY: Final = frozenset({"CustomfitFreshnessBurnFast"})
+"""May fire for a moment after a repair: its two minutes are two seconds, and a commit and a scrape take as long until
+Prometheus sees that a backlog is worked off."""
+
 
 class Expected(NamedTuple):
     """Of one scene. Each name is an alert's; whatever else fires is a fault of the rules."""
