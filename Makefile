@@ -54,7 +54,7 @@ check: venv ## lint, format, types, what may import what
 docs: venv ## docs/settings.md, metrics.md, commands.md and Grafana's dashboard, made from the code
 	@$(BIN)/python -m tests.docs
 
-operations: venv kafka ## docs/operations.md's table, from real faults on a real broker, about 15 min (ARGS="wrong_key")
+operations: venv kafka ## docs/operations.md's tables, from real faults beside a real Prometheus, 20 min (ARGS="wrong_key")
 	@$(BIN)/python -m tests.operations.run $(ARGS)
 
 dashboard-picture: venv kafka ## docs/pictures/dashboard.png, about 5 min; needs npm and Chromium

@@ -8,12 +8,13 @@ import pytest
 
 from consumer.ops.causes import Cause
 from consumer.sequencing.stops import StopCause
-from tests.operations.page import PAGE, rows, with_rows
+from tests.operations import page
+from tests.operations.expected import EXPECTED
 from tests.operations.run import FAULTS
 from tests.operations.watch import Row
 
-TEXT = PAGE.read_text(encoding="utf-8")
-ROWS = rows(TEXT)
+TEXT = page.PAGE.read_text(encoding="utf-8")
+ROWS = page.FAULTS.rows(TEXT)
 HEADINGS = re.findall(r"^### (\w+)$", TEXT, re.MULTILINE)
 
 
@@ -49,11 +50,25 @@ def test_the_rows_are_those_of_the_faults_that_are_run() -> None:
     assert all(all(row) for row in ROWS.values())
 
 
+def test_the_rows_of_alerts_are_those_of_the_scenes_that_expect_some() -> None:
+    """From runs in which the right alert came first, nobody was told of another, and all ended: `make operations`."""
+    found = page.ALERTS.rows(TEXT)
+
+    assert sorted(EXPECTED) == sorted(found)
+    assert all(all(row) for row in found.values())
+    assert {name: one.first for name, one in EXPECTED.items() if one.first} == {
+        name: row.first.partition(" ")[0] for name, row in found.items() if row.first != "none"
+    }
+    assert {name: ", ".join(sorted(one.told)) or "nobody" for name, one in EXPECTED.items()} == {
+        name: row.told for name, row in found.items()
+    }
+
+
 def test_a_row_that_is_written_is_read_as_it_was() -> None:
     """Whatever stands in it; the others and the text around them stay."""
     row = Row("a | b", "WARNING c", "200 degraded: d", '`e{f="g"}` 1', "h")
     order = ["new", *ROWS]
-    written = with_rows(TEXT, order, {"new": row})
+    written = page.FAULTS.with_rows(TEXT, order, {"new": row})
 
-    assert {"new": row, **ROWS} == rows(written)
-    assert TEXT == with_rows(written, list(ROWS), {})
+    assert {"new": row, **ROWS} == page.FAULTS.rows(written)
+    assert TEXT == page.FAULTS.with_rows(written, list(ROWS), {})

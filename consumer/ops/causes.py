@@ -39,8 +39,8 @@ class Cause(StrEnum):
     END_UNKNOWN = "end_unknown"
     RESTORING = "restoring"
     STATE_TOPIC = "state_topic"
-    RECORDS_NOT_WRITTEN = "records_not_written"
     DEAD_LETTERS_NOT_WRITTEN = "dead_letters_not_written"
+    RECORDS_NOT_WRITTEN = "records_not_written"
     REGISTRY = "registry"
     REGISTRY_NOT_SET = "registry_not_set"
     TRANSACTION_OPEN = "transaction_open"
@@ -62,8 +62,8 @@ MEANINGS: Final[Mapping[Cause, str]] = {
     Cause.END_UNKNOWN: "Nobody says where a partition's log ends, so its lag is not known",
     Cause.RESTORING: "A partition waits until its state is read",
     Cause.STATE_TOPIC: "The state topic can't be written, read or made larger",
-    Cause.RECORDS_NOT_WRITTEN: "State records or dead letters of a partition are not acknowledged",
     Cause.DEAD_LETTERS_NOT_WRITTEN: "Dead letters can't be written",
+    Cause.RECORDS_NOT_WRITTEN: "State records or dead letters of a partition are not acknowledged",
     Cause.REGISTRY: "A partition waits for a schema that the registry does not give",
     Cause.REGISTRY_NOT_SET: "A partition holds Avro, and no schema registry is set",
     Cause.TRANSACTION_OPEN: "A producer's open transaction keeps records from being read",

@@ -41,7 +41,7 @@ BY_CAUSE: Final = {
 """Alerts for which it matters what their cause is."""
 ALL: Final = [f"{name} {cause}".rstrip() for name in SEVERITY for cause in BY_CAUSE.get(name, ("",))]
 SILENCES: Final = {
-    "CustomfitDown": SYMPTOMS,
+    "CustomfitDown": {*SYMPTOMS, "CustomfitMemberDown"},
     "CustomfitDestinationStopped": SYMPTOMS,
     "CustomfitGroupDoesNotAnswer": SYMPTOMS,
     "CustomfitTopicGone topic_gone": SYMPTOMS,

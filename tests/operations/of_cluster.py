@@ -1,4 +1,4 @@
-"""What may befall the brokers and the group: no leader, no coordinator, nobody there, a member killed, slow answers."""
+"""What may befall the brokers and the group: no leader, no coordinator, nobody there, slow answers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from consumer.emulator.server import Emulator, running_emulator
 from tests.chaos.cluster import Cluster
 from tests.chaos.proxy import Proxies
 from tests.operations.places import Places, identified
-from tests.operations.watch import Row, Watch
+from tests.operations.watch import Row
 from tests.real_broker.leaders import KEPT, LOST
-from tests.real_broker.running_service import KEY, Service, wait_until
-from tests.real_broker.scene import GroupScene, event, partitions_of
+from tests.real_broker.running_service import KEY, wait_until
+from tests.real_broker.scene import GroupScene, event
 from tests.real_broker.slow_answers import LIST_OFFSETS, OFFSET_FETCH, SlowAnswers
 
 HELD = 1
@@ -34,7 +34,7 @@ def _go_on(scene: GroupScene, partition: int, of: str) -> Callable[[], bool]:
 
 def source_leader_goes(places: Places) -> Row:
     """While the partition is read and has a commit."""
-    watch = Watch(
+    watch = places.watch(
         "A source partition that is read loses its leader", [_cause("leader_missing")], "has no leader", [LAG]
     )
     with places.placed([KEPT, LOST], [KEPT, KEPT]) as scene, scene.member("one") as one:
@@ -49,7 +49,7 @@ def source_leader_goes(places: Places) -> Row:
 
 def source_leader_missing(places: Places) -> Row:
     """At the start, of a partition without a commit."""
-    watch = Watch(
+    watch = places.watch(
         "A source partition without a commit has no leader when the member starts",
         [_cause("leader_missing")],
         "has no leader",
@@ -66,7 +66,7 @@ def source_leader_missing(places: Places) -> Row:
 
 def state_leader_goes(places: Places) -> Row:
     """While the partition is read."""
-    watch = Watch("A partition of the state topic loses its leader", [_cause("leader_missing")], "has no leader")
+    watch = places.watch("A partition of the state topic loses its leader", [_cause("leader_missing")], "has no leader")
     with places.placed([KEPT, KEPT], [KEPT, LOST]) as scene, scene.member("one") as one:
         identified(scene, one)
         watch.begin(one)
@@ -79,7 +79,7 @@ def state_leader_goes(places: Places) -> Row:
 
 def state_not_replicated(places: Places) -> Row:
     """Of its two replicas one is away, and it wants both."""
-    watch = Watch(
+    watch = places.watch(
         "The state topic has fewer replicas in sync than its min.insync.replicas",
         [_cause("records_not_written"), LAGS],
         "no state record",
@@ -97,7 +97,7 @@ def state_not_replicated(places: Places) -> Row:
 
 def one_restoring(places: Places) -> Row:
     """The state of one of two partitions can't be read yet."""
-    watch = Watch(
+    watch = places.watch(
         "The state of one partition can't be read at the start (its partition of the state topic has no leader)",
         [_cause("restoring")],
         "its state is being read",
@@ -114,7 +114,7 @@ def one_restoring(places: Places) -> Row:
 
 def all_restoring(places: Places) -> Row:
     """The state of every partition of a member can't be read yet."""
-    watch = Watch(
+    watch = places.watch(
         "The state of all partitions of a member is still being read",
         [_cause("restoring")],
         "its state is being read",
@@ -131,10 +131,10 @@ def all_restoring(places: Places) -> Row:
 
 def coordinator_gone(places: Places) -> Row:
     """The broker of the group's offsets goes, the one of the topics stays."""
-    watch = Watch(
+    watch = places.watch(
         "The group's coordinator is gone, the topics are there",
         [_cause("group_silent")],
-        "the group has not accepted",
+        "the group (has not accepted|took)",
         [LAGS],
     )
     with places.placed([LOST, LOST], [LOST, LOST]) as scene, scene.member("one") as one:
@@ -149,24 +149,26 @@ def coordinator_gone(places: Places) -> Row:
 
 def kafka_gone(places: Places) -> Row:
     """The broker is killed, with events that wait."""
-    watch = Watch("Kafka is gone", [_cause("kafka_unreachable")], "nothing was heard", [LAGS])
+    watch = places.watch("Kafka is gone", [_cause("kafka_unreachable")], "nothing was heard", [LAGS])
     with places.scene() as scene, scene.member("one") as one:
         identified(scene, one)
+        watch.begin(one)
         scene.emulator.faults.change({"hang": True})
         scene.produce(event("ann", 0), partition=0)
         wait_until(lambda: one.total("customfit_lag_events") == 1, "an event that waits")
         scene.emulator.faults.change({"hang": False})
-        watch.begin(one)
         scene.broker.kill()
-        watch.shown(one)
-        scene.broker.restart()
+        try:
+            watch.shown(one)
+        finally:
+            scene.broker.restart()
         watch.over(one, "over: .*nothing was heard", one.caught_up)
     return watch.row
 
 
 def start_unknown(places: Places) -> Row:
     """The answer with the group's commits takes long."""
-    watch = Watch(
+    watch = places.watch(
         "Nobody answers where a partition starts",
         [_cause("start_unknown")],
         "where it starts",
@@ -184,7 +186,7 @@ def start_unknown(places: Places) -> Row:
 
 def end_unknown(places: Places) -> Row:
     """The answers with the ends of the logs take longer than they are waited for."""
-    watch = Watch("Nobody answers where the logs end", [_cause("end_unknown")], "where its log ends", [LAGS])
+    watch = places.watch("Nobody answers where the logs end", [_cause("end_unknown")], "where its log ends", [LAGS])
     with _answers_slow(places, frozenset({LIST_OFFSETS})) as (scene, proxy), scene.member("one") as one:
         identified(scene, one)
         watch.begin(one)
@@ -223,35 +225,9 @@ def _answers_slow(places: Places, kinds: frozenset[int]) -> Iterator[tuple[Group
             cluster.create_topic(topic, 2)
             scene = GroupScene(cluster.bootstrap_servers, topic, emulator, folder, 2)
             scene.properties = {}
+            scene.on_start = places.started
             scene.settings["CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS"] = cluster.member_bootstrap_servers(0)
             yield scene, proxy
             scene.outside.close()
     finally:
         cluster.stop()
-
-
-def member_killed(places: Places) -> Row:
-    """One of two: until its session ends nobody reads its partitions."""
-    watch = Watch("One of two members is killed, until its session ends", [], None)
-    with places.scene(partitions=4) as scene, ExitStack() as stack:
-        scene.properties = {"session.timeout.ms": 10_000}
-        one, two = (stack.enter_context(scene.member(name)) for name in ("one", "two"))
-        members = [one, two]
-        wait_until(
-            lambda: [2, 2] == [len(partitions_of(member)) for member in members if member.ready()], "a share each", 120
-        )
-        wait_until(lambda: _assigned(members, scene) == 4, "the gauges say so")
-        watch.begin(one)
-        two.kill()
-        watch.shown(one)
-        there_are = one.sample("customfit_topic_partitions", topic=scene.topic)
-        watch.figures(
-            f"`sum(customfit_partitions_assigned)` {_assigned([one], scene):g} below "
-            f"`max(customfit_topic_partitions)` {there_are:g}"
-        )
-        watch.over(one, "partitions assigned", lambda: _assigned([one], scene) == 4)
-    return watch.row
-
-
-def _assigned(services: list[Service], scene: GroupScene) -> float:
-    return sum(one.sample("customfit_partitions_assigned", topic=scene.topic) or 0.0 for one in services)

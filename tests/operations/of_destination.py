@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from typing import Any
 
 from tests.chaos.proxy import Network, Proxies
-from tests.operations.places import Places, identified, tracks
+from tests.operations.places import USERS, Places, going_on, identified, tracks
 from tests.operations.watch import Row, Watch
 from tests.real_broker.broker import free_ports
 from tests.real_broker.running_service import wait_until
-from tests.real_broker.scene import Scene, event
+from tests.real_broker.scene import event
 
+LAGS = r'customfit_lag_seconds\{.*"segment-events-[0-9]+x"'
 ACCEPTS_AGAIN = "the destination accepts events again"
 
 
@@ -31,11 +30,11 @@ def _while_failing(places: Places, watch: Watch, faults: dict[str, Any], **setti
         scene.settings |= settings
         with scene.member("one") as one:
             identified(scene, one)
-            watch.begin(one)
-            before = {name: getattr(scene.emulator.faults, name) for name in faults}
-            scene.emulator.faults.change(faults)
-            tracks(scene, rounds=10)
-            watch.shown(one)
+            with going_on(scene):
+                watch.begin(one)
+                before = {name: getattr(scene.emulator.faults, name) for name in faults}
+                scene.emulator.faults.change(faults)
+                watch.shown(one)
             scene.emulator.faults.change(before)
             watch.over(one, ACCEPTS_AGAIN, one.caught_up)
     return watch.row
@@ -44,14 +43,14 @@ def _while_failing(places: Places, watch: Watch, faults: dict[str, Any], **setti
 def wrong_key(places: Places) -> Row:
     """Every request gets a 401: the key was revoked, or is another one's."""
     signs = [_cause("destination_stopped"), _state("stopped")]
-    watch = Watch("The API key is wrong: 401 for everybody", signs, "the destination is stopped")
+    watch = places.watch("The API key is wrong: 401 for everybody", signs, "the destination is stopped")
     return _while_failing(places, watch, {"reject_all_keys": True})
 
 
 def wrong_url(places: Places) -> Row:
     """It starts with a URL where nothing is."""
     signs = [_cause("destination_stopped"), _state("stopped")]
-    watch = Watch("The URL is wrong: 404 for everybody", signs, "the destination is stopped")
+    watch = places.watch("The URL is wrong: 404 for everybody", signs, "the destination is stopped")
     with places.scene() as scene:
         right = dict(scene.settings)
         scene.settings["CUSTOMFIT_API_URL"] = f"{scene.emulator.base_url}/v1/wrong"
@@ -70,7 +69,7 @@ def wrong_url(places: Places) -> Row:
 def connection_refused(places: Places) -> Row:
     """Nobody listens there."""
     signs = [_cause("destination_unavailable"), _state("unavailable")]
-    watch = Watch("The destination is down: connections are refused", signs, "the destination is unavailable")
+    watch = places.watch("The destination is down: connections are refused", signs, "the destination is unavailable")
     with places.scene() as scene, Proxies() as proxies:
         [port] = free_ports(1)
         proxy = proxies.open(port, scene.emulator.port)
@@ -89,14 +88,14 @@ def connection_refused(places: Places) -> Row:
 def unavailable(places: Places) -> Row:
     """503 for everybody."""
     signs = [_cause("destination_unavailable"), _state("unavailable")]
-    watch = Watch("The destination answers 503 to everybody", signs, "the destination is unavailable")
+    watch = places.watch("The destination answers 503 to everybody", signs, "the destination is unavailable")
     return _while_failing(places, watch, {"fail_rate": 1.0, "fail_status": 503})
 
 
 def told_to_wait(places: Places) -> Row:
     """503 for everybody, with a time to wait."""
     signs = [_cause("destination_unavailable"), _state("unavailable")]
-    watch = Watch(
+    watch = places.watch(
         "The destination answers 503 with Retry-After: 20 to everybody", signs, "the destination is unavailable"
     )
     faults = {"fail_rate": 1.0, "fail_status": 503, "fail_retry_after_seconds": 20}
@@ -106,21 +105,21 @@ def told_to_wait(places: Places) -> Row:
 def throttled(places: Places) -> Row:
     """429 above a limit that is too low."""
     signs = [_cause("destination_throttled"), _state("throttled")]
-    watch = Watch("The destination answers 429", signs, "slow down", ["customfit_requests_in_flight_limit$"])
+    watch = places.watch("The destination answers 429", signs, "slow down", ["customfit_requests_in_flight_limit$"])
     return _while_failing(places, watch, {"throttle_requests_per_second": 5.0}, CUSTOMFIT_BATCH_EVENTS_MAX="1")
 
 
 def never_answers(places: Places) -> Row:
     """It takes requests and says nothing."""
     signs = [_cause("destination_unavailable"), _state("unavailable")]
-    watch = Watch("The destination takes requests and never answers", signs, "the destination is unavailable")
+    watch = places.watch("The destination takes requests and never answers", signs, "the destination is unavailable")
     return _while_failing(places, watch, {"hang": True})
 
 
 def slow_answers(places: Places) -> Row:
     """Each answer takes longer than the time after which a partition that does not move is named."""
     signs = [_cause("no_progress")]
-    watch = Watch(
+    watch = places.watch(
         "Each answer takes 25 s, and CUSTOMFIT_REQUEST_TIMEOUT_SECONDS is 60",
         signs,
         "no progress",
@@ -146,7 +145,7 @@ def _one_user(places: Places, watch: Watch, faults: dict[str, Any]) -> Row:
         scene.produce(event("bad", 0))
         wait_until(one.caught_up, "the one who will fail is identified")
         watch.begin(one)
-        with _others_go_on(scene):
+        with going_on(scene):
             scene.emulator.faults.change({"fail_users": ["bad"], **faults})
             scene.produce(event("bad", 1))
             watch.shown(one)
@@ -156,33 +155,73 @@ def _one_user(places: Places, watch: Watch, faults: dict[str, Any]) -> Row:
     return watch.row
 
 
-@contextmanager
-def _others_go_on(scene: Scene) -> Iterator[None]:
-    """Everybody else has events all the time."""
-    over = threading.Event()
-
-    def produce() -> None:
-        first = 1
-        while not over.wait(0.3):
-            tracks(scene, first=first)
-            first += 1
-
-    others = threading.Thread(target=produce, name="others")
-    others.start()
-    try:
-        yield
-    finally:
-        over.set()
-        others.join()
-
-
 def one_user_unavailable(places: Places) -> Row:
     """A 503 with Retry-After: 60 to one user."""
-    watch = Watch("One user gets 503 with Retry-After: 60", ["customfit_users_retrying"], "waits: .*last answer")
+    watch = places.watch("One user gets 503 with Retry-After: 60", ["customfit_users_retrying"], "waits: .*last answer")
     return _one_user(places, watch, {"fail_users_status": 503, "fail_users_retry_after_seconds": 60})
 
 
 def one_user_refused(places: Places) -> Row:
     """A 401 to one user."""
-    watch = Watch("One user gets 401", ["customfit_users_retrying"], "waits: .*last answer")
+    watch = places.watch("One user gets 401", ["customfit_users_retrying"], "waits: .*last answer")
     return _one_user(places, watch, {"fail_users_status": 401})
+
+
+def dead_letter_storm(places: Places) -> Row:
+    """A producer has begun to send events that are refused: a fifth of all."""
+    watch = places.watch(
+        "A fifth of the events are refused and become dead letters",
+        [r'customfit_events_finished_total\{outcome="dead_lettered",reason="refused"'],
+        "it goes to",
+    )
+    with places.scene() as scene, scene.member("one") as one:
+        identified(scene, one)
+        scene.emulator.faults.change({"refuse_names": ["bad"]})
+        with going_on(scene):
+            watch.begin(one)
+            for number in range(50):
+                scene.produce(*(event(user, 10_000 + number, event="bad") for user in USERS[:4]))
+                time.sleep(0.1)
+            watch.shown(one)
+        watch.over(one, ".", one.caught_up)
+        watch.ended_by("nothing: the producer sends none any longer")
+    return watch.row
+
+
+def held(places: Places) -> Row:
+    """Events of users whose identify is late, with CUSTOMFIT_HOLD_SECONDS."""
+    watch = places.watch("Events are held for their users' identify", ["customfit_held_users"], None)
+    with places.scene() as scene:
+        scene.settings["CUSTOMFIT_HOLD_SECONDS"] = "300"
+        with scene.member("one") as one:
+            identified(scene, one)
+            with going_on(scene):
+                watch.begin(one)
+                scene.produce(*(event(f"new-{number}", 1) for number in range(10)))
+                watch.shown(one)
+            scene.produce(*(event(f"new-{number}", 0) for number in range(10)))
+            watch.over(one, ".", lambda: one.caught_up() and one.sample("customfit_held_users") == 0)
+            watch.ended_by("their identifies")
+    return watch.row
+
+
+def destination_slow(places: Places) -> Row:
+    """It accepts all, and each answer takes so long that more arrives than it takes."""
+    watch = places.watch(
+        "Each answer takes 3 s, and more arrives than is answered",
+        [_cause("no_progress")],
+        "no progress",
+        ["customfit_requests_in_flight$", "customfit_requests_in_flight_limit$", LAGS],
+    )
+    with places.scene() as scene:
+        scene.settings |= {"CUSTOMFIT_IN_FLIGHT_MAX": "2", "CUSTOMFIT_BATCH_EVENTS_MAX": "20"}
+        with scene.member("one") as one:
+            identified(scene, one)
+            with going_on(scene):
+                watch.begin(one)
+                scene.emulator.faults.change({"latency_seconds": 3})
+                watch.shown(one)
+            scene.emulator.faults.change({"latency_seconds": 0})
+            watch.over(one, ".", one.caught_up)
+            watch.ended_by("nothing: the lag falls to 0")
+    return watch.row

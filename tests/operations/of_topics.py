@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic
 
 from tests.operations.places import Places, identified, tracks
-from tests.operations.watch import Row, Watch
+from tests.operations.watch import Row
 from tests.real_broker.avro_records import OURS, client_of, serializer
 from tests.real_broker.running_service import Service, wait_until
 from tests.real_broker.scene import Scene, event
@@ -59,7 +59,7 @@ def _obey(scene: Scene, service: Service) -> None:
 
 def topic_gone(places: Places) -> Row:
     """Deleted, with events that wait."""
-    watch = Watch(
+    watch = places.watch(
         "The source topic is deleted",
         [_cause("topic_gone")],
         "does not exist",
@@ -74,14 +74,17 @@ def topic_gone(places: Places) -> Row:
         wait_until(
             lambda: one.sample("customfit_degraded", cause="topic_made_again") == 1, lambda: str(one.readiness())
         )
+        wait_until(lambda: one.readiness().reasons.count("kafka-consumer-groups.sh") == 2, lambda: str(one.readiness()))
         watch.said(one, "over: the topic")
+        _obey(scene, one)
+        watch.over(one, "over: the topic", one.caught_up)
     return watch.row
 
 
 def topic_made_again(places: Places) -> Row:
     """Deleted and made again at once."""
     signs = [_cause("topic_made_again"), _stopped("topic_made_again")]
-    watch = Watch("The source topic is deleted and made again", signs, "made again")
+    watch = places.watch("The source topic is deleted and made again", signs, "made again")
     with places.scene() as scene, scene.member("one") as one:
         identified(scene, one)
         watch.begin(one)
@@ -98,7 +101,9 @@ def topic_made_again(places: Places) -> Row:
 def out_of_range(places: Places) -> Row:
     """Retention has deleted what was not read."""
     signs = [_cause("partition_stopped"), _stopped("out_of_range")]
-    watch = Watch("The committed offset is out of range: its records were deleted unread", signs, "is stopped", [LAG])
+    watch = places.watch(
+        "The committed offset is out of range: its records were deleted unread", signs, "is stopped", [LAG]
+    )
     with places.scene() as scene:
         scene.produce(*(event("ann", number) for number in range(10)), partition=0)
         with scene.member("one") as one:
@@ -120,7 +125,7 @@ def out_of_range(places: Places) -> Row:
 def unreadable_batch(places: Places) -> Row:
     """A few hundred bytes that become more than the client takes."""
     signs = [_cause("partition_stopped"), _stopped("unreadable_batch")]
-    watch = Watch("A batch can't be unpacked", signs, "is stopped", [])
+    watch = places.watch("A batch can't be unpacked", signs, "is stopped", [])
     with places.scene() as scene:
         packing = {"compression.type": "zstd", "message.max.bytes": 10_000_000, "log_level": 0}
         producer = Producer({"bootstrap.servers": scene.bootstrap_servers, **packing})
@@ -139,7 +144,7 @@ def unreadable_batch(places: Places) -> Row:
 def garbage(places: Places) -> Row:
     """More dead letters than CUSTOMFIT_DEAD_LETTER_RATIO_MAX allows."""
     signs = [_cause("partition_stopped"), _stopped("dead_letter_ratio")]
-    watch = Watch("More than half of a partition's records are garbage", signs, "is stopped")
+    watch = places.watch("More than half of a partition's records are garbage", signs, "is stopped")
     with places.scene() as scene:
         with scene.member("one") as one:
             identified(scene, one)
@@ -148,15 +153,15 @@ def garbage(places: Places) -> Row:
             watch.shown(one)
             assert 0 == one.stop()
         scene.settings["CUSTOMFIT_DEAD_LETTER_RATIO_MAX"] = "1"
-        with scene.member("two") as two:
-            watch.over(two.wait_ready(), "never", two.caught_up)
+        with scene.member("one") as again:
+            watch.over(again.wait_ready(), "never", again.caught_up)
             watch.ended_by("a restart with CUSTOMFIT_DEAD_LETTER_RATIO_MAX=1, or with what reads the records")
     return watch.row
 
 
 def dead_letters_gone(places: Places) -> Row:
     """The dead-letter topic is deleted, and there is something for it."""
-    watch = Watch(
+    watch = places.watch(
         "The dead-letter topic is deleted", [_cause("dead_letters_not_written"), LAG], "dead letter can't be written"
     )
     with places.scene() as scene, scene.member("one") as one:
@@ -173,7 +178,7 @@ def dead_letters_gone(places: Places) -> Row:
 def state_topic_gone(places: Places) -> Row:
     """The state topic is deleted, and a new user is to be recorded."""
     name = "The state topic is deleted"
-    watch = Watch(name, [_cause("state_topic"), LAG], "the state topic")
+    watch = places.watch(name, [_cause("state_topic"), LAG], "the state topic")
     with places.scene() as scene, scene.member("one") as one:
         identified(scene, one)
         watch.begin(one)
@@ -187,7 +192,7 @@ def state_topic_gone(places: Places) -> Row:
 
 def open_transaction(places: Places) -> Row:
     """A producer's transaction that hangs."""
-    watch = Watch(
+    watch = places.watch(
         "A producer's transaction is never ended",
         [_cause("transaction_open"), "customfit_blocked_by_transaction_events"],
         "open transaction",
@@ -213,7 +218,7 @@ def open_transaction(places: Places) -> Row:
 
 def registry_away(places: Places) -> Row:
     """A record in Avro whose schema nobody gives."""
-    watch = Watch("The schema registry does not answer", [_cause("registry")], "schema registry")
+    watch = places.watch("The schema registry does not answer", [_cause("registry")], "schema registry")
     with places.scene() as scene:
         scene.settings["CUSTOMFIT_SCHEMA_REGISTRY_URL"] = places.registry.url
         with scene.member("one") as one, client_of(places.registry) as client:
@@ -231,7 +236,7 @@ def registry_away(places: Places) -> Row:
 
 def registry_not_set(places: Places) -> Row:
     """Records in Avro, and nobody has said where their schemas are."""
-    watch = Watch(
+    watch = places.watch(
         "The topic holds Avro, and no schema registry is set", [_cause("registry_not_set")], "looks like Avro"
     )
     with places.scene() as scene, client_of(places.registry) as client:
@@ -253,7 +258,9 @@ def registry_not_set(places: Places) -> Row:
 def state_not_grown(places: Places) -> Row:
     """The source gets a partition more, and we may not give the state topic one."""
     signs = [_cause("partition_stopped"), _stopped("state_not_grown")]
-    watch = Watch("The source has more partitions than the state topic, which we may not alter", signs, "is stopped")
+    watch = places.watch(
+        "The source has more partitions than the state topic, which we may not alter", signs, "is stopped"
+    )
     with places.scene(places.secured.broker) as scene:
         _behind_access_lists(places, scene)
         with scene.member("one", **SOON) as one:
@@ -273,7 +280,7 @@ def state_not_grown(places: Places) -> Row:
 def _taken_away(
     places: Places, scene: Scene, *, what: str, right: tuple[str, str, str], log: str, cause: str = "access_denied"
 ) -> Row:
-    watch = Watch(what, [_cause(cause)], log)
+    watch = places.watch(what, [_cause(cause)], log)
     _behind_access_lists(places, scene)
     with scene.member("one", **SOON) as one:
         identified(scene, one)

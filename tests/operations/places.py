@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -12,7 +13,10 @@ from typing import Final, Self
 from confluent_kafka.admin import NewTopic
 
 from consumer.emulator.server import Emulator, running_emulator
-from tests.operations.watch import TOPIC
+from tests.operations.alerting import Alerts
+from tests.operations.expected import EXPECTED
+from tests.operations.programs import TOPIC
+from tests.operations.watch import Watch
 from tests.real_broker.broker import Broker
 from tests.real_broker.leaders import KEPT, LOST, PlacedCluster
 from tests.real_broker.registry import Registry
@@ -32,6 +36,7 @@ class Places:
         self.folder = folder
         self._stack = ExitStack()
         self._numbers = itertools.count(1)
+        self._alerts: Alerts | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -68,12 +73,37 @@ class Places:
         return f"{TOPIC}-{next(self._numbers)}x"
 
     @contextmanager
+    def alerting(self, name: str) -> Iterator[Alerts | None]:
+        """A Prometheus beside the scene of this name; None where none is wanted (expected.py)."""
+        if (expected := EXPECTED.get(name)) is None:
+            yield None
+            return
+        folder = self.folder / f"prometheus-of-{name}"
+        folder.mkdir()
+        with Alerts(folder, expected) as alerts:
+            self._alerts = alerts
+            try:
+                yield alerts
+            finally:
+                self._alerts = None
+
+    def watch(self, fault: str, signs: Sequence[str], log: str | None, also: Sequence[str] = ()) -> Watch:
+        """Of what is put beside a member; with its alerts where they are wanted."""
+        return Watch(fault, signs, log, also, alerts=self._alerts)
+
+    def started(self, name: str, service: Service) -> None:
+        """A scene tells of each member."""
+        if self._alerts is not None:
+            self._alerts.scrape(name, service)
+
+    @contextmanager
     def scene(self, broker: Broker | None = None, partitions: int = PARTITIONS) -> Iterator[Scene]:
         """A topic, a group and a destination on one broker."""
         with running_emulator(Emulator(keys=frozenset({KEY}))) as emulator:
             topic = self.new_topic()
             scene = Scene(broker or self.broker, topic, emulator, self._folder_of(topic), partitions)
             scene.properties = {}  # as by default
+            scene.on_start = self.started
             yield scene
             scene.outside.close()
 
@@ -86,6 +116,7 @@ class Places:
             topic = self.new_topic()
             scene = GroupScene(self.cluster.bootstrap_servers, topic, emulator, self._folder_of(topic), len(source))
             scene.properties = {}
+            scene.on_start = self.started
             self.cluster.create_topic(topic, source)
             name = f"{topic}.identified-users"
             brokers = [[one] if isinstance(one, int) else one for one in state]
@@ -116,6 +147,26 @@ def identified(scene: GroupScene, service: Service) -> None:
     service.wait_ready()
     scene.produce_rounds(USERS, 0, 1)
     wait_until(service.caught_up, lambda: f"all identified; {service.readiness()}\n{service.log[-2000:]}")
+
+
+@contextmanager
+def going_on(scene: GroupScene) -> Iterator[None]:
+    """Everybody has events all the time."""
+    over = threading.Event()
+
+    def produce() -> None:
+        first = 1
+        while not over.wait(0.3):
+            tracks(scene, first=first)
+            first += 1
+
+    others = threading.Thread(target=produce, name="traffic")
+    others.start()
+    try:
+        yield
+    finally:
+        over.set()
+        others.join()
 
 
 def tracks(scene: GroupScene, rounds: int = 1, first: int = 1) -> None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from tests.operations.alerting import Alerts
+from tests.operations.first_lines import Compared, cleaned, compare
 from tests.real_broker.running_service import Readiness, Service, wait_until
 
 SHOWN_SECONDS_MAX: Final = 120.0
@@ -15,7 +17,6 @@ LOG_SECONDS_MAX: Final = 15.0
 LASTS_SECONDS: Final = 2.5
 """A fault that has shown goes on so long: what is shorter than a second has no line when it is over."""
 TEXT_CHARACTERS_MAX: Final = 240
-TOPIC: Final = "segment-events"
 NOTHING: Final = "nothing"
 
 _LINE: Final = re.compile(r"^\S+Z (?P<level>[A-Z]+) +(?P<text>.*)$")
@@ -35,8 +36,17 @@ class Row(NamedTuple):
 class Watch:
     """Of one fault. `signs`: patterns of samples, each of which must be above 0 for the fault to have shown."""
 
-    def __init__(self, fault: str, signs: Sequence[str], log: str | None, also: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        fault: str,
+        signs: Sequence[str],
+        log: str | None,
+        also: Sequence[str] = (),
+        *,
+        alerts: Alerts | None = None,
+    ) -> None:
         """`log`: a pattern of the line that names it, None where none is to come; `also`: samples worth showing."""
+        self._alerts = alerts
         self._fault = fault
         self._signs = [re.compile(sign) for sign in signs]
         self._log = None if log is None else re.compile(log)
@@ -53,6 +63,8 @@ class Watch:
         """From here on what the member says is the fault's doing; one that runs has nothing to say before."""
         if service.process.poll() is None and service.readiness().status_code == 200:
             wait_until(lambda: service.readiness().status == "ready", lambda: str(service.readiness()))
+        if self._alerts is not None:
+            self._alerts.begin(self._fault, is_there=service.process.poll() is None)
         self._mark = len(service.log)
 
     def shown(self, service: Service, condition: Callable[[], bool] = lambda: True) -> Readiness:
@@ -75,8 +87,17 @@ class Watch:
         readyz += f": {reason}" if reason else ""
         readyz += f" (and {more} more)" if more else ""
         time.sleep(LASTS_SECONDS)
-        self._row = self._row._replace(log=line or NOTHING, readyz=readyz, metrics=self._telling(samples))
+        self._row = self._row._replace(log=line or NOTHING, readyz=readyz, metrics=self._telling(samples) or NOTHING)
+        if self._alerts is not None:
+            self._alerts.shown(lambda: compare(service, service.log[self._mark :]))
         return readiness
+
+    def gone(self, service: Service) -> None:
+        """The same of a member that can't say anything."""
+        assert service.get("/readyz")[0] == 0
+        self._row = self._row._replace(log=NOTHING, readyz="nobody answers", metrics="`up` 0")
+        if self._alerts is not None:
+            self._alerts.shown(lambda: Compared("nobody answers", []))
 
     def over(self, service: Service, log: str, condition: Callable[[], bool] = lambda: True) -> None:
         """Return when it is ready, and no cause is left; `log`: a pattern of the line that says so."""
@@ -87,6 +108,8 @@ class Watch:
 
         wait_until(so, lambda: f"{self._fault} to be over; {service.readiness()}\n{service.log[-3000:]}", 150)
         self.said(service, log)
+        if self._alerts is not None:
+            self._alerts.ended()
 
     def said(self, service: Service, log: str) -> None:
         """What the log says when it is over."""
@@ -117,14 +140,6 @@ class Watch:
             or any(one.search(name) for one in self._also)
         ]
         return ", ".join(f"`{cleaned(name)}` {samples[name]:.3g}" for name in [*causes, *also])
-
-
-def cleaned(text: str) -> str:
-    """With the default name of the topic, and no port or folder of this machine."""
-    text = re.sub(rf"{TOPIC}-[a-z0-9]+x\b", TOPIC, text)
-    text = re.sub(r"http://127\.0\.0\.1:\d+", "http://customfit", text)
-    text = re.sub(r"127\.0\.0\.1:\d+", "broker:9092", text)
-    return re.sub(r"(/tmp|/var)/[^\s'\"]*/", "", text)
 
 
 def _shortened(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.ops.causes import UNMOVED_SECONDS, Cause, findings
+from consumer.ops.causes import RECORD_SECONDS, UNMOVED_SECONDS, Cause, findings
 from consumer.ops.partition_view import Waits
 from tests.ops.given_snapshot import snapshot
 
@@ -32,3 +32,12 @@ def test_a_partition_that_does_not_move(unmoved_seconds: float, waits: Waits, fo
     shown = replace(shown, partitions=(view,), destination_seconds=60.0)
 
     assert found == [finding.cause for finding in findings(shown)]
+
+
+def test_dead_letters_that_cannot_be_written_are_named_before_the_partition_that_waits_for_them() -> None:
+    """The log says so, too; that no record is acknowledged is what follows from it."""
+    shown = snapshot()
+    view = replace(shown.partitions[0], waits=Waits(record_seconds=RECORD_SECONDS))
+    shown = replace(shown, partitions=(view,), dead_letter_problem="the dlq: Unknown topic or partition")
+
+    assert [Cause.DEAD_LETTERS_NOT_WRITTEN, Cause.RECORDS_NOT_WRITTEN] == [one.cause for one in findings(shown)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ class GroupScene:
         self._folder = folder
         self.properties: dict[str, Any] = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
         self.settings: dict[str, str] = {}
+        self.on_start: Callable[[str, Service], None] = lambda _name, _service: None
+        """Told of each member, with its name."""
 
     @property
     def dead_letter_topic(self) -> str:
@@ -56,6 +58,7 @@ class GroupScene:
         }
         service = Service(self._folder, environ, name=name, command=command, without=without)
         service.all_committed = self.outside.all_committed
+        self.on_start(name, service)
         return service
 
     def produce_rounds(self, users: list[str], first: int, end: int) -> None:
