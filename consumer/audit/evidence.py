@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from confluent_kafka import KafkaException
+
 from consumer.audit.commits import Commit, Finished
 from consumer.audit.kept import demand_kept
 from consumer.audit.letters import Letters
@@ -69,9 +71,7 @@ class Gathering:
         settings, reader = self._settings, self._reader
         source, replays = settings.kafka_topic, settings.replay_topic
         commits = {topic: reader.commits(topic, reader.partitions(topic)) for topic in (source, replays)}
-        ids = TopicIds(settings)
-        ids.start()
-        self._ids = ids.within([source, replays], ASK_SECONDS)
+        self._ids = _topic_ids(settings, source, replays)
         cluster_id = reader.cluster_id()
         bounds = self._bounds("kafka_topic")
         demand_kept(settings, reader, source, bounds, self._window)
@@ -84,7 +84,7 @@ class Gathering:
         receipts, receipts_whole = self._receipts(stretches, replay_bounds, is_whole=is_whole)
         ledger_proof = None
         if ledger is not None:
-            ledger_proof = LedgerProof(settings.api_dialect, self.topic_id, replays)
+            ledger_proof = LedgerProof(settings.api_dialect, self.topic_id)
             ledger(ledger_proof)
         proof = Proof(ledger_proof, receipts, replays)
         ends = {number: end for number, (_, end) in bounds.items()}
@@ -177,6 +177,17 @@ class Gathering:
             self._advance(1)
             if self._window.from_ms <= record.timestamp_ms < self._window.to_ms:
                 yield record
+
+
+def _topic_ids(settings: Settings, *topics: str) -> dict[str, str]:
+    """Those that the cluster tells; without one a topic that was made again is taken for the one before."""
+    ids = TopicIds(settings)
+    ids.start()
+    try:
+        seen = ids.seen(topics, ASK_SECONDS).known
+    except KafkaException:
+        return {}
+    return {topic: one.topic_id for topic, one in seen.items() if one.topic_id is not None}
 
 
 def _commit(known: tuple[int, str | None] | None) -> Commit | None:

@@ -40,8 +40,8 @@ class Gaps:
         self.events = 0
         self.runs: list[Run] = []
         self._commits = commits
-        self._open: dict[tuple[int, bool], Run] = {}
-        """By partition, and whether below the commit: the run that the next gap there may make longer."""
+        self._open: dict[tuple[int, bool], dict[Gap, Run]] = {}
+        """By partition, and whether below the commit: the runs that the next gap there may make longer."""
 
     def note(self, partition: int, offset: int, gap: Gap | None, *, is_proof: bool) -> None:
         """An event was judged, in the order of its partition. `is_proof`: it has an end that can be seen."""
@@ -51,12 +51,12 @@ class Gaps:
             return
         self.events += 1
         where = partition, offset < self._commits[partition]
-        run = self._open.get(where)
-        if run is not None and run.gap is gap:
+        runs = self._open.setdefault(where, {})
+        if (run := runs.get(gap)) is not None:
             run.last = offset
             run.events += 1
             return
-        self._open[where] = run = Run(partition, offset, offset, 1, gap)
+        run = runs[gap] = Run(partition, offset, offset, 1, gap)
         if len(self.runs) < RUNS_MAX:
             self.runs.append(run)
 
@@ -67,7 +67,7 @@ class Gaps:
 
     def close(self, reached: Mapping[int, int]) -> None:
         """All was judged, up to before these offsets: what is missing right below a commit is one that came early."""
-        for (partition, is_below), run in self._open.items():
+        for (partition, is_below), runs in self._open.items():
             is_to_commit = is_below and reached.get(partition, 0) >= self._commits[partition]
-            if is_to_commit and run.gap is Gap.NOT_DELIVERED:
+            if is_to_commit and (run := runs.get(Gap.NOT_DELIVERED)) is not None:
                 run.gap = Gap.COMMIT_AHEAD

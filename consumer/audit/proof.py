@@ -40,9 +40,7 @@ _decode_entry: Final = msgspec.json.Decoder(_Entry).decode
 class LedgerProof:
     """What a ledger holds. Of each insert_id a hash of 64 bits is kept, some 70 bytes."""
 
-    def __init__(
-        self, dialect: ApiDialect, topic_id: str | None, replay_topic: str, insert_ids_max: int = INSERT_IDS_MAX
-    ) -> None:
+    def __init__(self, dialect: ApiDialect, topic_id: str | None, insert_ids_max: int = INSERT_IDS_MAX) -> None:
         self.began_ms: int | None = None
         """When its first request was accepted."""
         self.requests = 0
@@ -50,7 +48,6 @@ class LedgerProof:
         self._insert_ids_max = insert_ids_max
         self._identifies_have_ids = dialect == "destination"
         self._life = (topic_id or "")[:TOPIC_LIFE_CHARACTERS]
-        self._replay_topic = replay_topic
 
     def read(self, lines: Iterable[bytes]) -> None:
         """Take its lines. Raises NoLedger, TooMany."""
