@@ -43,6 +43,7 @@ from consumer.ports.daemon import in_daemon_thread
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
 from consumer.ports.inputs import Stop
+from consumer.receipts.writer import Receipts
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.rules import SequencingRules
 from consumer.sequencing.sequencer import Sequencer
@@ -115,7 +116,8 @@ async def serve(
     schemas = KnownSchemas(single_object_readers(), has_registry=settings.schema_registry_url is not None)
     registry = SchemaRegistry(settings, inbox.post, backoff_seconds, reload, masker)
     peek = Peek(settings, inbox.post)
-    edges = Edges(source, states, dead_letters, engine, registry, peek)
+    receipts = Receipts(settings, inbox.post) if settings.receipt_topic is not None else None
+    edges = Edges(source, states, dead_letters, engine, registry, peek, receipts)
     pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, schemas)
     recorder = Recorder(lambda: pipeline.snapshot, metrics)
     process = about(settings, socket.gethostname(), time.time(), time.monotonic())
@@ -141,6 +143,8 @@ async def serve(
         _tune_interpreter()
         states.start(state_topic)
         dead_letters.start()
+        if receipts is not None:
+            receipts.start()
         registry.start()
         peek.start()
         source.start(topics)
@@ -148,6 +152,8 @@ async def serve(
         peek.stop()
         registry.stop()
         dead_letters.stop()
+        if receipts is not None:
+            receipts.stop()
         await asyncio.to_thread(states.stop)  # a second signal is heard meanwhile
     finally:
         await engine.close()

@@ -14,6 +14,7 @@ import msgspec
 
 from consumer.audit.letters import Replay, TooMany
 from consumer.audit.window import Stretch
+from consumer.receipts.receipt import decode_receipt
 from consumer.sequencing.dead_letter_headers import TOPIC_LIFE_CHARACTERS, Origin
 from consumer.sequencing.events import Event, Kind, Partition, Record
 
@@ -80,25 +81,6 @@ class LedgerProof:
         return False
 
 
-class Receipt(msgspec.Struct, omit_defaults=True):
-    """One record of the receipt topic: a request that was answered 2xx, or the word that receipts begin."""
-
-    topic: str
-    partition: int
-    at_ms: int
-    topic_id: str | None = None
-    begins: int | None = None
-    """From this offset of the partition on nothing is committed without its receipt."""
-    offsets: list[int] = []
-    items: list[int | None] | None = None
-    """For each offset which item of its batch; None: none of them is of a batch."""
-    insert_ids: list[str] = []
-    status: int = 0
-
-
-_decode_receipt: Final = msgspec.json.Decoder(Receipt).decode
-
-
 class ReceiptProof:
     """What receipts say of stretches: a byte for each offset, and a number for each batch."""
 
@@ -115,7 +97,7 @@ class ReceiptProof:
     def add(self, record: Record) -> None:
         """A record of the receipt topic."""
         try:
-            receipt = _decode_receipt(record.value or b"")
+            receipt = decode_receipt(record.value or b"")
         except (msgspec.DecodeError, UnicodeDecodeError):
             self.foreign += 1
             return

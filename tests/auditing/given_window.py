@@ -6,18 +6,17 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
-import msgspec
-
 from consumer.audit.again import Decoder
 from consumer.audit.commits import Commit, Finished
 from consumer.audit.gaps import Run
 from consumer.audit.judge import Judge, Judgement
 from consumer.audit.letters import Letters
-from consumer.audit.proof import LedgerProof, Proof, Receipt, ReceiptProof
+from consumer.audit.proof import LedgerProof, Proof, ReceiptProof
 from consumer.audit.window import Stretch
 from consumer.avro.known_schemas import KnownSchemas
 from consumer.choices import ApiDialect
 from consumer.dead_letters.letter import Shape, letter_of
+from consumer.receipts.receipt import Receipt, encode_receipt
 from consumer.segment.decoding import DecodingRules
 from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
@@ -78,7 +77,7 @@ class Given:
         """One request with these, or with these items of one: accepted, in the ledger, and receipted."""
         events = [event for record in records for event in self._events(record)]
         if items is not None:
-            events = [event for event in events if event.record.item_index in items]
+            events = [event for event in events if event.record.item_index in set[int | None](items)]
         insert_ids = [event.insert_id for event in events]
         self.lines.append(json.dumps({"accepted_at": 1.0, "insert_ids": insert_ids}).encode() + b"\n")
         indexes = [event.record.item_index for event in events]
@@ -163,7 +162,7 @@ class Given:
             ids = {"events": topic_id, "replays": topic_id} if topic_id is not None else {}
             receipts = ReceiptProof({SOURCE: stretch, REPLAYS: Stretch(0, OFFSETS_MAX)}, ids)
             for receipt in self.receipts:
-                receipts.add(Record(Partition("receipts", 0), 0, 0, None, msgspec.json.encode(receipt)))
+                receipts.add(Record(Partition("receipts", 0), 0, 0, None, encode_receipt(receipt)))
             return Proof(None, receipts, "replays")
         return Proof(None, None, "replays")
 

@@ -76,8 +76,7 @@ def send(broker: Broker, topic: str, *values: bytes, times_ms: list[int] | None 
     """Records in partition 0, of these times."""
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
     for index, value in enumerate(values):
-        timestamp = {} if times_ms is None else {"timestamp": times_ms[index]}
-        producer.produce(topic, value, partition=0, **timestamp)
+        producer.produce(topic, value, partition=0, timestamp=0 if times_ms is None else times_ms[index])
     assert producer.flush(30) == 0
 
 
@@ -128,6 +127,46 @@ def test_what_the_service_did_is_proved_and_what_it_did_not_is_named(
     expected = [("commit_ahead", 5, 6, 2), ("no_dead_letter", 7, 7, 1)]
     assert 1 == code
     assert expected == [tuple(run[key] for key in ("gap", "first", "last", "events")) for run in early["gap_runs"]]
+
+
+def test_receipts_prove_what_arrived_and_what_did_not_without_a_ledger(
+    *, scene: Scene, broker: Broker, emulator: Emulator, audit: Audit
+) -> None:
+    """From where they begin; over a kill, and for items of a batch; an early commit and a dropped record are named."""
+    topic, receipts = scene.topic, {"CUSTOMFIT_RECEIPT_TOPIC": f"{scene.topic}.receipts"}
+    emulator.faults.change({"latency_seconds": 0.0})
+    send(broker, topic, track(0))
+    with scene.member("before").wait_ready() as before:
+        scene.wait_committed()
+        assert 0 == before.stop()
+    scene.settings |= receipts
+    batch = json.dumps({"batch": [json.loads(track(10)), json.loads(track(11)), {"type": "alias"}]}).encode()
+    send(broker, topic, track(1), batch, *map(track, range(20, 40)))
+    with scene.member("one").wait_ready() as one:
+        scene.wait_committed()
+        one.kill()
+        one.restart()
+        send(broker, topic, *map(track, range(40, 60)))
+        wait_until(lambda: emulator.ledger.summary()["events"] >= 44, "all events")
+        scene.wait_committed()
+        assert 0 == one.stop()
+
+    code, said = audit(**receipts)
+
+    assert (0, ["receipts"], 1, 43) == (code, said["proofs"], said["events"]["committed"], said["events"]["delivered"])
+
+    send(broker, topic, track(60), track(61))
+    commit(broker, topic, 44)
+    with scene.member("two").wait_ready() as two:
+        scene.wait_committed()
+        assert 0 == two.stop()
+    send(broker, topic, track(62))
+    commit(broker, topic, 46)
+    code, said = audit(**receipts)
+
+    expected = [("not_delivered", 43, 43, 1), ("commit_ahead", 45, 45, 1)]
+    assert 1 == code
+    assert expected == [tuple(run[key] for key in ("gap", "first", "last", "events")) for run in said["gap_runs"]]
 
 
 def test_a_window_older_than_the_topic_keeps_can_not_be_judged(scene: Scene, broker: Broker, audit: Audit) -> None:
