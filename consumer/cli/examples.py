@@ -132,10 +132,7 @@ SHOWN: Final[Mapping[str, Shown]] = {
     "audit": Shown(
         (
             Example("customfit-consumer audit --from -2h --to now", "of the last two hours"),
-            Example(
-                "customfit-consumer audit --from 2026-11-23T10:00:00Z --to 2026-11-23T11:00:00Z --each --json",
-                "a line of JSON for every event",
-            ),
+            Example("customfit-consumer audit --from 2026-11-23T10:00:00Z --to -1h --each", "a line for every event"),
             Example("customfit-consumer audit --from -1d --to now --ledger accepted.jsonl", "proved by a ledger"),
         ),
         (*KAFKA, "dead_letter_topic", "replay_topic", "receipt_topic"),
