@@ -41,7 +41,8 @@ def audit(
     """Say what became of every record of a window.
 
     Each record is decoded again, by the settings given here. Exit 0 when nothing is found missing, 1 when a record has
-    no end where it should have one, 69 when the window is older than a topic keeps. Receipts are read where CUSTOMFIT_RECEIPT_TOPIC is set. Changes nothing.
+    no end where it should have one, 69 when the window is older than a topic keeps. Receipts are read where
+    CUSTOMFIT_RECEIPT_TOPIC is set. Changes nothing.
     """
     from consumer.audit.text import as_json as to_json
     from consumer.audit.text import each_json, each_line, lines
