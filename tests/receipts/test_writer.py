@@ -7,7 +7,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError
 
-from consumer.ports.inputs import Input, ReceiptFailed, Receipted
+from consumer.ports.inputs import Input, Receipted, ReceiptFailed
 from consumer.receipts.receipt import decode_receipt
 from consumer.receipts.writer import Receipts
 from consumer.sequencing.actions import WriteReceipt
