@@ -126,7 +126,8 @@ class Gathering:
         """Where to read what was written behind the window's records."""
         if is_whole:
             return dict(bounds)
-        starts = self._reader.offsets_at(topic, bounds, self._window.from_ms - LOOK_BACK_MS)
+        # A time below 0 would be one of Kafka's own words, such as "the end".
+        starts = self._reader.offsets_at(topic, bounds, max(self._window.from_ms - LOOK_BACK_MS, 0))
         return {n: Bounds(max(starts.get(n, end), low), end) for n, (low, end) in bounds.items()}
 
     def _read_letters(self, letters: Letters, *, is_whole: bool) -> bool:

@@ -13,15 +13,15 @@ _EPOCH: Final = re.compile(r"[0-9]{1,11}(\.[0-9]{1,9})?")
 
 
 def moment_ms(text: str, now_ms: int) -> int:
-    """In milliseconds since 1970. Raises ValueError."""
+    """In milliseconds since 1970; what is earlier is 1970. Raises ValueError."""
     text = text.strip()
     if text == "now":
         return now_ms
     if (ago := _AGO.fullmatch(text)) is not None:
-        return now_ms - int(ago[1]) * _AGO_SECONDS[ago[2]] * 1000
+        return max(now_ms - int(ago[1]) * _AGO_SECONDS[ago[2]] * 1000, 0)
     if _EPOCH.fullmatch(text):
         return round(float(text) * 1000)
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("it names no zone")  # an hour more or less would be another window
-    return round(moment.timestamp() * 1000)
+    return max(round(moment.timestamp() * 1000), 0)
