@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from consumer.sequencing.accounting import End
 from tests.sequencing.given_sequencer import NO, OK, Bench
 
-RECEIPTS = {"receipt_topic": "receipts"}
+RECEIPTS: dict[str, Any] = {"receipt_topic": "receipts"}
 
 
 def delivered(bench: Bench) -> int:
@@ -76,9 +79,8 @@ def test_an_identify_waits_for_its_receipt_and_for_the_record_of_its_user() -> N
 
         assert ["remember u1", "receipt 0"] == bench.actions()
 
-        first, second = bench.receipt_done, bench.write_done
-        if order == "record first":
-            first, second = bench.write_done, bench.receipt_done
+        done: list[Callable[[], None]] = [bench.receipt_done, bench.write_done]
+        first, second = done if order == "receipt first" else reversed(done)
         first()
 
         assert 0 == bench.committable, order
