@@ -136,6 +136,13 @@ FAULTS: Final = (
         "self._window.from_ms - LOOK_BACK_MS",
         "tests/real_broker/test_audit.py::test_records_out_of_the_order_of_their_times_are_in_the_window_by_their_time",
     ),
+    EdgeFault(
+        "with receipts what was accepted late counts as finished, and has none",
+        "consumer/loop/partitions.py",
+        "        if self._receipts is not None:\n            return\n",
+        "",
+        "tests/loop/test_late_answers.py::test_with_receipts_what_was_accepted_late_is_sent_again",
+    ),
     # consumer/dead_letters
     EdgeFault(
         "a dead letter that fails is dropped",

@@ -253,7 +253,9 @@ class Partitions:
 
         An introduction has sent nothing of the event behind it. With receipts it is sent again: it has none.
         """
-        if delivery.kind is DeliveryKind.INTRODUCTION or self._receipts is not None:
+        if delivery.kind is DeliveryKind.INTRODUCTION:
+            return
+        if self._receipts is not None:
             return
         partition = delivery.lane.assignment.partition
         before = self._finished_here.get(partition)
