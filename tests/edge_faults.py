@@ -418,7 +418,7 @@ FAULTS: Final = (
         "whatever is answered is delivered",
         "consumer/loop/answers.py",
         "if isinstance(answer, Answered) and answer.status in SUCCESSFUL:",
-        "if True:",
+        "if isinstance(answer, Answered):",
         f"{SERVICE}::test_an_outage_spends_nothing",
     ),
     EdgeFault(
