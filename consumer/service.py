@@ -142,24 +142,32 @@ async def serve(
         log.info(told, " and ".join(topics), settings.kafka_group_id, extra=fields(Code.CONNECTED))
         _tune_interpreter()
         states.start(state_topic)
-        dead_letters.start()
-        if receipts is not None:
-            receipts.start()
+        _start(dead_letters, receipts)
         registry.start()
         peek.start()
         source.start(topics)
         await pipeline.run()
         peek.stop()
         registry.stop()
-        dead_letters.stop()
-        if receipts is not None:
-            receipts.stop()
+        _stop(dead_letters, receipts)
         await asyncio.to_thread(states.stop)  # a second signal is heard meanwhile
     finally:
         await engine.close()
         recorder.stop()
         server.close()
     return _exit_code(pipeline)
+
+
+def _start(*writers: DeadLetters | Receipts | None) -> None:
+    for writer in writers:
+        if writer is not None:
+            writer.start()
+
+
+def _stop(*writers: DeadLetters | Receipts | None) -> None:
+    for writer in writers:
+        if writer is not None:
+            writer.stop()
 
 
 def _tune_interpreter() -> None:

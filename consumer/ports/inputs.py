@@ -255,15 +255,13 @@ class DeadLetterFailed:
     """Which becomes one, where it is about this record alone."""
 
 
-@dataclass(slots=True, frozen=True, eq=False)
-class Receipted:
+class Receipted(NamedTuple):
     """Receipts are acknowledged by all in-sync replicas."""
 
     actions: Sequence[WriteReceipt]
 
 
-@dataclass(slots=True, frozen=True)
-class ReceiptFailed:
+class ReceiptFailed(NamedTuple):
     """Receipts could not be written and are being tried again; they hold back their offsets."""
 
     detail: str
