@@ -81,6 +81,7 @@ class Code(StrEnum):
     DEAD_LETTER = "dead_letter", "A record goes to the dead-letter topic; `reason` says why."
     DEAD_LETTER_WITHOUT_VALUE = "dead_letter_without_value", "A dead letter is too large and goes without its value."
     DEAD_LETTER_NOT_WRITTEN = "dead_letter_not_written", "A dead letter can't be written yet; its offset waits."
+    RECEIPTS_NOT_WRITTEN = "receipts_not_written", "Receipts can't be written yet; their offsets wait."
     REGISTRY = "registry", "The schema registry does not answer as it should; what needs it waits."
     REGISTRY_PASSWORD_UNREADABLE = "registry_password_unreadable", "The registry's password can't be read again."
     # Who is identified

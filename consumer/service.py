@@ -43,6 +43,7 @@ from consumer.ports.daemon import in_daemon_thread
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
 from consumer.ports.inputs import Stop
+from consumer.receipts.writer import Receipts
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.rules import SequencingRules
 from consumer.sequencing.sequencer import Sequencer
@@ -115,7 +116,8 @@ async def serve(
     schemas = KnownSchemas(single_object_readers(), has_registry=settings.schema_registry_url is not None)
     registry = SchemaRegistry(settings, inbox.post, backoff_seconds, reload, masker)
     peek = Peek(settings, inbox.post)
-    edges = Edges(source, states, dead_letters, engine, registry, peek)
+    receipts = Receipts(settings, inbox.post) if settings.receipt_topic is not None else None
+    edges = Edges(source, states, dead_letters, engine, registry, peek, receipts)
     pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, schemas)
     recorder = Recorder(lambda: pipeline.snapshot, metrics)
     process = about(settings, socket.gethostname(), time.time(), time.monotonic())
@@ -140,20 +142,32 @@ async def serve(
         log.info(told, " and ".join(topics), settings.kafka_group_id, extra=fields(Code.CONNECTED))
         _tune_interpreter()
         states.start(state_topic)
-        dead_letters.start()
+        _start(dead_letters, receipts)
         registry.start()
         peek.start()
         source.start(topics)
         await pipeline.run()
         peek.stop()
         registry.stop()
-        dead_letters.stop()
+        _stop(dead_letters, receipts)
         await asyncio.to_thread(states.stop)  # a second signal is heard meanwhile
     finally:
         await engine.close()
         recorder.stop()
         server.close()
     return _exit_code(pipeline)
+
+
+def _start(*writers: DeadLetters | Receipts | None) -> None:
+    for writer in writers:
+        if writer is not None:
+            writer.start()
+
+
+def _stop(*writers: DeadLetters | Receipts | None) -> None:
+    for writer in writers:
+        if writer is not None:
+            writer.stop()
 
 
 def _tune_interpreter() -> None:

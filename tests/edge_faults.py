@@ -113,6 +113,36 @@ FAULTS: Final = (
         "return bool(error.fatal())",
         "tests/real_broker/test_kafka_faults.py::test_the_same_static_member_twice_ends_the_older",
     ),
+    # consumer/receipts
+    EdgeFault(
+        "a receipt is told to be there before it is acknowledged",
+        "consumer/receipts/writer.py",
+        "            self._waiting.popleft()\n",
+        "            if action := self._waiting.popleft().action:\n                self._acknowledged.append(action)\n",
+        "tests/receipts/test_writer.py::test_all_that_is_acknowledged_meanwhile_is_told_at_once_and_nothing_before",
+    ),
+    EdgeFault(
+        "a receipt that fails is dropped",
+        "consumer/receipts/writer.py",
+        "        self._again.append(receipt)\n",
+        "",
+        "tests/receipts/test_writer.py::test_what_the_topic_does_not_take_is_told_once_and_tried_again",
+    ),
+    # consumer/audit
+    EdgeFault(
+        "a look back goes beyond the beginning of time",
+        "consumer/audit/evidence.py",
+        "max(self._window.from_ms - LOOK_BACK_MS, 0)",
+        "self._window.from_ms - LOOK_BACK_MS",
+        "tests/real_broker/test_audit.py::test_records_out_of_the_order_of_their_times_are_in_the_window_by_their_time",
+    ),
+    EdgeFault(
+        "with receipts what was accepted late counts as finished, and has none",
+        "consumer/loop/partitions.py",
+        "        if self._receipts is not None:\n            return\n",
+        "",
+        "tests/loop/test_late_answers.py::test_with_receipts_what_was_accepted_late_is_sent_again",
+    ),
     # consumer/dead_letters
     EdgeFault(
         "a dead letter that fails is dropped",
@@ -388,7 +418,7 @@ FAULTS: Final = (
         "whatever is answered is delivered",
         "consumer/loop/answers.py",
         "if isinstance(answer, Answered) and answer.status in SUCCESSFUL:",
-        "if True:",
+        "if isinstance(answer, Answered):",
         f"{SERVICE}::test_an_outage_spends_nothing",
     ),
     EdgeFault(

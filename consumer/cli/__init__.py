@@ -15,7 +15,20 @@ from consumer.cli.streams import exit_code, unbreak
 from consumer.cli.tracebacks import mask_tracebacks, show
 from consumer.exit_codes import EXIT_ERROR, EXIT_OK
 
-COMMANDS: Final = ("run", "demo", "emulator", "produce", "check", "health", "top", "lag", "user", "dlq", "completion")
+COMMANDS: Final = (
+    "run",
+    "demo",
+    "emulator",
+    "produce",
+    "check",
+    "health",
+    "top",
+    "lag",
+    "user",
+    "dlq",
+    "audit",
+    "completion",
+)
 
 
 def main() -> NoReturn:

@@ -129,6 +129,14 @@ SHOWN: Final[Mapping[str, Shown]] = {
         ),
         (*KAFKA, "dead_letter_topic", "replay_topic"),
     ),
+    "audit": Shown(
+        (
+            Example("customfit-consumer audit --from -2h --to now", "of the last two hours"),
+            Example("customfit-consumer audit --from 2026-11-23T10:00:00Z --to -1h --each", "a line for every event"),
+            Example("customfit-consumer audit --from -1d --to now --ledger accepted.jsonl", "proved by a ledger"),
+        ),
+        (*KAFKA, "dead_letter_topic", "replay_topic", "receipt_topic"),
+    ),
     "completion": Shown(
         (
             Example('eval "$(customfit-consumer completion bash)"', "in ~/.bashrc"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Self, TypeVar
@@ -79,12 +79,30 @@ class TopicReader:
 
     def committed(self, topic: str, partitions: int) -> dict[int, int]:
         """Partition → offset that the group has committed, where it has."""
+        return {number: offset for number, (offset, _) in self.commits(topic, partitions).items()}
+
+    def commits(self, topic: str, partitions: int) -> dict[int, tuple[int, str | None]]:
+        """Partition → the offset that the group has committed, where it has, and the metadata beside it."""
         where = [TopicPartition(topic, number) for number in range(partitions)]
-        known = self._ask("the group", partial(self._consumer.committed, where))
-        for partition in known:
-            if partition.error is not None:
-                raise KafkaUnavailable(f"the offsets of {self._settings.kafka_group_id}: {partition.error.str()}")
-        return {partition.partition: partition.offset for partition in known if partition.offset >= 0}
+        known = self._ask("the group", partial(self._consumer.committed, where)) if where else []
+        for one in known:
+            if one.error is not None:
+                raise KafkaUnavailable(f"the offsets of {self._settings.kafka_group_id}: {one.error.str()}")
+        return {one.partition: (one.offset, one.metadata) for one in known if one.offset >= 0}
+
+    def offsets_at(self, topic: str, partitions: Iterable[int], at_ms: int) -> dict[int, int]:
+        """Partition → the first offset whose record is of that time or later; none where there is no such record."""
+        where = [TopicPartition(topic, number, at_ms) for number in partitions]
+        known = self._ask(topic, partial(self._consumer.offsets_for_times, where)) if where else []
+        for one in known:
+            if one.error is not None:
+                said = explained(self._settings, one.error, Right("Read", "topic", topic))
+                raise KafkaUnavailable(f"{topic}: {said}")
+        return {one.partition: one.offset for one in known if one.offset >= 0}
+
+    def cluster_id(self) -> str:
+        """What the cluster calls itself."""
+        return str(self._ask("the cluster", self._consumer.list_topics).cluster_id)
 
     def first(self, topic: str, starts: Mapping[int, int]) -> dict[int, Record]:
         """The first record at or behind each partition's start; of those that have one."""

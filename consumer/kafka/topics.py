@@ -66,6 +66,9 @@ def prepare(settings: Settings) -> Prepared:
     demand(admin, settings, "kafka_topic", "Read")
     _create_dead_letter_topic(admin, settings, topics)
     demand(admin, settings, "dead_letter_topic", "Write")
+    if settings.receipt_topic is not None:
+        _create_receipt_topic(admin, settings, topics, settings.receipt_topic)
+        demand(admin, settings, "receipt_topic", "Write")
     if settings.kafka_start == "latest":
         start_new_group_at_end(admin, settings, partitions)
     try:
@@ -126,7 +129,11 @@ def inspect(settings: Settings) -> Inspection:
     partitions = _partition_count(admin, settings, seen)
     demand(admin, settings, "kafka_topic", "Read")
     dead_letters = seen.get(settings.dead_letter_topic)
-    for setting, operations in (("dead_letter_topic", ["Write"]), ("state_topic", ["Read", "Write"])):
+    for setting, operations in (
+        ("dead_letter_topic", ["Write"]),
+        ("receipt_topic", ["Write"]),
+        ("state_topic", ["Read", "Write"]),
+    ):
         if getattr(settings, setting) in seen:  # else `run` creates it
             demand(admin, settings, setting, *operations)
     try:
@@ -197,6 +204,22 @@ def _create_dead_letter_topic(admin: AdminClient, settings: Settings, topics: To
         topics,
         f"the dead-letter topic {settings.dead_letter_topic!r} (CUSTOMFIT_DEAD_LETTER_TOPIC)",
         NewTopic(settings.dead_letter_topic, partitions, replicas_of(settings, topics)),
+        use="Write",
+        headroom_bytes=DEAD_LETTER_HEADROOM_BYTES,
+        config=config,
+    )
+
+
+def _create_receipt_topic(admin: AdminClient, settings: Settings, topics: Topics, name: str) -> None:
+    """As the dead letters': as many partitions as the source, kept as long, with the time at which they came."""
+    partitions = len(topics[settings.kafka_topic].partitions)
+    config = {"retention.ms": str(DEAD_LETTER_RETENTION_MS), "message.timestamp.type": "LogAppendTime"}
+    _create_topic(
+        admin,
+        settings,
+        topics,
+        f"the receipt topic {name!r} (CUSTOMFIT_RECEIPT_TOPIC)",
+        NewTopic(name, partitions, replicas_of(settings, topics)),
         use="Write",
         headroom_bytes=DEAD_LETTER_HEADROOM_BYTES,
         config=config,

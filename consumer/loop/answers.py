@@ -21,8 +21,16 @@ class Answers:
     """Of one turn after the other."""
 
     def __init__(
-        self, sequencer: Sequencer, partitions: Partitions, destination: Destination, reporter: Reporter
+        self,
+        sequencer: Sequencer,
+        partitions: Partitions,
+        destination: Destination,
+        reporter: Reporter,
+        *,
+        keeps_status: bool = False,
     ) -> None:
+        """`keeps_status`: it goes into receipts."""
+        self._keeps_status = keeps_status
         self._sequencer = sequencer
         self._partitions = partitions
         self._destination = destination
@@ -38,6 +46,8 @@ class Answers:
         if isinstance(answer, Answered) and answer.status in SUCCESSFUL:
             self._accepted.append(response)
             self._in_flight += self._sequencer.in_flight
+            if self._keeps_status:
+                delivery.status = answer.status
             self._sequencer.report(delivery, DELIVERED, now)
             if delivery.lane.assignment.dropped:
                 self._partitions.delivered_late(delivery)

@@ -15,6 +15,7 @@ from consumer.ports.inputs import (
     LogBounds,
     Lost,
     PartitionFailed,
+    ReceiptFailed,
     RecordTimes,
     RegistryProblem,
     Retention,
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 
 GroupNews = Granted | Assigned | Revoking | Revoked | Lost | StateOpened | StateRestoring
 ClusterNews = LogBounds | TopicsSeen | TopicMadeAgain | Retention | RecordTimes | PartitionFailed
-ProblemNews = StateProblem | StateFixed | DeadLetterFailed | RegistryProblem | KafkaProblem | AccessDenied
+ProblemNews = (
+    StateProblem | StateFixed | DeadLetterFailed | ReceiptFailed | RegistryProblem | KafkaProblem | AccessDenied
+)
 
 
 class News:
@@ -126,6 +129,8 @@ class News:
                 self._problems.of_state(item)
             case DeadLetterFailed():
                 self._problems.of_dead_letters(item)
+            case ReceiptFailed(detail):
+                self._problems.of_receipts(detail)
             case RegistryProblem(detail):
                 self._problems.of_registry(detail)
             case KafkaProblem(kind, detail):

@@ -14,7 +14,7 @@ from consumer.loop.facts import Facts
 from consumer.loop.rests import Rests
 from consumer.ops.partition_view import PartitionView, Waits
 from consumer.ops.snapshot import Rest
-from consumer.ports.edges import States
+from consumer.ports.edges import Edges
 from consumer.ports.inputs import (
     LogBounds,
     PartitionFailed,
@@ -70,7 +70,7 @@ class Partitions:
         self,
         settings: Settings,
         sequencer: Sequencer,
-        states: States,
+        edges: Edges,
         intake: Intake,
         rests: Rests,
         reporter: Reporter,
@@ -78,7 +78,8 @@ class Partitions:
     ) -> None:
         self._settings = settings
         self._sequencer = sequencer
-        self._states = states
+        self._states = edges.states
+        self._receipts = edges.receipts
         self._intake = intake
         self._rests = rests
         self._reporter = reporter
@@ -123,6 +124,8 @@ class Partitions:
             if self._is_another_topic(partition.topic, start.topic_id, written.topic_id):
                 self._made_again(assignment)
             self._states.open(assignment)
+            if self._receipts is not None:
+                self._receipts.begin(assignment)
 
     def _is_another_topic(self, topic: str, topic_id: str | None, written_id: str | None) -> bool:
         """Whether this is not the topic that the commit is of, or that this process has read before.
@@ -248,9 +251,11 @@ class Partitions:
     def delivered_late(self, delivery: Delivery) -> None:
         """A request of a partition that went was accepted: if it comes back to us, that is not sent again.
 
-        An introduction has sent nothing of the event behind it.
+        An introduction has sent nothing of the event behind it. With receipts it is sent again: it has none.
         """
         if delivery.kind is DeliveryKind.INTRODUCTION:
+            return
+        if self._receipts is not None:
             return
         partition = delivery.lane.assignment.partition
         before = self._finished_here.get(partition)

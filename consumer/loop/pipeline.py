@@ -53,6 +53,8 @@ from consumer.ports.inputs import (
     Lost,
     OtherInput,
     PartitionFailed,
+    Receipted,
+    ReceiptFailed,
     RecordTimes,
     RegistryProblem,
     Responded,
@@ -73,7 +75,7 @@ from consumer.ports.inputs import (
     WaitsAsked,
 )
 from consumer.segment.decoding import DecodingRules
-from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLetter
+from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLetter, WriteReceipt
 from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.drains import Drains
 from consumer.sequencing.lanes import Delivery
@@ -127,9 +129,7 @@ class Pipeline:
         )
         self._cluster = Cluster(settings, time.monotonic())
         self._problems = Problems(reporter)
-        self._partitions = Partitions(
-            settings, sequencer, edges.states, self._intake, self._rests, reporter, self._cluster
-        )
+        self._partitions = Partitions(settings, sequencer, edges, self._intake, self._rests, reporter, self._cluster)
         self._ended = False
         self._commits = CommitSchedule(
             settings.commit_interval_seconds, settings.uncommitted_events_max, settings.lease
@@ -142,7 +142,9 @@ class Pipeline:
         )
         self._writes: list[Remember | Forget] = []
         self._write_at = 0.0
-        self._answers = Answers(sequencer, self._partitions, edges.destination, reporter)
+        self._answers = Answers(
+            sequencer, self._partitions, edges.destination, reporter, keeps_status=edges.receipts is not None
+        )
         self._showing = Showing(settings, sequencer, self._partitions, self._rests, self._cluster, self._problems)
         self._publish(time.monotonic())
 
@@ -216,6 +218,10 @@ class Pipeline:
             case DeadLettered(action):
                 self._problems.dead_letters = None
                 self._sequencer.dead_lettered(action)
+            case Receipted(actions):
+                self._problems.receipts = None
+                for receipt in actions:
+                    self._sequencer.receipted(receipt)
             case Committed():
                 self._committed(item, now)
             case SchemaFound() | SchemaMissing():
@@ -226,7 +232,13 @@ class Pipeline:
             case LogBounds() | TopicsSeen() | TopicMadeAgain() | Retention() | RecordTimes() | PartitionFailed():
                 self._news.of_cluster(item, now)
             case (
-                StateProblem() | StateFixed() | DeadLetterFailed() | RegistryProblem() | KafkaProblem() | AccessDenied()
+                StateProblem()
+                | StateFixed()
+                | DeadLetterFailed()
+                | ReceiptFailed()
+                | RegistryProblem()
+                | KafkaProblem()
+                | AccessDenied()
             ):
                 self._news.of_problem(item, now)
             case InHandAsked() | WaitsAsked():
@@ -279,6 +291,7 @@ class Pipeline:
             self._inbox.post_here(Responded(delivery, answer, time.monotonic() - started))
 
     def _act(self, actions: Sequence[Action], now: float) -> None:
+        receipts: list[WriteReceipt] = []
         for action in actions:
             match action:
                 case Remember():
@@ -290,8 +303,12 @@ class Pipeline:
                 case WriteDeadLetter():
                     self._reporter.dead_lettered(action)
                     self._edges.dead_letters.dead_letter(action)
+                case WriteReceipt():
+                    receipts.append(action)
                 case _:
                     assert_never(action)
+        if receipts and self._edges.receipts is not None:
+            self._edges.receipts.write(receipts)
         if self._writes and now >= self._write_at:
             writes, self._writes = self._writes, []
             self._write_at = now + WRITE_SECONDS

@@ -20,6 +20,7 @@ class Problems:
 
     def __init__(self, reporter: Reporter) -> None:
         self.dead_letters: str | None = None
+        self.receipts: str | None = None
         self.registry: str | None = None
         self.group: str | None = None
         self._reporter = reporter
@@ -54,7 +55,7 @@ class Problems:
 
     def nothing_is_written(self) -> None:
         """No record is on its way: what could not be written has left with its partition."""
-        self.dead_letters = None
+        self.dead_letters = self.receipts = None
         self.state_written()
 
     def of_dead_letters(self, failed: DeadLetterFailed) -> None:
@@ -62,6 +63,11 @@ class Problems:
         if failed.kind == "not_written":
             self.dead_letters = failed.detail
         self._reporter.dead_letter_failed(failed.kind, failed.detail, failed.record)
+
+    def of_receipts(self, detail: str) -> None:
+        """Receipts could not be written."""
+        self.receipts = detail
+        self._reporter.receipts_failed(detail)
 
     def of_registry(self, detail: str) -> None:
         """The registry does not answer."""

@@ -114,6 +114,7 @@ class Showing:
             kafka_problem=self._cluster.last_problem,
             lost_seconds=self._partitions.lost_seconds(now),
             dead_letter_problem=self._problems.dead_letters,
+            receipt_problem=self._problems.receipts,
             group_problem=self._problems.group,
             registry_problem=self._problems.registry,
             state_problem=self._problems.state,

@@ -29,7 +29,12 @@ LOGGED_HERE: Final = frozenset(
         Cause.NO_PROGRESS,
     }
 )
-ENDS_LOGGED_HERE: Final = LOGGED_HERE | {Cause.STATE_TOPIC, Cause.DEAD_LETTERS_NOT_WRITTEN, Cause.REGISTRY}
+ENDS_LOGGED_HERE: Final = LOGGED_HERE | {
+    Cause.STATE_TOPIC,
+    Cause.DEAD_LETTERS_NOT_WRITTEN,
+    Cause.RECEIPTS_NOT_WRITTEN,
+    Cause.REGISTRY,
+}
 """Of these an edge says each failure, but that it has worked is no news to it."""
 LINES_MAX: Final = 10
 """At once, of one cause: an outage makes a thousand partitions stand still."""

@@ -40,6 +40,7 @@ class Cause(StrEnum):
     RESTORING = "restoring"
     STATE_TOPIC = "state_topic"
     DEAD_LETTERS_NOT_WRITTEN = "dead_letters_not_written"
+    RECEIPTS_NOT_WRITTEN = "receipts_not_written"
     RECORDS_NOT_WRITTEN = "records_not_written"
     REGISTRY = "registry"
     REGISTRY_NOT_SET = "registry_not_set"
@@ -63,7 +64,8 @@ MEANINGS: Final[Mapping[Cause, str]] = {
     Cause.RESTORING: "A partition waits until its state is read",
     Cause.STATE_TOPIC: "The state topic can't be written, read or made larger",
     Cause.DEAD_LETTERS_NOT_WRITTEN: "Dead letters can't be written",
-    Cause.RECORDS_NOT_WRITTEN: "State records or dead letters of a partition are not acknowledged",
+    Cause.RECEIPTS_NOT_WRITTEN: "Receipts can't be written",
+    Cause.RECORDS_NOT_WRITTEN: "State records, dead letters or receipts of a partition are not acknowledged",
     Cause.REGISTRY: "A partition waits for a schema that the registry does not give",
     Cause.REGISTRY_NOT_SET: "A partition holds Avro, and no schema registry is set",
     Cause.TRANSACTION_OPEN: "A producer's open transaction keeps records from being read",
@@ -133,9 +135,13 @@ def _of_edges(snapshot: Snapshot) -> Iterator[Finding]:
         lost = ", ".join(str(view.partition) for view in snapshot.partitions if not view.is_ours)
         text = f"the group took {lost} away {snapshot.lost_seconds:.0f} s ago and has given nothing since"
         yield Finding(Cause.GROUP_SILENT, text)
-    if snapshot.dead_letter_problem and any(v.waits.record_seconds >= RECORD_SECONDS for v in snapshot.partitions):
-        text = f"dead letters can't be written: {snapshot.dead_letter_problem}"
-        yield Finding(Cause.DEAD_LETTERS_NOT_WRITTEN, text)
+    if any(view.waits.record_seconds >= RECORD_SECONDS for view in snapshot.partitions):
+        if snapshot.dead_letter_problem:
+            text = f"dead letters can't be written: {snapshot.dead_letter_problem}"
+            yield Finding(Cause.DEAD_LETTERS_NOT_WRITTEN, text)
+        if snapshot.receipt_problem:
+            text = f"receipts can't be written: {snapshot.receipt_problem}"
+            yield Finding(Cause.RECEIPTS_NOT_WRITTEN, text)
 
 
 def _of_partition(view: PartitionView, snapshot: Snapshot) -> Iterator[Finding]:
@@ -161,7 +167,7 @@ def _of_partition(view: PartitionView, snapshot: Snapshot) -> Iterator[Finding]:
         left = "" if view.restore_remaining is None else f", {view.restore_remaining} records to go"
         yield Finding(Cause.RESTORING, f"{name}: its state is being read{left}", partition)
     if waits.record_seconds >= RECORD_SECONDS and waits.has_state_leader:
-        text = f"{name}: no state record or dead letter was acknowledged for {waits.record_seconds:.0f} s"
+        text = f"{name}: no state record, dead letter or receipt was acknowledged for {waits.record_seconds:.0f} s"
         yield Finding(Cause.RECORDS_NOT_WRITTEN, text, partition)
     if waits.schema and snapshot.registry_problem:
         text = f"the schema registry: {snapshot.registry_problem}; {name} waits for a schema"

@@ -207,6 +207,7 @@ ERROR_KINDS: Final[dict[str, tuple[str, ...]]] = {
     "decode": ("undecodable", "invalid_event", "too_large", "registry"),
     "deliver": ("refused", "gave_up", "unavailable", "misdirected"),
     "dead_letter": ("value_omitted", "not_written", "ratio"),
+    "receipt": ("not_written",),
     "state": ("not_written", "not_stored", "not_read", "not_grown", "set_aside", "unknown_record"),
     "commit": ("failed", "metadata"),
     "kafka": ("client", "partition", "denied"),

@@ -242,6 +242,12 @@ class Reporter:
             text = f"a dead letter can't be written; its offset waits and it is tried again: {detail}"
             self._say(logging.ERROR, Code.DEAD_LETTER_NOT_WRITTEN, text)
 
+    def receipts_failed(self, detail: str) -> None:
+        """Receipts are not acknowledged yet."""
+        self._metrics.error("receipt", "not_written")
+        text = f"receipts can't be written; their offsets wait and they are tried again: {detail}"
+        self._say(logging.ERROR, Code.RECEIPTS_NOT_WRITTEN, text)
+
     def thread_failed(self, name: str, failure: BaseException) -> None:
         """A part of the program died."""
         if isinstance(failure, KafkaUnavailable):  # its message says it all

@@ -92,6 +92,7 @@ class Snapshot:
     lost_seconds: float = 0.0
     """For so long the group, which took partitions without asking, has given none."""
     dead_letter_problem: str | None = None
+    receipt_problem: str | None = None
     group_problem: str | None = None
     """Why nothing is sent although the destination would take it: see sequencing/lease.py."""
     registry_problem: str | None = None

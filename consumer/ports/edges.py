@@ -9,7 +9,7 @@ from typing import Protocol
 from consumer.avro.wire_format import SchemaRef
 from consumer.customfit.engine import Then
 from consumer.customfit.forwarding import Forwarded
-from consumer.sequencing.actions import Forget, Remember, WriteDeadLetter
+from consumer.sequencing.actions import Forget, Remember, WriteDeadLetter, WriteReceipt
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.offsets import CommitPoint
@@ -57,6 +57,16 @@ class DeadLetterSink(Protocol):
         """Write one dead letter; `DeadLettered` follows."""
 
 
+class ReceiptSink(Protocol):
+    """The receipt topic (receipts/writer.py)."""
+
+    def begin(self, assignment: Assignment) -> None:
+        """Write from which offset on nothing is finished without its receipt."""
+
+    def write(self, actions: Sequence[WriteReceipt]) -> None:
+        """Write receipts; `Receipted` follows."""
+
+
 class Destination(Protocol):
     """CustomFit's API (customfit/key_rotation.py)."""
 
@@ -91,3 +101,5 @@ class Edges:
     destination: Destination
     registry: SchemaSource
     peek: Peek
+    receipts: ReceiptSink | None = None
+    """None: none are written."""

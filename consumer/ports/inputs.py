@@ -15,7 +15,7 @@ import msgspec
 from consumer.avro.known_schemas import Read
 from consumer.avro.wire_format import SchemaRef
 from consumer.customfit.answers import Answer
-from consumer.sequencing.actions import WriteDeadLetter
+from consumer.sequencing.actions import WriteDeadLetter, WriteReceipt
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, Record, User
 from consumer.sequencing.lanes import Delivery, Lane
@@ -255,6 +255,18 @@ class DeadLetterFailed:
     """Which becomes one, where it is about this record alone."""
 
 
+class Receipted(NamedTuple):
+    """Receipts are acknowledged by all in-sync replicas."""
+
+    actions: Sequence[WriteReceipt]
+
+
+class ReceiptFailed(NamedTuple):
+    """Receipts could not be written and are being tried again; they hold back their offsets."""
+
+    detail: str
+
+
 @dataclass(slots=True, frozen=True, eq=False)
 class SchemaFound:
     """The registry has the schema: how to read with it, or in words why nothing is read with it."""
@@ -323,6 +335,8 @@ OtherInput = (
     | StateFixed
     | DeadLettered
     | DeadLetterFailed
+    | Receipted
+    | ReceiptFailed
     | SchemaFound
     | SchemaMissing
     | RegistryProblem

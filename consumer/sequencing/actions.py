@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumer.sequencing.assignment import Assignment
-from consumer.sequencing.events import DeadLetterReason, Record
+from consumer.sequencing.events import DeadLetterReason, Event, Record
 from consumer.sequencing.lanes import Lane
 
 
@@ -36,4 +37,14 @@ class WriteDeadLetter:
     attempts: int = 0
 
 
-Action = Remember | Forget | WriteDeadLetter
+@dataclass(slots=True, frozen=True, eq=False)
+class WriteReceipt:
+    """Write that these were delivered; answer with `Sequencer.receipted` once all replicas have it."""
+
+    lane: Lane
+    events: Sequence[Event]
+    status: int
+    """What the destination answered."""
+
+
+Action = Remember | Forget | WriteDeadLetter | WriteReceipt

@@ -8,7 +8,8 @@ The order of steps is the guarantee. A user's first identify, or an introduction
     4. its offset is committable      (OffsetTracker)
     5. its offset is committed
 
-A dead letter: `WriteDeadLetter` is acknowledged by all in-sync replicas, then 3, 4, 5.
+A dead letter: `WriteDeadLetter` is acknowledged by all in-sync replicas, then 3, 4, 5. Where receipts are written, what
+was delivered waits for its `WriteReceipt` in the same way, and then for the record of its user.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from consumer.sequencing.accounting import Account, End, Reason
-from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLetter
+from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLetter, WriteReceipt
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import DeadLetterReason, Event, HandBack, Kind, Record, SkipReason
 from consumer.sequencing.lanes import Lane
@@ -30,10 +31,11 @@ UNSENT: Final = (DeadLetterReason.UNDECODABLE, DeadLetterReason.INVALID_EVENT, D
 class Endings:
     """The only place where records are finished. `actions` are the orders to the edges that came of it."""
 
-    def __init__(self, dead_letter_ratio_max: float) -> None:
+    def __init__(self, dead_letter_ratio_max: float, *, writes_receipts: bool = False) -> None:
         self.account = Account()
         self.actions: list[Action] = []
         self._dead_letter_ratio_max = dead_letter_ratio_max
+        self._writes_receipts = writes_receipts
 
     def fetched(self, assignment: Assignment, record: Record, types: Sequence[str]) -> None:
         """A record came, with an event of each of these types; they are unfinished from now on."""
@@ -58,9 +60,25 @@ class Endings:
         assignment.guard.note_unsent_end(dead_letter=False)
         self._finish(assignment, record, End.SKIPPED, reason)
 
-    def delivered(self, lane: Lane, events: Sequence[Event]) -> None:
-        """The destination has them. Behind a write of the user's state that is under way, they wait for that."""
+    def delivered(self, lane: Lane, events: Sequence[Event], status: int = 0) -> None:
+        """The destination has them. Behind a receipt or a write of the user's state, they wait for that."""
         lane.assignment.guard.note_sent_end(dead_letter=False, events=len(events))
+        if self._writes_receipts:
+            lane.assignment.unacknowledged += 1
+            lane.assignment.unrecorded += len(events)
+            self.actions.append(WriteReceipt(lane, events, status))
+        else:
+            self._delivered(lane, events)
+
+    def receipted(self, action: WriteReceipt) -> None:
+        """A `WriteReceipt` is acknowledged."""
+        assignment = action.lane.assignment
+        assignment.unacknowledged -= 1
+        assignment.acknowledged += 1
+        assignment.unrecorded -= len(action.events)
+        self._delivered(action.lane, action.events)
+
+    def _delivered(self, lane: Lane, events: Sequence[Event]) -> None:
         if lane.recording:
             self._await_record(lane, events)
         else:

@@ -37,6 +37,8 @@ class Delivery(msgspec.Struct, eq=False):
     """How long it has failed while others succeeded."""
     last_answer: str = ""
     """What came of the last attempt that failed, for people."""
+    status: int = 0
+    """With which it was accepted; kept where receipts are written."""
 
     @property
     def user(self) -> User:

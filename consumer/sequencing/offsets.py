@@ -194,6 +194,11 @@ class OffsetTracker:
         self._position = max(self._position, end)
 
     @property
+    def inherited_end(self) -> int:
+        """Behind all that earlier owners have finished of what is still to come."""
+        return max(self._position, self._finished_before.end if self._finished_before else 0)
+
+    @property
     def position(self) -> int:
         """The next offset to fetch."""
         return self._position

@@ -50,7 +50,7 @@ class Outcomes:
         if events := lane.same_as(delivery.events):
             if delivery.kind is not DeliveryKind.INTRODUCTION:
                 lane.take(events)
-            same = Delivery(lane, delivery.kind, events)
+            same = Delivery(lane, delivery.kind, events, status=delivery.status)
             self._delivered(same, meaning(same, Delivered()))
 
     def _delivered(self, delivery: Delivery, found: Meaning) -> None:
@@ -60,7 +60,7 @@ class Outcomes:
         if found is Meaning.IDENTIFIED:
             self._endings.account.introductions += 1
         else:
-            self._endings.delivered(lane, delivery.events)
+            self._endings.delivered(lane, delivery.events, delivery.status)
 
     def _failed(self, delivery: Delivery, outcome: Misdirected | Unavailable, now: float) -> None:
         is_given_up = self._giving_up.is_due(delivery, outcome, now)

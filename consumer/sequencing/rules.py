@@ -24,3 +24,5 @@ class SequencingRules:
     commit_interval_seconds: float
     dead_letter_ratio_max: float
     lease_seconds: float
+    receipt_topic: str | None = None
+    """Not None: an event is finished only behind its receipt."""

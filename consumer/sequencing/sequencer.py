@@ -12,7 +12,7 @@ from itertools import islice
 from typing import assert_never
 
 from consumer.sequencing.accounting import Account
-from consumer.sequencing.actions import Action, WriteDeadLetter
+from consumer.sequencing.actions import Action, WriteDeadLetter, WriteReceipt
 from consumer.sequencing.active import Active
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.budget import Budget
@@ -57,7 +57,7 @@ class Sequencer:
         self.retrying = Retrying()
         self.give_up_seconds = rules.give_up_seconds
         self.rules = rules
-        self._endings = Endings(rules.dead_letter_ratio_max)
+        self._endings = Endings(rules.dead_letter_ratio_max, writes_receipts=rules.receipt_topic is not None)
         self._steps = Steps(rules, gate, self._endings, backoff)
         giving_up = GivingUp(rules.give_up_seconds, gate, lambda: self._nobody_else_can_try)
         self._outcomes = Outcomes(gate, self._endings, giving_up, self._others_wait)
@@ -211,6 +211,10 @@ class Sequencer:
     def dead_lettered(self, action: WriteDeadLetter) -> None:
         """A dead letter is acknowledged."""
         self._endings.dead_lettered(action)
+
+    def receipted(self, action: WriteReceipt) -> None:
+        """A receipt is acknowledged."""
+        self._endings.receipted(action)
 
     # ------------------------------------------------------------------ out
 

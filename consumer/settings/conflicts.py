@@ -33,8 +33,8 @@ def conflicts(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str
     at_least("buffer_events_max", "in_flight_max")
     at_least("buffer_bytes_max", "record_bytes_max")
     topics: dict[str, str] = {}
-    for setting in ("kafka_topic", "dead_letter_topic", "state_topic", "replay_topic"):
-        if setting not in values:
+    for setting in ("kafka_topic", "dead_letter_topic", "state_topic", "replay_topic", "receipt_topic"):
+        if values.get(setting) is None:
             continue
         other = topics.setdefault(values[setting], setting)
         if other != setting:

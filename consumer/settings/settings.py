@@ -149,6 +149,15 @@ class Settings:
             derived=Derived("{topic}.customfit-replay", "kafka_topic", "{}.customfit-replay".format),
         ),
     ]
+    receipt_topic: Annotated[
+        str | None,
+        Rule(
+            topic_name,
+            None,
+            TOPIC_LIMITS,
+            "Topic of receipts: one record for each delivered request, so that `audit` can prove what arrived.",
+        ),
+    ]
     # What a record is
     value_format: Annotated[ValueFormat, OneOf("Format of the records; `auto`: recognized for each record.")]
     schema_registry_url: Annotated[

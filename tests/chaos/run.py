@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from tests.chaos import evidence
+from tests.chaos.audited import disagreements, told, write_audits
+from tests.chaos.findings import Column
 from tests.chaos.health import WINDOW_SECONDS
 from tests.chaos.members import Presence
 from tests.chaos.processes import stop
@@ -90,6 +92,16 @@ class Run:
             evidence.write_dead_letters(
                 stage.cluster.bootstrap_servers, DEAD_LETTERS, self._folder / "dead-letters.jsonl"
             )
+            self._audit()
+
+    def _audit(self) -> None:
+        environ = {
+            "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": self._stage.cluster.bootstrap_servers,
+            "CUSTOMFIT_KAFKA_TOPIC": TOPIC,
+            "CUSTOMFIT_KAFKA_GROUP_ID": GROUP,
+            **dict(setting.split("=", 1) for setting in self._options.set),
+        }
+        write_audits(environ, self._folder / "ledger.jsonl", self._folder)
 
     def _faults(self) -> None:
         stage, now = self._stage, 0.0
@@ -216,7 +228,9 @@ def main() -> int:
     run.describe()
     try:
         run.go()
-        verdict = verify(evidence.load(folder))
+        found = evidence.load(folder)
+        verdict = verify(found)
+        others = list(disagreements(folder, verdict.count(Column.LOST), sees_all=not found.later_lives))
     except KeyboardInterrupt:
         print(f"stopped; the evidence so far is in {folder}", file=sys.stderr)
         return 130
@@ -226,13 +240,15 @@ def main() -> int:
     print(table([verdict]))
     for finding in verdict.shown_findings():
         print(finding)
+    for line in [*told(folder), *others]:
+        print(line)
     if options.report:
         append_row(options.report, verdict)
-    if verdict.failed or options.keep:
+    if verdict.failed or others or options.keep:
         print(f"the evidence is in {folder}")
     else:
         shutil.rmtree(folder)
-    return 1 if verdict.failed else 0
+    return 1 if verdict.failed or others else 0
 
 
 if __name__ == "__main__":

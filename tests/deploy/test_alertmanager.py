@@ -36,6 +36,7 @@ BY_CAUSE: Final = {
     "CustomfitTopicGone": ("topic_gone", "topic_made_again"),
     "CustomfitStateNotWritten": ("state_topic", "records_not_written"),
     "CustomfitDeadLetterNotWritten": ("dead_letters_not_written",),
+    "CustomfitReceiptNotWritten": ("receipts_not_written",),
     "CustomfitPartitionStopped": ("out_of_range", "topic_made_again"),
 }
 """Alerts for which it matters what their cause is."""
@@ -54,9 +55,11 @@ SILENCES: Final = {
         "CustomfitStateNotWritten state_topic",
         "CustomfitStateNotWritten records_not_written",
         "CustomfitDeadLetterNotWritten dead_letters_not_written",
+        "CustomfitReceiptNotWritten receipts_not_written",
     },
     "CustomfitStateNotWritten state_topic": {*SYMPTOMS, "CustomfitStateNotWritten records_not_written"},
     "CustomfitDeadLetterNotWritten dead_letters_not_written": {"CustomfitStateNotWritten records_not_written"},
+    "CustomfitReceiptNotWritten receipts_not_written": {"CustomfitStateNotWritten records_not_written"},
     "CustomfitLateMinutesBurnFast": {
         "CustomfitLateMinutesBurnSlow",
         "CustomfitFreshnessBurnFast",

@@ -18,12 +18,13 @@ def pipeline_with(
     source: Any = None,
     destination: Any = None,
     reporter: Any = None,
+    receipts: Any = None,
     kind: type[SteppedPipeline] = SteppedPipeline,
     **settings: str,
 ) -> SteppedPipeline:
-    """A loop whose time is 0, with this source, this destination, this reporter and these settings."""
+    """A loop whose time is 0, with these edges and these settings."""
     edge: Any = SilentReporter()
     sequencer = Sequencer(rules(), Gate(100, lambda _n: 1.0, 10.0), lambda _n: 1.0)
     schemas = KnownSchemas({}, has_registry=False)
-    edges = Edges(source or edge, edge, edge, destination or edge, edge, edge)
+    edges = Edges(source or edge, edge, edge, destination or edge, edge, edge, receipts)
     return kind(lambda: 0.0, load(**settings), edge, sequencer, edges, reporter or edge, schemas)

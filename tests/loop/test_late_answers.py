@@ -46,6 +46,29 @@ def test_what_was_accepted_late_is_not_sent_again(value: bytes, first: DeliveryK
     assert again == [sent.kind for sent in pipeline.sent[1:]]
 
 
+class Receipts:
+    """A sink that takes all and says nothing."""
+
+    def begin(self, _assignment: object) -> None:
+        pass
+
+    def write(self, _actions: object) -> None:
+        pass
+
+
+def test_with_receipts_what_was_accepted_late_is_sent_again() -> None:
+    """It has no receipt, and its offset must not move without one."""
+    pipeline = pipeline_with(receipts=Receipts())
+    identify = segment(type="identify", userId="u1")
+    fetched_again(pipeline, identify, 0.0)
+    [delivery] = pipeline.sent
+    pipeline.turn([Lost([P0])], 1.0)
+    pipeline.turn([Responded(delivery, Answered(200, None, b""), 0.1)], 1.1)
+    fetched_again(pipeline, identify, 2.0)
+
+    assert [DeliveryKind.IDENTIFY] * 2 == [sent.kind for sent in pipeline.sent]
+
+
 def test_what_was_finished_before_is_skipped_among_others_that_are_as_usual() -> None:
     """An earlier assignment to this process had finished the first; the others go out."""
     pipeline = pipeline_with()

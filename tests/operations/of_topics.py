@@ -175,6 +175,23 @@ def dead_letters_gone(places: Places) -> Row:
     return watch.row
 
 
+def receipts_gone(places: Places) -> Row:
+    """The receipt topic is deleted, and something is delivered."""
+    watch = Watch("The receipt topic is deleted", [_cause("receipts_not_written"), LAG], "receipts can't be written")
+    with places.scene() as scene:
+        topic = f"{scene.topic}.receipts"
+        scene.settings["CUSTOMFIT_RECEIPT_TOPIC"] = topic
+        with scene.member("one") as one:
+            identified(scene, one)
+            watch.begin(one)
+            _delete(scene, topic)
+            tracks(scene)
+            watch.shown(one)
+            _make(scene, topic)
+            watch.over(one, "over: receipts", one.caught_up)
+    return watch.row
+
+
 def state_topic_gone(places: Places) -> Row:
     """The state topic is deleted, and a new user is to be recorded."""
     name = "The state topic is deleted"

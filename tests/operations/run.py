@@ -44,6 +44,7 @@ FAULTS: Final[tuple[Callable[[Places], Row], ...]] = (
     of_topics.unreadable_batch,
     of_topics.garbage,
     of_topics.dead_letters_gone,
+    of_topics.receipts_gone,
     of_topics.state_topic_gone,
     of_topics.state_not_grown,
     of_topics.open_transaction,

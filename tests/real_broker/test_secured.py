@@ -254,6 +254,29 @@ def test_a_right_taken_away_while_it_runs_costs_time_alone(scene: Scene, secured
     assert {"garbage 2"} == {(letter.value or b"").decode() for letter in scene.letters()}
 
 
+def test_receipts_take_two_rights_more_and_nothing_moves_without_them(scene: Scene, secured: SecuredBroker) -> None:
+    """To make the topic and to write to it (docs/audit.md). Taken away, offsets wait until it is given back."""
+    receipts = f"{scene.topic}.receipts"
+    write: Right = ("Write", "topic", receipts)
+    secured.allow(*needed(scene.topic))
+    scene.settings["CUSTOMFIT_RECEIPT_TOPIC"] = receipts
+    scene.properties["topic.metadata.refresh.interval.ms"] = 2000
+    end_with_69(scene, f"on topic {receipts}")
+    secured.allow(("Create", "topic", receipts), write)
+    scene.produce_rounds(USERS, 0, 1)
+    with scene.member("two").wait_ready() as two:
+        scene.wait_committed()
+        secured.deny(write)
+        scene.produce_rounds(USERS, 1, 2)
+        wait_until(lambda: f"the right to Write on topic {receipts} is missing" in two.get("/readyz")[1], "/readyz")
+        assert not scene.outside.all_committed()
+        secured.allow(write)
+        scene.wait_committed()
+        assert 0 == two.stop()
+
+    scene.check(USERS, 2)
+
+
 def test_check_names_the_missing_right(scene: Scene, secured: SecuredBroker) -> None:
     """`check --connect` finds what `run` would."""
     secured.allow(("Describe", "topic", scene.topic), ("Describe", "group", scene.topic))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from consumer.sequencing.accounting import End
-from consumer.sequencing.actions import Forget, Remember, WriteDeadLetter
+from consumer.sequencing.actions import Forget, Remember, WriteDeadLetter, WriteReceipt
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import (
     DeadLetterReason,
@@ -53,6 +53,7 @@ class Bench:
         self.unanswered: list[Delivery] = []
         self.burials: list[WriteDeadLetter] = []
         self.writes: list[Remember | Forget] = []
+        self.receipts: list[WriteReceipt] = []
         self.assign()
 
     # ------------------------------------------------------------------ in
@@ -113,6 +114,11 @@ class Bench:
         self.actions()
         self.sequencer.dead_lettered(self.burials.pop(0))
 
+    def receipt_done(self) -> None:
+        """The receipt that is under way longest is acknowledged."""
+        self.actions()
+        self.sequencer.receipted(self.receipts.pop(0))
+
     def drop(self, reason: HandBack = HandBack.LOST) -> None:
         """The partition is no longer ours."""
         self.sequencer.drop(self.assignment.partition, reason)
@@ -144,6 +150,9 @@ class Bench:
                 case Forget():
                     self.writes.append(action)
                     texts.append(f"forget {action.lane.user.id}")
+                case WriteReceipt():
+                    self.receipts.append(action)
+                    texts.append(f"receipt {','.join(str(event.record.offset) for event in action.events)}")
         return texts
 
     @property

@@ -36,6 +36,7 @@ def test_defaults() -> None:
         "dead_letter_topic": "segment-events.customfit-dlq",
         "state_topic": "customfit-consumer.identified-users",
         "replay_topic": "segment-events.customfit-replay",
+        "receipt_topic": None,
         "value_format": "auto",
         "schema_registry_url": None,
         "schema_registry_user_info": None,

@@ -27,7 +27,7 @@ def a_delete_is_not_written(_original: Any, self: Endings, lane: Lane, event: Ev
     self.skip(lane.assignment, event.record, SkipReason.FORGOTTEN)
 
 
-def finished_before_recorded(_original: Any, self: Endings, lane: Lane, events: list[Event]) -> None:
+def finished_before_recorded(_original: Any, self: Endings, lane: Lane, events: list[Event], _status: int = 0) -> None:
     lane.assignment.guard.note_sent_end(dead_letter=False, events=len(events))
     self._finish_all(lane.assignment, events)
 

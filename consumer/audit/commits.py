@@ -1,0 +1,40 @@
+"""What the group has finished of a partition, as its last commit says. Pure.
+
+A commit says where to read on, and in its metadata which topic it is about and what is finished above it. A commit of
+an earlier topic of the same name says nothing of this one's records, and the consumer starts nothing from it either.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from consumer.sequencing.commit_metadata import FinishedBefore, decode
+
+
+class Commit(NamedTuple):
+    """As the group keeps it."""
+
+    offset: int
+    metadata: str | None = None
+
+
+class Finished:
+    """Which offsets of one partition are finished; asked in rising order."""
+
+    def __init__(self, commit: Commit | None, cluster_id: str, topic_id: str | None) -> None:
+        self.offset = 0 if commit is None else commit.offset
+        """All below it."""
+        self.is_of_another_topic = False
+        self._above: FinishedBefore | None = None
+        if commit is None:
+            return
+        said = decode(commit.metadata, commit.offset, cluster_id)
+        if said.topic_id is not None and topic_id is not None and said.topic_id != topic_id:
+            self.is_of_another_topic = True
+            self.offset = 0
+        else:
+            self._above = said.finished_before
+
+    def __contains__(self, offset: int) -> bool:
+        """Whether the commit says that it is finished."""
+        return offset < self.offset or (self._above is not None and offset in self._above)

@@ -1,0 +1,73 @@
+"""The gaps, told as runs of neighbours: a commit that came too early leaves thousands of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+RUNS_MAX: Final = 1000
+"""So many are kept to be told; all are counted."""
+
+
+class Gap(StrEnum):
+    """What is missing; judge.py says what each one means."""
+
+    NOT_DELIVERED = "not_delivered"
+    COMMIT_AHEAD = "commit_ahead"
+    NO_DEAD_LETTER = "no_dead_letter"
+    REPLAY_NOT_DELIVERED = "replay_not_delivered"
+    BEYOND_END = "beyond_end"
+
+
+@dataclass(slots=True)
+class Run:
+    """Gaps of one kind, in one partition, with nothing between them that has an end."""
+
+    partition: int
+    first: int
+    last: int
+    events: int
+    gap: Gap
+
+
+class Gaps:
+    """In the order in which they are found."""
+
+    def __init__(self, commits: Mapping[int, int]) -> None:
+        """`commits`: the committed offset of each partition."""
+        self.events = 0
+        self.runs: list[Run] = []
+        self._commits = commits
+        self._open: dict[tuple[int, bool], dict[Gap, Run]] = {}
+        """By partition, and whether below the commit: the runs that the next gap there may make longer."""
+
+    def note(self, partition: int, offset: int, gap: Gap | None, *, is_proof: bool) -> None:
+        """An event was judged, in the order of its partition. `is_proof`: it has an end that can be seen."""
+        if gap is None:
+            if is_proof and self._open:
+                self._open.pop((partition, offset < self._commits[partition]), None)
+            return
+        self.events += 1
+        where = partition, offset < self._commits[partition]
+        runs = self._open.setdefault(where, {})
+        if (run := runs.get(gap)) is not None:
+            run.last = offset
+            run.events += 1
+            return
+        run = runs[gap] = Run(partition, offset, offset, 1, gap)
+        if len(self.runs) < RUNS_MAX:
+            self.runs.append(run)
+
+    def beyond_end(self, partition: int, end: int) -> None:
+        """The partition ends there, and is committed further."""
+        self.events += 1
+        self.runs.append(Run(partition, end, self._commits[partition] - 1, 1, Gap.BEYOND_END))
+
+    def close(self, reached: Mapping[int, int]) -> None:
+        """All was judged, up to before these offsets: what is missing right below a commit is one that came early."""
+        for (partition, is_below), runs in self._open.items():
+            is_to_commit = is_below and reached.get(partition, 0) >= self._commits[partition]
+            if is_to_commit and (run := runs.get(Gap.NOT_DELIVERED)) is not None:
+                run.gap = Gap.COMMIT_AHEAD

@@ -1,0 +1,136 @@
+"""The dead letters of the window's records, and their replays, by the place of the record. Pure.
+
+Kept of each are a few numbers, some 150 bytes. A record may have several: a crash between a dead letter and its commit
+leaves two, and one that failed again after a replay has another. What counts is the last: a replay of the last dead
+letter, or a dead letter behind the last replay.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from consumer.audit.window import Stretch
+from consumer.sequencing.dead_letter_headers import (
+    REASON,
+    TIMESTAMP,
+    Receipt,
+    dead_letter_receipt,
+    replay_receipt,
+    tail,
+)
+from consumer.sequencing.events import DeadLetterReason, Record
+
+LETTERS_MAX: Final = 1_000_000
+UNKNOWN_REASON: Final = "unknown"
+REASONS: Final = (*(reason.value for reason in DeadLetterReason), UNKNOWN_REASON)
+ITEMS: Final = 4096
+"""More than a batch may have."""
+
+
+class TooMany(Exception):
+    """There is more to remember of the window than this takes memory for. The text says what to narrow."""
+
+
+class Fate(NamedTuple):
+    """What the dead letters and replays of a record come to."""
+
+    reason: str
+    """Of the last dead letter."""
+    replay: Replay | None
+    """Its replay, where there is one."""
+
+
+class Replay(NamedTuple):
+    """Where it lies in the replay topic, and whether the group has finished it there."""
+
+    partition: int
+    offset: int
+    is_finished: bool
+
+
+class _Letter(NamedTuple):
+    replays: int
+    timestamp_ms: int | None
+    """None: the letter does not say it."""
+    reason: str
+
+
+class _Replay(NamedTuple):
+    replays: int
+    timestamp_ms: int
+    replay: Replay
+
+
+class Letters:
+    """Of the records in these stretches of the source topic."""
+
+    def __init__(
+        self, topic: str, stretches: dict[int, Stretch], topic_id: str | None, letters_max: int = LETTERS_MAX
+    ) -> None:
+        self.count = 0
+        """How many dead letters and replays are about records of the stretches."""
+        self._topic = topic
+        self._stretches = stretches
+        self._topic_id = topic_id
+        self._letters_max = letters_max
+        self._letters: dict[tuple[int, int], list[_Letter]] = {}
+        self._replays: dict[tuple[int, int], list[_Replay]] = {}
+
+    def add(self, record: Record) -> None:
+        """A record of the dead-letter topic. Raises TooMany."""
+        receipt = dead_letter_receipt(record)
+        place = None if receipt is None else self._place(receipt)
+        if receipt is None or place is None:
+            return
+        said = tail(record.headers)
+        timestamp_ms = receipt.origin.timestamp_ms if TIMESTAMP in said else None
+        reason = (said.get(REASON) or b"").decode(errors="replace")
+        letter = _Letter(receipt.replays, timestamp_ms, reason if reason in REASONS else UNKNOWN_REASON)
+        self._letters.setdefault(place, []).append(letter)
+        self._note()
+
+    def add_replay(self, record: Record, *, is_finished: bool) -> None:
+        """A record of the replay topic; `is_finished`: in the group's commit. Raises TooMany."""
+        receipt = replay_receipt(record)
+        place = None if receipt is None else self._place(receipt)
+        if receipt is None or place is None:
+            return
+        replay = Replay(record.partition.number, record.offset, is_finished)
+        found = _Replay(receipt.replays, receipt.origin.timestamp_ms, replay)
+        self._replays.setdefault(place, []).append(found)
+        self._note()
+
+    def of(self, record: Record) -> Fate | None:
+        """What they come to for this record, or this item of it; None where it has none."""
+        if not self._letters:
+            return None
+        place = _key(record.partition.number, record.offset, record.item_index)
+        letters = [one for one in self._letters.get(place, ()) if one.timestamp_ms in (None, record.timestamp_ms)]
+        if not letters:
+            return None
+        last = max(letters, key=lambda letter: letter.replays)
+        replays = [
+            one.replay
+            for one in self._replays.get(place, ())
+            if one.timestamp_ms == record.timestamp_ms and one.replays >= last.replays
+        ]
+        return Fate(last.reason, replays[-1] if replays else None)
+
+    def _place(self, receipt: Receipt) -> tuple[int, int] | None:
+        """Where the record lay, if that is in the stretches; a letter may be of an earlier topic of the same name."""
+        origin = receipt.origin
+        stretch = self._stretches.get(origin.partition.number)
+        if origin.partition.topic != self._topic or stretch is None or origin.offset not in stretch:
+            return None
+        if origin.topic_life and self._topic_id and not self._topic_id.startswith(origin.topic_life):
+            return None
+        return _key(origin.partition.number, origin.offset, origin.item_index)
+
+    def _note(self) -> None:
+        self.count += 1
+        if self.count > self._letters_max:
+            raise TooMany(f"more than {self._letters_max} dead letters and replays are about the window; narrow it")
+
+
+def _key(partition: int, offset: int, item_index: int | None) -> tuple[int, int]:
+    return partition, offset * ITEMS + (0 if item_index is None else item_index + 1)

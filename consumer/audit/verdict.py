@@ -1,0 +1,27 @@
+"""What an audit comes to. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from consumer.audit.gaps import Run
+from consumer.audit.judge import End
+from consumer.audit.window import Window
+
+
+class Verdict(NamedTuple):
+    """Of a window."""
+
+    window: Window
+    records: int
+    counts: dict[tuple[End, str], int]
+    gaps: int
+    runs: list[Run]
+    """The first of the gaps, as runs."""
+    notes: list[str]
+    proofs: list[str]
+    """Who said what arrived: `ledger`, `receipts`, or nobody."""
+
+    def count(self, end: End) -> int:
+        """How many events ended so."""
+        return sum(count for (one, _), count in self.counts.items() if one is end)

@@ -1,0 +1,176 @@
+"""The receipt edge: a producer with a thread of its own.
+
+A receipt is tried until all in-sync replicas have it, and until then the offsets of its records are not committed. No
+more of them are under way than events may be uncommitted.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from consumer.kafka.client import is_fatal, producer_config
+from consumer.kafka.rights import Right, explained
+from consumer.ports.inbox import run_edge
+from consumer.ports.inputs import Post, Receipted, ReceiptFailed
+from consumer.receipts.receipt import beginning_of, encode_receipt, receipt_of
+from consumer.sequencing.actions import WriteReceipt
+from consumer.sequencing.assignment import Assignment
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+RETRY_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 0.005
+"""While some are under way: what waits for them is committed so much later."""
+IDLE_SECONDS: Final = 1.0
+
+
+class _Waiting:
+    """A receipt on its way."""
+
+    __slots__ = ("action", "number", "value")
+
+    def __init__(self, number: int, value: bytes, action: WriteReceipt | None) -> None:
+        self.number = number
+        self.value = value
+        self.action = action
+        """None: it says that receipts begin, and nobody waits for it."""
+
+
+class Receipts:
+    """Writes receipts, each to the partition of its records' number where the topic has so many."""
+
+    def __init__(self, settings: Settings, post: Post) -> None:
+        assert settings.receipt_topic is not None
+        self._settings = settings
+        self._topic = settings.receipt_topic
+        self._post = post
+        self._requests: queue.SimpleQueue[Sequence[WriteReceipt] | Assignment | None] = queue.SimpleQueue()
+        self._waiting: deque[_Waiting] = deque()
+        """What the client has not got."""
+        self._again: list[_Waiting] = []
+        self._again_at = 0.0
+        self._acknowledged: list[WriteReceipt] = []
+        self._problem: str | None = None
+        self._partitions: int | None = None
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="receipts", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        config = {"compression.type": "lz4", **producer_config(self._settings)}
+        self._producer = Producer(config, logger=logging.getLogger("librdkafka"))
+        self._thread.start()
+
+    def begin(self, assignment: Assignment) -> None:
+        """Write from which offset on there is a receipt for each that is finished."""
+        self._requests.put(assignment)
+
+    def write(self, actions: Sequence[WriteReceipt]) -> None:
+        """Write receipts; `Receipted` follows for each, after any number of `ReceiptFailed`."""
+        self._requests.put(actions)
+
+    def stop(self) -> None:
+        """End the thread; what is not acknowledged by now is sent again after the next start."""
+        self._stopping = True
+        self._requests.put(None)
+        self._thread.join(timeout=10)
+
+    # ------------------------------------------------------------------ the thread
+
+    def _run(self) -> None:
+        run_edge("receipts", self._work, self._post)
+
+    def _work(self) -> None:
+        while not self._stopping:
+            self._take_requests()
+            if self._again and time.monotonic() >= self._again_at:
+                self._waiting.extend(self._again)
+                self._again = []
+            self._produce_waiting()
+            self._producer.poll(POLL_SECONDS if self._waiting else 0)
+            self._report()
+        self._producer.purge()
+        self._producer.poll(0)
+
+    def _take_requests(self) -> None:
+        """All there are; where there is nothing else to do, wait for the next."""
+        is_busy = len(self._producer) > 0 or bool(self._again)
+        timeout_seconds = 0.0 if self._waiting else POLL_SECONDS if is_busy else IDLE_SECONDS
+        at_ms = 0
+        try:
+            request = self._requests.get(timeout=timeout_seconds) if timeout_seconds else self._requests.get_nowait()
+            at_ms = time.time_ns() // 1_000_000
+            while True:
+                self._take(request, at_ms)
+                request = self._requests.get_nowait()
+        except queue.Empty:
+            pass
+
+    def _take(self, request: Sequence[WriteReceipt] | Assignment | None, at_ms: int) -> None:
+        if isinstance(request, Assignment):
+            begins = encode_receipt(beginning_of(request, at_ms))
+            self._waiting.append(_Waiting(request.partition.number, begins, None))
+        elif request is not None:
+            for action in request:
+                value = encode_receipt(receipt_of(action, at_ms))
+                self._waiting.append(_Waiting(action.lane.assignment.partition.number, value, action))
+
+    def _produce_waiting(self) -> None:
+        while self._waiting and not self._stopping:
+            try:
+                self._produce(self._waiting[0])
+            except BufferError:  # the client has 100,000 of them
+                return
+            except KafkaException as problem:
+                self._failed(self._waiting[0], problem.args[0])
+            self._waiting.popleft()
+
+    def _produce(self, receipt: _Waiting) -> None:
+        partition = receipt.number % self._partition_count()
+        self._producer.produce(self._topic, receipt.value, partition=partition, on_delivery=self._on_delivery(receipt))
+
+    def _on_delivery(self, receipt: _Waiting) -> Callable[[KafkaError | None, Message], None]:
+        def on_delivery(error: KafkaError | None, _message: Any) -> None:
+            if error is not None:
+                self._failed(receipt, error)
+            elif receipt.action is not None:
+                self._acknowledged.append(receipt.action)
+
+        return on_delivery
+
+    def _failed(self, receipt: _Waiting, error: KafkaError) -> None:
+        if self._stopping:
+            return
+        if is_fatal(error):
+            raise KafkaException(error)  # this producer will never work again: end, and be started again
+        self._partitions = None  # the topic may have been made again
+        self._problem = f"{self._topic}: {explained(self._settings, error, Right('Write', 'topic', self._topic))}"
+        if not self._again:
+            self._again_at = time.monotonic() + RETRY_SECONDS
+        self._again.append(receipt)
+
+    def _report(self) -> None:
+        """All that has come of them meanwhile, at once: the loop has a turn for each word."""
+        if self._acknowledged:
+            acknowledged, self._acknowledged = self._acknowledged, []
+            self._post(Receipted(acknowledged))
+        if self._problem is not None:
+            problem, self._problem = self._problem, None
+            self._post(ReceiptFailed(problem))
+
+    def _partition_count(self) -> int:
+        if self._partitions is None:
+            topic = self._producer.list_topics(self._topic, timeout=5).topics[self._topic]
+            if topic.error is not None or not topic.partitions:
+                raise KafkaException(topic.error or KafkaError(KafkaError._UNKNOWN_TOPIC))
+            self._partitions = len(topic.partitions)
+        return self._partitions
