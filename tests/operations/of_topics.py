@@ -177,7 +177,9 @@ def dead_letters_gone(places: Places) -> Row:
 
 def receipts_gone(places: Places) -> Row:
     """The receipt topic is deleted, and something is delivered."""
-    watch = Watch("The receipt topic is deleted", [_cause("receipts_not_written"), LAG], "receipts can't be written")
+    watch = places.watch(
+        "The receipt topic is deleted", [_cause("receipts_not_written"), LAG], "receipts can't be written"
+    )
     with places.scene() as scene:
         topic = f"{scene.topic}.receipts"
         scene.settings["CUSTOMFIT_RECEIPT_TOPIC"] = topic
