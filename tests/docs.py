@@ -90,8 +90,8 @@ def commands_page() -> str:
     return f"""# Commands
 {MADE}
 `customfit-consumer COMMAND`; `python -m consumer` is the same. In a checkout after `make demo` it is
-`.venv/bin/customfit-consumer`; in compose, write `docker compose exec consumer` before it. `--help` shows the same as this
-page. `--json` prints JSON where a script would want it. Progress bars and colours are on terminals only.
+`.venv/bin/customfit-consumer`; in compose, write `docker compose exec consumer` before it. `--help` shows what this
+page shows. `--json` prints JSON where a script would want it. Progress bars and colours are on terminals only.
 
 ## Exit codes
 {codes}{sections}"""
