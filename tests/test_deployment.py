@@ -133,7 +133,7 @@ def test_brokers_log_warnings(name: str) -> None:
 
 
 def test_no_registry_is_asked_for_that_does_not_run() -> None:
-    """Garbage that looks like Avro would make its partition wait for it; docs/compose.md says what to set with the profile."""
+    """Garbage that looks like Avro would make its partition wait for it; docs/compose.md says what to set."""
     assert re.search(r"^    CUSTOMFIT_SCHEMA_REGISTRY_URL:( #.*)?$", anchor("consumer"), re.MULTILINE)
     assert "#CUSTOMFIT_SCHEMA_REGISTRY_URL=http://registry:8080/apis/ccompat/v7" in ENV_EXAMPLE
     assert "export CUSTOMFIT_SCHEMA_REGISTRY_URL=http://registry:8080/apis/ccompat/v7\n" in COMPOSE_PAGE
