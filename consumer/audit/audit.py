@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from consumer.audit.again import Decoder, SchemaWanted
 from consumer.audit.evidence import Advance, Evidence, Gathering
-from consumer.audit.judge import Judge, Judgement
+from consumer.audit.judge import End, Judge, Judgement
 from consumer.audit.proof import LedgerProof
 from consumer.audit.schemas import Schemas
 from consumer.audit.verdict import Verdict
@@ -52,7 +52,7 @@ class Auditor:
         with Schemas(self._settings, self._check) as schemas:
             evidence = self._gathering.gather(is_whole=each is not None, ledger=ledger)
             verdict = self._judge(evidence, schemas, each)
-            if verdict.gaps and not evidence.is_whole:
+            if _may_change(verdict) and not evidence.is_whole:
                 evidence = self._gathering.gather(is_whole=True, ledger=ledger)
                 verdict = self._judge(evidence, schemas, each)
         return verdict
@@ -74,6 +74,15 @@ class Auditor:
         proofs = [name for name, proof in (("ledger", ledger), ("receipts", receipts)) if proof is not None]
         gaps, counts = judge.gaps, dict(judge.counts)
         return Verdict(self._window, judge.records, counts, gaps.events, gaps.runs, evidence.notes, proofs)
+
+
+def _may_change(verdict: Verdict) -> bool:
+    """Whether what was written long before the window may say otherwise.
+
+    A dead letter may fill a gap. And what has no receipt is lost, or from before receipts began: where they began may
+    have been written when the member got the partition, days ago.
+    """
+    return verdict.gaps > 0 or ("receipts" in verdict.proofs and verdict.count(End.COMMITTED) > 0)
 
 
 def _judged(judge: Judge, schemas: Schemas, record: Record) -> list[Judgement]:

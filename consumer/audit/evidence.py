@@ -90,6 +90,8 @@ class Gathering:
         ends = {number: end for number, (_, end) in bounds.items()}
         evidence = Evidence(stretches, ends, finished, letters, proof, read_whole and receipts_whole)
         evidence.notes += _notes(source, finished, commits[source], ledger_proof, self._window)
+        if receipts is not None and receipts.foreign:
+            evidence.notes.append(f"{receipts.foreign} records of {settings.receipt_topic} are no receipts")
         return evidence
 
     def _bounds(self, setting: str) -> dict[int, Bounds]:

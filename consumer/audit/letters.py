@@ -122,6 +122,8 @@ class Letters:
         stretch = self._stretches.get(origin.partition.number)
         if origin.partition.topic != self._topic or stretch is None or origin.offset not in stretch:
             return None
+        if origin.item_index is not None and origin.item_index >= ITEMS - 1:  # it would be told as the next offset's
+            return None
         if origin.topic_life and self._topic_id and not self._topic_id.startswith(origin.topic_life):
             return None
         return _key(origin.partition.number, origin.offset, origin.item_index)

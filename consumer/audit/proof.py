@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from consumer.audit.letters import Replay, TooMany
+from consumer.audit.letters import ITEMS, Replay, TooMany
 from consumer.audit.window import Stretch
 from consumer.receipts.receipt import decode_receipt
 from consumer.sequencing.dead_letter_headers import TOPIC_LIFE_CHARACTERS, Origin
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from consumer.choices import ApiDialect
 
 INSERT_IDS_MAX: Final = 5_000_000
+OFFSETS_MAX: Final = 2_000_000_000
+"""Of all stretches; a byte each. A topic that compaction has thinned out may have far more offsets than records."""
+_NOT_READABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""The last of a megabyte of brackets."""
 
 
 class _Entry(msgspec.Struct):
@@ -58,7 +62,7 @@ class LedgerProof:
                 break  # it is being written, and was not there when the commits were read
             try:
                 entry = _decode_entry(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except _NOT_READABLE as error:
                 raise NoLedger(f"line {number} is no entry of a ledger: {error}") from None
             if self.began_ms is None:
                 self.began_ms = round(entry.accepted_at * 1000)
@@ -84,21 +88,27 @@ class LedgerProof:
 class ReceiptProof:
     """What receipts say of stretches: a byte for each offset, and a number for each batch."""
 
-    def __init__(self, stretches: dict[Partition, Stretch], topic_ids: dict[str, str]) -> None:
+    def __init__(
+        self, stretches: dict[Partition, Stretch], topic_ids: dict[str, str], offsets_max: int = OFFSETS_MAX
+    ) -> None:
+        """Raises TooMany."""
+        if (offsets := sum(end - low for low, end in stretches.values())) > offsets_max:
+            raise TooMany(f"the window and its replays have {offsets} offsets, more than {offsets_max}; narrow it")
         self.receipts = 0
         self.foreign = 0
         """Records of the receipt topic that are none."""
         self._stretches = stretches
         self._topic_ids = topic_ids
         self._whole = {where: bytearray(end - low) for where, (low, end) in stretches.items()}
-        self._items: dict[tuple[Partition, int], int] = {}
+        self._items: dict[Partition, dict[int, int]] = {where: {} for where in stretches}
+        """Of batches: a bit for each item."""
         self._begins: dict[Partition, int] = {}
 
     def add(self, record: Record) -> None:
         """A record of the receipt topic."""
         try:
             receipt = decode_receipt(record.value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _NOT_READABLE:
             self.foreign += 1
             return
         self.receipts += 1
@@ -115,8 +125,8 @@ class ReceiptProof:
                 continue
             if item is None:
                 self._whole[where][offset - stretch.low] = 1
-            else:
-                self._items[where, offset] = self._items.get((where, offset), 0) | 1 << item
+            elif 0 <= item < ITEMS:  # anybody who may write to the topic may write another number
+                self._items[where][offset] = self._items[where].get(offset, 0) | 1 << item
 
     def says(self, record: Record, replay: Replay | None, replay_topic: str) -> bool | None:
         """Whether there is a receipt of it, or of its replay; None: receipts began behind it."""
@@ -124,7 +134,7 @@ class ReceiptProof:
             return True
         if replay is not None:
             where = Partition(replay_topic, replay.partition)
-            if self._has(where, replay.offset, None) or (where, replay.offset) in self._items:
+            if self._has(where, replay.offset, None) or replay.offset in self._items.get(where, ()):
                 return True
             return False if self._covers(where, replay.offset) else None
         return False if self._covers(record.partition, record.offset) else None
@@ -134,7 +144,7 @@ class ReceiptProof:
         if stretch is None or offset not in stretch:
             return False
         if item is not None:
-            return bool(self._items.get((where, offset), 0) >> item & 1)
+            return bool(self._items[where].get(offset, 0) >> item & 1)
         return bool(self._whole[where][offset - stretch.low])
 
     def _covers(self, where: Partition, offset: int) -> bool:

@@ -3,7 +3,8 @@
 No payload and no user id: places, insert_ids, status and time. The places are the proof. The insert_ids are for who
 compares with the destination; producers make them as long as they like, so above IDS_CHARACTERS_MAX they are left out.
 
-An assignment begins with a receipt of another kind, which says from which offset on nothing is finished without one.
+Each says from which offset on its assignment finishes nothing without one, so that what is missing proves something.
+An assignment begins with a receipt that says only that, since all that was to have one may be missing.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def receipt_of(action: WriteReceipt, at_ms: int) -> Receipt:
         partition.number,
         at_ms,
         assignment.offsets.topic_id,
+        assignment.receipts_begin,
         offsets=[record.offset for record in records],
         items=[record.item_index for record in records] if is_of_batches else None,
         insert_ids=insert_ids if sum(map(len, insert_ids)) <= IDS_CHARACTERS_MAX else [],
@@ -59,7 +61,13 @@ def receipt_of(action: WriteReceipt, at_ms: int) -> Receipt:
     )
 
 
+def without_insert_ids(value: bytes) -> bytes:
+    """The same receipt, for a topic that takes less: the places alone are the proof."""
+    return encode_receipt(msgspec.structs.replace(decode_receipt(value), insert_ids=[]))
+
+
 def beginning_of(assignment: Assignment, at_ms: int) -> Receipt:
     """Of an assignment that has read nothing yet. What earlier owners finished may have no receipts."""
-    offsets, partition = assignment.offsets, assignment.partition
-    return Receipt(partition.topic, partition.number, at_ms, offsets.topic_id, offsets.inherited_end)
+    partition = assignment.partition
+    begins = assignment.receipts_begin
+    return Receipt(partition.topic, partition.number, at_ms, assignment.offsets.topic_id, begins)

@@ -1,7 +1,8 @@
 """The receipt edge: a producer with a thread of its own.
 
 A receipt is tried until all in-sync replicas have it, and until then the offsets of its records are not committed. No
-more of them are under way than events may be uncommitted.
+more of them are under way than events may be uncommitted. Once their partition has gone to somebody else nobody waits
+for them, and they are not tried again: whoever has it next sends its events again, and writes their receipts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -20,7 +21,7 @@ from consumer.kafka.client import is_fatal, producer_config
 from consumer.kafka.rights import Right, explained
 from consumer.ports.inbox import run_edge
 from consumer.ports.inputs import Post, Receipted, ReceiptFailed
-from consumer.receipts.receipt import beginning_of, encode_receipt, receipt_of
+from consumer.receipts.receipt import beginning_of, encode_receipt, receipt_of, without_insert_ids
 from consumer.sequencing.actions import WriteReceipt
 from consumer.sequencing.assignment import Assignment
 
@@ -31,15 +32,16 @@ RETRY_SECONDS: Final = 1.0
 POLL_SECONDS: Final = 0.005
 """While some are under way: what waits for them is committed so much later."""
 IDLE_SECONDS: Final = 1.0
+TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE})
 
 
 class _Waiting:
     """A receipt on its way."""
 
-    __slots__ = ("action", "number", "value")
+    __slots__ = ("action", "assignment", "value")
 
-    def __init__(self, number: int, value: bytes, action: WriteReceipt | None) -> None:
-        self.number = number
+    def __init__(self, assignment: Assignment, value: bytes, action: WriteReceipt | None = None) -> None:
+        self.assignment = assignment
         self.value = value
         self.action = action
         """None: it says that receipts begin, and nobody waits for it."""
@@ -93,8 +95,7 @@ class Receipts:
         while not self._stopping:
             self._take_requests()
             if self._again and time.monotonic() >= self._again_at:
-                self._waiting.extend(self._again)
-                self._again = []
+                self._try_again()
             self._produce_waiting()
             self._producer.poll(POLL_SECONDS if self._waiting else 0)
             self._report()
@@ -117,46 +118,60 @@ class Receipts:
 
     def _take(self, request: Sequence[WriteReceipt] | Assignment | None, at_ms: int) -> None:
         if isinstance(request, Assignment):
-            begins = encode_receipt(beginning_of(request, at_ms))
-            self._waiting.append(_Waiting(request.partition.number, begins, None))
+            self._waiting.append(_Waiting(request, encode_receipt(beginning_of(request, at_ms))))
         elif request is not None:
             for action in request:
                 value = encode_receipt(receipt_of(action, at_ms))
-                self._waiting.append(_Waiting(action.lane.assignment.partition.number, value, action))
+                self._waiting.append(_Waiting(action.lane.assignment, value, action))
+
+    def _try_again(self) -> None:
+        """What failed is next, but for what nobody waits for any more: rebalances would add more and more of it."""
+        again, self._again = self._again, []
+        self._waiting.extend(receipt for receipt in again if not receipt.assignment.dropped)
 
     def _produce_waiting(self) -> None:
         while self._waiting and not self._stopping:
             try:
-                self._produce(self._waiting[0])
+                partitions = self._partition_count()
+            except KafkaException as problem:  # true of all of them, and asking for each might take 5 s each time
+                waiting, self._waiting = self._waiting, deque()
+                self._failed(waiting, problem.args[0])
+                return
+            try:
+                self._produce(self._waiting[0], partitions)
             except BufferError:  # the client has 100,000 of them
                 return
             except KafkaException as problem:
-                self._failed(self._waiting[0], problem.args[0])
+                self._failed([self._waiting[0]], problem.args[0])
             self._waiting.popleft()
 
-    def _produce(self, receipt: _Waiting) -> None:
-        partition = receipt.number % self._partition_count()
-        self._producer.produce(self._topic, receipt.value, partition=partition, on_delivery=self._on_delivery(receipt))
+    def _produce(self, receipt: _Waiting, partitions: int) -> None:
+        number = receipt.assignment.partition.number % partitions
+        self._producer.produce(self._topic, receipt.value, partition=number, on_delivery=self._on_delivery(receipt))
 
     def _on_delivery(self, receipt: _Waiting) -> Callable[[KafkaError | None, Message], None]:
         def on_delivery(error: KafkaError | None, _message: Any) -> None:
             if error is not None:
-                self._failed(receipt, error)
+                self._failed([receipt], error)
             elif receipt.action is not None:
                 self._acknowledged.append(receipt.action)
 
         return on_delivery
 
-    def _failed(self, receipt: _Waiting, error: KafkaError) -> None:
+    def _failed(self, receipts: Collection[_Waiting], error: KafkaError) -> None:
         if self._stopping:
             return
         if is_fatal(error):
             raise KafkaException(error)  # this producer will never work again: end, and be started again
-        self._partitions = None  # the topic may have been made again
+        if error.code() in TOO_LARGE:
+            for receipt in receipts:
+                receipt.value = without_insert_ids(receipt.value)
+        else:
+            self._partitions = None  # the topic may have been made again
         self._problem = f"{self._topic}: {explained(self._settings, error, Right('Write', 'topic', self._topic))}"
         if not self._again:
             self._again_at = time.monotonic() + RETRY_SECONDS
-        self._again.append(receipt)
+        self._again.extend(receipts)
 
     def _report(self) -> None:
         """All that has come of them meanwhile, at once: the loop has a turn for each word."""

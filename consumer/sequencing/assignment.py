@@ -35,6 +35,8 @@ class Assignment:
         """`pool`: room for users who are known; without it nobody stays known. `active`: it joins these."""
         self.partition = partition
         self.offsets = offsets
+        self.receipts_begin = offsets.inherited_end
+        """From this offset on it finishes nothing without a receipt, where receipts are written at all."""
         self.leased_at = NEVER
         """When the last commit that the group has accepted was sent: see lease.py."""
         self.lanes: dict[User, Lane] = {}
@@ -42,9 +44,9 @@ class Assignment:
         self.unfinished_bytes = 0
         self.in_flight = 0
         self.unrecorded = 0
-        """Events that are answered and wait for a state write."""
+        """Events that are answered and wait for a state write or a receipt."""
         self.unacknowledged = 0
-        """State writes and dead letters on their way."""
+        """State writes, dead letters and receipts on their way."""
         self.acknowledged = 0
         """How many of them were acknowledged."""
         self.progress = Progress()

@@ -49,6 +49,7 @@ class Given:
         self.commit = Commit(0)
         self.replay_commit = Commit(0)
         self.judged: list[Judgement] = []
+        self._begins = begins
         self._dialect: ApiDialect = dialect
         self._decoder = Decoder(DecodingRules(replay_topic="replays"), "auto", KnownSchemas({}, has_registry=False))
 
@@ -88,7 +89,7 @@ class Given:
                 where.number,
                 0,
                 TOPIC_ID,
-                None,
+                self._begins,
                 [event.record.offset for event in events],
                 None if indexes == [None] * len(indexes) else indexes,
                 insert_ids,

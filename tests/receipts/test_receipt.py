@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from consumer.receipts.receipt import IDS_CHARACTERS_MAX, beginning_of, decode_receipt, encode_receipt, receipt_of
+from consumer.receipts.receipt import (
+    IDS_CHARACTERS_MAX,
+    beginning_of,
+    decode_receipt,
+    encode_receipt,
+    receipt_of,
+    without_insert_ids,
+)
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.actions import WriteReceipt
 from consumer.sequencing.assignment import Assignment
@@ -34,7 +41,7 @@ def track(message_id: str) -> bytes:
 def test_a_receipt_is_one_compact_line_without_user_or_payload() -> None:
     """Whoever may read it learns nothing of anybody."""
     expected = (
-        b'{"topic":"events","partition":3,"at_ms":1234,"topic_id":"id-of-it","offsets":[7,8],"insert_ids":["a","b"],'
+        b'{"topic":"events","partition":3,"at_ms":1234,"topic_id":"id-of-it","begins":0,"offsets":[7,8],"insert_ids":["a","b"],'
         b'"status":202}'
     )
 
@@ -62,3 +69,27 @@ def test_receipts_begin_behind_what_earlier_owners_have_finished() -> None:
     taken_over = Assignment(Partition("events", 3), OffsetTracker(5, FinishedBefore(5, [1, 2, 3, 4])))
 
     assert [5, 15] == [beginning_of(one, 0).begins for one in (fresh, taken_over)]
+
+
+def test_where_receipts_begin_is_as_it_was_at_the_start_however_late_it_is_written() -> None:
+    """The writer has a thread of its own: what was read meanwhile is to have receipts, too."""
+    assignment = Assignment(Partition("events", 3), OffsetTracker(5))
+    assignment.offsets.received(5, 0)
+    assignment.offsets.reached_end(90)
+
+    assert 5 == beginning_of(assignment, 0).begins
+
+
+def test_each_receipt_says_where_they_begin() -> None:
+    """The first one of a long assignment may be gone from the topic, or lie far before an audit's window."""
+    assignment = Assignment(Partition("events", 3), OffsetTracker(7))
+    [event] = events(track("a"))
+
+    assert 7 == receipt_of(WriteReceipt(Lane(assignment, event.user, True), [event], 200), 0).begins
+
+
+def test_a_receipt_without_insert_ids_still_names_its_records() -> None:
+    """For a topic that takes only less."""
+    read = decode_receipt(without_insert_ids(receipt(*events(track("a")))))
+
+    assert ([7], [], 202) == (read.offsets, read.insert_ids, read.status)

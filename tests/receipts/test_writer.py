@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from consumer.ports.inputs import Input, Receipted, ReceiptFailed
 from consumer.receipts.receipt import decode_receipt
@@ -52,12 +52,19 @@ class Writer(Receipts):
         self.client = Client()
         self._producer: Any = self.client
         self._partitions = PARTITIONS
+        self.asked = 0
+        """How often it was asked how many partitions the topic has."""
+        self.topic_is_gone = False
+
+    def _partition_count(self) -> int:
+        self.asked += 1
+        if self.topic_is_gone:
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+        return PARTITIONS
 
     def turn(self) -> None:
         """What its thread does, without waiting for time to try again."""
-        if self._again:
-            self._waiting.extend(self._again)
-            self._again = []
+        self._try_again()
         while not self._requests.empty():
             self._take(self._requests.get(), 1234)
         self._produce_waiting()
@@ -102,7 +109,6 @@ def test_what_the_topic_does_not_take_is_told_once_and_tried_again() -> None:
     assert isinstance(problem, ReceiptFailed)
     assert problem.detail.startswith("receipts: ")
 
-    writer._partitions = PARTITIONS
     writer.turn()
     writer.client.answer()
     writer._report()
@@ -134,9 +140,57 @@ def test_where_receipts_begin_is_written_first_and_answers_nobody() -> None:
     writer.write([receipt(2, 7)])
     writer.turn()
 
-    assert [7, None] == [decode_receipt(value).begins for _, value, _ in writer.client.taken]
+    assert [[], [7]] == [decode_receipt(value).offsets for _, value, _ in writer.client.taken]
+    assert 7 == decode_receipt(writer.client.taken[0][1]).begins
 
     writer.client.answer()
     writer.turn()
 
     assert [1] == [len(told.actions) for told in writer.posted if isinstance(told, Receipted)]
+
+
+def test_where_the_topic_is_gone_one_question_is_asked_for_all_that_wait() -> None:
+    """Each may take seconds, and nobody would hear of the problem, or of a stop, before the last of them."""
+    writer = Writer()
+    receipts = [receipt(0, offset) for offset in range(50)]
+    writer.topic_is_gone = True
+    writer.write(receipts)
+    writer.turn()
+
+    assert (1, [ReceiptFailed]) == (writer.asked, [type(told) for told in writer.posted])
+
+    writer.topic_is_gone = False
+    writer.turn()
+    writer.client.answer()
+    writer._report()
+
+    told = writer.posted[-1]
+    assert isinstance(told, Receipted)
+    assert receipts == list(told.actions)
+
+
+def test_what_belongs_to_a_partition_that_went_is_not_tried_again() -> None:
+    """Nobody waits for it; with each rebalance while the topic is away there would be more of it."""
+    writer = Writer()
+    gone, ours = receipt(1, 1), receipt(2, 2)
+    beginning = Assignment(Partition("events", 1), OffsetTracker(0))
+    writer.begin(beginning)
+    writer.write([gone, ours])
+    writer.turn()
+    writer.client.answer(KafkaError(KafkaError.NOT_ENOUGH_REPLICAS))
+    beginning.dropped = gone.lane.assignment.dropped = True
+    writer.turn()
+
+    assert [[2]] == [decode_receipt(value).offsets for _, value, _ in writer.client.taken]
+
+
+def test_a_receipt_that_is_too_large_for_its_topic_goes_without_insert_ids() -> None:
+    """Or its offset would wait for ever."""
+    writer = Writer()
+    writer.write([receipt(0, 1)])
+    writer.turn()
+    writer.client.answer(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+    writer.turn()
+
+    [(_, value, _)] = writer.client.taken
+    assert ([1], []) == (decode_receipt(value).offsets, decode_receipt(value).insert_ids)
