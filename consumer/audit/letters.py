@@ -1,6 +1,6 @@
 """The dead letters of the window's records, and their replays, by the place of the record. Pure.
 
-Kept of each are a few numbers, some 150 bytes. A record may have several: a crash between a dead letter and its commit
+Kept of each are a few numbers, some 330 bytes. A record may have several: a crash between a dead letter and its commit
 leaves two, and one that failed again after a replay has another. What counts is the last: a replay of the last dead
 letter, or a dead letter behind the last replay.
 """
@@ -22,7 +22,7 @@ from consumer.sequencing.events import DeadLetterReason, Record
 
 LETTERS_MAX: Final = 1_000_000
 UNKNOWN_REASON: Final = "unknown"
-REASONS: Final = (*(reason.value for reason in DeadLetterReason), UNKNOWN_REASON)
+REASONS: Final = {reason.value.encode(): reason.value for reason in DeadLetterReason}
 ITEMS: Final = 4096
 """More than a batch may have."""
 
@@ -84,8 +84,7 @@ class Letters:
             return
         said = tail(record.headers)
         timestamp_ms = receipt.origin.timestamp_ms if TIMESTAMP in said else None
-        reason = (said.get(REASON) or b"").decode(errors="replace")
-        letter = _Letter(receipt.replays, timestamp_ms, reason if reason in REASONS else UNKNOWN_REASON)
+        letter = _Letter(receipt.replays, timestamp_ms, REASONS.get(said.get(REASON, b""), UNKNOWN_REASON))
         self._letters.setdefault(place, []).append(letter)
         self._note()
 

@@ -15,6 +15,8 @@ from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.rule import DeliveryKind
 
 VALUE_BYTES_MAX: Final = 1024
+VALUES_BYTES_MAX: Final = 4096
+"""Together. Servers refuse a request whose head is too long, from 8 KiB on, and its event would be a dead letter."""
 _VALUE: Final = re.compile(rb"[!-~](?:[\t -~]*[!-~])?")
 
 Forwarded = Sequence[tuple[bytes, bytes]]
@@ -45,18 +47,20 @@ class Forwarding:
     def _fit(self, headers: Headers) -> Forwarded:
         found = {name: value for name, value in headers if name in self._names}
         fit = []
+        room_bytes = VALUES_BYTES_MAX
         for name, value in found.items():
-            if (problem := _problem(value)) is None:
+            if (problem := _problem(value, room_bytes)) is None:
                 assert value is not None
                 fit.append((self._names[name], value))
+                room_bytes -= len(value)
             else:
                 self._leave_out(problem)
         return fit
 
 
-def _problem(value: bytes | None) -> NotForwarded | None:
+def _problem(value: bytes | None, room_bytes: int) -> NotForwarded | None:
     if not value:
         return "empty"
-    if len(value) > VALUE_BYTES_MAX:
+    if len(value) > min(VALUE_BYTES_MAX, room_bytes):
         return "too_large"
     return None if _VALUE.fullmatch(value) else "characters"

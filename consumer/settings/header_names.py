@@ -1,7 +1,9 @@
 """Which headers of a record may be sent on as HTTP headers, by name, and why others may not.
 
 Producers write a record's headers, so none of them may decide how a request is read, who it comes from, or whether it
-counts. Some servers read `_` as `-`, so a name is judged with either.
+counts. CGI writes each character that is no letter or digit as `_`, so that `Content.Length` reads like `Content-Length`:
+a name is judged with `-` for any of them. Nobody can list all that some server believes: the names here are those that
+common servers, gateways and clouds give a meaning to.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ NAMES_MAX: Final = 16
 NAME_CHARACTERS_MAX: Final = 100
 LIMITS: Final = f"at most {NAMES_MAX} names, separated by commas"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NO_LETTER_OR_DIGIT: Final = re.compile("[^0-9a-z]")
 
 _FRAMING: Final = "says where a request ends or what its connection does"
 _BODY: Final = "says what the body is, which the consumer makes"
@@ -39,6 +42,7 @@ REFUSED: Final[Mapping[str, str]] = {
     "max-forwards": _WAY,
     "via": _WAY,
     "forwarded": _WAY,
+    "x-forwarded": _WAY,
     "x-real-ip": _WAY,
     "x-client-ip": _WAY,
     "x-cluster-client-ip": _WAY,
@@ -47,9 +51,7 @@ REFUSED: Final[Mapping[str, str]] = {
     "cf-connecting-ip": _WAY,
     "cf-connecting-ipv6": _WAY,
     "fastly-client-ip": _WAY,
-    "x-original-url": _ROUTE,
     "x-rewrite-url": _ROUTE,
-    "x-original-host": _ROUTE,
     "x-host": _ROUTE,
     "x-http-method": _ROUTE,
     "x-http-method-override": _ROUTE,
@@ -67,6 +69,10 @@ REFUSED: Final[Mapping[str, str]] = {
     "from": _IDENTITY,
     "origin": _IDENTITY,
     "referer": _IDENTITY,
+    "api-key": _IDENTITY,
+    "x-api-key": _IDENTITY,
+    "x-authorization": _IDENTITY,
+    "remote-user": _IDENTITY,
     "signature": _IDENTITY,
     "signature-input": _IDENTITY,
     "accept": _ANSWER,
@@ -86,6 +92,18 @@ REFUSED_BEGINNINGS: Final[Mapping[str, str]] = {
     "proxy-": _IDENTITY,
     "x-forwarded-": _WAY,
     "x-envoy-": _ROUTE,
+    "x-original-": _ROUTE,
+    "x-middleware-": _ROUTE,
+    "x-auth-": _IDENTITY,
+    "x-authenticated-": _IDENTITY,
+    "x-remote-": _IDENTITY,
+    "x-client-cert": _IDENTITY,
+    "x-ssl-": _IDENTITY,
+    "ssl-": _IDENTITY,
+    "x-amzn-oidc-": _IDENTITY,
+    "x-ms-client-principal": _IDENTITY,
+    "x-goog-": _IDENTITY,
+    "cf-access-": _IDENTITY,
     "accept-": _ANSWER,
     "if-": _ANSWER,
     "sec-": _IDENTITY,
@@ -118,7 +136,7 @@ def _problem(name: str) -> str | None:
         return f"{shown(name)} can't be the name of an HTTP header; use letters, digits and -"
     if len(name) > NAME_CHARACTERS_MAX:
         return f"{shown(name)} has {len(name)} characters; use at most {NAME_CHARACTERS_MAX}"
-    if (why := _why_refused(name.lower().replace("_", "-"))) is not None:
+    if (why := _why_refused(_NO_LETTER_OR_DIGIT.sub("-", name.lower()))) is not None:
         return f"{shown(name)} {why}; leave it out, or have producers use another name"
     return None
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.customfit.forwarding import VALUE_BYTES_MAX, Forwarded, Forwarding, NotForwarded
+from consumer.customfit.forwarding import VALUE_BYTES_MAX, VALUES_BYTES_MAX, Forwarded, Forwarding, NotForwarded
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Event, Headers, Kind, Partition, Record, User
 from consumer.sequencing.lanes import Delivery, Lane
@@ -96,6 +96,17 @@ def test_what_is_no_plain_value_is_left_out_and_counted(value: bytes | None, rea
     """The others go all the same."""
     assert [(b"traceparent", b"00-a")] == forwarded([("X-Team", value), ("traceparent", b"00-a")])
     assert [reason] == left_out
+
+
+def test_values_that_are_too_long_together_are_left_out_from_where_there_is_no_room() -> None:
+    """A head that the server finds too long would make a dead letter of an event that it takes without them."""
+    names = [f"x-{number}" for number in range(6)]
+    record: Headers = [(name, b"a" * VALUE_BYTES_MAX) for name in names[:-1]]
+    sent = Forwarding(names, left_out.append).of(request([*record, ("x-5", b"b")]))
+
+    assert sent is not None
+    assert VALUES_BYTES_MAX == sum(len(value) for _, value in sent)
+    assert (["too_large", "too_large"], 4) == (left_out, len(sent))
 
 
 @pytest.mark.parametrize("value", [b"a", b"a b\tc", b"!~", b"a: b", b"a" * VALUE_BYTES_MAX])
