@@ -1,7 +1,7 @@
 """Which headers of a record may be sent on as HTTP headers, by name, and why others may not.
 
 Producers write a record's headers, so none of them may decide how a request is read, who it comes from, or whether it
-counts. CGI writes each character that is no letter or digit as `_`, so that `Content.Length` reads like `Content-Length`:
+counts. CGI writes what is no letter or digit as `_`, so that `Content.Length` reads like `Content-Length`:
 a name is judged with `-` for any of them. Nobody can list all that some server believes: the names here are those that
 common servers, gateways and clouds give a meaning to.
 """

@@ -56,6 +56,8 @@ EXERCISED = (
     "partitions lost",
     "partitions of silent members given away",
     "polls without room",
+    "receipts",
+    "receipts not written at first",
     "refused events requests",
     "refused identify requests",
     "refused introduction requests",

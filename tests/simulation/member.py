@@ -17,6 +17,7 @@ from consumer.ops.snapshot import Phase, Snapshot
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
 from consumer.ports.inputs import Fetched, Input, LogBounds, Responded, SchemaFound, Stop, ThreadEnded
+from consumer.sequencing.actions import WriteReceipt
 from consumer.sequencing.events import DeadLetterReason, Partition
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.lanes import Delivery
@@ -29,6 +30,7 @@ from tests.simulation.kafka import Broker, SimulatedSource
 from tests.simulation.ledgers import Counts, Ledger
 from tests.simulation.log import Log
 from tests.simulation.options import Options
+from tests.simulation.receipts import SimulatedReceipts
 from tests.simulation.referee import Referee
 from tests.simulation.registry import SimulatedRegistry
 from tests.simulation.requests import Request, read_request
@@ -121,6 +123,7 @@ class SimulatedMember:
             stage, world.options, stores, referee=world.referee, tenures=self.source.tenures, post=self.post
         )
         self._dead_letters = SimulatedDeadLetters(stage, world.options, world.referee.dead_letters, self.post)
+        self._receipts = SimulatedReceipts(stage, world.options, self._receipted, self.post)
         self._gate = Gate(settings.in_flight_max, self._backoff, settings.lease.request_timeout_seconds)
         self._sequencer = Sequencer(settings.fill(SequencingRules), self._gate, self._backoff)
         self._pipeline = SteppedPipeline(
@@ -135,6 +138,7 @@ class SimulatedMember:
                 cast("Any", SilentReporter()),
                 SimulatedRegistry(stage, self.post),
                 cast("Any", SilentReporter()),
+                self._receipts if world.options.receipts else None,
             ),
             cast("Reporter", SilentReporter()),
             KnownSchemas({}, has_registry=True),
@@ -289,6 +293,11 @@ class SimulatedMember:
             lambda: self._world.referee.answered(request, answer, self.ledger),
         )
 
+    def _receipted(self, action: WriteReceipt) -> None:
+        for event in action.events:
+            tenure, entry = self.source.read(event.record)
+            tenure.unreceipted.discard(entry.offset)
+
     # ------------------------------------------------------------------ the end
 
     def stop(self) -> None:
@@ -312,7 +321,7 @@ class SimulatedMember:
 
     def _die(self) -> None:
         self.alive = False
-        self.source.alive = self._dead_letters.alive = False
+        self.source.alive = self._dead_letters.alive = self._receipts.alive = False
 
     def be_asked(self) -> None:
         """What /readyz says is judged. Once a second the loop turns, hears where logs end, and publishes."""
@@ -367,6 +376,7 @@ def _settings(options: Options, dead_letter_ratio_max: float) -> Settings:
     drawn = {field.name: getattr(options, field.name) for field in dataclasses.fields(Options) if field.name in names}
     drawn |= {
         "dead_letter_ratio_max": dead_letter_ratio_max,
+        "receipt_topic": "receipts" if options.receipts else None,
         "kafka_properties": KafkaProperties({"session.timeout.ms": f"{options.session_seconds * 1000:.0f}"}),
     }
     return dataclasses.replace(_default_settings(), **drawn)

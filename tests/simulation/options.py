@@ -80,6 +80,9 @@ class Options:
     state_stalls: float
     state_losses: float
     dead_letter_failures: float
+    receipts: bool
+    """An offset moves only when a receipt of its delivery is written."""
+    receipt_failures: float
     metadata_bytes_max: int
     # settings
     hold_seconds: float
@@ -125,6 +128,7 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
     settings = _settings(rng, flavour) if not is_long else _with_patience(seed, flavour, _settings(rng, flavour))
     long_outage_seconds = _long_outage_seconds(seed, is_safe=is_calm or is_flood or not is_long)
     lonely = _lonely(seed, flavour, settings)
+    receipts, receipt_failures = _receipts(seed, is_safe=is_calm or is_flood)
     zombies, session_seconds = _zombies(seed, settings["request_timeout_seconds"], is_safe=is_calm or is_flood)
     return Options(
         seed=seed,
@@ -169,6 +173,8 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
         state_stalls=0.2 if is_forgetful else weather(0.2),
         state_losses=weather(0.5),
         dead_letter_failures=weather(0.4),
+        receipts=receipts,
+        receipt_failures=receipt_failures,
         metadata_bytes_max=rng.choice((3_000, 3_000, 16)) if not (is_hostile or lonely["is_roomy"]) else 3_000,
         forbidden_events=lonely["forbidden_events"],
         postponed_events=lonely["postponed_events"],
@@ -190,6 +196,14 @@ def _lonely(seed: int, flavour: Flavour, settings: dict[str, Any]) -> dict[str, 
     settings |= {"buffer_events_max": 200, "buffer_bytes_max": 100_000, "give_up_seconds": rng.uniform(0.5, 1.5)}
     forbidden_events, postponed_events = rng.choice(((0.2, 0.0), (0.0, 0.2), (0.15, 0.15)))
     return {"forbidden_events": forbidden_events, "postponed_events": postponed_events, "is_roomy": True}
+
+
+def _receipts(seed: int, *, is_safe: bool) -> tuple[bool, float]:
+    """Whether there are some, and how often one is not written at first."""
+    rng = random.Random(f"receipts of {seed}")
+    if rng.random() < 0.7:
+        return False, 0.0
+    return True, 0.0 if is_safe or rng.random() < 0.5 else rng.uniform(0, 0.4)
 
 
 def _zombies(seed: int, request_timeout_seconds: float, *, is_safe: bool) -> tuple[int, float]:

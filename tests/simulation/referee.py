@@ -226,6 +226,7 @@ class Referee:
                     offsets = [entry.offset for entry in request.entries]
                     tenure.answered.update(dict.fromkeys(offsets, now))
                     tenure.unrecorded.update(offsets)
+                    tenure.unreceipted.update(offsets if self._options.receipts else ())
             case Answered(status=status) if is_refusal(status):
                 self._note_judged(request, member)
                 self._stage.exercised[f"refused {request.kind} requests"] += 1
@@ -323,7 +324,9 @@ class Referee:
         # A partition whose records or commits fail counts with its share only. So much it may have used before, and so
         # much a second one that fails after it.
         options = self._options
-        may_be_silent = options.state_failures or options.state_stalls or options.commit_failures
+        may_be_silent = any(
+            (options.state_failures, options.state_stalls, options.commit_failures, options.receipt_failures)
+        )
         used_before = options.uncommitted_events_max * min(2, options.partitions) if may_be_silent else 0
         if has_room and unrecorded > options.uncommitted_events_max + used_before + slack:
             raise Violation("limits", f"{member.name} has {unrecorded} answered events that no commit tells of")

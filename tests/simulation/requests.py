@@ -37,6 +37,8 @@ class Tenure:
     """Behind what was fetched."""
     answered: dict[int, float] = field(default_factory=dict)
     """Offsets answered 2xx, and when the member learned of it."""
+    unreceipted: set[int] = field(default_factory=set)
+    """Those of which a receipt is to be written and is not, as far as the member knows."""
     dead_lettered: set[int] = field(default_factory=set)
     """Asked to be dead-lettered."""
     buried_by_policy: int = 0
@@ -67,7 +69,7 @@ class Tenure:
     def finished(self, offset: int) -> bool:
         """Whether all that was to happen with it has happened, and the member knows."""
         return (
-            offset in self.answered
+            (offset in self.answered and offset not in self.unreceipted)
             or offset in self.buried_acknowledged
             or offset in self.forgotten_acknowledged
             or offset in self.before
@@ -82,6 +84,7 @@ class Tenure:
         self.is_drained = (
             self.unanswered == 0
             and not any(self.remembering.values())
+            and not self.unreceipted
             and self.dead_lettered == self.buried_acknowledged
             and self.forgotten == self.forgotten_acknowledged
         )

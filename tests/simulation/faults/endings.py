@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from consumer.loop.intake import Intake
 from consumer.sequencing.accounting import End
+from consumer.sequencing.actions import WriteReceipt
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.endings import Endings
 from consumer.sequencing.events import Delivered, Event, Outcome, Record, Refused, SkipReason
@@ -30,6 +31,30 @@ def a_delete_is_not_written(_original: Any, self: Endings, lane: Lane, event: Ev
 def finished_before_recorded(_original: Any, self: Endings, lane: Lane, events: list[Event], _status: int = 0) -> None:
     lane.assignment.guard.note_sent_end(dead_letter=False, events=len(events))
     self._finish_all(lane.assignment, events)
+
+
+def finished_before_receipted(original: Any, self: Endings, lane: Lane, events: list[Event], status: int = 0) -> None:
+    original(self, lane, events, status)
+    if self._writes_receipts:
+        self._delivered(lane, events)
+
+
+def a_receipt_only_counts(_original: Any, _self: Endings, action: WriteReceipt) -> None:
+    assignment = action.lane.assignment
+    assignment.unacknowledged -= 1
+    assignment.unrecorded -= len(action.events)
+
+
+def a_stop_does_not_wait_for_receipts(
+    original: Any, self: Endings, lane: Lane, events: list[Event], status: int = 0
+) -> None:
+    original(self, lane, events, status)
+    lane.assignment.unacknowledged -= self._writes_receipts
+
+
+def and_counts_none(original: Any, self: Endings, action: WriteReceipt) -> None:
+    action.lane.assignment.unacknowledged += 1
+    original(self, action)
 
 
 def a_dead_letter_is_finished_at_once(original: Any, self: Endings, assignment: Assignment, *args: Any) -> bool:
@@ -91,6 +116,24 @@ def what_waits_for_a_schema_is_dropped(_original: Any, self: Intake, assignment:
 FAULTS: Final = (
     Fault("a delete is not written", around(Endings, "forgotten", a_delete_is_not_written), ("commit",), 300),
     Fault("finished before it is recorded", around(Endings, "delivered", finished_before_recorded), ("commit",), 60),
+    Fault(
+        "finished before its receipt is acknowledged",
+        together(
+            around(Endings, "delivered", finished_before_receipted),
+            around(Endings, "receipted", a_receipt_only_counts),
+        ),
+        ("commit",),
+        60,
+    ),
+    Fault(
+        "a revoke does not wait for receipts",
+        together(
+            around(Endings, "delivered", a_stop_does_not_wait_for_receipts),
+            around(Endings, "receipted", and_counts_none),
+        ),
+        ("drain",),
+        60,
+    ),
     Fault(
         "a dead letter is finished before it is acknowledged",
         together(
