@@ -34,15 +34,16 @@ def demand_kept(
     all of it. Else the topic's retention has to say that it can't have removed anything as young.
     """
     from_ms, now_ms = window.from_ms, window.now_ms
-    shortened = {number: low for number, (low, end) in bounds.items() if low > 0 and low < end}
-    first = reader.first(topic, shortened) if shortened else {}
-    begins = {number: first[number].timestamp_ms for number in shortened if number in first}
-    begins |= {number: now_ms for number, (low, end) in bounds.items() if 0 < low == end}
+    shortened = [number for number, (low, _) in bounds.items() if low > 0]
+    starts = {number: bounds[number].low for number in shortened if bounds[number].low < bounds[number].end}
+    first = reader.first(topic, starts) if starts else {}
+    # One with no record left, or nothing but markers of transactions, begins with the next that comes.
+    begins = {number: first[number].timestamp_ms if number in first else now_ms for number in shortened}
     late = {number: at_ms for number, at_ms in begins.items() if at_ms >= from_ms}
     if not late or from_ms >= now_ms - _kept_ms(settings, topic):
         return
     number = max(late, key=lambda one: late[one])
-    begins_at = "holds nothing" if 0 < bounds[number].low == bounds[number].end else f"begins at {iso(late[number])}"
+    begins_at = f"begins at {iso(late[number])}" if number in first else "holds nothing"
     raise TooOld(
         f"{topic} does not keep all of the window: partition {number} {begins_at}, with offset {bounds[number].low}, "
         f"and the window begins at {iso(from_ms)}; choose a later --from"
