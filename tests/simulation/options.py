@@ -128,7 +128,6 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
     settings = _settings(rng, flavour) if not is_long else _with_patience(seed, flavour, _settings(rng, flavour))
     long_outage_seconds = _long_outage_seconds(seed, is_safe=is_calm or is_flood or not is_long)
     lonely = _lonely(seed, flavour, settings)
-    receipts, receipt_failures = _receipts(seed, is_safe=is_calm or is_flood)
     zombies, session_seconds = _zombies(seed, settings["request_timeout_seconds"], is_safe=is_calm or is_flood)
     return Options(
         seed=seed,
@@ -173,8 +172,7 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
         state_stalls=0.2 if is_forgetful else weather(0.2),
         state_losses=weather(0.5),
         dead_letter_failures=weather(0.4),
-        receipts=receipts,
-        receipt_failures=receipt_failures,
+        **_receipts(seed, is_safe=is_calm or is_flood),
         metadata_bytes_max=rng.choice((3_000, 3_000, 16)) if not (is_hostile or lonely["is_roomy"]) else 3_000,
         forbidden_events=lonely["forbidden_events"],
         postponed_events=lonely["postponed_events"],
@@ -198,12 +196,12 @@ def _lonely(seed: int, flavour: Flavour, settings: dict[str, Any]) -> dict[str, 
     return {"forbidden_events": forbidden_events, "postponed_events": postponed_events, "is_roomy": True}
 
 
-def _receipts(seed: int, *, is_safe: bool) -> tuple[bool, float]:
+def _receipts(seed: int, *, is_safe: bool) -> dict[str, Any]:
     """Whether there are some, and how often one is not written at first."""
     rng = random.Random(f"receipts of {seed}")
     if rng.random() < 0.7:
-        return False, 0.0
-    return True, 0.0 if is_safe or rng.random() < 0.5 else rng.uniform(0, 0.4)
+        return {"receipts": False, "receipt_failures": 0.0}
+    return {"receipts": True, "receipt_failures": 0.0 if is_safe or rng.random() < 0.5 else rng.uniform(0, 0.4)}
 
 
 def _zombies(seed: int, request_timeout_seconds: float, *, is_safe: bool) -> tuple[int, float]:

@@ -63,7 +63,7 @@ FAULTS: Final = (
         around(Misdirections, "accepted", what_was_sent_before_shows_the_key),
         ("gate",),
         60,
-        670,
+        1500,
     ),
     Fault("the gate never reopens", around(Gate, "may_start", the_gate_never_reopens), ("stuck",), 60),
 )
