@@ -156,7 +156,7 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
         errors_after_acceptance=weather(0.06),
         late_acceptances=weather(0.05),
         slow_answers=rng.uniform(0.1, 0.4) if is_moving else weather(0.2),
-        long_outage_seconds=_long_outage_seconds(seed, is_safe=is_calm or is_flood or not is_long),
+        long_outage_seconds=long_outage_seconds,
         outages=0 if is_calm or is_flood else rng.choice((0, 0, 1, 1, 2)),
         members=rng.randint(1, 3),
         moves=0
@@ -172,13 +172,12 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
         state_stalls=0.2 if is_forgetful else weather(0.2),
         state_losses=weather(0.5),
         dead_letter_failures=weather(0.4),
-        **_receipts(seed, is_safe=is_calm or is_flood),
         metadata_bytes_max=rng.choice((3_000, 3_000, 16)) if not (is_hostile or lonely["is_roomy"]) else 3_000,
         forbidden_events=lonely["forbidden_events"],
         postponed_events=lonely["postponed_events"],
         zombies=zombies,
         session_seconds=session_seconds,
-        **settings,
+        **settings | _receipts(seed, is_safe=is_calm or is_flood),
         known_users_max=random.Random(f"known users of {seed}").choice((0, 3, 1_000_000)),
     )
 

@@ -63,7 +63,7 @@ FAULTS: Final = (
         around(Misdirections, "accepted", what_was_sent_before_shows_the_key),
         ("gate",),
         60,
-        1500,
+        5850,
     ),
     Fault("the gate never reopens", around(Gate, "may_start", the_gate_never_reopens), ("stuck",), 60),
 )
