@@ -73,7 +73,10 @@ class Auditor:
         ledger, receipts = evidence.proof.ledger, evidence.proof.receipts
         proofs = [name for name, proof in (("ledger", ledger), ("receipts", receipts)) if proof is not None]
         gaps, counts = judge.gaps, dict(judge.counts)
-        return Verdict(self._window, judge.records, counts, gaps.events, gaps.runs, evidence.notes, proofs)
+        verdict = Verdict(self._window, judge.records, counts, gaps.events, gaps.runs, evidence.notes, proofs)
+        if ledger is not None and ledger.requests and gaps.events and not verdict.count(End.DELIVERED):
+            evidence.notes.append("the ledger has no event of the window: is it of this destination, and of that time?")
+        return verdict
 
 
 def _may_change(verdict: Verdict) -> bool:

@@ -83,3 +83,18 @@ def test_without_receipts_what_nobody_can_prove_is_not_looked_for() -> None:
     verdict = audited(gathered)
 
     assert ([False], 2) == (gathered.read_whole, verdict.count(End.COMMITTED))
+
+
+def test_a_ledger_that_has_nothing_of_the_window_is_asked_about() -> None:
+    """It may be that of another run; one that has something is believed."""
+    for is_of_another in (True, False):
+        given = Given("ledger")
+        first, lost = given.tracks(2)
+        given.deliver(first)
+        given.commit_to(2)
+        if is_of_another:
+            given.lines = [line.replace(b"m0", b"other") for line in given.lines]
+        verdict = audited(Gathered(given, lambda _: False))
+
+        assert (lost.offset, is_of_another) == (verdict.runs[-1].last, bool(verdict.notes))
+        assert all("the ledger has no event of the window" in note for note in verdict.notes)
