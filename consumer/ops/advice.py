@@ -39,6 +39,8 @@ DO: Final[Mapping[Cause, str]] = {
     "min.insync.replicas.",
     Cause.DEAD_LETTERS_NOT_WRITTEN: "Look at the topic that the reason names: our rights, its max.message.bytes; if it "
     "was deleted, make it again.",
+    Cause.RECEIPTS_NOT_WRITTEN: "Look at the topic that the reason names: our rights, its replicas in sync; if it was "
+    "deleted, make it again.",
     Cause.REGISTRY: "Bring the schema registry back, or set its URL and password right; it is asked again.",
     Cause.REGISTRY_NOT_SET: "Set CUSTOMFIT_SCHEMA_REGISTRY_URL if the topic holds Avro, CUSTOMFIT_VALUE_FORMAT=json if "
     "it does not, and restart.",
@@ -47,6 +49,10 @@ DO: Final[Mapping[Cause, str]] = {
     Cause.NO_PROGRESS: "Look at what the reason says it waits for, and at the lanes that wait longest; keep /status "
     "for a report before a restart.",
 }
+DO_WHEN_STUCK: Final = (
+    "Keep /status and the log for a report, then restart this member: what is not committed is sent again."
+)
+RUNBOOK_WHEN_STUCK: Final = "docs/runbook.md#stuck"
 
 
 def runbook(cause: Cause) -> str:

@@ -17,7 +17,7 @@ from typing import Final
 from consumer.customfit.answers import RESULTS
 from consumer.customfit.forwarding import NOT_FORWARDED
 from consumer.ops.causes import Cause, findings
-from consumer.ops.health import readiness
+from consumer.ops.health import readiness_now
 from consumer.ops.metric_kinds import (
     Counted,
     Durations,
@@ -94,8 +94,12 @@ def _oldest_held_seconds(snapshot: Snapshot, now: Now) -> float:
     return 0.0 if snapshot.oldest_held_at is None else max(now.monotonic_seconds - snapshot.oldest_held_at, 0.0)
 
 
+def _ready(snapshot: Snapshot, now: Now) -> float:
+    return readiness_now(snapshot, now.monotonic_seconds).ok
+
+
 FROM_SNAPSHOT: Final = (
-    gauge("customfit_ready", "1 exactly when /readyz answers 200", lambda shown, _: readiness(shown).ok),
+    gauge("customfit_ready", "1 exactly when /readyz answers 200", _ready),
     flags(
         "customfit_degraded",
         "1 for each cause that keeps /readyz from saying ready",

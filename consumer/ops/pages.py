@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from consumer.ops.health import Health, liveness, readiness
+from consumer.ops.health import Health, liveness, readiness_now
 from consumer.ops.metrics import Metrics
 from consumer.ops.overview import Overview
 from consumer.ops.server import Asked, Page, Reader, Route
@@ -36,7 +36,7 @@ def routes(
         return _json(200 if health.ok else 503, _told(health))
 
     def ready(_: Asked) -> Page:
-        health = readiness(snapshot())
+        health = readiness_now(snapshot(), time.monotonic())
         return _json(200 if health.ok else 503, overview.masker.value(_told(health)))
 
     def show(asked: Asked) -> Page:

@@ -96,6 +96,27 @@ def test_readiness_and_status_follow_the_snapshot() -> None:
     assert (200, "draining") == (shown.page("/status").status, _told(shown.page("/status"))[1]["status"])
 
 
+def test_a_loop_that_hangs_is_not_called_ready() -> None:
+    """The last snapshot says that all is well, and is old: the probe, the page and the gauge say so, and what to do."""
+    shown = Shown()
+    shown.snapshot = replace(shown.snapshot, taken_at=time.monotonic() - 11.0)
+    told = msgspec.json.decode(shown.page("/status").body)
+
+    assert (503, "stuck") == (shown.page("/readyz").status, _told(shown.page("/readyz"))[1]["status"])
+    assert ("stuck", "docs/runbook.md#stuck") == (told["status"], told["first"]["runbook"])
+    assert told["first"]["text"].startswith("the loop has not turned for 11 s")
+    assert b"customfit_ready 0.0" in shown.page("/metrics").body
+    assert 200 == shown.page("/livez").status
+
+
+def test_before_the_loop_runs_it_is_not_said_to_hang() -> None:
+    """Kafka may be waited for, for minutes."""
+    shown = Shown()
+    shown.snapshot = replace(shown.snapshot, phase=Phase.STARTING, taken_at=time.monotonic() - 100.0)
+
+    assert (503, "starting") == (shown.page("/readyz").status, _told(shown.page("/readyz"))[1]["status"])
+
+
 def test_liveness_follows_the_kafka_thread() -> None:
     """503 when it has not polled for long."""
     shown = Shown()

@@ -39,7 +39,7 @@ def overview(*secrets: str, **environ: str) -> Overview:
 
 def told(of: Snapshot, by: Overview | None = None) -> dict[str, Any]:
     """As the page gets it."""
-    found: dict[str, Any] = json.loads(json.dumps((by or overview()).of(of, WALL, NOW, look=False)))
+    found: dict[str, Any] = json.loads(json.dumps((by or overview()).of(replace(of, taken_at=NOW), WALL, NOW, look=False)))
     return found
 
 
