@@ -10,6 +10,7 @@ import pytest
 
 from consumer.kafka.members import Group, Members
 from consumer.ops.metrics import Metrics
+from consumer.ops.paced import Paced
 from consumer.ops.pages import LINKS, routes
 from consumer.ops.server import Asked, Page
 from consumer.ops.snapshot import Phase, Snapshot
@@ -62,6 +63,7 @@ def test_the_members_are_asked_for_only_by_who_wants_to_see_them(monkeypatch: py
 
 def test_all_who_look_on_get_one_answer_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five tabs cost what one costs; a script that reads /status gets the very moment."""
+    monkeypatch.setattr(Members, "look", Members.known)
     shown = Shown()
     clock = [time.monotonic()]
     monkeypatch.setattr("consumer.ops.pages.time.monotonic", lambda: clock[0])
@@ -74,6 +76,15 @@ def test_all_who_look_on_get_one_answer_a_second(monkeypatch: pytest.MonkeyPatch
     first = retrying[0][0]
 
     assert [[first, first], [first, first + 1], [first + 2, first + 2]] == retrying
+
+
+@pytest.mark.parametrize("path", ["/status", "/history", "/metrics"])
+def test_pages_that_cost_time_are_paced(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """Whoever asks for them without a pause takes the interpreter from nobody."""
+    paced = Page(200, "text/plain", b"after a rest")
+    monkeypatch.setattr(Paced, "page", lambda *_: paced)
+
+    assert paced is Shown().page(path)
 
 
 def test_the_history_is_small_enough_to_be_read_each_minute() -> None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -150,6 +152,38 @@ def test_a_loop_that_hangs_is_said_and_not_waited_for(monkeypatch: pytest.Monkey
     assert asked.answer.cancelled()
 
 
+def test_who_waits_for_the_searches_of_others_is_not_told_that_the_loop_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That would be a reason to restart."""
+    monkeypatch.setattr(users_module, "TURN_SECONDS", 0.02)
+    monkeypatch.setattr(users_module, "LOOP_SECONDS", 10.0)
+    member = Member()
+    member.hangs = True
+    first = threading.Thread(target=lambda: member.get("0" * 12))
+    first.start()
+    while not member.asked:
+        time.sleep(0.001)
+    page = member.get("1" * 12)
+    _answer(member.asked[0]).set_result(InHand([], []))
+    first.join(timeout=10)
+
+    assert (503, True) == (page.status, b"others have asked about users" in page.body)
+
+
+def test_searches_rest_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a search of 200,000 users that takes 50 ms: who asks without a pause waits."""
+    slept: list[float] = []
+    cpu = count(0.0, 0.05)
+    clock = SimpleNamespace(
+        monotonic=lambda: 100.0, time=time.time, thread_time=lambda: next(cpu), sleep=slept.append
+    )
+    monkeypatch.setattr(users_module, "time", clock)
+    member = Member()
+    member.told(ANN)
+    member.told(ANN)
+
+    assert [0.0, 0.2] == [round(seconds, 6) for seconds in slept]
+
+
 def test_a_member_that_starts_has_no_loop_yet() -> None:
     """It says so at once."""
     member = Member()
@@ -161,6 +195,7 @@ def test_a_member_that_starts_has_no_loop_yet() -> None:
 def test_many_who_ask_at_once_take_few_of_the_server_s_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fifth is sent away at once, so that a probe never waits; one search at a time."""
     monkeypatch.setattr(users_module, "LOOP_SECONDS", 5.0)
+    monkeypatch.setattr(users_module, "TURN_SECONDS", 5.0)
     member = Member()
     member.hangs = True
     pages: list[Page] = []
