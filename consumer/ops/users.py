@@ -68,13 +68,14 @@ class Users:
 
     def answer(self, asked: Asked) -> Page:
         """The answer for one path below `/users/`."""
-        return self.page(asked.path.removeprefix(FOLDER), asked.client, asked.own)
+        is_near = is_here(asked.client, asked.own) and not asked.is_forwarded
+        return self.page(asked.path.removeprefix(FOLDER), is_near=is_near)
 
-    def page(self, name: str, client: str, own: str) -> Page:
-        """The answer for what stands behind `/users/`; asked from the address `client` at our address `own`."""
+    def page(self, name: str, *, is_near: bool) -> Page:
+        """The answer for what stands behind `/users/`. `is_near`: it is asked on this machine, as far as is known."""
         if self._allowed == "off" or not is_pseudonym(name):
             return Page(404, TEXT, b"Not found. There is: /users/ and the 12 hexadecimal digits of a pseudonym\n")
-        if self._allowed == "loopback" and not is_here(client, own):
+        if self._allowed == "loopback" and not is_near:
             return _json(
                 403,
                 {

@@ -16,7 +16,7 @@ import pytest
 
 from consumer.ops import users as users_module
 from consumer.ops.pseudonyms import Pseudonyms
-from consumer.ops.server import HttpServer, Page, Reader, Route
+from consumer.ops.server import Asked, HttpServer, Page, Reader, Route
 from consumer.ops.snapshot import Phase
 from consumer.ops.users import ASKING_MAX, FOLDER, Users, is_here
 from consumer.ports.inputs import InHandAsked, Input, WaitsAsked
@@ -42,7 +42,7 @@ class Member:
 
     def get(self, name: str, client: str = "127.0.0.1", own: str = "127.0.0.1") -> Page:
         """Ask."""
-        return self._users.page(name, client, own)
+        return self._users.answer(Asked(FOLDER + name, client=client, own=own))
 
     def told(self, user: User) -> Any:
         """What is said of a user."""
@@ -51,9 +51,9 @@ class Member:
         return msgspec.json.decode(page.body)
 
     @property
-    def page(self) -> Callable[[str, str, str], Page]:
+    def answer(self) -> Callable[[Asked], Page]:
         """For a server."""
-        return self._users.page
+        return self._users.answer
 
     def _post(self, item: Input) -> None:
         self.asked.append(item)
@@ -224,8 +224,7 @@ def _answer(item: Input) -> Future[Any]:
 def server() -> Iterator[HttpServer]:
     """One that has the page, and none other."""
     member = Member()
-    route = Route(lambda asked: member.page(asked.path.removeprefix(FOLDER), asked.client, asked.own), Reader.VIEWER)
-    server = HttpServer("127.0.0.1", 0, {FOLDER: route})
+    server = HttpServer("127.0.0.1", 0, {FOLDER: Route(member.answer, Reader.VIEWER)})
     server.start()
     yield server
     server.close()
@@ -237,6 +236,14 @@ def test_the_server_serves_it_below_its_folder(server: HttpServer) -> None:
 
     assert [200, 200] == [ask(server, asked)[0].status for asked in (path, f"{path}?x=1")]
     assert [404] * 4 == [ask(server, asked)[0].status for asked in (FOLDER, "/users", f"{path}/more", f"/more{path}")]
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "forwarded", "Via"])
+def test_whom_a_proxy_on_this_machine_asks_for_is_not_here(server: HttpServer, header: str) -> None:
+    """The proxy connects from loopback, and its client may be anybody."""
+    response, body = ask(server, f"{FOLDER}{PSEUDONYMS.of(ANN)}", **{header: "10.0.0.8"})
+
+    assert (403, True) == (response.status, b"CUSTOMFIT_HTTP_USERS=all" in body)
 
 
 def test_no_id_is_in_what_is_answered(server: HttpServer) -> None:
