@@ -258,6 +258,23 @@ async def test_members_and_settings_are_shown_without_secrets(show: Show, open_p
     assert "3 h 12 min" in await text(page, "#identity")
 
 
+async def test_rows_of_one_name_do_not_grow_in_number(show: Show, open_page: Open) -> None:
+    """Two members of one machine without partitions: each answer left one more row of them."""
+    page = await filled(await open_page(show(all_well()).url))
+    rows = await page.evaluate(
+        """async () => {
+          const { fillRows, make, setText } = await import("/texts.js");
+          const place = make("ul");
+          for (let turn = 0; turn < 3; turn += 1) {
+            fillRows(place, [1, 2, 3], (one) => (one < 3 ? "same" : "other"), () => make("li"), (row, one) => setText(row, `${one}`));
+          }
+          return [...place.children].map((row) => row.textContent);
+        }"""  # noqa: E501
+    )
+
+    assert ["1", "2", "3"] == rows
+
+
 # --- what it never does
 
 
