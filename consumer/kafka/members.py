@@ -38,6 +38,8 @@ PARTITIONS_MAX: Final = 1000
 PARTITIONS_OF_ALL_MAX: Final = 10_000
 """Of all together: each of them is 40 bytes of every /status."""
 NAME_CHARACTERS_MAX: Final = 100
+PROBLEM_CHARACTERS_KEPT: Final = 4000
+"""More than is shown: who blots out secrets wants to see where one ends."""
 NOT_TOLD: Final = (
     "of a group with group.protocol=consumer they are not asked for here; kafka-consumer-groups.sh --describe "
     "--members lists them"
@@ -101,7 +103,7 @@ class Members:
                 admin = admin or admin_client(self._settings)
                 self._group = self._ask(admin)
             except (KafkaException, KafkaMisconfigured) as error:
-                self._group = self._group._replace(asked_at=time.time(), problem=printable(error_text(error), 1000))
+                self._group = self._group._replace(asked_at=time.time(), problem=printable(error_text(error), PROBLEM_CHARACTERS_KEPT))
                 admin = None  # it may know brokers that are gone
             except BaseException:
                 with self._lock:

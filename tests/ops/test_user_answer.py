@@ -127,6 +127,13 @@ def test_the_first_line_counts_all_their_events() -> None:
     assert "1 event of theirs waits here" == answer(waits(Why.RETRY))["text"]
 
 
+def test_what_is_answered_and_not_recorded_is_not_called_no_events() -> None:
+    """`0 events wait` would read as if something were wrong with the count."""
+    said = answer(waits(Why.RECORD, request="", request_events=0, unrecorded_events=2))
+
+    assert "all of theirs here is answered, and waits to be recorded" == said["text"]
+
+
 def test_nothing_of_theirs_is_here_is_said() -> None:
     """Of whom nothing is known, and of whom it is."""
     assert ("nothing of theirs is here", False, None, None) == _told(answer())
