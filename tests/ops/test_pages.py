@@ -160,3 +160,15 @@ def test_what_servers_have_said_is_shown_without_secrets() -> None:
 
 def _told(page: Page) -> tuple[int, dict[str, object]]:
     return page.status, msgspec.json.decode(page.body)
+
+
+def test_a_hang_is_a_figure_that_grows() -> None:
+    """All others stand still then. Before the loop runs it is 0."""
+    shown = Shown()
+    hanging = replace(shown.snapshot, taken_at=time.monotonic() - 100.0)
+    pages = []
+    for shown.snapshot in (hanging, replace(hanging, phase=Phase.STARTING)):
+        pages.append(shown.page("/metrics").body.decode())
+
+    assert [True, False] == ["customfit_loop_silent_seconds 10" in page for page in pages]
+    assert "customfit_loop_silent_seconds 0.0" in pages[1]
