@@ -1,4 +1,4 @@
-"""What `top` reads of a member's answers. Whatever else answers there, or a member that lies, breaks no terminal. Pure.
+"""What `top` reads of a member's answers. Whatever else answers there, or a member that lies, breaks no terminal.
 
 Texts are anybody's, and are made safe where they are shown; figures and times are checked here.
 """
