@@ -103,7 +103,8 @@ class Members:
                 admin = admin or admin_client(self._settings)
                 self._group = self._ask(admin)
             except (KafkaException, KafkaMisconfigured) as error:
-                self._group = self._group._replace(asked_at=time.time(), problem=printable(error_text(error), PROBLEM_CHARACTERS_KEPT))
+                problem = printable(error_text(error), PROBLEM_CHARACTERS_KEPT)
+                self._group = self._group._replace(asked_at=time.time(), problem=problem)
                 admin = None  # it may know brokers that are gone
             except BaseException:
                 with self._lock:

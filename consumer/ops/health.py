@@ -41,8 +41,9 @@ def liveness(snapshot: Snapshot, polled_at: float, now: float) -> Health:
 
 
 def readiness_now(snapshot: Snapshot, now: float) -> Health:
-    """Readiness as somebody outside of the loop sees it: a loop that hangs can't say that it does. Before it runs there
-    is none. `now`: monotonic seconds.
+    """Readiness as it is seen from outside of the loop, which can't say itself that it hangs. `now`: monotonic seconds.
+
+    Before the loop runs, Kafka may be waited for, for as long as that takes.
     """
     silent_seconds = now - snapshot.taken_at
     if snapshot.phase is Phase.STARTING or silent_seconds <= LOOP_LATE_SECONDS:

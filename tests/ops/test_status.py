@@ -40,7 +40,8 @@ def overview(*secrets: str, **environ: str) -> Overview:
 
 def told(of: Snapshot, by: Overview | None = None) -> dict[str, Any]:
     """As the page gets it."""
-    found: dict[str, Any] = json.loads(json.dumps((by or overview()).of(replace(of, taken_at=NOW), WALL, NOW, look=False)))
+    shown = (by or overview()).of(replace(of, taken_at=NOW), WALL, NOW, look=False)
+    found: dict[str, Any] = json.loads(json.dumps(shown))
     return found
 
 

@@ -173,9 +173,7 @@ def test_searches_rest_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a search of 200,000 users that takes 50 ms: who asks without a pause waits."""
     slept: list[float] = []
     cpu = count(0.0, 0.05)
-    clock = SimpleNamespace(
-        monotonic=lambda: 100.0, time=time.time, thread_time=lambda: next(cpu), sleep=slept.append
-    )
+    clock = SimpleNamespace(monotonic=lambda: 100.0, time=time.time, thread_time=lambda: next(cpu), sleep=slept.append)
     monkeypatch.setattr(users_module, "time", clock)
     member = Member()
     member.told(ANN)
