@@ -39,8 +39,8 @@ DO: Final[Mapping[Cause, str]] = {
     "min.insync.replicas.",
     Cause.DEAD_LETTERS_NOT_WRITTEN: "Look at the topic that the reason names: our rights, its max.message.bytes; if it "
     "was deleted, make it again.",
-    Cause.RECEIPTS_NOT_WRITTEN: "Look at the topic that the reason names: our rights, its replicas in sync; if it was "
-    "deleted, make it again.",
+    Cause.RECEIPTS_NOT_WRITTEN: "Look at the topic that the reason names: our rights, its leaders and replicas in "
+    "sync; if it was deleted, make it again.",
     Cause.REGISTRY: "Bring the schema registry back, or set its URL and password right; it is asked again.",
     Cause.REGISTRY_NOT_SET: "Set CUSTOMFIT_SCHEMA_REGISTRY_URL if the topic holds Avro, CUSTOMFIT_VALUE_FORMAT=json if "
     "it does not, and restart.",
