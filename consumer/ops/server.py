@@ -219,7 +219,8 @@ class _Server(ThreadingHTTPServer):
                 del self._silent[oldest]
                 with contextlib.suppress(OSError):  # inside the lock: whoever serves it closes it after `has_asked`
                     oldest.shutdown(socket.SHUT_RDWR)
-        return (oldest is not None or is_soon) and self._free.acquire(timeout=ROOM_SECONDS)
+        # Also where nobody gives way: a place may have become free since it was looked for.
+        return self._free.acquire(timeout=ROOM_SECONDS if oldest is not None or is_soon else 0)
 
     def has_asked(self, request: socket.socket, reader: Reader = Reader.PROBE) -> bool:
         """Its request is complete: it does not give way any longer. Whether there is a place for one who asks so."""
@@ -234,7 +235,7 @@ class _Server(ThreadingHTTPServer):
         with self._lock:
             self._silent.pop(request, None)
             self._answered.pop(request, None)
-        self._free.release()
+            self._free.release()  # inside the lock: else `_made_room` sees neither who leaves nor the free place
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
