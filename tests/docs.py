@@ -37,9 +37,9 @@ def settings_page() -> str:
     ]
     return f"""# Settings
 {MADE}
-Environment variables; the same names in lower case without `CUSTOMFIT_` are keys of a TOML file (`--config FILE`; the
-environment wins). An unknown name is an error. Only the API key is required. Where a setting is one of a few words, the
-first is the default.
+Set them as environment variables, or in a TOML file (`--config FILE`), where their names are in lower case and without
+`CUSTOMFIT_`; the environment wins. An unknown name is an error. Only the API key is required. Where a setting is one of
+a few words, the first is the default.
 
 {_table(("variable", "default", "limits", "meaning"), rows)}"""
 
@@ -51,12 +51,13 @@ def metrics_page() -> str:
     causes = [(f"`{one.value}`", "503" if one in NOT_READY else "200", MEANINGS[one]) for one in Cause]
     return f"""# Metrics
 {MADE}
-`/metrics` on `CUSTOMFIT_HTTP_PORT`, for Prometheus; the process's own (`process_*`, `python_gc_*`) stand beside them.
-What is read from the state of the loop is read from one snapshot, so it agrees: `consumed = finished + unfinished` at
-every scrape. Every counter starts at 0 for each of its label values; no user id, event name, URL or error text is ever
-a label. A partition's series are there while the partition is this member's; those of partitions that were lost with
-Kafka, or with their topic, stay at their last values. Alerts on them are in `deploy/prometheus`, with a
-[runbook](runbook.md); a [dashboard](operations.md#dashboard) is in `deploy/grafana`.
+Prometheus finds them at `/metrics` on `CUSTOMFIT_HTTP_PORT`, together with those of any Python process (`process_*`,
+`python_gc_*`). Alerts on them are in `deploy/prometheus`, with a [runbook](runbook.md); a
+[dashboard](operations.md#dashboard) is in `deploy/grafana`.
+
+All figures of the loop are read from one snapshot, so they agree: `consumed = finished + unfinished` at every scrape.
+Every counter starts at 0 for each of its label values. No user id, event name, URL or error text is ever a label. A
+member shows the partitions that it owns. If Kafka or the topic goes away, their series stay at their last values.
 
 {_table(("name", "kind", "labels", "meaning"), rows)}
 ## Label values
@@ -74,9 +75,10 @@ def logs_page() -> str:
     rows = [(f"`{code.value}`", code.meaning) for code in Code]
     return f"""# Log lines
 {MADE}
-One line each on standard error. `CUSTOMFIT_LOG_FORMAT=json` makes each an object: `ts`, `level`, `code`, `event` (for
-people; its words may change), its fields and, of a bug, `traceback`. In text the code is the last field, `code=…`. The
-list of codes is closed: search and alert by them. A library's own lines have the code `{FOREIGN}` and `logger`.
+Lines go to standard error. Each has a code that stays when its words change, so search and alert by codes; the list is
+closed. In text the code is the last field, `code=…`. With `CUSTOMFIT_LOG_FORMAT=json` each line is an object: `ts`,
+`level`, `code`, `event` (the words), its fields and, after a bug, `traceback`. A library's own lines have the code
+`{FOREIGN}` and the field `logger`.
 
 {_table(("code", "meaning"), rows)}"""
 
@@ -87,7 +89,9 @@ def commands_page() -> str:
     sections = "".join(f"\n{_command(command)}" for command in commands())
     return f"""# Commands
 {MADE}
-`customfit-consumer COMMAND`; `python -m consumer` is the same. Progress bars and colours are on terminals only.
+`customfit-consumer COMMAND`; `python -m consumer` is the same. In a checkout after `make demo` it is
+`.venv/bin/customfit-consumer`; in compose, write `docker compose exec consumer` before it. `--help` shows what this
+page shows. `--json` prints JSON where a script would want it. Progress bars and colours are on terminals only.
 
 ## Exit codes
 {codes}{sections}"""

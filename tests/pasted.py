@@ -12,6 +12,7 @@ PAGES: Final = (
     "README.md",
     "CONTRIBUTING.md",
     "ARCHITECTURE.md",
+    "SECURITY.md",
     *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")),
 )
 PROGRAMS: Final = ("customfit-consumer", "make", "docker", "pip", "eval", "export")

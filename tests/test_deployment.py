@@ -14,7 +14,7 @@ from consumer.cli import app
 ROOT: Final = Path(__file__).parents[1]
 DOCKERFILE: Final = (ROOT / "Dockerfile").read_text()
 COMPOSE: Final = (ROOT / "docker-compose.yml").read_text()
-README: Final = (ROOT / "README.md").read_text()
+COMPOSE_PAGE: Final = (ROOT / "docs" / "compose.md").read_text()
 ENV_EXAMPLE: Final = (ROOT / ".env.example").read_text()
 PROMETHEUS: Final = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
 
@@ -133,10 +133,10 @@ def test_brokers_log_warnings(name: str) -> None:
 
 
 def test_no_registry_is_asked_for_that_does_not_run() -> None:
-    """Garbage that looks like Avro would make its partition wait for it; README says what to set with the profile."""
+    """Garbage that looks like Avro would make its partition wait for it; docs/compose.md says what to set."""
     assert re.search(r"^    CUSTOMFIT_SCHEMA_REGISTRY_URL:( #.*)?$", anchor("consumer"), re.MULTILINE)
     assert "#CUSTOMFIT_SCHEMA_REGISTRY_URL=http://registry:8080/apis/ccompat/v7" in ENV_EXAMPLE
-    assert "export CUSTOMFIT_SCHEMA_REGISTRY_URL=http://registry:8080/apis/ccompat/v7\n" in README
+    assert "export CUSTOMFIT_SCHEMA_REGISTRY_URL=http://registry:8080/apis/ccompat/v7\n" in COMPOSE_PAGE
     assert "registry: { condition: service_healthy, required: false }" in anchor("consumer")
 
 

@@ -104,7 +104,7 @@ class Ledger:
         return self._clock()
 
     def summary(self) -> dict[str, Any]:
-        """All counters, and how far they keep the promise; see README, emulator."""
+        """All counters, and how far they keep the promise."""
         with self._lock:
             return {
                 "requests": self._sequence + self._refused.total() + self._dropped.total(),

@@ -28,7 +28,7 @@ class SettingsError(Exception):
 
 
 class SettingDoc(NamedTuple):
-    """One row of the README's table."""
+    """One row of docs/settings.md."""
 
     variable: str
     default: str

@@ -12,7 +12,6 @@ from consumer.ops.pages import LINKS
 from consumer.sequencing.stops import StopCause
 from tests.deploy.names import labels_of, live, selectors
 from tests.deploy.rules import RUNBOOK, Rule, alerts, rules, sections
-from tests.deploy.tools import ROOT
 
 TEXT = RUNBOOK.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
@@ -72,18 +71,6 @@ def test_no_section_is_about_nothing() -> None:
     known = {alert.name for alert in alerts()} | {cause.value for cause in Cause} | {STUCK}
 
     assert known == set(re.findall(r"^### (.*)$", TEXT, re.MULTILINE))
-
-
-def test_links_lead_somewhere() -> None:
-    """To a heading of this page, or of another one."""
-    wrong = []
-    for page, anchor in re.findall(r"\]\(([\w.]*)#?([\w-]*)\)", TEXT):
-        text = (ROOT / "docs" / page).read_text(encoding="utf-8") if page else TEXT
-        headings = {title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
-        if anchor and anchor not in headings:
-            wrong.append(f"{page}#{anchor}")
-
-    assert [] == wrong
 
 
 def test_queries_ask_for_what_there_is() -> None:

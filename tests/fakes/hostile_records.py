@@ -1,4 +1,4 @@
-"""Hostile records of every kind, and the end that the README says each comes to."""
+"""Hostile records of every kind, and the end that docs/input.md says each comes to."""
 
 from __future__ import annotations
 

@@ -315,7 +315,7 @@ def _taken_away(
 
 
 def _behind_access_lists(places: Places, scene: Scene) -> None:
-    """The rights that the README lists, for a user with a password."""
+    """The rights that docs/security.md lists, for a user with a password."""
     dead_letters, state, replays = (
         f"{scene.topic}.{name}" for name in ("customfit-dlq", "identified-users", "customfit-replay")
     )

@@ -76,7 +76,7 @@ def check_all_of(scene: Scene, rounds: int, garbage: int) -> None:
 
 @pytest.mark.parametrize("door", ["SCRAM", "PLAIN", "MTLS"])
 def test_a_password_or_a_certificate_over_tls_is_enough(scene: Scene, secured: SecuredBroker, door: str) -> None:
-    """With the rights that the README lists, and no others, everything arrives and all topics are made."""
+    """With the rights that docs/security.md lists, and no others, everything arrives and all topics are made."""
     if door == "MTLS":
         scene.properties = dict(secured.certified)
         scene.settings["CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS"] = secured.broker.address("MTLS")
