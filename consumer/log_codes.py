@@ -34,6 +34,8 @@ class Code(StrEnum):
     PROGRAM_FAILED = "program_failed", "The program failed: a bug. Nothing more is committed."
     PART_FAILED = "part_failed", "A part of the program ended, and the program with it."
     PAGE_FAILED = "page_failed", "A page of metrics or health failed; the rest goes on."
+    LOOP_HANGS = "loop_hangs", "The loop has not turned for 10 s; the line says where it stands."
+    LOOP_TURNS = "loop_turns", "The loop, which hung, turns again."
     SUPPRESSED = "suppressed", "So many lines like an earlier one were not shown."
     LOG_LEVEL = "log_level", "What came of SIGUSR1 or SIGHUP for the log level, whatever the level is."
     LOG_LEVEL_UNREADABLE = "log_level_unreadable", "The log level can't be read again and stays as it is."

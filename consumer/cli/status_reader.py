@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-import json
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
 
 from consumer.cli.places import Place, places_of
+from consumer.cli.status_shape import History, Status
 
 TIMEOUT_SECONDS: Final = 3.0
+"""For each step of an answer."""
+ANSWERS_SECONDS_MAX: Final = 4.0
+"""For all members together, however slowly they send."""
 ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024
 MEMBERS_MAX: Final = 32
+SERIES_VALUES_MAX: Final = 900
 HISTORY_SECONDS: Final = 60.0
 """After so long it is read again; until then the newest values of /status are put behind it."""
 
 Series = dict[str, list[float | None]]
+Told = TypeVar("Told")
 
 
 class Answer(NamedTuple):
     """What a member has said, or why it has said nothing."""
 
     place: str
-    status: dict[str, Any] | None
+    status: Status | None
     series: Series
     problem: str = ""
     silent_since: datetime | None = None
@@ -44,12 +51,14 @@ class StatusReader:
         named = dict.fromkeys(found for place in self._places for found in places_of(place))
         places = list(named)[:MEMBERS_MAX]
         self._members = {place: self._members.get(place) or _Member(place) for place in places}
-        with ThreadPoolExecutor(max_workers=len(places)) as threads:
-            return list(threads.map(_Member.ask, self._members.values()))
+        for member in self._members.values():
+            member.begin()
+        deadline = time.monotonic() + ANSWERS_SECONDS_MAX
+        return [member.answer_by(deadline) for member in self._members.values()]
 
 
 class _Member:
-    """One of them; asked by one thread at a time."""
+    """One of them. It is asked on a daemon thread: one that sends a byte at a time keeps nobody waiting."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -57,27 +66,46 @@ class _Member:
         self._history_at = float("-inf")
         self._newest_at = 0.0
         self._answered_at: datetime | None = None
+        self._answer: Answer | None = None
+        self._thread: threading.Thread | None = None
 
-    def ask(self) -> Answer:
+    def begin(self) -> None:
+        """Ask, unless the last question is not answered yet."""
+        if self._thread is None or not self._thread.is_alive():
+            self._answer = None
+            self._thread = threading.Thread(target=self._ask, daemon=True)
+            self._thread.start()
+
+    def answer_by(self, deadline: float) -> Answer:
+        """What it has said by then; monotonic seconds."""
+        assert self._thread is not None
+        self._thread.join(max(deadline - time.monotonic(), 0.0))
+        return self._answer or self._none(f"no answer within {ANSWERS_SECONDS_MAX:.0f} s")
+
+    def _ask(self) -> None:
         try:
-            status = _get(self._place, "/status", "first")
+            status = _get(self._place, "/status", Status)
             self._note(status)
         except NoStatus as error:
-            return Answer(str(self._place), None, {}, str(error), self._answered_at)
+            self._answer = self._none(str(error))
+            return
         self._answered_at = datetime.now(UTC)
-        return Answer(str(self._place), status, self._series)
+        self._answer = Answer(str(self._place), status, self._series)
 
-    def _note(self, status: dict[str, Any]) -> None:
+    def _none(self, why: str) -> Answer:
+        return Answer(str(self._place), None, {}, why, self._answered_at)
+
+    def _note(self, status: Status) -> None:
         now = time.monotonic()
         if now - self._history_at >= HISTORY_SECONDS:
-            history = _get(self._place, "/history", "series")
+            history = _get(self._place, "/history", History)
             self._series, self._history_at = history["series"], now
         else:
-            seconds = round(now - self._newest_at)
+            seconds = min(round(now - self._newest_at), SERIES_VALUES_MAX)
             for name, value in status["now_series"].items():
                 values = self._series.setdefault(name, [])
                 values += [value] * seconds
-                del values[:-900]
+                del values[:-SERIES_VALUES_MAX]
         self._newest_at = now
 
 
@@ -85,8 +113,8 @@ class NoStatus(Exception):
     """No answer, or none that can be used; the text says why."""
 
 
-def _get(place: Place, path: str, key: str) -> dict[str, Any]:
-    """What it answers; `key` is in it, if a member of this version answers."""
+def _get(place: Place, path: str, shape: type[Told]) -> Told:
+    """What it answers, in the shape of a member of this version."""
     kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
     connection = kind(place.host, place.port, timeout=TIMEOUT_SECONDS)
     try:
@@ -100,9 +128,8 @@ def _get(place: Place, path: str, key: str) -> dict[str, Any]:
     finally:
         connection.close()
     try:
-        told = json.loads(body)
-    except ValueError:
-        told = None
-    if response.status != 200 or not isinstance(told, dict) or key not in told:
-        raise NoStatus(f"it answered {response.status}, but not as a member of this version does")
-    return told
+        if response.status == 200:
+            return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        pass
+    raise NoStatus(f"it answered {response.status}, but not as a member of this version does")

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.cli.status_reader import Answer
+from consumer.cli.status_shape import PartitionTold, Status, WaitingTold
 from consumer.cli.top_texts import ago, count, rate, seconds, spark
 from consumer.foreign_text import printable
 
@@ -19,6 +20,7 @@ STYLES: Final[Mapping[str, str]] = {
     "ready": "bold white on green4",
     "degraded": "bold black on orange1",
     "stopped": "bold white on red3",
+    "stuck": "bold white on red3",
     "no answer": "bold white on grey37",
 }
 BUSY: Final = "bold white on dodger_blue3"
@@ -26,10 +28,11 @@ SECTION: Final = "bold"
 MUTED: Final = "bright_black"
 PLAIN: Final = str.maketrans({"·": "|", "…": "~"})
 """For a terminal that has no such letters."""
+TEXT_CHARACTERS_MAX: Final = 1000
 ROWS_MAX: Final = 8
 """Of each table below the members."""
 
-Said = tuple[str, dict[str, Any]]
+Said = tuple[str, Status]
 """A member's number, if there are several, and its status."""
 
 
@@ -76,10 +79,10 @@ def _joined(line: Sequence[Any]) -> Text:
 def _head(answer: Answer, number: str) -> Text:
     """How it is, and which one it is."""
     status = answer.status
-    word = "no answer" if status is None else str(status["status"])
-    head = Text(f" {word.upper()} ", style=STYLES.get(word, BUSY))
+    word = "no answer" if status is None else status["status"]
+    head = Text(f" {printable(word.upper(), 20)} ", style=STYLES.get(word, BUSY))
     name = answer.place if status is None else status["member"]["host"]
-    head.append(f" {number}{printable(str(name), 40)}  ", style="not bold default on default")
+    head.append(f" {number}{printable(name, 40)}  ", style="not bold default on default")
     return head
 
 
@@ -94,9 +97,9 @@ def _member(answer: Answer, head: Text, width: int, *, is_unicode: bool) -> Iter
     about = f"up {ago(status['uptime_seconds'])} · {status['version']} · {member['topic']} · {member['group']}"
     head.append(printable(about), style=f"not bold {MUTED} on default")
     yield _whole(head)
-    yield Text(printable(str(first["text"])), style="bold")
+    yield Text(printable(first["text"], TEXT_CHARACTERS_MAX), style="bold")
     if first["do"]:
-        yield Text(printable(f"{first['do']} ({first['runbook']})"))
+        yield Text(printable(f"{first['do']} ({first['runbook']})", TEXT_CHARACTERS_MAX))
     others = [reason for reason in status["reasons"] if reason != first["text"]]
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
@@ -148,18 +151,18 @@ def _partitions(told: Sequence[Said], *, several: bool) -> Iterator[RenderableTy
     yield from _table(rows, "lrrl", several=several)
 
 
-def _behind(one: Mapping[str, Any]) -> int:
+def _behind(one: PartitionTold) -> int:
     """How late, roughly: rows are to stand still."""
-    return int(math.log2((one["lag_seconds"] or 0.0) + 1.0))
+    return int(math.log2(max(one["lag_seconds"] or 0.0, 0.0) + 1.0))
 
 
-def _why(one: Mapping[str, Any]) -> str:
-    return str(one["problem"] or one["why"] or "the group took it away")
+def _why(one: PartitionTold) -> str:
+    return one["problem"] or one["why"] or "the group took it away"
 
 
 def _waiting(told: Sequence[Said], *, several: bool) -> Iterator[RenderableType]:
     lanes = [(name, status["now"], one) for name, status in told for one in status["waiting"]]
-    lanes.sort(key=lambda found: str(found[2]["since"]))
+    lanes.sort(key=lambda found: found[2]["since"])
     if not lanes:
         return
     yield _section("users who wait longest", count(sum(status["users_retrying"] for _, status in told)) + " retrying")
@@ -170,20 +173,20 @@ def _waiting(told: Sequence[Said], *, several: bool) -> Iterator[RenderableType]
     yield from _table(rows, "lrlrl", several=several)
 
 
-def _tries(one: Mapping[str, Any]) -> str:
+def _tries(one: WaitingTold) -> str:
     return f"attempt {one['attempts']}, {one['last_answer'] or 'no answer'}" if one["attempts"] else ""
 
 
-def _next(one: Mapping[str, Any], now: str) -> str:
+def _next(one: WaitingTold, now: datetime) -> str:
     at = one["next_try"] or (one["given_up"] if one["kind"] == "held" else None)
     if not at:
         return ""
-    return f"next in {_between(now, at)}" if datetime.fromisoformat(at) > datetime.fromisoformat(now) else "next now"
+    return f"next in {_between(now, at)}" if at > now else "next now"
 
 
 def _problems(told: Sequence[Said], *, several: bool) -> Iterator[RenderableType]:
     found = [(name, status["now"], one) for name, status in told for one in status["problems"]]
-    found.sort(key=lambda each: str(each[2]["last"]), reverse=True)
+    found.sort(key=lambda each: each[2]["last"], reverse=True)
     if not found:
         return
     yield _section("problems", "since the start")
@@ -204,8 +207,8 @@ def _letters(told: Sequence[Said]) -> Iterator[RenderableType]:
     counts: dict[tuple[str, str], int] = {}
     for _, status in told:
         for one in status["dead_letters"]:
-            key = str(one["reason"]), str(one["command"])
-            counts[key] = counts.get(key, 0) + int(one["count"])
+            key = one["reason"], one["command"]
+            counts[key] = counts.get(key, 0) + one["count"]
     if counts:
         yield _section("dead letters", f"{count(sum(counts.values()))} since the start")
         rows = [("", reason, count(number), command) for (reason, command), number in counts.items()]
@@ -247,5 +250,5 @@ def _whole(text: Text) -> Text:
     return text
 
 
-def _between(earlier: str, later: str) -> str:
-    return ago((datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds())
+def _between(earlier: datetime, later: datetime) -> str:
+    return ago((later - earlier).total_seconds())

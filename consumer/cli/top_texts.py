@@ -67,4 +67,4 @@ def spark(values: Sequence[float | None], columns: int, least: float, *, is_unic
 def _bar(peak: float | None, full: float, bars: str) -> str:
     if peak is None:
         return " "
-    return bars[round(peak / full * (len(bars) - 1))]
+    return bars[round(max(peak, 0.0) / full * (len(bars) - 1))]

@@ -21,15 +21,15 @@ def lines_of_members(members: Members) -> Iterator[str]:
     for answer in members.answers:
         yield from _lines(answer)
     for note in members.notes:
-        yield f"  {note}"
+        yield f"  {printable(note)}"
 
 
 def _lines(answer: Answer) -> Iterator[str]:
     said = answer.said
     if said is None:
-        yield f"  {answer.place}: {answer.problem}"
+        yield f"  {printable(answer.place)}: {answer.problem}"
         return
-    yield f"  {answer.place}: {printable(said.text)}"
+    yield f"  {printable(answer.place)}: {printable(said.text)}"
     for one in said.waits:
         offset = "" if one.offset is None else f", offset {one.offset}"
         yield f"    {printable(one.topic)}-{one.partition}{offset}: {printable(one.text)}"

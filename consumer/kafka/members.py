@@ -14,6 +14,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from confluent_kafka import KafkaException
@@ -31,9 +32,14 @@ if TYPE_CHECKING:
 EVERY_SECONDS: Final = 10.0
 ASK_SECONDS: Final = 5.0
 MEMBERS_MAX: Final = 200
-"""And of each so many partitions: what a page can show."""
+"""What a page can show."""
 PARTITIONS_MAX: Final = 1000
+"""Of each of them."""
+PARTITIONS_OF_ALL_MAX: Final = 10_000
+"""Of all together: each of them is 40 bytes of every /status."""
 NAME_CHARACTERS_MAX: Final = 100
+PROBLEM_CHARACTERS_KEPT: Final = 4000
+"""More than is shown: who blots out secrets wants to see where one ends."""
 NOT_TOLD: Final = (
     "of a group with group.protocol=consumer they are not asked for here; kafka-consumer-groups.sh --describe "
     "--members lists them"
@@ -97,7 +103,8 @@ class Members:
                 admin = admin or admin_client(self._settings)
                 self._group = self._ask(admin)
             except (KafkaException, KafkaMisconfigured) as error:
-                self._group = self._group._replace(asked_at=time.time(), problem=printable(error_text(error), 1000))
+                problem = printable(error_text(error), PROBLEM_CHARACTERS_KEPT)
+                self._group = self._group._replace(asked_at=time.time(), problem=problem)
                 admin = None  # it may know brokers that are gone
             except BaseException:
                 with self._lock:
@@ -120,13 +127,19 @@ class Members:
         members = sorted(found[0].members, key=lambda one: (one.client_id, one.client_host, one.id))
         left_out = len(members) - MEMBERS_MAX
         problem = f"{left_out} more members are not shown" if left_out > 0 else None
-        return Group(time.time(), problem, tuple(self._member(one) for one in members[:MEMBERS_MAX]))
+        shown = []
+        room = PARTITIONS_OF_ALL_MAX
+        for one in members[:MEMBERS_MAX]:
+            member = self._member(one)
+            shown.append(member._replace(partitions=member.partitions[:room]))
+            room -= len(shown[-1].partitions)
+        return Group(time.time(), problem, tuple(shown))
 
     def _member(self, one: Any) -> Member:
         return Member(
             printable(one.client_id, NAME_CHARACTERS_MAX),
             printable(one.client_host.removeprefix("/"), NAME_CHARACTERS_MAX),
-            tuple(sorted(partitions_of(one.assignment))[:PARTITIONS_MAX]),
+            tuple(sorted(partitions_of(one.assignment))),
             bool(one.id) and one.id == self._my_id(),
         )
 
@@ -135,9 +148,10 @@ def partitions_of(assignment: bytes) -> list[Partition]:
     """What the leader of the group gave to a member, in the protocol's form; none where it is not in that form.
 
     Version (2 bytes), topics (4): for each its name (behind 2 bytes of length) and its partitions (4, then 4 each).
+    Another member has written it, so each length is looked at: a negative one would go back and read for ever.
     """
     try:
-        return list(_partitions(assignment))
+        return list(islice(_partitions(assignment), PARTITIONS_MAX))
     except (struct.error, UnicodeDecodeError, ValueError):
         return []
 
@@ -149,6 +163,8 @@ def _partitions(assignment: bytes) -> Iterator[Partition]:
     at = 6
     for _ in range(topics):
         (size,) = struct.unpack_from(">h", assignment, at)
+        if size < 0:
+            raise ValueError(size)
         topic = assignment[at + 2 : at + 2 + size].decode()
         at += 2 + size
         (count,) = struct.unpack_from(">i", assignment, at)

@@ -49,6 +49,10 @@ DO: Final[Mapping[Cause, str]] = {
     Cause.NO_PROGRESS: "Look at what the reason says it waits for, and at the lanes that wait longest; keep /status "
     "for a report before a restart.",
 }
+DO_WHEN_STUCK: Final = (
+    "Keep /status and the log for a report, then restart this member: what is not committed is sent again."
+)
+RUNBOOK_WHEN_STUCK: Final = "docs/runbook.md#stuck"
 
 
 def runbook(cause: Cause) -> str:

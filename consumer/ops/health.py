@@ -11,6 +11,10 @@ from consumer.ops.causes import NOT_READY, SILENT_SECONDS, findings
 from consumer.ops.snapshot import Phase, Snapshot
 
 LOOP_SILENT_SECONDS_MAX: Final = 60.0
+"""Then it is not alive, and a restart is worth what it costs."""
+LOOP_LATE_SECONDS: Final = 10.0
+"""Then what it said last is not told as if it were so now. It turns once a second also when nothing happens."""
+STUCK: Final = "stuck"
 POLL_SILENT_SECONDS_MAX: Final = 120.0
 """The Kafka thread may wait for a drain; much longer and it hangs.
 
@@ -33,7 +37,19 @@ def liveness(snapshot: Snapshot, polled_at: float, now: float) -> Health:
         reasons.append(f"the loop has not turned for {now - snapshot.taken_at:.0f} s")
     if now - polled_at > POLL_SILENT_SECONDS_MAX:
         reasons.append(f"the Kafka thread has not polled for {now - polled_at:.0f} s")
-    return Health(not reasons, "stuck" if reasons else "alive", reasons)
+    return Health(not reasons, STUCK if reasons else "alive", reasons)
+
+
+def readiness_now(snapshot: Snapshot, now: float) -> Health:
+    """Readiness as it is seen from outside of the loop, which can't say itself that it hangs. `now`: monotonic seconds.
+
+    Before the loop runs, Kafka may be waited for, for as long as that takes.
+    """
+    silent_seconds = now - snapshot.taken_at
+    if snapshot.phase is Phase.STARTING or silent_seconds <= LOOP_LATE_SECONDS:
+        return readiness(snapshot)
+    text = f"the loop has not turned for {silent_seconds:.0f} s; what is shown is as old as that"
+    return Health(False, STUCK, [text, *readiness(snapshot).reasons])
 
 
 def readiness(snapshot: Snapshot) -> Health:

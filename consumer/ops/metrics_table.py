@@ -17,7 +17,7 @@ from typing import Final
 from consumer.customfit.answers import RESULTS
 from consumer.customfit.forwarding import NOT_FORWARDED
 from consumer.ops.causes import Cause, findings
-from consumer.ops.health import readiness
+from consumer.ops.health import readiness_now
 from consumer.ops.metric_kinds import (
     Counted,
     Durations,
@@ -94,8 +94,16 @@ def _oldest_held_seconds(snapshot: Snapshot, now: Now) -> float:
     return 0.0 if snapshot.oldest_held_at is None else max(now.monotonic_seconds - snapshot.oldest_held_at, 0.0)
 
 
+def _loop_silent_seconds(snapshot: Snapshot, now: Now) -> float:
+    return 0.0 if snapshot.phase is Phase.STARTING else max(now.monotonic_seconds - snapshot.taken_at, 0.0)
+
+
+def _ready(snapshot: Snapshot, now: Now) -> float:
+    return readiness_now(snapshot, now.monotonic_seconds).ok
+
+
 FROM_SNAPSHOT: Final = (
-    gauge("customfit_ready", "1 exactly when /readyz answers 200", lambda shown, _: readiness(shown).ok),
+    gauge("customfit_ready", "1 exactly when /readyz answers 200", _ready),
     flags(
         "customfit_degraded",
         "1 for each cause that keeps /readyz from saying ready",
@@ -190,6 +198,11 @@ FROM_SNAPSHOT: Final = (
         "customfit_loop_cpu_seconds",
         "CPU time of the loop's thread; growing by 1 s a second, it is the limit",
         lambda shown, _: shown.loop_cpu_seconds,
+    ),
+    gauge(
+        "customfit_loop_silent_seconds",
+        "How long the loop has not turned, which it does once a second; beyond 60 /livez answers 503",
+        _loop_silent_seconds,
     ),
     gauge("customfit_destination_up", "1 delivering, 0 stopped or unavailable", _destination_up),
     one_of(

@@ -35,7 +35,7 @@ class Overview(NamedTuple):
             **status(snapshot, wall_seconds, monotonic_seconds),
             "now_series": self.recorder.newest(),
             "dead_letters": _dead_letters(snapshot),
-            "members": _members(group),
+            "members": _members(group, self.masker),
             "settings": self.about.settings,
         }
         masked = self.masker.value(shown)
@@ -60,10 +60,10 @@ def _dead_letters(snapshot: Snapshot) -> list[dict[str, Any]]:
     ]
 
 
-def _members(group: Group) -> dict[str, Any]:
+def _members(group: Group, masker: Masker) -> dict[str, Any]:
     return {
         "asked_at": None if group.asked_at is None else iso(group.asked_at),
-        "problem": group.problem,
+        "problem": None if group.problem is None else masker.beginning_of(group.problem, TEXT_CHARACTERS_MAX),
         "members": [
             {
                 "client_id": member.client_id,

@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
-from consumer.ops.health import Health, liveness, readiness
+from consumer.ops.health import Health, liveness, readiness_now
 from consumer.ops.metrics import Metrics
 from consumer.ops.overview import Overview
+from consumer.ops.paced import Paced
 from consumer.ops.server import Asked, Page, Reader, Route
 from consumer.ops.snapshot import Snapshot
 from consumer.ops.web_files import web_files
@@ -27,8 +28,8 @@ def routes(
 ) -> Mapping[str, Route]:
     """The pages by their paths; `polled_at`: when the Kafka thread polled last, in monotonic seconds."""
 
-    def metrics_page(asked: Asked) -> Page:
-        content_type, body = metrics.page(asked.accept)
+    def metrics_page(accept: str) -> Page:
+        content_type, body = metrics.page(accept)
         return Page(200, content_type, body)
 
     def live(_: Asked) -> Page:
@@ -36,25 +37,27 @@ def routes(
         return _json(200 if health.ok else 503, _told(health))
 
     def ready(_: Asked) -> Page:
-        health = readiness(snapshot())
+        health = readiness_now(snapshot(), time.monotonic())
         return _json(200 if health.ok else 503, overview.masker.value(_told(health)))
 
     def show(asked: Asked) -> Page:
         if "members" in asked.query.split("&"):
             return watched.page()
-        return _json(200, overview.of(snapshot(), time.time(), time.monotonic(), look=False))
+        return paced_status.page()
 
     watched = _Shared(lambda: _json(200, overview.of(snapshot(), time.time(), time.monotonic(), look=True)))
 
-    def history(_: Asked) -> Page:
-        return Page(200, JSON, msgspec.json.encode(overview.recorder.as_json()))  # 8,000 numbers: not one a line
+    paced_status = Paced(lambda _: _json(200, overview.of(snapshot(), time.time(), time.monotonic(), look=False)))
+    # 8,000 numbers: not one a line.
+    paced_history = Paced(lambda _: Page(200, JSON, msgspec.json.encode(overview.recorder.as_json())))
+    paced_metrics = Paced(metrics_page)
 
     return {
-        "/metrics": Route(metrics_page, Reader.SCRAPER),
+        "/metrics": Route(lambda asked: paced_metrics.page(asked.accept), Reader.SCRAPER),
         "/livez": Route(live, Reader.PROBE),
         "/readyz": Route(ready, Reader.PROBE),
         "/status": Route(show, Reader.VIEWER),
-        "/history": Route(history, Reader.VIEWER),
+        "/history": Route(lambda _: paced_history.page(), Reader.VIEWER),
         **{path: Route(file, Reader.VIEWER) for path, file in web_files().items()},
     }
 

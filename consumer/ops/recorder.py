@@ -1,6 +1,7 @@
 """Notes once a second what /history shows, in a thread of its own: it goes on when the loop hangs.
 
-An event costs nothing: all of it is read from the snapshot, and from what is counted anyway.
+An event costs nothing: all of it is read from the snapshot, and from what is counted anyway. The same thread sees
+whether the loop hangs, and says so in the log (hangs.py).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from consumer.log_codes import Code, fields
+from consumer.ops.hangs import Hangs
 from consumer.ops.history import STEP_SECONDS, History, Values, quantile
 from consumer.ops.metrics import Metrics
 from consumer.ops.metrics_table import LATENCY_SECONDS
@@ -44,8 +46,9 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; called in the loop's."""
         self._noted_at = time.monotonic()
+        self._hangs = Hangs(threading.get_ident())
         self._thread.start()
 
     def stop(self) -> None:
@@ -79,6 +82,7 @@ class Recorder:
             due = max(due + STEP_SECONDS, now)  # not faster, to catch up
             try:
                 self.note(now, time.time())
+                self._hangs.look(self._snapshot(), now)
             except Exception as error:  # whatever it is, events are delivered without it
                 log.error("the history failed: %r", error, exc_info=error, extra=fields(Code.PAGE_FAILED))
                 return

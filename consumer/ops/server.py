@@ -64,6 +64,8 @@ class Asked(NamedTuple):
     """The address that it came from."""
     own: str = ""
     """And the one that it was sent to."""
+    is_forwarded: bool = False
+    """A proxy says that somebody else asks."""
 
 
 class Reader(Enum):
@@ -90,6 +92,8 @@ TOO_MANY: Final = Page(503, TEXT, b"Too many ask for this at once; ask again in 
 OTHER_HOST: Final = Page(
     421, TEXT, b"Not served under this name: use an address or localhost, or name it in CUSTOMFIT_HTTP_HOSTS.\n"
 )
+FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
+"""What proxies add; one that adds nothing can't be told from a client."""
 ALWAYS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
@@ -215,7 +219,8 @@ class _Server(ThreadingHTTPServer):
                 del self._silent[oldest]
                 with contextlib.suppress(OSError):  # inside the lock: whoever serves it closes it after `has_asked`
                     oldest.shutdown(socket.SHUT_RDWR)
-        return (oldest is not None or is_soon) and self._free.acquire(timeout=ROOM_SECONDS)
+        # Also where nobody gives way: a place may have become free since it was looked for.
+        return self._free.acquire(timeout=ROOM_SECONDS if oldest is not None or is_soon else 0)
 
     def has_asked(self, request: socket.socket, reader: Reader = Reader.PROBE) -> bool:
         """Its request is complete: it does not give way any longer. Whether there is a place for one who asks so."""
@@ -230,7 +235,7 @@ class _Server(ThreadingHTTPServer):
         with self._lock:
             self._silent.pop(request, None)
             self._answered.pop(request, None)
-        self._free.release()
+            self._free.release()  # inside the lock: else `_made_room` sees neither who leaves nor the free place
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
@@ -277,7 +282,8 @@ class _Handler(BaseHTTPRequestHandler):
         accept = ", ".join(self.headers.get_all("Accept", []))
         try:
             own = self.connection.getsockname()[0]
-            return route.answer(Asked(path, query, accept, self.client_address[0], own))
+            is_forwarded = any(name in self.headers for name in FORWARDED)
+            return route.answer(Asked(path, query, accept, self.client_address[0], own, is_forwarded))
         except Exception as error:  # whatever a page does, the others stay up
             logger.error("the page %s failed: %r", path, error, exc_info=error, extra=fields(Code.PAGE_FAILED))
             return Page(500, TEXT, b"This page failed; the log says why.\n")

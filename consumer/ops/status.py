@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from consumer.ops.causes import findings
-from consumer.ops.health import readiness
+from consumer.ops.health import readiness_now
 from consumer.ops.partition_view import PartitionView, Waits
 from consumer.ops.snapshot import Snapshot
 from consumer.ops.why import first_line, of_lane, of_partition, of_partitions
@@ -20,7 +20,7 @@ WAITS: Final = tuple(one.name for one in fields(Waits))
 
 def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) -> dict[str, Any]:
     """As JSON values; no secrets in it."""
-    health = readiness(snapshot)
+    health = readiness_now(snapshot, monotonic_seconds)
     found = findings(snapshot)
     reasons = of_partitions(found)
     return {

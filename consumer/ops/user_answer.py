@@ -57,6 +57,8 @@ def _first_line(waits: Sequence[UserWaits], *, is_all_read: bool) -> str:
         told = "nothing of theirs is here"
         return told if is_all_read else f"{told}, as far as it is read; records that are not read yet may be theirs"
     events = sum(one.request_events + one.events_behind for one in waits)
+    if not events:
+        return "all of theirs here is answered, and waits to be recorded"
     return f"{count_of_events(events)} of theirs {'waits' if events == 1 else 'wait'} here"
 
 

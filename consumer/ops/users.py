@@ -2,7 +2,8 @@
 
 Nothing is kept for it, so it costs nothing while nobody asks. Whoever asks waits: the loop copies of whom there is
 anything (5 ms for 200,000 users), this thread looks for the pseudonym among them (50 ms), and the loop says of the one
-who is found what is waited for. One search at a time, so that many who ask together are no load for the loop.
+who is found what is waited for. One search at a time, with rests between them, so that many who ask, or who ask without
+a pause, are no load for the loop.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ LOOP_SECONDS: Final = 1.0
 """How long the loop has for an answer: its turns are much shorter, unless it hangs."""
 STATE_SECONDS: Final = 0.25
 """The state's thread may be reading; the answer goes without it then."""
+TURN_SECONDS: Final = 1.0
+"""How long somebody waits for the searches of others to end."""
+RESTS_TIMES: Final = 4
+"""So many times as long as a search took nobody else searches."""
+RESTS_SECONDS_MAX: Final = 0.2
 
 ASKING_MAX: Final = 4
 """Of the server's connections, so that probes and scrapers always have the others."""
@@ -57,17 +63,19 @@ class Users:
         self._identified_at = identified_at
         self._mask = mask
         self._one_at_a_time = threading.Lock()
+        self._rests_until = 0.0
         self._places = threading.BoundedSemaphore(ASKING_MAX)
 
     def answer(self, asked: Asked) -> Page:
         """The answer for one path below `/users/`."""
-        return self.page(asked.path.removeprefix(FOLDER), asked.client, asked.own)
+        is_near = is_here(asked.client, asked.own) and not asked.is_forwarded
+        return self.page(asked.path.removeprefix(FOLDER), is_near=is_near)
 
-    def page(self, name: str, client: str, own: str) -> Page:
-        """The answer for what stands behind `/users/`; asked from the address `client` at our address `own`."""
+    def page(self, name: str, *, is_near: bool) -> Page:
+        """The answer for what stands behind `/users/`. `is_near`: it is asked on this machine, as far as is known."""
         if self._allowed == "off" or not is_pseudonym(name):
             return Page(404, TEXT, b"Not found. There is: /users/ and the 12 hexadecimal digits of a pseudonym\n")
-        if self._allowed == "loopback" and not is_here(client, own):
+        if self._allowed == "loopback" and not is_near:
             return _json(
                 403,
                 {
@@ -81,16 +89,22 @@ class Users:
             return _json(503, {"problem": f"{ASKING_MAX} others are asking about users just now"})
         try:
             return self._answer(name)
+        except _NoTurn:
+            return _json(503, {"problem": f"others have asked about users for {TURN_SECONDS:.0f} s; ask again"})
         except TimeoutError:
             return _json(503, {"problem": f"the loop has not answered within {LOOP_SECONDS:.0f} s"})
         finally:
             self._places.release()
 
     def _answer(self, pseudonym: str) -> Page:
-        if not self._one_at_a_time.acquire(timeout=LOOP_SECONDS):
-            raise TimeoutError
+        if not self._one_at_a_time.acquire(timeout=TURN_SECONDS):
+            raise _NoTurn
         try:
+            time.sleep(max(self._rests_until - time.monotonic(), 0.0))
+            cpu_seconds = time.thread_time()
             found = self._find(pseudonym)
+            rests_seconds = min(RESTS_TIMES * (time.thread_time() - cpu_seconds), RESTS_SECONDS_MAX)
+            self._rests_until = time.monotonic() + rests_seconds
         finally:
             self._one_at_a_time.release()
         return _json(200, self._mask(user_answer(found, self._snapshot(), time.time(), time.monotonic())))
@@ -116,6 +130,10 @@ class Users:
             return _wait(self._identified_at(user), STATE_SECONDS)
         except TimeoutError:
             return None
+
+
+class _NoTurn(Exception):
+    """The searches of others have taken too long."""
 
 
 def is_here(client: str, own: str) -> bool:

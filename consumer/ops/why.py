@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from consumer.ops.advice import DO, runbook
+from consumer.ops.advice import DO, DO_WHEN_STUCK, RUNBOOK_WHEN_STUCK, runbook
 from consumer.ops.causes import Finding
-from consumer.ops.health import Health
+from consumer.ops.health import STUCK, Health
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Rest, Snapshot
 from consumer.sequencing.events import Partition
@@ -21,6 +21,8 @@ def first_line(health: Health, found: Sequence[Finding], snapshot: Snapshot) -> 
     if found and found[0].text == text:
         cause = found[0].cause
         return {"cause": cause.value, "text": text, "do": DO[cause], "runbook": runbook(cause)}
+    if health.status == STUCK:
+        return {"cause": None, "text": text, "do": DO_WHEN_STUCK, "runbook": RUNBOOK_WHEN_STUCK}
     return {"cause": None, "text": text, "do": "", "runbook": ""}
 
 

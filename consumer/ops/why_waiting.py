@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from consumer.ops.causes import SILENT_SECONDS, UNMOVED_SECONDS
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Rest, Snapshot
 from consumer.sequencing.user_waits import UserWaits, Why
@@ -101,6 +102,11 @@ def unread(view: PartitionView, snapshot: Snapshot) -> Unread | None:
     end = view.end_offset if view.stable_offset is None else view.stable_offset
     if end is not None and end > view.position:
         return Unread("behind", f"{end - view.position} records are to be read{_when(view, snapshot)}")
+    if snapshot.kafka_silent_seconds >= SILENT_SECONDS:
+        silent = f"{snapshot.kafka_silent_seconds:.0f} s"
+        return Unread("kafka_unreachable", f"nothing was heard of Kafka for {silent}, so there may be more to read")
+    if end is None or waits.end_seconds >= UNMOVED_SECONDS:
+        return Unread("end_unknown", "where it ends is being asked for, so there may be more to read")
     if view.blocked_by_transaction:
         told = f"an open transaction keeps {view.blocked_by_transaction} offsets from being read"
         return Unread("transaction_open", told)

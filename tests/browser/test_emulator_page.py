@@ -113,6 +113,21 @@ async def test_a_profile_shows_each_change(emulator: Emulator, open_page: Open) 
     assert_well(opened, emulator)
 
 
+async def test_properties_whose_long_names_begin_alike_are_shown_once(emulator: Emulator, open_page: Open) -> None:
+    """Cut to 200 characters they are called the same: each answer left one more of them."""
+    long = "n" * 200
+    await send(emulator, traits("ann", "i1", **{f"{long}1": 1, f"{long}2": 1}))
+    opened = await open_page(f"{emulator.base_url}/#user=ann")
+    await until(opened.page, "#identifies", "i1")
+    await send(emulator, traits("ann", "i2", seats=1))
+    await until(opened.page, "#identifies", "i2")
+    await send(emulator, traits("ann", "i3", plan="pro"))
+    await until(opened.page, "#identifies", "i3")
+
+    assert 4 == len(await texts(opened.page, "#properties dt"))
+    assert_well(opened, emulator)
+
+
 async def test_events_stand_in_their_order_however_many_there_are(emulator: Emulator, open_page: Open) -> None:
     """The newest at once, the others by a button; and what comes meanwhile goes on top."""
     await send(emulator, introduction("ann"), *(track("ann", f"t{n}") for n in range(1, 2 * EVENTS_LISTED + 4)))

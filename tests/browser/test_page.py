@@ -127,6 +127,18 @@ async def test_an_answer_without_a_status_is_told_in_the_words_of_the_server(sho
     assert "Too many viewers at once." == await text(page, "#do")
 
 
+async def test_an_answer_of_another_version_is_not_called_none(show: Show, open_page: Open) -> None:
+    """The process was replaced under an open page: it runs, and to reload helps."""
+    opened = await open_page(show(all_well()).url, still=True)
+    page = await filled(opened)
+    told = '{"now": "2026-11-29T10:00:00Z", "status": "ready", "headline": "all is well"}'
+    await page.route("**/status?members", lambda route: route.fulfill(status=200, body=told))
+    await turn_until(page, "html.stale")
+
+    assert "this page can't show what the process answers" == await text(page, "#cause")
+    assert (await text(page, "#do")).startswith("Reload the page")
+
+
 async def test_what_changes_is_followed_and_only_another_cause_is_read_out(show: Show, open_page: Open) -> None:
     """The one live region changes with the cause, and not with its seconds."""
     server = show(outage())
@@ -256,6 +268,23 @@ async def test_members_and_settings_are_shown_without_secrets(show: Show, open_p
     assert "CUSTOMFIT_KAFKA_TOPIC" in await text(page, "#settings")
     assert "made-up-key" not in await page.content()
     assert "3 h 12 min" in await text(page, "#identity")
+
+
+async def test_rows_of_one_name_do_not_grow_in_number(show: Show, open_page: Open) -> None:
+    """Two members of one machine without partitions: each answer left one more row of them."""
+    page = await filled(await open_page(show(all_well()).url))
+    rows = await page.evaluate(
+        """async () => {
+          const { fillRows, make, setText } = await import("/texts.js");
+          const place = make("ul");
+          for (let turn = 0; turn < 3; turn += 1) {
+            fillRows(place, [1, 2, 3], (one) => (one < 3 ? "same" : "other"), () => make("li"), (row, one) => setText(row, `${one}`));
+          }
+          return [...place.children].map((row) => row.textContent);
+        }"""  # noqa: E501
+    )
+
+    assert ["1", "2", "3"] == rows
 
 
 # --- what it never does

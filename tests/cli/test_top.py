@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import socket
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from consumer.cli import app
+from consumer.cli import app, status_reader
 from consumer.cli.places import Place, place_of, places_of
 from consumer.cli.status_reader import StatusReader
 from consumer.cli.top_frame import frame
@@ -109,6 +111,84 @@ def test_another_server_at_the_port_is_no_member() -> None:
 
     assert [69] * 3 == [done.exit_code for done in said]
     assert [200, 200, 500] == [int(re.findall(r"it answered (\d+), but not", done.output)[0]) for done in said]
+
+
+class Liar:
+    """A member whose /status has something else in it."""
+
+    def __init__(self, server: Shown, **lies: Any) -> None:
+        with urllib.request.urlopen(f"{server.url}status") as answer:  # noqa: S310
+            self._told = {**json.load(answer), **lies}
+        page = Page(200, "application/json", json.dumps(self._told).encode())
+        history = Page(200, "application/json", b'{"series": {"lag_events": [-1e9, null, 3]}}')
+        routes = {"/status": Route(lambda _: page, Reader.VIEWER), "/history": Route(lambda _: history, Reader.VIEWER)}
+        self._server = HttpServer("127.0.0.1", 0, routes)
+
+    def top(self) -> Result:
+        """One frame of it."""
+        self._server.start()
+        try:
+            return top(f"127.0.0.1:{self._server.port}")
+        finally:
+            self._server.close()
+
+
+@pytest.mark.parametrize(
+    "lies",
+    [
+        {"requests_in_flight_limit": "\x1b]0;title\x07"},
+        {"now_series": {"lag_events": float("inf")}},
+        {"now_series": {"lag_events": "many"}},
+        {"partitions": None},
+        {"first": "text"},
+        {"uptime_seconds": 10**400},
+        {"now": "yesterday"},
+        {"problems": [{"stage": "kafka"}]},
+    ],
+    ids=lambda lies: str(lies)[:40],
+)
+def test_a_member_that_says_something_else_is_none(show: Show, lies: dict[str, Any]) -> None:
+    """One of another version, or one that lies: nothing of it is shown, and no traceback."""
+    done = Liar(show(one_user_stuck()), **lies).top()
+
+    assert (69, True) == (done.exit_code, "not as a member of this version does" in joined(done.output))
+    assert "\x1b" not in done.output
+
+
+def test_a_word_that_is_none_moves_no_cursor(show: Show) -> None:
+    """The state is a text like others."""
+    done = Liar(show(one_user_stuck()), status="\x1b]0;title\x07" + "w" * 100, not_known_yet={"a": 1}).top()
+
+    assert 0 == done.exit_code
+    assert done.output.startswith(" \\x1b]0;TITLE\\x07W")
+    assert [] == [character for character in done.output if not character.isprintable() and character != "\n"]
+
+
+def test_a_member_that_sends_a_byte_at_a_time_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte is soon enough, and all of them never come; it is not asked again meanwhile."""
+    monkeypatch.setattr(status_reader, "ANSWERS_SECONDS_MAX", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        reader = StatusReader([place_of(f"127.0.0.1:{listening.getsockname()[1]}", 0)])
+        first = reader.ask()
+        connection, _ = listening.accept()
+        connection.sendall(b"H")
+        second = reader.ask()
+        listening.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            listening.accept()
+        connection.close()
+
+    assert ["no answer within 0 s"] * 2 == [answer.problem for answer in (*first, *second)]
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(40, 10), (10, 3), (300, 100)])
+def test_it_fits_any_terminal(show: Show, columns: int, lines: int) -> None:
+    """Also one that is too small to be of use."""
+    answers = StatusReader([place_of(show(outage()).url, 0)]).ask()
+    console = Console(file=io.StringIO(), width=columns)
+    console.print(frame(answers, console, lines_max=lines))
+
+    assert columns >= max(len(line) for line in frame(answers, console, lines_max=lines - 1).plain.splitlines()[:-1])
 
 
 def test_whatever_others_name_moves_no_cursor(show: Show) -> None:

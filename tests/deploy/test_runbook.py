@@ -7,6 +7,7 @@ import re
 import pytest
 
 from consumer.ops.causes import Cause
+from consumer.ops.health import STUCK
 from consumer.ops.pages import LINKS
 from consumer.sequencing.stops import StopCause
 from tests.deploy.names import labels_of, live, selectors
@@ -67,7 +68,7 @@ def test_each_cause_of_a_stop_pages(cause: StopCause) -> None:
 
 def test_no_section_is_about_nothing() -> None:
     """What was renamed or taken out has no section left behind."""
-    known = {alert.name for alert in alerts()} | {cause.value for cause in Cause}
+    known = {alert.name for alert in alerts()} | {cause.value for cause in Cause} | {STUCK}
 
     assert known == set(re.findall(r"^### (.*)$", TEXT, re.MULTILINE))
 

@@ -260,3 +260,22 @@ def test_an_assignment_is_read_as_members_give_it_to_each_other() -> None:
 def test_an_assignment_of_another_form_is_none(assignment: bytes) -> None:
     """Another client's members may say what they like."""
     assert [] == partitions_of(assignment)
+
+
+def test_an_assignment_that_leads_back_is_none() -> None:
+    """A length of -6 behind four bytes of 0 is read again and again, for as many topics as it claims to have."""
+    topics_claimed = 2_000_000_000
+    one_topic = struct.pack(">h1sii", 1, b"t", 1, 0)
+
+    assert [] == partitions_of(struct.pack(">hi", 0, topics_claimed) + one_topic + struct.pack(">h", -6))
+
+
+def test_of_many_members_with_many_partitions_some_are_shown(clock: Clock, broker: Broker) -> None:
+    """A page of all that a group may claim would take seconds to make."""
+    broker.answer = [described(number, *range(2000)) for number in range(20)]
+    asked = members()
+    asked.look()
+    clock.until_asleep()
+    counts = [len(member.partitions) for member in asked.known().members]
+
+    assert [1000] * 10 + [0] * 10 == counts

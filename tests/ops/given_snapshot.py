@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Phase, Snapshot
 from consumer.sequencing.accounting import Account
@@ -19,7 +21,7 @@ def snapshot() -> Snapshot:
         end_offset=0,
     )
     return Snapshot(
-        taken_at=0.0,
+        taken_at=time.monotonic(),
         phase=Phase.RUNNING,
         joined=True,
         partitions=(view,),

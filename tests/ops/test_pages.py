@@ -10,6 +10,7 @@ import pytest
 
 from consumer.kafka.members import Group, Members
 from consumer.ops.metrics import Metrics
+from consumer.ops.paced import Paced
 from consumer.ops.pages import LINKS, routes
 from consumer.ops.server import Asked, Page
 from consumer.ops.snapshot import Phase, Snapshot
@@ -62,6 +63,7 @@ def test_the_members_are_asked_for_only_by_who_wants_to_see_them(monkeypatch: py
 
 def test_all_who_look_on_get_one_answer_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five tabs cost what one costs; a script that reads /status gets the very moment."""
+    monkeypatch.setattr(Members, "look", Members.known)
     shown = Shown()
     clock = [time.monotonic()]
     monkeypatch.setattr("consumer.ops.pages.time.monotonic", lambda: clock[0])
@@ -74,6 +76,15 @@ def test_all_who_look_on_get_one_answer_a_second(monkeypatch: pytest.MonkeyPatch
     first = retrying[0][0]
 
     assert [[first, first], [first, first + 1], [first + 2, first + 2]] == retrying
+
+
+@pytest.mark.parametrize("path", ["/status", "/history", "/metrics"])
+def test_pages_that_cost_time_are_paced(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """Whoever asks for them without a pause takes the interpreter from nobody."""
+    paced = Page(200, "text/plain", b"after a rest")
+    monkeypatch.setattr(Paced, "page", lambda *_: paced)
+
+    assert paced is Shown().page(path)
 
 
 def test_the_history_is_small_enough_to_be_read_each_minute() -> None:
@@ -94,6 +105,27 @@ def test_readiness_and_status_follow_the_snapshot() -> None:
 
     assert (503, {"status": "draining", "reasons": ["draining"]}) == _told(shown.page("/readyz"))
     assert (200, "draining") == (shown.page("/status").status, _told(shown.page("/status"))[1]["status"])
+
+
+def test_a_loop_that_hangs_is_not_called_ready() -> None:
+    """The last snapshot says that all is well, and is old: the probe, the page and the gauge say so, and what to do."""
+    shown = Shown()
+    shown.snapshot = replace(shown.snapshot, taken_at=time.monotonic() - 11.0)
+    told = msgspec.json.decode(shown.page("/status").body)
+
+    assert (503, "stuck") == (shown.page("/readyz").status, _told(shown.page("/readyz"))[1]["status"])
+    assert ("stuck", "docs/runbook.md#stuck") == (told["status"], told["first"]["runbook"])
+    assert told["first"]["text"].startswith("the loop has not turned for 11 s")
+    assert b"customfit_ready 0.0" in shown.page("/metrics").body
+    assert 200 == shown.page("/livez").status
+
+
+def test_before_the_loop_runs_it_is_not_said_to_hang() -> None:
+    """Kafka may be waited for, for minutes."""
+    shown = Shown()
+    shown.snapshot = replace(shown.snapshot, phase=Phase.STARTING, taken_at=time.monotonic() - 100.0)
+
+    assert (503, "starting") == (shown.page("/readyz").status, _told(shown.page("/readyz"))[1]["status"])
 
 
 def test_liveness_follows_the_kafka_thread() -> None:
@@ -128,3 +160,15 @@ def test_what_servers_have_said_is_shown_without_secrets() -> None:
 
 def _told(page: Page) -> tuple[int, dict[str, object]]:
     return page.status, msgspec.json.decode(page.body)
+
+
+def test_a_hang_is_a_figure_that_grows() -> None:
+    """All others stand still then. Before the loop runs it is 0."""
+    shown = Shown()
+    hanging = replace(shown.snapshot, taken_at=time.monotonic() - 100.0)
+    pages = []
+    for shown.snapshot in (hanging, replace(hanging, phase=Phase.STARTING)):
+        pages.append(shown.page("/metrics").body.decode())
+
+    assert [True, False] == ["customfit_loop_silent_seconds 10" in page for page in pages]
+    assert "customfit_loop_silent_seconds 0.0" in pages[1]

@@ -13,6 +13,7 @@ import pytest
 from consumer.kafka.members import Group, Member
 from consumer.ops.advice import DO
 from consumer.ops.causes import Cause
+from consumer.ops.error_groups import TEXT_CHARACTERS_MAX
 from consumer.ops.health import readiness
 from consumer.ops.metrics import Metrics
 from consumer.ops.overview import Overview
@@ -39,7 +40,8 @@ def overview(*secrets: str, **environ: str) -> Overview:
 
 def told(of: Snapshot, by: Overview | None = None) -> dict[str, Any]:
     """As the page gets it."""
-    found: dict[str, Any] = json.loads(json.dumps((by or overview()).of(of, WALL, NOW, look=False)))
+    shown = (by or overview()).of(replace(of, taken_at=NOW), WALL, NOW, look=False)
+    found: dict[str, Any] = json.loads(json.dumps(shown))
     return found
 
 
@@ -245,6 +247,15 @@ def test_members_are_shown_as_they_were_told_of_last() -> None:
             }
         ],
     } == told(snapshot(), by)["members"]
+
+
+def test_of_why_members_are_not_known_no_piece_of_a_secret_is_left() -> None:
+    """Masked, and then cut."""
+    by = overview("s3cret-value")
+    by.members._group = Group(WALL, "x" * (TEXT_CHARACTERS_MAX - 6) + "s3cret-value", ())
+    problem = told(snapshot(), by)["members"]["problem"]
+
+    assert ("***", False) == (problem[-3:], "s3c" in problem)
 
 
 def test_the_newest_value_of_each_series_is_there() -> None:

@@ -127,6 +127,13 @@ def test_the_first_line_counts_all_their_events() -> None:
     assert "1 event of theirs waits here" == answer(waits(Why.RETRY))["text"]
 
 
+def test_what_is_answered_and_not_recorded_is_not_called_no_events() -> None:
+    """`0 events wait` would read as if something were wrong with the count."""
+    said = answer(waits(Why.RECORD, request="", request_events=0, unrecorded_events=2))
+
+    assert "all of theirs here is answered, and waits to be recorded" == said["text"]
+
+
 def test_nothing_of_theirs_is_here_is_said() -> None:
     """Of whom nothing is known, and of whom it is."""
     assert ("nothing of theirs is here", False, None, None) == _told(answer())
@@ -188,6 +195,12 @@ def test_since_when_they_are_identified_is_said_for_each_destination() -> None:
             "transaction_open",
             "an open transaction keeps 5 offsets from being read",
         ),
+        ({"end_offset": None}, "end_unknown", "where it ends is being asked for, so there may be more to read"),
+        (
+            {"waits": Waits(end_seconds=20.0)},
+            "end_unknown",
+            "where it ends is being asked for, so there may be more to read",
+        ),
     ],
 )
 def test_partitions_that_are_not_read_to_their_end_are_named(changes: dict[str, Any], why: str, text: str) -> None:
@@ -200,6 +213,15 @@ def test_partitions_that_are_not_read_to_their_end_are_named(changes: dict[str, 
     assert (
         "nothing of theirs is here, as far as it is read; records that are not read yet may be theirs" == said["text"]
     )
+
+
+def test_while_kafka_is_silent_nobody_says_that_all_is_read() -> None:
+    """The end is the last one known, and what came since is not seen."""
+    view = PartitionView(PARTITION, 9, position=9, end_offset=9)
+    said = answer(shown=replace(snapshot(), partitions=(view,), kafka_silent_seconds=40.0))
+
+    assert ["kafka_unreachable"] == [one["why"] for one in said["unread"]]
+    assert "as far as it is read" in said["text"]
 
 
 def test_what_is_another_member_s_or_read_to_its_end_is_not_named() -> None:

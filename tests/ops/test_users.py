@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -14,7 +16,7 @@ import pytest
 
 from consumer.ops import users as users_module
 from consumer.ops.pseudonyms import Pseudonyms
-from consumer.ops.server import HttpServer, Page, Reader, Route
+from consumer.ops.server import Asked, HttpServer, Page, Reader, Route
 from consumer.ops.snapshot import Phase
 from consumer.ops.users import ASKING_MAX, FOLDER, Users, is_here
 from consumer.ports.inputs import InHandAsked, Input, WaitsAsked
@@ -40,7 +42,7 @@ class Member:
 
     def get(self, name: str, client: str = "127.0.0.1", own: str = "127.0.0.1") -> Page:
         """Ask."""
-        return self._users.page(name, client, own)
+        return self._users.answer(Asked(FOLDER + name, client=client, own=own))
 
     def told(self, user: User) -> Any:
         """What is said of a user."""
@@ -49,9 +51,9 @@ class Member:
         return msgspec.json.decode(page.body)
 
     @property
-    def page(self) -> Callable[[str, str, str], Page]:
+    def answer(self) -> Callable[[Asked], Page]:
         """For a server."""
-        return self._users.page
+        return self._users.answer
 
     def _post(self, item: Input) -> None:
         self.asked.append(item)
@@ -150,6 +152,36 @@ def test_a_loop_that_hangs_is_said_and_not_waited_for(monkeypatch: pytest.Monkey
     assert asked.answer.cancelled()
 
 
+def test_who_waits_for_the_searches_of_others_is_not_told_that_the_loop_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That would be a reason to restart."""
+    monkeypatch.setattr(users_module, "TURN_SECONDS", 0.02)
+    monkeypatch.setattr(users_module, "LOOP_SECONDS", 10.0)
+    member = Member()
+    member.hangs = True
+    first = threading.Thread(target=lambda: member.get("0" * 12))
+    first.start()
+    while not member.asked:
+        time.sleep(0.001)
+    page = member.get("1" * 12)
+    _answer(member.asked[0]).set_result(InHand([], []))
+    first.join(timeout=10)
+
+    assert (503, True) == (page.status, b"others have asked about users" in page.body)
+
+
+def test_searches_rest_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a search of 200,000 users that takes 50 ms: who asks without a pause waits."""
+    slept: list[float] = []
+    cpu = count(0.0, 0.05)
+    clock = SimpleNamespace(monotonic=lambda: 100.0, time=time.time, thread_time=lambda: next(cpu), sleep=slept.append)
+    monkeypatch.setattr(users_module, "time", clock)
+    member = Member()
+    member.told(ANN)
+    member.told(ANN)
+
+    assert [0.0, 0.2] == [round(seconds, 6) for seconds in slept]
+
+
 def test_a_member_that_starts_has_no_loop_yet() -> None:
     """It says so at once."""
     member = Member()
@@ -161,6 +193,7 @@ def test_a_member_that_starts_has_no_loop_yet() -> None:
 def test_many_who_ask_at_once_take_few_of_the_server_s_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fifth is sent away at once, so that a probe never waits; one search at a time."""
     monkeypatch.setattr(users_module, "LOOP_SECONDS", 5.0)
+    monkeypatch.setattr(users_module, "TURN_SECONDS", 5.0)
     member = Member()
     member.hangs = True
     pages: list[Page] = []
@@ -189,8 +222,7 @@ def _answer(item: Input) -> Future[Any]:
 def server() -> Iterator[HttpServer]:
     """One that has the page, and none other."""
     member = Member()
-    route = Route(lambda asked: member.page(asked.path.removeprefix(FOLDER), asked.client, asked.own), Reader.VIEWER)
-    server = HttpServer("127.0.0.1", 0, {FOLDER: route})
+    server = HttpServer("127.0.0.1", 0, {FOLDER: Route(member.answer, Reader.VIEWER)})
     server.start()
     yield server
     server.close()
@@ -202,6 +234,14 @@ def test_the_server_serves_it_below_its_folder(server: HttpServer) -> None:
 
     assert [200, 200] == [ask(server, asked)[0].status for asked in (path, f"{path}?x=1")]
     assert [404] * 4 == [ask(server, asked)[0].status for asked in (FOLDER, "/users", f"{path}/more", f"/more{path}")]
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "forwarded", "Via"])
+def test_whom_a_proxy_on_this_machine_asks_for_is_not_here(server: HttpServer, header: str) -> None:
+    """The proxy connects from loopback, and its client may be anybody."""
+    response, body = ask(server, f"{FOLDER}{PSEUDONYMS.of(ANN)}", **{header: "10.0.0.8"})
+
+    assert (403, True) == (response.status, b"CUSTOMFIT_HTTP_USERS=all" in body)
 
 
 def test_no_id_is_in_what_is_answered(server: HttpServer) -> None:

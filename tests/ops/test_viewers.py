@@ -204,6 +204,15 @@ def test_a_place_that_is_about_to_be_free_is_waited_for(served: Served, monkeypa
         assert read_all(probe).endswith(b"alive")
 
 
+def test_a_place_that_became_free_meanwhile_is_taken(served: Served) -> None:
+    """Somebody left between two looks, and nobody could give way: a probe was closed without an answer."""
+    server = served.server._server
+    assert server is not None
+
+    assert server._made_room()
+    server._free.release()
+
+
 def test_who_is_told_to_come_back_takes_no_viewers_place(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long that takes: the next place is for the next viewer."""
     monkeypatch.setattr(server_module, "TOO_MANY", LARGE._replace(status=503))

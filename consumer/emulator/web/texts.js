@@ -49,14 +49,26 @@ export function clockText(moment) {
   return timeText(moment).slice(11, 19);
 }
 
+// Several may have one key, as properties whose long names begin alike: the second is another item than the first.
+function keysOf(items, keyOf) {
+  const times = new Map();
+  return items.map((item) => {
+    const key = keyOf(item);
+    const before = times.get(key) ?? 0;
+    times.set(key, before + 1);
+    return before ? `${key} (${before + 1})` : key;
+  });
+}
+
 // Items by key: those that stay are kept, so that what is looked at does not jump. `fill` makes or fills one.
 export function fillList(place, items, keyOf, fill) {
   const known = new Map([...place.children].map((item) => [item.dataset.key, item]));
   const isFirst = known.size === 0;
   const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const keys = keysOf(items, keyOf);
   let before = null;
-  for (const one of items) {
-    const key = keyOf(one);
+  for (const [number, one] of items.entries()) {
+    const key = keys[number];
     const old = known.get(key);
     known.delete(key);
     const item = fill(one, old);

@@ -16,7 +16,7 @@ const SIGNS = {
   busy: "M24 4a20 20 0 1 0 0 40 20 20 0 0 0 0-40Zm0 5a15 15 0 0 1 0 30Z",
   silent: "M24 4a20 20 0 1 0 0 40 20 20 0 0 0 0-40Zm-8.5 8L24 20.5l8.5-8.5 3.5 3.5-8.5 8.5 8.5 8.5-3.5 3.5-8.5-8.5-8.5 8.5-3.5-3.5 8.5-8.5-8.5-8.5Z",
 };
-const SIGN_OF = { ready: "ready", degraded: "degraded", stopped: "stopped", "no answer": "silent" };
+const SIGN_OF = { ready: "ready", degraded: "degraded", stopped: "stopped", stuck: "stopped", "no answer": "silent" };
 const ICON_COLOURS = { ready: "#1b7a43", degraded: "#d98a00", stopped: "#b3261e", silent: "#5b5f66", busy: "#2458a6" };
 
 const find = (id) => document.getElementById(id);
@@ -58,17 +58,19 @@ async function poll() {
   if (asking || document.hidden) return;
   asking = true;
   timer = null;
+  let answered = false;
   try {
     const status = await ask("/status?members");
-    failures = 0;
+    answered = true;
     answeredAt = Date.now();
     clock.hear(status.now);
     show(status);
+    failures = 0;
     if (performance.now() - historyAt >= HISTORY_MS) await readHistory();
     else append(status.now_series, Date.parse(status.now));
   } catch (error) {
     failures += 1;
-    if (failures > 1) sayNoAnswer(error);
+    if (failures > 1) sayNoAnswer(error, answered);
   } finally {
     asking = false;
     if (!document.hidden) timer = setTimeout(poll, failures === 1 ? AGAIN_MS : EVERY_MS);
@@ -129,7 +131,8 @@ function sayIdentity(status) {
   list.title = `started ${status.started_at}`;
 }
 
-function sayNoAnswer(error) {
+// `answered`: but this page can't show it, as that of a process that has another version by now.
+function sayNoAnswer(error, answered) {
   const since = answeredAt === null ? "" : ` since ${clockText(answeredAt)}`;
   document.documentElement.classList.add("stale");
   setState("no answer");
@@ -137,7 +140,8 @@ function sayNoAnswer(error) {
   setText(find("since"), answeredAt === null ? "" : agoText((Date.now() - answeredAt) / 1000));
   find("runbook").hidden = true;
   sayOthers([]);
-  if (error.status) sayFirst(`no status${since}: it answered ${error.status}`, error.told);
+  if (answered) sayFirst("this page can't show what the process answers", "Reload the page: the process may have another version by now.");
+  else if (error.status) sayFirst(`no status${since}: it answered ${error.status}`, error.told);
   else sayFirst(`no answer${since}`, "Does the process run, and can this browser reach it? What is shown below is old.");
 }
 

@@ -57,12 +57,24 @@ export function rangesText(numbers) {
   return runs.map(([from, to]) => (from === to ? `${from}` : to === from + 1 ? `${from}, ${to}` : `${from}–${to}`)).join(", ");
 }
 
+// Several may have one key, as members of one machine without partitions: the second is another row than the first.
+function keysOf(items, keyOf) {
+  const times = new Map();
+  return items.map((item) => {
+    const key = keyOf(item);
+    const before = times.get(key) ?? 0;
+    times.set(key, before + 1);
+    return before ? `${key} (${before + 1})` : key;
+  });
+}
+
 // Rows by key: those that stay are kept and filled anew, so that what is looked at does not jump.
 export function fillRows(place, items, keyOf, makeRow, fillRow) {
   const known = new Map([...place.children].map((row) => [row.dataset.key, row]));
+  const keys = keysOf(items, keyOf);
   let before = null;
-  for (const item of items) {
-    const key = keyOf(item);
+  for (const [number, item] of items.entries()) {
+    const key = keys[number];
     let row = known.get(key);
     if (row === undefined) {
       row = makeRow();
