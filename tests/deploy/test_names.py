@@ -13,7 +13,7 @@ from tests.deploy.tools import ROOT
 from tests.pasted import PAGES
 
 LIVE = live()
-EXAMPLES = {"customfit_unfinished_events"}
+EXAMPLES = {"customfit_restoring_seconds"}
 """CONTRIBUTING.md shows by it how a gauge is added."""
 ON_PAGES = re.compile(r"\b(customfit_[a-z_]+)(?:\{([^}`]*)\})?")
 
