@@ -124,7 +124,7 @@ FAULTS: Final = (
     EdgeFault(
         "a receipt that fails is dropped",
         "consumer/receipts/writer.py",
-        "        self._again.append(receipt)\n",
+        "        self._again.extend(receipts)\n",
         "",
         "tests/receipts/test_writer.py::test_what_the_topic_does_not_take_is_told_once_and_tried_again",
     ),
@@ -466,8 +466,8 @@ FAULTS: Final = (
     EdgeFault(
         "a header that some servers read as another is forwarded",
         "consumer/settings/header_names.py",
-        '.replace("_", "-")',
-        "",
+        '_NO_LETTER_OR_DIGIT.sub("-", name.lower())',
+        "name.lower()",
         "tests/settings/test_header_names.py::test_what_matters_to_http_or_to_us_is_refused[Content_Length]",
     ),
     EdgeFault(

@@ -178,7 +178,10 @@ def test_what_was_read_of_a_topic_made_again_is_not_committed(scene: Scene) -> N
 
 
 def test_insert_ids_of_a_topic_made_again_are_new_ones(scene: Scene) -> None:
-    """Where events have no messageId: or the destination would take them for those of the old topic and drop them."""
+    """Where events have no messageId: or the destination would take them for those of the old topic and drop them.
+
+    Until it is noticed what lies behind the old position is read as the old topic's, and is sent again afterwards.
+    """
     nameless = json.dumps({"type": "track", "userId": "ann", "event": "E"}).encode()
     with scene.member("one", **SOON).wait_ready() as one:
         scene.produce(("ann", nameless), ("ann", nameless), partition=0)
@@ -199,7 +202,8 @@ def test_insert_ids_of_a_topic_made_again_are_new_ones(scene: Scene) -> None:
 
     old = [f"{scene.topic}-0-{offset}" for offset in range(2)]
     new = [f"{scene.topic}-0-{offset}@{topic_id(scene)}" for offset in range(3)]
-    assert old + new == scene.sent()["ann"]
+    before_it_was_noticed = f"{scene.topic}-0-2"
+    assert old + new == [sent for sent in scene.sent()["ann"] if sent != before_it_was_noticed]
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
