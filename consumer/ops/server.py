@@ -277,9 +277,9 @@ class _Handler(BaseHTTPRequestHandler):
         if route is None:
             paths = "".join(f"{path}\n" for path in self.server.served.routes if path == "/" or path[-1] != "/")
             return Page(404, TEXT, f"Not found. There is:\n{paths}".encode())
-        if route.reader is Reader.VIEWER and not is_known(self.headers.get_all("Host", []), self.server.served.names):
+        if route.reader is Reader.VIEWER and not is_known(self._sent("Host"), self.server.served.names):
             return OTHER_HOST
-        accept = ", ".join(self.headers.get_all("Accept", []))
+        accept = ", ".join(self._sent("Accept"))
         try:
             own = self.connection.getsockname()[0]
             is_forwarded = any(name in self.headers for name in FORWARDED)
@@ -287,6 +287,11 @@ class _Handler(BaseHTTPRequestHandler):
         except Exception as error:  # whatever a page does, the others stay up
             logger.error("the page %s failed: %r", path, error, exc_info=error, extra=fields(Code.PAGE_FAILED))
             return Page(500, TEXT, b"This page failed; the log says why.\n")
+
+    def _sent(self, name: str) -> list[str]:
+        """All headers of this name. Since Python 3.14 those of HTTP/0.9, which has none, are a plain dict."""
+        get_all = getattr(self.headers, "get_all", None)
+        return [] if get_all is None else list(get_all(name, []))
 
     def do_HEAD(self) -> None:
         self.do_GET()
