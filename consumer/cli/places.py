@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -47,6 +48,26 @@ def places_of(place: Place) -> list[Place]:
     if all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in addresses):
         return [place]
     return [place._replace(host=address) for address in addresses]
+
+
+class NoAnswer(Exception):
+    """Nobody answers there; the text says why."""
+
+
+def ask(place: Place, path: str, seconds_max: float, bytes_max: int) -> tuple[int, bytes]:
+    """The status and the body of what a member answers, so much of it at the most. Raises NoAnswer."""
+    kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
+    connection = kind(place.host, place.port, timeout=seconds_max)
+    try:
+        connection.request("GET", place.path + path)
+        response = connection.getresponse()
+        return response.status, response.read(bytes_max)
+    except TimeoutError:
+        raise NoAnswer(f"no answer within {seconds_max:.0f} s") from None
+    except (OSError, HTTPException) as error:
+        raise NoAnswer(f"no answer: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}") from None
+    finally:
+        connection.close()
 
 
 def _is_address(host: str) -> bool:

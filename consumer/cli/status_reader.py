@@ -6,12 +6,11 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from consumer.cli.places import Place, places_of
+from consumer.cli.places import NoAnswer, Place, ask, places_of
 from consumer.cli.status_shape import History, Status
 
 TIMEOUT_SECONDS: Final = 3.0
@@ -115,21 +114,13 @@ class NoStatus(Exception):
 
 def _get(place: Place, path: str, shape: type[Told]) -> Told:
     """What it answers, in the shape of a member of this version."""
-    kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
-    connection = kind(place.host, place.port, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("GET", place.path + path)
-        response = connection.getresponse()
-        body = response.read(ANSWER_BYTES_MAX)
-    except TimeoutError:
-        raise NoStatus(f"no answer within {TIMEOUT_SECONDS:.0f} s") from None
-    except (OSError, HTTPException) as error:
-        raise NoStatus(f"no answer: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}") from None
-    finally:
-        connection.close()
+        status, body = ask(place, path, TIMEOUT_SECONDS, ANSWER_BYTES_MAX)
+    except NoAnswer as error:
+        raise NoStatus(str(error)) from None
     try:
-        if response.status == 200:
+        if status == 200:
             return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
         pass
-    raise NoStatus(f"it answered {response.status}, but not as a member of this version does")
+    raise NoStatus(f"it answered {status}, but not as a member of this version does")

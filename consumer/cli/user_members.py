@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from consumer.cli.places import Place, place_of, places_of
+from consumer.cli.places import NoAnswer, Place, ask, place_of, places_of
 from consumer.foreign_text import printable
 
 if TYPE_CHECKING:
@@ -114,11 +113,11 @@ def _of_group(settings: Settings, notes: list[str]) -> list[Place]:
 def _ask_all(settings: Settings, places: Sequence[Place], pseudonym: str) -> list[Answer]:
     answers: dict[Place, Answer] = {}
 
-    def ask(place: Place) -> None:
+    def ask_one(place: Place) -> None:
         answers[place] = _ask(settings, place, pseudonym)
 
     # Daemons: a member that sends its answer a byte at a time keeps nobody from ending.
-    threads = [threading.Thread(target=ask, args=(place,), daemon=True) for place in places]
+    threads = [threading.Thread(target=ask_one, args=(place,), daemon=True) for place in places]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + SECONDS_MAX
@@ -129,20 +128,11 @@ def _ask_all(settings: Settings, places: Sequence[Place], pseudonym: str) -> lis
 
 
 def _ask(settings: Settings, place: Place, pseudonym: str) -> Answer:
-    kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
-    connection = kind(place.host, place.port, timeout=SECONDS_MAX)
     try:
-        connection.request("GET", f"{place.path}/users/{pseudonym}")
-        response = connection.getresponse()
-        body = response.read(ANSWER_BYTES_MAX)
-    except TimeoutError:
-        return Answer(str(place), problem=f"no answer within {SECONDS_MAX:.0f} s")
-    except (OSError, HTTPException) as error:
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return Answer(str(place), problem=printable(f"no answer: {why}", PROBLEM_CHARACTERS_MAX))
-    finally:
-        connection.close()
-    return _read(settings, str(place), response.status, body)
+        status, body = ask(place, f"/users/{pseudonym}", SECONDS_MAX, ANSWER_BYTES_MAX)
+    except NoAnswer as error:
+        return Answer(str(place), problem=printable(str(error), PROBLEM_CHARACTERS_MAX))
+    return _read(settings, str(place), status, body)
 
 
 def _read(settings: Settings, place: str, status: int, body: bytes) -> Answer:

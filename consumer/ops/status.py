@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from consumer.ops.causes import findings
 from consumer.ops.health import readiness_now
 from consumer.ops.partition_view import PartitionView, Waits
 from consumer.ops.snapshot import Snapshot
+from consumer.ops.wall_time import iso
 from consumer.ops.why import first_line, of_lane, of_partition, of_partitions
 from consumer.sequencing.accounting import End
 from consumer.sequencing.waiting import Waiting
@@ -94,7 +94,7 @@ def _waiting(waiting: Waiting, snapshot: Snapshot, wall_offset_seconds: float) -
     def wall(moment: float | None) -> str | None:
         if moment is None:
             return None
-        return datetime.fromtimestamp(moment + wall_offset_seconds, UTC).isoformat(timespec="milliseconds")
+        return iso(moment + wall_offset_seconds)
 
     return {
         "kind": waiting.kind,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from consumer.ops.snapshot import Snapshot
+from consumer.ops.wall_time import iso
 from consumer.ops.why_waiting import count_of_events, sentence, unread
 from consumer.sequencing.user_waits import UserWaits, Why
 
@@ -39,7 +39,7 @@ def user_answer(found: Found, snapshot: Snapshot, wall_seconds: float, monotonic
     ]
     return {
         "user": found.pseudonym,
-        "now": _iso(wall_seconds),
+        "now": iso(wall_seconds),
         "group": found.group,
         "destination": found.destination,
         "text": _first_line(found.waits, is_all_read=not not_read),
@@ -73,14 +73,14 @@ def _identified(found: Found) -> bool | None:
 
 def _times(identified_at: IdentifiedAt) -> dict[str, dict[str, str]]:
     return {
-        name: {str(number): _iso(at_ms / 1000) for number, at_ms in sorted(partitions.items())}
+        name: {str(number): iso(at_ms / 1000) for number, at_ms in sorted(partitions.items())}
         for name, partitions in identified_at.items()
     }
 
 
 def _waits(one: UserWaits, snapshot: Snapshot, wall_offset_seconds: float, now: float) -> dict[str, Any]:
     def wall(moment: float | None) -> str | None:
-        return None if moment is None else _iso(moment + wall_offset_seconds)
+        return None if moment is None else iso(moment + wall_offset_seconds)
 
     return {
         "topic": one.partition.topic,
@@ -102,7 +102,3 @@ def _waits(one: UserWaits, snapshot: Snapshot, wall_offset_seconds: float, now: 
         "failing_seconds": round(one.failing_seconds, 1),
         "given_up": wall(one.given_up_at),
     }
-
-
-def _iso(wall_seconds: float) -> str:
-    return datetime.fromtimestamp(wall_seconds, UTC).isoformat(timespec="milliseconds")
