@@ -13,9 +13,20 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && pip --python /opt/customfit/bin/python install --no-deps /dist/*.whl
 
 FROM ${PYTHON_IMAGE}
+# What a release says of itself (deploy/image/build); an image built by hand is "unknown".
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG SOURCE=unknown
+ARG BASE_NAME=unknown
+ARG BASE_DIGEST=unknown
 LABEL org.opencontainers.image.title="customfit-consumer" \
       org.opencontainers.image.description="Forwards Segment events from Kafka to CustomFit.ai, each user's identify before their tracks" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.base.name="${BASE_NAME}" \
+      org.opencontainers.image.base.digest="${BASE_DIGEST}"
 # A fixed numeric user, so that an orchestrator can check that it is not root and a volume keeps its owner.
 RUN groupadd --gid 10001 customfit \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin customfit \

@@ -15,7 +15,7 @@ BIN := .venv/bin
 PARALLEL := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-quick test-long durations check docs operations dashboard-picture audit simulate fuzz chaos bench rolling kafka browser pictures lock clean
+.PHONY: help venv demo test test-quick test-long durations check docs operations dashboard-picture audit release-check simulate fuzz chaos bench rolling kafka browser pictures lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -63,6 +63,9 @@ dashboard-picture: venv kafka ## docs/pictures/dashboard.png, about 5 min; needs
 audit: venv ## known flaws of what the image is made of (REQUIRE_AUDIT=1: a service must be asked, too)
 	@$(BIN)/python -m tests.audit
 
+release-check: venv ## what a release would be made of, and whether it may be made (ARGS="--tag v0.1.0"); into dist
+	@$(BIN)/python -m tests.release.check $(ARGS)
+
 simulate: venv ## one simulated world, e.g. make simulate SEED=7, or many: make simulate SEEDS=10000
 	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds 0-$$(($(SEEDS) - 1)) --jobs $(JOBS) --all-kinds,--seed $(SEED))
 
@@ -97,9 +100,10 @@ lock: ## renew what locks/ holds (needs uv)
 	$(COMPILE) --group audit -o locks/audit.lock
 	$(COMPILE) --group fuzz -o locks/fuzz.lock
 	$(COMPILE) --group browser -o locks/browser.lock
+	$(COMPILE) --group release -o locks/release.lock
 	$(COMPILE) pyproject.toml -o locks/image.lock
 	$(COMPILE) pyproject.toml --group dev -o locks/dev.lock
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 clean: ## remove all that make made
-	rm -rf .venv .python .audit .kafka .bench .fuzz .npm .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .python .audit .kafka .bench .fuzz .npm .hypothesis .mypy_cache .pytest_cache .ruff_cache build .release dist

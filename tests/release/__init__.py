@@ -1,0 +1,1 @@
+"""Whether what is committed may be released."""
