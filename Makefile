@@ -15,7 +15,7 @@ BIN := .venv/bin
 PARALLEL := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-quick test-long durations check docs operations dashboard-picture audit release-check simulate fuzz chaos bench rolling kafka browser pictures lock clean
+.PHONY: help venv demo test test-quick test-long durations check docs operations dashboard-picture advisories release-check simulate fuzz chaos bench rolling kafka browser pictures lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -60,8 +60,8 @@ operations: venv kafka ## docs/operations.md's tables, from real faults beside a
 dashboard-picture: venv kafka ## docs/pictures/dashboard.png, about 5 min; needs npm and Chromium
 	@$(BIN)/python -m tests.deploy.picture.draw
 
-audit: venv ## known flaws of what the image is made of (REQUIRE_AUDIT=1: a service must be asked, too)
-	@$(BIN)/python -m tests.audit
+advisories: venv ## known flaws of what the image is made of (REQUIRE_ADVISORIES=1: a service must be asked, too)
+	@$(BIN)/python -m tests.advisories
 
 release-check: venv ## what a release would be made of, and whether it may be made (ARGS="--tag v0.1.0"); into dist
 	@$(BIN)/python -m tests.release.check $(ARGS)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests import audit
-from tests.audit import NoAdvisories, Report, flaws_among, judged, pins, run
+from tests import advisories
+from tests.advisories import NoAdvisories, Report, flaws_among, judged, pins, run
 
 SOUND = {"name": "sound", "version": "1.0", "vulns": []}
 FLAWED = {"name": "flawed", "version": "2.0", "vulns": [{"id": "CVE-1", "fix_versions": ["2.1", "3.0"]}]}
@@ -68,11 +68,11 @@ def test_only_a_flaw_fails_it_unless_it_is_required(
 ) -> None:
     """The second service is asked when the first knows nothing; where nobody does, that is said."""
     left = iter(answers)
-    monkeypatch.setattr(audit, "install", lambda: None)
-    monkeypatch.setattr(audit, "run", lambda *_command, **_codes: next(left))
-    monkeypatch.setenv("REQUIRE_AUDIT", required)
+    monkeypatch.setattr(advisories, "install", lambda: None)
+    monkeypatch.setattr(advisories, "run", lambda *_command, **_codes: next(left))
+    monkeypatch.setenv("REQUIRE_ADVISORIES", required)
 
-    assert code == audit.main()
+    assert code == advisories.main()
     assert said in "".join(capsys.readouterr())
 
 
@@ -94,18 +94,18 @@ def test_a_kept_advisory_fails_the_audit_without_a_service(
     """A pinned version with a flaw that is known here is not forgiven for want of a network."""
     kept = tmp_path / "advisories.toml"
     kept.write_text('as_of = 2026-01-01\n[[advisories]]\npackage = "idna"\nid = "CVE-1"\naffected = [">=0"]\n')
-    monkeypatch.setattr(audit, "KEPT", kept)
-    monkeypatch.setattr(audit, "install", lambda: None)
-    monkeypatch.setattr(audit, "run", lambda *_command, **_codes: "")
+    monkeypatch.setattr(advisories, "KEPT", kept)
+    monkeypatch.setattr(advisories, "install", lambda: None)
+    monkeypatch.setattr(advisories, "run", lambda *_command, **_codes: "")
 
-    assert 1 == audit.main()
+    assert 1 == advisories.main()
     assert "CVE-1, which affects >=0" in capsys.readouterr().err
 
 
 def test_the_kept_advisories_are_of_packages_of_the_image_and_can_be_read() -> None:
     """One of a package that has gone would only look like care."""
-    advisories = tomllib.loads(audit.KEPT.read_text())["advisories"]
-    image = pins((audit.ROOT / audit.AUDITED).read_text())
+    kept = tomllib.loads(advisories.KEPT.read_text())["advisories"]
+    image = pins((advisories.ROOT / advisories.AUDITED).read_text())
 
-    assert set() == {one["package"] for one in advisories} - set(image)
-    assert [] == flaws_among(image, advisories)
+    assert set() == {one["package"] for one in kept} - set(image)
+    assert [] == flaws_among(image, kept)
