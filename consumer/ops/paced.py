@@ -21,19 +21,20 @@ RESTS_SECONDS_MAX: Final = 1.0
 class Paced:
     """A page is made after it was asked for, so it is never old. Those who wait together share it. Threads may ask."""
 
-    def __init__(self, make: Callable[[str], Page]) -> None:
-        """`make` is told which kind is asked for."""
+    def __init__(self, make: Callable[[str], Page], shared_seconds: float = 0.0) -> None:
+        """`make` is told which kind is asked for; for `shared_seconds` after it was begun a page is for all who ask."""
         self._make = make
+        self._shared_seconds = shared_seconds
         self._lock = threading.Lock()
         self._made: tuple[str, Page] | None = None
         self._began_at = 0.0
         self._rests_until = 0.0
 
     def page(self, kind: str = "") -> Page:
-        """Whoever comes while one is being made waits for the next."""
+        """Whoever comes while one is being made waits for the next, or for that one where it is shared."""
         asked_at = time.monotonic()
         with self._lock:
-            if self._made is not None and self._made[0] == kind and self._began_at > asked_at:
+            if self._made is not None and self._made[0] == kind and self._began_at > asked_at - self._shared_seconds:
                 return self._made[1]
             time.sleep(max(self._rests_until - time.monotonic(), 0.0))
             self._began_at, cpu_seconds = time.monotonic(), time.thread_time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -40,14 +39,14 @@ def routes(
         health = readiness_now(snapshot(), time.monotonic())
         return _json(200 if health.ok else 503, overview.masker.value(_told(health)))
 
+    def status(*, look: bool) -> Page:
+        return _json(200, overview.of(snapshot(), time.time(), time.monotonic(), look=look))
+
     def show(asked: Asked) -> Page:
-        if "members" in asked.query.split("&"):
-            return watched.page()
-        return paced_status.page()
+        return (watched_status if "members" in asked.query.split("&") else paced_status).page()
 
-    watched = _Shared(lambda: _json(200, overview.of(snapshot(), time.time(), time.monotonic(), look=True)))
-
-    paced_status = Paced(lambda _: _json(200, overview.of(snapshot(), time.time(), time.monotonic(), look=False)))
+    paced_status = Paced(lambda _: status(look=False))
+    watched_status = Paced(lambda _: status(look=True), SHARED_SECONDS)
     # 8,000 numbers: not one a line.
     paced_history = Paced(lambda _: Page(200, JSON, msgspec.json.encode(overview.recorder.as_json())))
     paced_metrics = Paced(metrics_page)
@@ -60,24 +59,6 @@ def routes(
         "/history": Route(lambda _: paced_history.page(), Reader.VIEWER),
         **{path: Route(file, Reader.VIEWER) for path, file in web_files().items()},
     }
-
-
-class _Shared:
-    """One answer for all who look on, until it is a second old. Asked from several threads."""
-
-    def __init__(self, make: Callable[[], Page]) -> None:
-        self._make = make
-        self._lock = threading.Lock()
-        self._page: Page | None = None
-        self._made_at = 0.0
-
-    def page(self) -> Page:
-        """Whoever comes while it is being made waits for it."""
-        with self._lock:
-            if self._page is None or time.monotonic() - self._made_at >= SHARED_SECONDS:
-                self._page = self._make()
-                self._made_at = time.monotonic()
-            return self._page
 
 
 def _told(health: Health) -> dict[str, object]:

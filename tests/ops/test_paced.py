@@ -68,6 +68,17 @@ def test_each_page_is_made_after_it_was_asked_for(clock: Clock) -> None:
     assert [b"0.1", b"0.2"] == [paced.page().body, paced.page().body]
 
 
+def test_a_shared_page_is_for_all_who_ask_soon_after_it_was_begun(clock: Clock) -> None:
+    """Then the next is made, however many kept asking."""
+    paced = Paced(lambda _: clock.make(0.1), shared_seconds=1.0)
+    bodies = []
+    for _ in range(6):
+        bodies.append(paced.page().body)
+        clock.now += 0.35
+
+    assert [b"0.1"] * 3 + [b"0.2"] * 3 == bodies
+
+
 def test_those_who_wait_together_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next, and not the one that was begun before they came."""
     begun, go_on = threading.Semaphore(0), threading.Semaphore(0)
