@@ -2,10 +2,6 @@
 
 The question has a thread of its own, which ends when nobody has looked for that long, and its client with it. Whoever
 looks gets what is known and waits for nothing.
-
-It is asked in librdkafka's old way. The new one (`describe_consumer_groups`), like all that an admin client asks of a
-coordinator, ends the process when a broker that was silent answers after all: `eonce->refcnt > 0` (2.16.0, its issue
-4605). The old way knows no groups of the new protocol.
 """
 
 from __future__ import annotations
@@ -21,6 +17,7 @@ from confluent_kafka import KafkaException
 
 from consumer.foreign_text import printable
 from consumer.kafka.client import KafkaMisconfigured, admin_client, error_text
+from consumer.kafka.told_members import told_members
 from consumer.sequencing.events import Partition
 from consumer.settings.kafka_properties import is_broker_side
 
@@ -117,14 +114,10 @@ class Members:
                     return
 
     def _ask(self, admin: AdminClient) -> Group:
-        name = self._settings.kafka_group_id
-        told: list[Any] = admin.list_groups(name, timeout=ASK_SECONDS)  # its own types say that all of it is None
-        found = [group for group in told if group.id == name]
-        if not found:
+        told = told_members(admin, self._settings.kafka_group_id, ASK_SECONDS)
+        if told is None:
             return Group(time.time(), "no broker knows of this group", ())
-        if found[0].error is not None:
-            raise KafkaException(found[0].error)
-        members = sorted(found[0].members, key=lambda one: (one.client_id, one.client_host, one.id))
+        members = sorted(told, key=lambda one: (one.client_id, one.client_host, one.id))
         left_out = len(members) - MEMBERS_MAX
         problem = f"{left_out} more members are not shown" if left_out > 0 else None
         shown = []

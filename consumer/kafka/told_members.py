@@ -1,0 +1,28 @@
+"""Who is in a group, as the broker tells librdkafka when it is asked in the old way.
+
+The new way (`describe_consumer_groups`), like all that an admin client asks of a coordinator, ends the process when a
+broker that was silent answers after all: `eonce->refcnt > 0` (2.16.0, its issue 4605). The old way knows no groups of
+the new protocol: whoever asks looks at `is_broker_side` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import KafkaException
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+
+
+def told_members(admin: AdminClient, group_id: str, seconds: float) -> Sequence[Any] | None:
+    """The client's own `GroupMember`s, within `seconds`; None: no broker knows of the group. Raises KafkaException."""
+    told: list[Any] = admin.list_groups(group_id, timeout=seconds)  # its own types say that all of it is None
+    found = next((group for group in told if group.id == group_id), None)
+    if found is None:
+        return None
+    if found.error is not None:
+        raise KafkaException(found.error)
+    members: Sequence[Any] = found.members
+    return members
