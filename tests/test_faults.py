@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.schedule import Fault
-from tests.edge_faults import FAULTS, ROOT, EdgeFault, rotten, row
+from tests.edge_faults.fault import EdgeFault, row
+from tests.edge_faults.rooms import FAULTS
+from tests.edge_faults.trying import ROOT, rotten
 
 TESTS = Path(__file__).parent
 TEXT = (TESTS / "FAULTS.md").read_text(encoding="utf-8")

@@ -1,0 +1,19 @@
+"""All faults, room by room, in the order in which tests/FAULTS.md may list them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.edge_faults import audit, customfit, dead_letters, formats, kafka, loop, sequencing, settings, state
+
+FAULTS: Final = (
+    *kafka.FAULTS,
+    *audit.FAULTS,
+    *dead_letters.FAULTS,
+    *state.FAULTS,
+    *customfit.FAULTS,
+    *settings.FAULTS,
+    *formats.FAULTS,
+    *sequencing.FAULTS,
+    *loop.FAULTS,
+)
