@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from functools import cache
 
 import pytest
+from typer.testing import CliRunner
 
+from consumer.cli import COMMANDS, app
 from consumer.cli.examples import SHOWN, variable
 from consumer.cli.tree import Command, commands
 from consumer.settings import settings_table
@@ -39,13 +38,8 @@ def test_the_settings_that_are_named_exist() -> None:
 @cache
 def help_of(name: str) -> str:
     """As printed on a terminal of 80 columns."""
-    done = subprocess.run(
-        [sys.executable, "-m", "consumer", *name.split(), "--help"],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1"},
-    )
+    done = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1"}).invoke(app(*COMMANDS), [*name.split(), "--help"])
+    assert 0 == done.exit_code, done.output
     return done.stdout
 
 

@@ -41,13 +41,6 @@ async def emulator(clock: Clock) -> AsyncIterator[Emulator]:
     await running.stop()
 
 
-@pytest.fixture
-async def client(emulator: Emulator) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of it, with a key."""
-    async with httpx.AsyncClient(base_url=emulator.base_url, headers=BEARER, trust_env=False) as made:
-        yield made
-
-
 async def status(client: httpx.AsyncClient, body: Any, **options: Any) -> int:
     """The status that this request is answered with."""
     return (await client.post("/v1/cfe", json=body, **options)).status_code

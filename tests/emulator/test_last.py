@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -10,26 +9,8 @@ import pytest
 
 from consumer.emulator.contents import ENTRY_BYTES, Contents
 from consumer.emulator.contract import read_call
-from consumer.emulator.ledger import Ledger
 from consumer.emulator.server import Emulator
-from tests.emulator.emulator_calls import KEY, events, identify, introduction, track, track_event
-
-
-@pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    """A running emulator, whose clock stands."""
-    running = Emulator(ledger=Ledger(clock=lambda: 1_795_925_045.5))
-    await running.start()
-    yield running
-    await running.stop()
-
-
-@pytest.fixture
-async def client(emulator: Emulator) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of it, with a key."""
-    headers = {"Authorization": f"Bearer {KEY}"}
-    async with httpx.AsyncClient(base_url=emulator.base_url, headers=headers, trust_env=False) as made:
-        yield made
+from tests.emulator.emulator_calls import events, identify, introduction, track, track_event
 
 
 async def last(client: httpx.AsyncClient, **query: str) -> dict[str, Any]:

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from importlib.resources import files
 from typing import Any
 
 import httpx
 import pytest
 
-from consumer.emulator.ledger import Ledger
 from consumer.emulator.profile_view import EVENTS_LISTED
 from consumer.emulator.server import Emulator
-from tests.emulator.emulator_calls import KEY, TIMESTAMP, events, identify, introduction, track, track_event
+from tests.emulator.emulator_calls import TIMESTAMP, events, identify, introduction, track, track_event
 
 FILES = ("/", "/page.css", "/page.js", "/show.js", "/texts.js")
 TOLD = ("/users", "/users/profile?user=ann", "/users/events?user=ann")
-
-
-@pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    """A running emulator, whose clock stands."""
-    running = Emulator(ledger=Ledger(clock=lambda: 1_795_925_045.5))
-    await running.start()
-    yield running
-    await running.stop()
-
-
-@pytest.fixture
-async def client(emulator: Emulator) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of it, with a key."""
-    headers = {"Authorization": f"Bearer {KEY}"}
-    async with httpx.AsyncClient(base_url=emulator.base_url, headers=headers, trust_env=False) as made:
-        yield made
 
 
 async def told(client: httpx.AsyncClient, path: str, **query: str) -> dict[str, Any]:

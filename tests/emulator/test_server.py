@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,6 @@ from consumer.emulator.server import Emulator, running_emulator
 from tests.emulator.emulator_calls import KEY, events, identify, introduction, track, track_event
 
 BEARER = {"Authorization": f"Bearer {KEY}"}
-
-
-@pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    """A running emulator."""
-    running = Emulator()
-    await running.start()
-    yield running
-    await running.stop()
-
-
-@pytest.fixture
-async def client(emulator: Emulator) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of it, with a key."""
-    async with httpx.AsyncClient(base_url=emulator.base_url, headers=BEARER, trust_env=False) as made:
-        yield made
 
 
 async def status(client: httpx.AsyncClient, body: Any, **options: Any) -> int:
