@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -11,7 +12,7 @@ from consumer.emulator.server import Emulator, running_emulator
 from tests.real_broker import registry as real_registry
 from tests.real_broker.broker import Broker, missing, required
 from tests.real_broker.leaders import PlacedCluster
-from tests.real_broker.running_service import KEY
+from tests.real_broker.running_service import COMMIT_SOON, KEY
 from tests.real_broker.scene import Scene
 
 
@@ -32,10 +33,14 @@ def _brokers_can_start() -> None:
         pytest.skip(reason)
 
 
+HEARTBEATS: Final = {"group.consumer.heartbeat.interval.ms": 1_000}
+"""How soon a member of the new protocol hears what it has to give or gets; by default a test waits 5 s for each."""
+
+
 @pytest.fixture(scope="session")
 def broker(_brokers_can_start: None) -> Iterator[Broker]:
     """A real broker; a test that stops it must leave it running."""
-    with Broker() as running:
+    with Broker(HEARTBEATS) as running:
         yield running
 
 
@@ -89,6 +94,7 @@ def settings(broker: Broker, topic_name: str, emulator: Emulator, partitions: in
         "CUSTOMFIT_KAFKA_TOPIC": topic_name,
         "CUSTOMFIT_KAFKA_GROUP_ID": topic_name,
         "CUSTOMFIT_API_URL": emulator.url,
+        **COMMIT_SOON,
     }
 
 
@@ -101,3 +107,14 @@ def scene(
     scene = Scene(broker, topic_name, emulator, tmp_path, partitions)
     yield scene
     scene.outside.close()
+
+
+@pytest.fixture
+def own_scene(
+    _brokers_can_start: None, topic_name: str, emulator: Emulator, tmp_path: Path, partitions: int
+) -> Iterator[Scene]:
+    """The same on a broker of the test's own, which may be killed or frozen."""
+    with Broker(HEARTBEATS) as broker:
+        scene = Scene(broker, topic_name, emulator, tmp_path, partitions)
+        yield scene
+        scene.outside.close()

@@ -21,6 +21,8 @@ from tests.real_broker.broker import free_ports
 
 KEY = "a-test-key-0123456789"
 PATIENCE_SECONDS = 60.0
+COMMIT_SOON = {"CUSTOMFIT_COMMIT_INTERVAL_SECONDS": "0.2"}
+"""For tests that wait for commits: by default each wait would be a second longer."""
 
 
 def wait_until(

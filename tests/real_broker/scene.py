@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from consumer.emulator.server import Emulator
 from tests.real_broker.broker import Broker
-from tests.real_broker.running_service import Service, wait_until
+from tests.real_broker.running_service import COMMIT_SOON, Service, wait_until
 from tests.real_broker.topics import Letter, Outside, letters, producing
 
 
@@ -28,6 +28,7 @@ class GroupScene:
         self.produce = producing(bootstrap_servers, topic)
         self._folder = folder
         self.properties: dict[str, Any] = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
+        self._defaults: Mapping[str, str] = {}
         self.settings: dict[str, str] = {}
         self.on_start: Callable[[str, Service], None] = lambda _name, _service: None
         """Told of each member, with its name."""
@@ -54,6 +55,7 @@ class GroupScene:
             "CUSTOMFIT_KAFKA_PROPERTIES": json.dumps(self.properties | more),
             "CUSTOMFIT_API_URL": self.emulator.url,
             "CUSTOMFIT_STATE_DIR": str(self._folder / f"state-{name}"),
+            **self._defaults,
             **self.settings,
         }
         service = Service(self._folder, environ, name=name, command=command, without=without)
@@ -121,6 +123,7 @@ class Scene(GroupScene):
         broker.create_topic(topic, partitions)
         super().__init__(broker.bootstrap_servers, topic, emulator, folder, partitions)
         self.broker = broker
+        self._defaults = COMMIT_SOON
 
 
 def event(user: str, number: int, **fields: Any) -> tuple[str, bytes]:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
-from consumer.emulator.server import Emulator
-from tests.real_broker.broker import Broker
 from tests.real_broker.running_service import Service, wait_until
 from tests.real_broker.scene import Scene, event, partitions_of
 
@@ -22,17 +18,6 @@ SESSION_MS = 6000
 def partitions() -> int:
     """Of the topic."""
     return PARTITIONS
-
-
-@pytest.fixture
-def own_scene(
-    _brokers_can_start: None, topic_name: str, emulator: Emulator, tmp_path: Path, partitions: int
-) -> Iterator[Scene]:
-    """On a broker of the test's own, which may be killed."""
-    with Broker() as broker:
-        scene = Scene(broker, topic_name, emulator, tmp_path, partitions)
-        yield scene
-        scene.outside.close()
 
 
 def assigned(services: list[Service], scene: Scene) -> float:

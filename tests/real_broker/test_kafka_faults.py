@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewPartitions
 
@@ -31,19 +30,20 @@ def test_a_partition_that_is_added_is_read_from_its_beginning(scene: Scene) -> N
     assert {"ann": ["ann-0"], "bob": [f"bob-{number}" for number in range(5)]} == scene.sent()
 
 
-@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
-def test_every_compression_is_read(scene: Scene, codec: str) -> None:
-    """Records larger than a whole fetch are read too."""
-    producer = Producer({"bootstrap.servers": scene.broker.bootstrap_servers, "compression.type": codec})
-    for number in range(20):
-        _, value = event("ann", number, properties={"text": "a" * 20_000})
-        producer.produce(scene.topic, value, "ann", partition=0)
-    assert 0 == producer.flush(30)
+def test_every_compression_is_read(scene: Scene) -> None:
+    """Each has a user of its own, who would be missed. Records larger than a whole fetch are read too."""
+    codecs = ["gzip", "snappy", "lz4", "zstd"]
+    for codec in codecs:
+        producer = Producer({"bootstrap.servers": scene.broker.bootstrap_servers, "compression.type": codec})
+        for number in range(20):
+            _, value = event(codec, number, properties={"text": "a" * 20_000})
+            producer.produce(scene.topic, value, codec, partition=0)
+        assert 0 == producer.flush(30)
     with scene.member("one", fetch_message_max_bytes=1000).wait_ready() as one:
         scene.wait_committed()
         assert 0 == one.stop()
 
-    scene.check(["ann"], 20)
+    scene.check(codecs, 20)
     assert [] == scene.twice()
 
 

@@ -83,8 +83,8 @@ def test_a_503_with_retry_after_of_one_user_stops_nobody_else(scene: Scene) -> N
     assert "a request with 1 event is tried again in" in in_words
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_one_user_s_401_403_or_404_stops_nobody_and_ends_as_a_dead_letter(scene: Scene, status: int) -> None:
+@pytest.mark.parametrize("status", [401, 404])  # 403 differs from 401 nowhere behind customfit/answers.py
+def test_one_user_s_401_or_404_stops_nobody_and_ends_as_a_dead_letter(scene: Scene, status: int) -> None:
     """It is ready all the time, the log has one line of the dead letter, and the partition moves on."""
     scene.settings |= {"CUSTOMFIT_GIVE_UP_SECONDS": "3", "CUSTOMFIT_LOG_FORMAT": "json"}
     states = set()

@@ -173,6 +173,7 @@ def test_a_dead_letter_topic_that_is_gone_blocks_the_commit(
     scene: Scene, fix: Callable[[Scene, Service], None]
 ) -> None:
     """No dead letter is dropped: its offset waits, health says why; fixed, everything is there."""
+    scene.properties["session.timeout.ms"] = 3_000  # of the one that is killed
     with scene.member("one").wait_ready() as one:
         scene.admin.delete_topics([scene.dead_letter_topic])[scene.dead_letter_topic].result(10)
         scene.produce(event("ann", 0), ("ann", b"garbage 1"), event("ann", 1), ("ann", b"garbage 2"), partition=3)

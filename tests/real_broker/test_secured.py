@@ -95,7 +95,7 @@ def test_a_password_or_a_certificate_over_tls_is_enough(scene: Scene, secured: S
 def test_tokens_of_an_oidc_provider_are_enough_and_are_renewed(scene: Scene, secured: SecuredBroker) -> None:
     """From the start on, by each of the clients, and for longer than a token lasts."""
     secured.allow(*needed(scene.topic))
-    with oidc_provider(token_seconds=8) as provider:
+    with oidc_provider(token_seconds=5) as provider:
         scene.properties = secured.token(provider.url)
         produce(scene, 0, 3)
         with scene.member("one").wait_ready() as one:
@@ -121,6 +121,7 @@ def test_tokens_of_an_oidc_provider_are_enough_and_are_renewed(scene: Scene, sec
 )
 def test_who_is_not_let_in_is_told_why(scene: Scene, secured: SecuredBroker, fault: str, told: list[str]) -> None:
     """It ends with 69 within the start-up time, and its last line has the client's reason and the property to fix."""
+    scene.settings["CUSTOMFIT_STARTUP_TIMEOUT_SECONDS"] = "3"
     match fault:
         case "password":
             scene.properties["sasl.password"] = "not-the-password"
@@ -195,7 +196,7 @@ def test_who_may_not_join_the_group_is_told_so(scene: Scene, secured: SecuredBro
     for operation in also:
         secured.allow((operation, "group", scene.topic))
     if way == "latest":
-        scene.settings["CUSTOMFIT_KAFKA_START"] = "latest"
+        scene.settings |= {"CUSTOMFIT_KAFKA_START": "latest", "CUSTOMFIT_STARTUP_TIMEOUT_SECONDS": "3"}
     elif way == "new protocol":
         scene.properties = {**secured.scram, "group.protocol": "consumer"}
     end_with_69(scene, told)

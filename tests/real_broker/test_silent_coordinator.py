@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from consumer.emulator.server import Emulator
 from consumer.exit_codes import EXIT_UNDRAINED
-from tests.real_broker.broker import Broker
 from tests.real_broker.running_service import wait_until
 from tests.real_broker.scene import Scene
-
-
-@pytest.fixture
-def own_scene(
-    _brokers_can_start: None, topic_name: str, emulator: Emulator, tmp_path: Path, partitions: int
-) -> Iterator[Scene]:
-    """On a broker of the test's own, which may be frozen."""
-    with Broker() as broker:
-        scene = Scene(broker, topic_name, emulator, tmp_path, partitions)
-        yield scene
-        scene.outside.close()
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])

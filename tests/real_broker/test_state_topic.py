@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -19,6 +20,10 @@ from tests.real_broker.broker import Broker
 from tests.real_broker.running_service import Service, wait_until
 
 Produce = Callable[..., None]
+SHORT_SESSION: Final = {
+    "CUSTOMFIT_KAFKA_PROPERTIES": json.dumps({"session.timeout.ms": 3000, "heartbeat.interval.ms": 500})
+}
+"""A member that was killed is waited for until its session ends, and a record of the state as long as its lease."""
 
 
 @pytest.fixture
@@ -118,7 +123,7 @@ def test_a_warm_restart_reads_only_what_is_new(
 ) -> None:
     """The store remembers how far it has followed the topic, also after kill -9."""
     produce(*(("identify", f"u{n}", 0) for n in range(50)))
-    with Service(tmp_path, settings).wait_ready() as service:
+    with Service(tmp_path, settings | SHORT_SESSION).wait_ready() as service:
         wait_until(service.caught_up, "caught up")
         assert 0 == service.stop()
         produce(("identify", "ann", 0))
@@ -254,7 +259,7 @@ def test_a_state_topic_that_was_deleted_is_named_and_made_again_by_the_next_star
     tmp_path: Path, settings: dict[str, str], broker: Broker, emulator: Emulator, produce: Produce
 ) -> None:
     """To the producer it is a time-out; the operator is told what it means, and nothing is lost or sent too early."""
-    settings |= {"CUSTOMFIT_KAFKA_PROPERTIES": json.dumps({"session.timeout.ms": "6000"})}
+    settings |= SHORT_SESSION
     produce(("identify", "u1", 1), ("track", "u1", 1))
     with Service(tmp_path, settings).wait_ready() as service:
         wait_until(service.caught_up, "caught up")
