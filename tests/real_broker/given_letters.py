@@ -70,7 +70,7 @@ def command(settings: Mapping[str, str], *arguments: str) -> subprocess.Popen[st
 def run(settings: Mapping[str, str], *arguments: str, code: int = 0) -> str:
     """What a command prints, after it ended with this code. In this process: another Python takes a second to start."""
     done = CliRunner().invoke(app(arguments[0]), arguments, env=settings)
-    assert code == done.exit_code, done.stderr
+    assert code == done.exit_code, (done.stderr, done.exception)
     return done.stdout + (done.stderr if code else "")
 
 
