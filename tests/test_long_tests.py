@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.long_tests import sample
+from pathlib import Path
+
+from tests.long_tests import MARK, marked, sample
 
 NAMES = [f"tests/test_{number}.py::test_it" for number in range(20)]
 
@@ -21,3 +23,11 @@ def test_over_many_commits_each_is_chosen() -> None:
 def test_a_sample_larger_than_all_is_all() -> None:
     """There may be fewer long tests than CI has time for."""
     assert sorted(NAMES[:1]) == sample(NAMES[:1], 2, "1")
+
+
+def test_a_file_with_a_long_test_is_read_and_no_other(tmp_path: Path) -> None:
+    """Wherever the marker stands in it."""
+    (tmp_path / "test_quick.py").write_text("def test_it(): pass\n")
+    (tmp_path / "test_long.py").write_text(f"import pytest\nL = {MARK}\n")
+
+    assert [str(tmp_path / "test_long.py")] == marked(tmp_path)

@@ -74,7 +74,7 @@ def test_an_idle_standby_that_stops_leaves_and_nobody_waits_for_it(scene: Scene,
         wait_until(lambda: "ann" in scene.sent(), "the last member has it all", LEFT_SECONDS_MAX)
 
 
-@PROTOCOLS
+@pytest.mark.parametrize("protocol", ["classic", pytest.param("consumer", marks=pytest.mark.long)])
 def test_a_member_that_stops_soon_after_it_has_joined_leaves(scene: Scene, protocol: str) -> None:
     """SIGTERM between the join and the first share, as when a rollout is called off: whatever the client does then."""
     use(scene, protocol)
