@@ -41,7 +41,7 @@ def test_what_is_no_report_audits_nothing(printed: str) -> None:
 def test_a_tool_that_fails_or_hangs_audits_nothing(code: str) -> None:
     """It is given up after its time."""
     with pytest.raises(NoAdvisories, match=r"failed: no network|took more than"):
-        run([sys.executable, "-c", code], 2.0)
+        run([sys.executable, "-c", code], 1.0)
 
 
 @pytest.mark.parametrize(
