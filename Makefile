@@ -98,6 +98,7 @@ pictures: browser ## docs/pictures: the pages and `top`, made again in Chromium
 lock: ## renew what locks/ holds (needs uv)
 	$(COMPILE) --group build -o locks/build.lock
 	$(COMPILE) --group audit -o locks/audit.lock
+	$(COMPILE) --group ci -o locks/ci.lock
 	$(COMPILE) --group fuzz -o locks/fuzz.lock
 	$(COMPILE) --group browser -o locks/browser.lock
 	$(COMPILE) --group release -o locks/release.lock
@@ -106,4 +107,4 @@ lock: ## renew what locks/ holds (needs uv)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 clean: ## remove all that make made
-	rm -rf .venv .python .audit .kafka .bench .fuzz .npm .hypothesis .mypy_cache .pytest_cache .ruff_cache build .release dist
+	rm -rf .venv .uv .python .audit .kafka .bench .fuzz .npm .hypothesis .mypy_cache .pytest_cache .ruff_cache build .release dist
