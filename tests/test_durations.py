@@ -100,7 +100,7 @@ def test_on_a_terminal_one_line_says_how_far_it_is(tmp_path: Path, workers: str)
     with Terminal(command, ROOT, {**os.environ, "TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"}) as terminal:
         assert 1 == terminal.exit_code()
 
-    assert re.search(r"\d+%  \d of 5 tests, 0:\d\d", terminal.printed)
+    assert re.search(r"\d+%  \d of 6 tests, 0:\d\d", terminal.printed)
     assert re.search(r"FAILED \S*::test_bad\n", terminal.printed)
-    assert "1 failed, 4 passed in" in terminal.printed
+    assert "1 failed, 5 passed in" in terminal.printed
     assert "...." not in terminal.printed
