@@ -70,7 +70,7 @@ def test_a_full_disk_costs_only_the_memory_of_who_is_identified(scene: Scene) ->
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (32_768, resource.RLIM_INFINITY))
         scene.produce_rounds(USERS, 0, 5)
         scene.wait_committed()
-        assert one.samples()[errors] > 0
+        wait_until(lambda: one.samples()[errors] > 0, "the store says so")
         assert one.ready()
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         finish(scene, one, 5)
