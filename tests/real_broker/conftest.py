@@ -4,7 +4,6 @@ import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import pytest
 
@@ -33,14 +32,10 @@ def _brokers_can_start() -> None:
         pytest.skip(reason)
 
 
-HEARTBEATS: Final = {"group.consumer.heartbeat.interval.ms": 1_000}
-"""How soon a member of the new protocol hears what it has to give or gets; by default a test waits 5 s for each."""
-
-
 @pytest.fixture(scope="session")
 def broker(_brokers_can_start: None) -> Iterator[Broker]:
     """A real broker; a test that stops it must leave it running."""
-    with Broker(HEARTBEATS) as running:
+    with Broker() as running:
         yield running
 
 
@@ -114,7 +109,7 @@ def own_scene(
     _brokers_can_start: None, topic_name: str, emulator: Emulator, tmp_path: Path, partitions: int
 ) -> Iterator[Scene]:
     """The same on a broker of the test's own, which may be killed or frozen."""
-    with Broker(HEARTBEATS) as broker:
+    with Broker() as broker:
         scene = Scene(broker, topic_name, emulator, tmp_path, partitions)
         yield scene
         scene.outside.close()

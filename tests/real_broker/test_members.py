@@ -43,7 +43,7 @@ def test_members_are_told_of_again_after_the_broker_was_silent(
                 consumer.poll(0.05)
             group = asked.look()
             held = sum(len(member.partitions) for member in group.members)
-            return (held, group.problem) == (count, problem)
+            return (held, len(group.members), group.problem) == (count, 2, problem)
 
         wait_until(is_so, lambda: str(asked.known()), 30)
         return asked.known()
