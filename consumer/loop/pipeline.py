@@ -213,8 +213,7 @@ class Pipeline:
                 if lanes:
                     self._problems.state_written()
                 self._partitions.identified_users(counts)
-                for lane in lanes:
-                    self._sequencer.recorded(lane, now)
+                self._sequencer.recorded(lanes, now)
             case DeadLettered(action):
                 self._problems.dead_letters = None
                 self._sequencer.dead_lettered(action)
