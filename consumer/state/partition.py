@@ -10,9 +10,10 @@ A look-up asks in this order (index.py). The store is never ahead of the topic.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
+
+import msgspec
 
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import User
@@ -48,6 +49,9 @@ class Newer:
         partitions = self._partitions.pop(user, ())
         if partitions != (partition,) and (left := tuple(one for one in partitions if one != partition)):
             self._partitions[user] = left
+
+    def __contains__(self, user: User) -> bool:
+        return user in self._partitions
 
     def of(self, user: User) -> Collection[int]:
         """Which partitions to ask."""
@@ -213,8 +217,7 @@ class PartitionState:
             self._newer.discard(key.user, self.number)
 
 
-@dataclass(slots=True, eq=False)
-class Change:
+class Change(msgspec.Struct, eq=False):
     """What a lane waits for: a record, and for a deletion one in each partition that may know the user."""
 
     lane: Lane
@@ -222,7 +225,7 @@ class Change:
     """On their way."""
 
 
-class Write(NamedTuple):
+class Write(msgspec.Struct, frozen=True, eq=False):
     """A record on its way to the topic."""
 
     state: PartitionState
