@@ -97,8 +97,8 @@ def _drive(events: list[Event]) -> list[Delivery]:
             delivery = unanswered.popleft()
             done.append(delivery)
             sequencer.report(delivery, Delivered(), now)
-        for action in sequencer.take_actions():
-            sequencer.recorded(action.lane, now)  # type: ignore[union-attr]  # nothing is refused here
+        recorded = [action.lane for action in sequencer.take_actions()]  # type: ignore[union-attr]  # nothing is refused
+        sequencer.recorded(recorded, now)
         points = commits.due(sequencer.assignments, sequencer.active, now)
         if points:
             commits.answered(points, points, ok=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from consumer.customfit.answers import DELIVERED, SUCCESSFUL, Answered, judge, result_of
+from consumer.loop.moderation import Moderation
 from consumer.sequencing.events import Delivered, Misdirected
 from consumer.sequencing.gate import State
 
@@ -30,6 +31,7 @@ class Answers:
         keeps_status: bool = False,
     ) -> None:
         """`keeps_status`: it goes into receipts."""
+        self.moderation = Moderation()
         self._keeps_status = keeps_status
         self._sequencer = sequencer
         self._partitions = partitions
@@ -71,5 +73,6 @@ class Answers:
         seconds = [response.seconds for response in accepted]
         self._sequencer.gate.measured(now, seconds, events, self._in_flight)
         self._in_flight = 0
+        self.moderation.answered(sum(seconds) / len(seconds))
         self._reporter.accepted(seconds, [response.delivery for response in accepted])
         return True

@@ -163,7 +163,8 @@ class Pipeline:
         self._news.phase = Phase.RUNNING
         self._grant()
         while not self._ended:
-            inputs = await self._inbox.take(self._seconds_until_due(time.monotonic()))
+            few, pause_seconds = self._answers.moderation.pause(self._sequencer.in_flight)
+            inputs = await self._inbox.take(self._seconds_until_due(time.monotonic()), few, pause_seconds)
             self._turn(inputs, time.monotonic())
 
     def _turn(self, inputs: Sequence[Input], now: float) -> None:
@@ -213,8 +214,7 @@ class Pipeline:
                 if lanes:
                     self._problems.state_written()
                 self._partitions.identified_users(counts)
-                for lane in lanes:
-                    self._sequencer.recorded(lane, now)
+                self._sequencer.recorded(lanes, now)
             case DeadLettered(action):
                 self._problems.dead_letters = None
                 self._sequencer.dead_lettered(action)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -27,7 +28,8 @@ def run_edge(name: str, work: Callable[[], None], post: Post) -> None:
 class Inbox:
     """A queue of inputs in the order of their arrival. Made inside the running loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
+        self._pause = pause
         self._loop = asyncio.get_running_loop()
         self._items: deque[Input] = deque()
         self._filled = asyncio.Event()
@@ -49,11 +51,16 @@ class Inbox:
         self._items.append(item)
         self._filled.set()
 
-    async def take(self, timeout_seconds: float) -> list[Input]:
+    async def take(self, timeout_seconds: float, few: int = 0, pause_seconds: float = 0.0) -> list[Input]:
         """Wait until there is something, `timeout_seconds` at most, and take all of it, or a turn's worth of records.
 
-        What is left comes with the next call, at once.
+        What is left comes with the next call, at once. Where fewer than `few` have come, the whole thread pauses first:
+        awake, it would be woken for each of those that come meanwhile, and keep other threads from the interpreter.
         """
+        if few and len(self._items) < few and timeout_seconds > pause_seconds:
+            await asyncio.sleep(0)  # what lies ready is read
+            if len(self._items) < few:
+                self._pause(pause_seconds)
         if not self._items and timeout_seconds > 0:
             timer = self._loop.call_later(timeout_seconds, self._filled.set)
             await self._filled.wait()

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import DeadLetterReason, Event, Record
 from consumer.sequencing.lanes import Lane
 
 
-@dataclass(slots=True, frozen=True, eq=False)
-class Remember:
+class Remember(msgspec.Struct, frozen=True, eq=False):
     """Write that the lane's user is identified; answer with `Sequencer.recorded`."""
 
     lane: Lane
 
 
-@dataclass(slots=True, frozen=True, eq=False)
-class Forget:
+class Forget(msgspec.Struct, frozen=True, eq=False):
     """Write that the lane's user is no longer identified; answer with `Sequencer.recorded`."""
 
     lane: Lane

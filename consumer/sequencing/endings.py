@@ -98,19 +98,27 @@ class Endings:
         self._await_record(lane, [event])
         self._record(lane, Forget(lane))
 
-    def recorded(self, lane: Lane) -> None:
-        """A `Remember` or `Forget` of this lane is acknowledged."""
-        lane.assignment.unacknowledged -= 1
-        lane.assignment.acknowledged += 1
-        lane.recording -= 1
-        if lane.recording:
-            return
-        for event in lane.unrecorded:
-            if event.kind is Kind.DELETE:
-                self._finish(lane.assignment, event.record, End.SKIPPED, SkipReason.FORGOTTEN)
-        self._finish_all(lane.assignment, [event for event in lane.unrecorded if event.kind is not Kind.DELETE])
-        lane.assignment.unrecorded -= len(lane.unrecorded)
-        lane.unrecorded = ()
+    def recorded(self, lanes: Sequence[Lane]) -> None:
+        """A `Remember` or `Forget` of each of these is acknowledged."""
+        delivered: dict[Assignment, list[Event]] = {}
+        for lane in lanes:
+            assignment = lane.assignment
+            assignment.unacknowledged -= 1
+            assignment.acknowledged += 1
+            lane.recording -= 1
+            if lane.recording:
+                continue
+            if (events := delivered.get(assignment)) is None:
+                events = delivered[assignment] = []
+            for event in lane.unrecorded:
+                if event.kind is Kind.DELETE:
+                    self._finish(assignment, event.record, End.SKIPPED, SkipReason.FORGOTTEN)
+                else:
+                    events.append(event)
+            assignment.unrecorded -= len(lane.unrecorded)
+            lane.unrecorded = ()
+        for assignment, events in delivered.items():
+            self._finish_all(assignment, events)
 
     def dead_letter(  # noqa: PLR0917  these are the fields of one value
         self,

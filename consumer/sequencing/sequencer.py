@@ -202,11 +202,12 @@ class Sequencer:
                 self.retrying.note(lane)
             self._steps.take(lane, now)
 
-    def recorded(self, lane: Lane, now: float) -> None:
-        """A `Remember` or `Forget` of this lane is written."""
-        self._endings.recorded(lane)
-        if not lane.assignment.dropped and not lane.recording and lane.status is LaneStatus.IDLE:
-            self._steps.take(lane, now)
+    def recorded(self, lanes: Sequence[Lane], now: float) -> None:
+        """A `Remember` or `Forget` of each of these is written; a lane that had two may stand there twice."""
+        self._endings.recorded(lanes)
+        for lane in dict.fromkeys(lanes):
+            if not lane.recording and lane.status is LaneStatus.IDLE and not lane.assignment.dropped:
+                self._steps.take(lane, now)
 
     def dead_lettered(self, action: WriteDeadLetter) -> None:
         """A dead letter is acknowledged."""

@@ -36,14 +36,18 @@ class Index:
     def look_up(self, questions: Mapping[Partition, Mapping[User, bool]]) -> dict[Partition, set[User]]:
         """Who is identified. The flag: ask the other partitions too, if the own one says no."""
         stored = self._stored({user for users in questions.values() for user in users}) or {}
+        newer = self.newer
         answers: dict[Partition, set[User]] = {}
         for partition, users in questions.items():
             own = self.of(partition)
             answers[partition] = {
                 user
                 for user, elsewhere in users.items()
-                if (own is not None and _knows(own, user, stored.get(user, NOWHERE)))
-                or (elsewhere and self._anywhere(user, stored.get(user, NOWHERE)))
+                if (user in stored or user in newer)  # of most, nobody has ever heard
+                and (
+                    (own is not None and _knows(own, user, stored.get(user, NOWHERE)))
+                    or (elsewhere and self._anywhere(user, stored.get(user, NOWHERE)))
+                )
             }
         return answers
 

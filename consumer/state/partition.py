@@ -9,10 +9,11 @@ A look-up asks in this order (index.py). The store is never ahead of the topic.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from operator import itemgetter
 from typing import NamedTuple
+
+import msgspec
 
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import User
@@ -30,14 +31,27 @@ class Newer:
 
     def add(self, user: User, partition: int) -> None:
         """The partition knows something of the user."""
-        partitions = self._partitions.get(user, ())
-        if partition not in partitions:
+        partitions = self._partitions.get(user)
+        if partitions is None:
+            self._partitions[user] = (partition,)
+        elif partition not in partitions:
             self._partitions[user] = (*partitions, partition)
+
+    def add_all(self, users: Sequence[User], partition: int) -> None:
+        """It knows something of each of these."""
+        alone, known = (partition,), self._partitions
+        for user in users:
+            if known.setdefault(user, alone) is not alone:
+                self.add(user, partition)
 
     def discard(self, user: User, partition: int) -> None:
         """Nothing that the store does not know."""
-        if left := tuple(one for one in self._partitions.pop(user, ()) if one != partition):
+        partitions = self._partitions.pop(user, ())
+        if partitions != (partition,) and (left := tuple(one for one in partitions if one != partition)):
             self._partitions[user] = left
+
+    def __contains__(self, user: User) -> bool:
+        return user in self._partitions
 
     def of(self, user: User) -> Collection[int]:
         """Which partitions to ask."""
@@ -62,8 +76,8 @@ class PartitionState:
         self._destination = destination
         self._newer = newer
         self._wanted: dict[User, int | None] = {}
-        self._in_flight: dict[User, int] = {}
-        """How many writes of each."""
+        self._more: dict[User, int] = {}
+        """How many more writes are on their way of those who have several."""
         self._unstored: dict[StateKey, int | None] = {}
         self._acknowledged_at: dict[StateKey, int] = {}
         """While the topic is read: the offsets of writes to it. What is read of these users from below is older."""
@@ -88,9 +102,18 @@ class PartitionState:
 
     def want(self, user: User, identified_at_ms: int | None) -> None:
         """A write is on its way to the topic; None: the user is to be forgotten."""
+        if user in self._wanted:
+            self._more[user] = self._more.get(user, 0) + 1
         self._wanted[user] = identified_at_ms
-        self._in_flight[user] = self._in_flight.get(user, 0) + 1
         self._newer.add(user, self.number)
+
+    def want_all(self, users: Sequence[User], identified_at_ms: int) -> None:
+        """The same for many who are identified."""
+        for user in users:
+            if user in self._wanted:
+                self._more[user] = self._more.get(user, 0) + 1
+            self._wanted[user] = identified_at_ms
+        self._newer.add_all(users, self.number)
 
     def wanted(self, user: User) -> int | None:
         """What a write of this user has to say by now: one that failed must not undo a later one."""
@@ -100,9 +123,9 @@ class PartitionState:
         """A write that says this is in the topic, at this offset. Another one of the user may be on its way."""
         key = StateKey(self._destination, user)
         self._unstored[key] = identified_at_ms
-        left = self._in_flight.pop(user) - 1
-        if left:
-            self._in_flight[user] = left
+        if more := self._more.pop(user, 0):
+            if more > 1:
+                self._more[user] = more - 1
         else:
             del self._wanted[user]
         self._pass(key, offset)
@@ -194,8 +217,7 @@ class PartitionState:
             self._newer.discard(key.user, self.number)
 
 
-@dataclass(slots=True, eq=False)
-class Change:
+class Change(msgspec.Struct, eq=False):
     """What a lane waits for: a record, and for a deletion one in each partition that may know the user."""
 
     lane: Lane
@@ -203,7 +225,7 @@ class Change:
     """On their way."""
 
 
-class Write(NamedTuple):
+class Write(msgspec.Struct, frozen=True, eq=False):
     """A record on its way to the topic."""
 
     state: PartitionState

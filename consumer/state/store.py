@@ -25,6 +25,7 @@ import msgspec
 from consumer.log_codes import Code, fields
 from consumer.sequencing.events import User
 from consumer.state.database import Database
+from consumer.state.inserts import UserRow, insert, insert_together
 from consumer.state.records import SOURCE_TOPIC, StateKey
 
 QUERY_USERS_MAX: Final = 500
@@ -230,25 +231,25 @@ class Store:
 
     def _apply(self, copy_id: int, changes: Changes) -> int:
         """By how many those at the present destination change."""
-        added: dict[bool, list[tuple[str, bool, int, int, int]]] = {True: [], False: []}
+        here: dict[int, list[User]] = {}
+        """Since when: most come a hundred at a time."""
+        elsewhere: list[UserRow] = []
         removed: dict[bool, list[Row]] = {True: [], False: []}
         for (destination, user), identified_at_ms in changes.items():
-            row = (user.id, user.anonymous, self._id_of(destination), copy_id)
             is_here = destination == self._destination
             if identified_at_ms is None:
-                removed[is_here].append(row)
+                removed[is_here].append((user.id, user.anonymous, self._id_of(destination), copy_id))
+            elif is_here:
+                if (users := here.get(identified_at_ms)) is None:
+                    users = here[identified_at_ms] = []
+                users.append(user)
             else:
-                added[is_here].append((*row, identified_at_ms))
-        change = self._insert(added[True]) - self._delete(removed[True])
-        self._insert(added[False])
+                elsewhere.append((user.id, user.anonymous, self._id_of(destination), copy_id, identified_at_ms))
+        connection = self._database.connection
+        change = insert_together(connection, self._destination_id, copy_id, here) - self._delete(removed[True])
+        insert(connection, elsewhere)
         self._delete(removed[False])
         return change
-
-    def _insert(self, rows: list[tuple[str, bool, int, int, int]]) -> int:
-        if not rows:
-            return 0
-        insert = "INSERT OR IGNORE INTO identified_users VALUES (?, ?, ?, ?, ?)"
-        return self._database.connection.executemany(insert, rows).rowcount
 
     def _delete(self, rows: list[Row]) -> int:
         return self._database.connection.executemany(_DELETE, rows).rowcount if rows else 0

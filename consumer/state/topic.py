@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicCollection
@@ -180,18 +181,30 @@ class StateWriter(Generic[Note]):
         self._producer.poll(0)
         self._hand_on()
 
+    def write_all(self, partition: int, records: Sequence[tuple[bytes, bytes, Note]]) -> None:
+        """Write records to exactly this partition: key, value and note of each. In one call, at half the cost."""
+        delivered = self._delivered
+        messages: list[dict[str, Any]] = [
+            {"key": key, "value": value, "callback": partial(delivered, note)} for key, value, note in records
+        ]
+        queued = self._producer.produce_batch(self._settings.state_topic, messages, partition)
+        if queued < len(messages):
+            for record, message in zip(records, messages, strict=True):
+                if "_error" in message:  # singly, it is said why
+                    self.write(partition, *record)
+
     def write(self, partition: int, key: bytes, value: bytes | None, note: Note) -> None:
         """Write one record to exactly this partition; a record without value is a deletion."""
-
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            self._answers.append(Written(note, message.offset(), error))
-
+        delivered = partial(self._delivered, note)
         try:
             self._producer.produce(self._settings.state_topic, value, key, partition=partition, on_delivery=delivered)
         except BufferError:
             self._written([Written(note, None, KafkaError(KafkaError._QUEUE_FULL))])
         except KafkaException as error:
             self._written([Written(note, None, error.args[0])])
+
+    def _delivered(self, note: Note, error: KafkaError | None, message: Message) -> None:
+        self._answers.append(Written(note, message.offset(), error))
 
     def _run(self) -> None:
         run_edge("state-topic", self._work, self._post)

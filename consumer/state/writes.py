@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import KafkaError, KafkaException
 
 from consumer.kafka.client import is_fatal
 from consumer.sequencing.actions import Forget, Remember
+from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import User
 from consumer.sequencing.lanes import Lane
 from consumer.state.index import Index
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 RETRY_SECONDS: Final = 1.0
+RECORDS_MAX: Final = 100
+"""Asked for in one call, after one look at the lease: a process may be stopped in between."""
 AGAIN_RECORDS_MAX: Final = 500
 """In one turn: a partition without a leader may have thousands that failed."""
 
@@ -57,19 +60,51 @@ class Writes:
     def write(self, actions: Sequence[Remember | Forget]) -> None:
         """Send a record for each, and for a deletion one to each partition that may know the user."""
         now_ms = time.time_ns() // 1_000_000
+        identified: dict[Assignment, list[Lane]] = {}
         for action in actions:
-            lane = action.lane
-            is_ours = not lane.assignment.dropped
-            own = self._index.of(lane.assignment.partition) if is_ours else None
-            where = [] if own is None else [own]
-            if isinstance(action, Forget) and is_ours:
-                where += [state for state in self._index.who_may_know(lane.user) if state is not own]
-            change = Change(lane, len(where))
-            if not where:
-                self.recorded.append(lane)
-            for one in where:
-                one.want(lane.user, now_ms if isinstance(action, Remember) else None)
-                self._produce(one, lane.user, change)
+            if isinstance(action, Remember):
+                identified.setdefault(action.lane.assignment, []).append(action.lane)
+            else:  # in their order: whoever is identified again behind it, is
+                self._remember(identified, now_ms)
+                identified = {}
+                self._forget(action.lane)
+        self._remember(identified, now_ms)
+
+    def _remember(self, identified: Mapping[Assignment, Sequence[Lane]], now_ms: int) -> None:
+        for assignment, lanes in identified.items():
+            state = None if assignment.dropped else self._index.of(assignment.partition)
+            if state is None:
+                self.recorded += lanes
+                continue
+            state.want_all([lane.user for lane in lanes], now_ms)
+            writes = [Write(state, lane.user, Change(lane, 1), now_ms) for lane in lanes]
+            for start in range(0, len(writes), RECORDS_MAX):
+                self._produce_all(state, writes[start : start + RECORDS_MAX])
+
+    def _produce_all(self, state: PartitionState, writes: Sequence[Write]) -> None:
+        if self._may_be_another_s(state):
+            for write in writes:
+                self._later(write)
+            return
+        records: list[tuple[bytes, bytes, Write]] = []
+        for write in writes:
+            key, at_ms = StateKey(self._destination, write.user), write.identified_at_ms
+            assert at_ms is not None
+            records.append((encode_key(key), encode_value(key, at_ms), write))
+        self.writer.write_all(state.number, records)
+
+    def _forget(self, lane: Lane) -> None:
+        is_ours = not lane.assignment.dropped
+        own = self._index.of(lane.assignment.partition) if is_ours else None
+        where = [] if own is None else [own]
+        if is_ours:
+            where += [state for state in self._index.who_may_know(lane.user) if state is not own]
+        if not where:
+            self.recorded.append(lane)
+        change = Change(lane, len(where))
+        for state in where:
+            state.want(lane.user, None)
+            self._produce(state, lane.user, change)
 
     def note_topic_id(self, write: TopicIdWrite) -> None:
         """Send a record of which topic is read."""
@@ -113,12 +148,12 @@ class Writes:
             self._settle(write.change)
 
     def _produce(self, state: PartitionState, user: User, change: Change) -> None:
-        key = StateKey(self._destination, user)
         identified_at_ms = state.wanted(user)
         write = Write(state, user, change, identified_at_ms)
         if identified_at_ms is not None and self._may_be_another_s(state):
             self._later(write)
             return
+        key = StateKey(self._destination, user)
         value = None if identified_at_ms is None else encode_value(key, identified_at_ms)
         self.writer.write(state.number, encode_key(key), value, write)
 

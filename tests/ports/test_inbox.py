@@ -39,3 +39,21 @@ def test_a_backlog_is_taken_in_several_turns_in_its_order() -> None:
 def test_what_has_no_records_is_taken_in_one_turn() -> None:
     """Answers are cheap, and each turn costs something."""
     assert [[Stop()] * 5000] == turns_of(*[Stop()] * 5000)
+
+
+def test_a_turn_that_would_take_little_pauses_for_more() -> None:
+    """What comes in the pause is taken in the same turn; with enough at hand there is none."""
+    pauses: list[float] = []
+
+    async def take(few: int) -> list[Input]:
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            inbox.post(Stop())
+
+        inbox = Inbox(pause)
+        inbox.post(Stop())
+        return await inbox.take(60.0, few, 0.5)
+
+    assert [Stop(), Stop()] == asyncio.run(take(2))
+    assert [Stop()] == asyncio.run(take(1))
+    assert [0.5] == pauses

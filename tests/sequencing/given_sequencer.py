@@ -107,7 +107,7 @@ class Bench:
     def write_done(self, now: float = 0.0) -> None:
         """The state write that is under way longest is acknowledged."""
         self.actions()
-        self.sequencer.recorded(self.writes.pop(0).lane, now)
+        self.sequencer.recorded([self.writes.pop(0).lane], now)
 
     def burial_done(self) -> None:
         """The dead letter that is under way longest is acknowledged."""

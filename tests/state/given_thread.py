@@ -56,6 +56,11 @@ class Topic(StateWriter[Any]):
         self.errors: list[KafkaError] = []
         """What to say first."""
 
+    def write_all(self, partition: int, records: Sequence[tuple[bytes, bytes, Any]]) -> None:
+        """One after the other."""
+        for key, value, note in records:
+            self.write(partition, key, value, note)
+
     def write(self, partition: int, key: bytes, value: bytes | None, note: Any) -> None:
         """Partition, user, whether identified."""
         (_, user), identified = decode_record(key, value)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from consumer.sequencing.events import User
 from consumer.state import store as store_module
+from consumer.state.inserts import TOGETHER_USERS_MIN
 from consumer.state.records import StateKey
 from tests.state.given_store import ANN, BOB, HERE, opened, write
 
@@ -59,10 +60,20 @@ def test_a_thousand_users_are_asked_for_at_once(tmp_path: Path) -> None:
     assert set(users) == store.known(users)
 
 
+MANY: set[tuple[str, bool]] = {
+    *((str(number), False) for number in range(TOGETHER_USERS_MIN)),
+    ("'\u2028\"\\", False),
+    ("ann", True),
+}
+"""So many are inserted in one statement."""
+
+
 @given(
-    known=st.sets(st.tuples(st.text(max_size=3), st.booleans()), max_size=5),
+    known=st.sets(st.tuples(st.text(max_size=3), st.booleans()), max_size=TOGETHER_USERS_MIN + 2),
     asked=st.sets(st.tuples(st.text(max_size=3), st.booleans()), max_size=5),
 )
+@example(known=MANY, asked={*MANY, ("0", True), ("x", False)})
+@example(known=MANY | {("x\0", False)}, asked={*MANY, ("x", False), ("x\0", False)})
 @example(known={("u1", False)}, asked={("u1\0", False), ("u1\0\0x", False), ("u1", True), ("\0", False), ("", False)})
 @example(known={("u1\0", False), ('\u2028"\\', True)}, asked={("u1\0", False), ("u1", False), ('\u2028"\\', True)})
 def test_those_are_found_who_were_written_whatever_their_ids_are_made_of(

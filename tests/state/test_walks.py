@@ -6,7 +6,7 @@ Whatever happens, whoever waits is told once, and the files say in the end what 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -40,6 +40,11 @@ class Log(StateWriter[Any]):
         super().__init__(states._settings, states._on_written, states._post)
         self.records: dict[int, list[tuple[User, bool]]] = {0: [], 1: []}
         self._sent: list[Sent] = []
+
+    def write_all(self, partition: int, records: Sequence[tuple[bytes, bytes, Any]]) -> None:
+        """One after the other."""
+        for key, value, note in records:
+            self.write(partition, key, value, note)
 
     def write(self, partition: int, key: bytes, value: bytes | None, note: Any) -> None:
         """It is on its way."""

@@ -80,3 +80,16 @@ def test_a_thread_that_fails_is_heard_of() -> None:
     [ended] = producing.happened
 
     assert ("state-topic", MemoryError) == (ended.name, type(ended.error))
+
+
+def test_what_finds_no_room_in_the_producer_comes_back_at_once() -> None:
+    """Of many that are written together, too."""
+    settings = load(kafka_bootstrap_servers="127.0.0.1:1", kafka_properties='{"queue.buffering.max.messages": "1"}')
+    refused: list[Written[str]] = []
+    writer: StateWriter[str] = StateWriter(settings, refused.extend, lambda _: None)
+    writer.start()
+    writer.write_all(0, [(b"a", b"1", "a"), (b"b", b"1", "b"), (b"c", b"1", "c")])
+    notes = [(one.note, one.error.code() if one.error else None) for one in refused]
+    writer.stop()
+
+    assert [("b", KafkaError._QUEUE_FULL), ("c", KafkaError._QUEUE_FULL)] == notes
