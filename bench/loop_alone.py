@@ -1,6 +1,9 @@
 """What the loop costs with its engine and a real sink, but without Kafka: for a change to the core, in half a minute.
 
     python -m bench.loop_alone --rounds 5 [--beside FOLDER]
+    python -m bench.loop_alone --known --users 100000
+
+`--known`: tracks of users who were all identified before, one event a request, as in the scenario `users`.
 
 `--beside`: another checkout, whose loop takes turns with this one's; the ratio is that of each pair of rounds. CPU time
 of the whole process, in which there is one thread: Kafka's part is done here (records are made of what was prepared),
@@ -27,6 +30,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 FETCH_RECORDS: Final = 400
 WARM_SHARE: Final = 0.3
 """Of the events; what is measured begins behind them."""
+BATCH_EVENTS_MAX: Final = 100
+"""The default."""
 
 Prepared = tuple[int, int, bytes, bytes]
 """Number of the partition, offset, key, value."""
@@ -96,7 +101,9 @@ def fetched(some: list[Prepared]) -> Any:
     return Fetched(runs, {})  # type: ignore[arg-type]
 
 
-async def _measured(url: str, prepared: list[Prepared], partitions: int, stats: Any) -> dict[str, float]:
+async def _measured(  # noqa: PLR0917  called once
+    url: str, prepared: list[Prepared], partitions: int, stats: Any, warm: int, batch_events_max: int
+) -> dict[str, float]:
     from consumer.avro.known_schemas import KnownSchemas
     from consumer.customfit.key_rotation import RotatingEngine
     from consumer.loop.pipeline import Pipeline
@@ -118,6 +125,7 @@ async def _measured(url: str, prepared: list[Prepared], partitions: int, stats: 
             "CUSTOMFIT_API_URL": url,
             "CUSTOMFIT_KAFKA_TOPIC": "t",
             "CUSTOMFIT_IN_FLIGHT_MAX": "64",
+            "CUSTOMFIT_BATCH_EVENTS_MAX": str(batch_events_max),
         }
     )
     inbox = Inbox()
@@ -131,9 +139,8 @@ async def _measured(url: str, prepared: list[Prepared], partitions: int, stats: 
     _tune_interpreter()
     turning = asyncio.get_running_loop().create_task(pipeline.run())
     done = sequencer.account.finished
-    total, warm = len(prepared), int(len(prepared) * WARM_SHARE)
     marks = []
-    for goal in (warm, total):
+    for goal in (warm, len(prepared)):
         while (finished := sum(done.values())) < goal:
             assert not turning.done(), turning.exception()
             await asyncio.sleep(0.02)
@@ -149,7 +156,7 @@ async def _measured(url: str, prepared: list[Prepared], partitions: int, stats: 
     }
 
 
-def _child(events: int, users: int, partitions: int) -> None:
+def _child(events: int, users: int, partitions: int, known: int) -> None:
     import uvloop
 
     from bench.sink import Sink
@@ -157,13 +164,17 @@ def _child(events: int, users: int, partitions: int) -> None:
 
     offsets = [0] * partitions
     prepared: list[Prepared] = []
-    for key, value in islice(Workload(events=events, users=users), events):
+    identified = users if known else 0
+    workload = Workload(users=users, identify_share=0, identify_all=True, even=True) if known else Workload(users=users)
+    for key, value in islice(workload, identified + events):
         number = int(key[1:]) % partitions
         prepared.append((number, offsets[number], key, value))
         offsets[number] += 1
     gc.collect()
     with Sink(0.0, users) as sink:
-        print(json.dumps(uvloop.run(_measured(sink.url, prepared, partitions, sink.stats))), flush=True)
+        warm = identified + int(events * WARM_SHARE)
+        measured = _measured(sink.url, prepared, partitions, sink.stats, warm, 1 if known else BATCH_EVENTS_MAX)
+        print(json.dumps(uvloop.run(measured)), flush=True)
         order = sink.stats()
     assert not order["out_of_order"], order
     os._exit(0)
@@ -191,13 +202,14 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--partitions", type=int, default=6)
+    parser.add_argument("--known", action="store_true")
     parser.add_argument("--beside", type=Path)
     options = parser.parse_args()
     folders = [ROOT, *([options.beside.resolve()] if options.beside else [])]
     costs: dict[Path, list[float]] = {folder: [] for folder in folders}
     for number in range(options.rounds):
         for folder in folders if number % 2 == 0 else folders[::-1]:
-            found = _round(folder, options.events, options.users, options.partitions)
+            found = _round(folder, options.events, options.users, options.partitions, int(options.known))
             costs[folder].append(found["microseconds"])
             shown = "  ".join(f"{name} {value:,.1f}" for name, value in found.items())
             print(f"{'this ' if folder == ROOT else 'other'}  {shown}", flush=True)

@@ -128,7 +128,7 @@ def run_points(broker: Broker, scenario: Scenario, options: Options) -> list[dic
 def _turn(broker: Broker, scenario: Scenario, point: Point, options: Options) -> Turn:
     contenders = [c for c in _able(point) if options.only is None or c.name in options.only]
     topic = ""
-    if scenario.events_per_second is None:
+    if scenario.events_per_second is None and not point.identifies_first:
         topic = _topic(broker, point)
         fill(broker.bootstrap_servers, topic, point.workload)
     return Turn(point, topic, contenders, {contender.name: [] for contender in contenders})
@@ -144,6 +144,7 @@ def _run(broker: Broker, scenario: Scenario, turn: Turn, contender: Contender, o
         warm_up_seconds=0 if scenario.to_the_end or point.warm_up_events else options.warm_up_seconds,
         seconds_max=float("inf") if scenario.to_the_end else options.seconds,
         warm_up_events=point.warm_up_events,
+        identifies_first=point.identifies_first,
         settings={**point.settings, **options.settings},
     )
     if scenario.restore:

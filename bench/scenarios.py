@@ -27,6 +27,8 @@ class Point:
     partitions: int = 6
     workload: Workload = field(default_factory=Workload)
     warm_up_events: int = 0
+    identifies_first: bool = False
+    """The other events are produced when those of all users are delivered and stored."""
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -99,7 +101,7 @@ def _restore(events: int | None) -> list[Point]:
 
 def _users(events: int | None) -> list[Point]:
     measured = events or 150_000
-    ahead = measured // 3  # tracks of one partition come before the last identifies of another, and their writes
+    ahead = measured // 3
     return [
         Point(
             users,
@@ -108,6 +110,7 @@ def _users(events: int | None) -> list[Point]:
                 users=users, events=users + ahead + measured, identify_share=0, identify_all=True, even=True
             ),
             warm_up_events=users + ahead,
+            identifies_first=True,
             settings={"CUSTOMFIT_BATCH_EVENTS_MAX": "1"},  # else few users would mean large batches
         )
         for users in (1_000, 10_000, 100_000, 1_000_000)
