@@ -226,6 +226,8 @@ def _why(view: PartitionView, snapshot: Snapshot) -> str:
         return f"{waits.retried_events} events of users whose requests fail"
     if waits.held_events:
         return f"{waits.held_events} events are held for their users' identify"
+    if snapshot.rate is not None and snapshot.rate.waiting_seconds:
+        return str(snapshot.rate)
     if view.unfinished:
         return f"{view.unfinished} events in hand"
     return "there are records to read, and none is fetched"

@@ -49,6 +49,8 @@ def of_partition(view: PartitionView, snapshot: Snapshot) -> str:
         return f"the destination is {snapshot.destination_state.value}" if view.unfinished or view.lag_events else ""
     if waits.schema:
         return "its next record waits for a schema, or for room in the buffer"
+    if view.unfinished and snapshot.rate is not None and snapshot.rate.waiting_seconds:
+        return str(snapshot.rate)
     if waits.share:
         return "it is held to its share, since what it has is not finished"
     if snapshot.paused.get(Rest.COMMITS):
@@ -83,6 +85,7 @@ def _well(snapshot: Snapshot) -> str:
         _retrying(snapshot.users_retrying),
         f"{snapshot.held_events} events wait for their users' identify" if snapshot.held_events else "",
         f"{snapshot.unfinished} events in hand" if snapshot.unfinished else "",
+        str(snapshot.rate) if snapshot.rate is not None and snapshot.rate.waiting_seconds else "",
     ]
     partitions = "1 partition" if len(ours) == 1 else f"{len(ours)} partitions"
     return f"ready: {partitions}, {', '.join(filter(None, doing)) or 'nothing waits'}"

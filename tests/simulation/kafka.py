@@ -24,6 +24,7 @@ from consumer.sequencing.offsets import CommitPoint
 from tests.simulation.log import Entry, Log
 from tests.simulation.options import Options
 from tests.simulation.referee_commits import CLUSTER_ID, CommitJudge
+from tests.simulation.referee_rate import RateJudge
 from tests.simulation.requests import Tenure
 from tests.simulation.stage import Stage, Violation
 
@@ -40,10 +41,11 @@ class Post(Protocol):
 class Broker:
     """Who owns which partition, and what is committed."""
 
-    def __init__(self, log: Log, commits: CommitJudge) -> None:
+    def __init__(self, log: Log, commits: CommitJudge, rate: RateJudge) -> None:
         self.owners: dict[Partition, Tenure | None] = dict.fromkeys(log.entries)
         self._starts = {partition: StartPoint(start, None) for partition, start in log.starts.items()}
         self._commits = commits
+        self._rate = rate
 
     def owns(self, tenure: Tenure) -> bool:
         """Whether the group says so; the member may not know better yet."""
@@ -60,6 +62,7 @@ class Broker:
     def note_recorded(self, tenure: Tenure, point: CommitPoint) -> None:
         """The member learns that a commit was taken."""
         self._commits.acknowledge(tenure, point.offset, point.metadata)
+        self._rate.leased(tenure)
 
     def note_left(self, tenure: Tenure) -> None:
         """A member gives a partition back, and its last commit was taken."""
@@ -297,6 +300,7 @@ class SimulatedSource:
         for partition in partitions:
             if partition in self.tenures:  # else it was lost in the meantime
                 self.tenures[partition].closing = True
+                self.tenures[partition].over(self._stage.now)
 
     def _check_answered(self, drained: Future[dict[Partition, CommitPoint]]) -> None:
         if self.alive and self._drained is not None and self._drained[0] is drained:
@@ -345,7 +349,9 @@ class SimulatedSource:
 
     def _forget(self, partitions: list[Partition]) -> None:
         for partition in partitions:
-            self.tenures.pop(partition).ended = True
+            tenure = self.tenures.pop(partition)
+            tenure.ended = True
+            tenure.over(self._stage.now)
             self._resting.discard(partition)
 
     def _leave(self) -> None:

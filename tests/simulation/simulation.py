@@ -66,7 +66,7 @@ class Simulation:
         self._log = log = Log(self.options)
         self._verifier = referee = Referee(self.stage, self.options, log)
         self._destination = Destination(self.stage, self.options, log, referee)
-        broker = Broker(log, referee.commits)
+        broker = Broker(log, referee.commits, referee.rate)
         world = World(self.stage, self.options, log, referee, broker, self._destination)
         self._group = Group(world)
 
