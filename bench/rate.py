@@ -4,7 +4,7 @@
 
 Each number of members works off an even backlog of one event a request: undisturbed first, then for as long with one
 member after the other killed or stopped, and started again. Counted are all requests, also those that fail (3 %). Then,
-with one member, a replay beside live events: what it does to their latency. Prints Markdown: the rows of docs/scaling.md.
+with one member, a replay beside live events: what it does to their latency. Prints Markdown.
 """
 
 from __future__ import annotations
