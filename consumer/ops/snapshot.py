@@ -56,7 +56,7 @@ class RateView:
 
     def __str__(self) -> str:
         return (
-            f"your own limit of {self.limit:.6g} requests a second (CUSTOMFIT_REQUESTS_PER_SECOND_MAX) is used up; "
+            f"your own limit of {self.limit:.6g} requests/s (CUSTOMFIT_REQUESTS_PER_SECOND_MAX) is used up; "
             f"{self.share:.3g} of them are this member's"
         )
 
