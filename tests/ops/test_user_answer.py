@@ -85,9 +85,10 @@ SENTENCES = [
     (waits(Why.QUEUED), "it is not their turn yet: 0 requests are in flight"),
     (
         waits(Why.RATE),
-        "it is not their turn yet: your own limit of 120 requests/s (CUSTOMFIT_REQUESTS_PER_SECOND_MAX) is used up; "
-        "38 of them are this member's",
-    ),
+        (
+            "it is not their turn yet: your own limit of 120 requests/s (CUSTOMFIT_REQUESTS_PER_SECOND_MAX) is used up; "
+            "38 of them are this member's"
+        ),
     ),
     (
         waits(Why.RECORD, request="", offset=None, request_events=0),

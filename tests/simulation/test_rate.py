@@ -41,7 +41,7 @@ def test_with_an_even_lag_the_rate_is_used(members: int, monkeypatch: pytest.Mon
         fetch_records_max=10,
         requests_per_second_max=RATE,
     )
-    monkeypatch.setattr(simulation, "draw", lambda _seed, *, is_long: calm)
+    monkeypatch.setattr(simulation, "draw", lambda *_seed, **_named: calm)
     world = simulation.Simulation(CALM_SEED, ask_health=False)
     world.run()
     starts = world.referee.rate.starts
