@@ -86,8 +86,8 @@ SENTENCES = [
     (
         waits(Why.RATE),
         (
-            "it is not their turn yet: your own limit of 120 requests/s (CUSTOMFIT_REQUESTS_PER_SECOND_MAX) is used up; "
-            "38 of them are this member's"
+            "it is not their turn yet: your own limit of 120 requests/s (CUSTOMFIT_REQUESTS_PER_SECOND_MAX) "
+            "is used up; 38 of them are this member's"
         ),
     ),
     (
