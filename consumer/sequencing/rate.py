@@ -12,9 +12,11 @@ BURST_SECONDS and one request more, so in any second
 
     the group starts at most    rate + BURST_SECONDS * rate + 1 for each member + 1 for each that has replay partitions
 
-A partition counts from its first lease (lease.py) until it is asked for or lost. Its next owner has it only later, and
-what was saved up does not go along. So shares never add up to more than the whole; those of partitions that nobody has
-are not used. A share of less than one request a second is a request now and then.
+A partition counts from when the group has accepted a commit that this member sent after it got it: of whichever of its
+partitions, since that proves it a member, and an idle one has no lease (lease.py). It counts until it is asked for or
+lost. Its next owner has it only later, and what was saved up does not go along. So shares never add up to more than the
+whole; those of partitions that nobody has are not used. A share of less than one request a second is a request now and
+then.
 
 When partitions are added, members hear of it at different moments. From then on each part is smaller; the new ones
 count GROWTH_SECONDS later, when everybody has heard.
@@ -36,7 +38,7 @@ BURST_SECONDS: Final = 0.1
 GROWTH_SECONDS: Final = 5.0
 """Members look at the topics every 2 s."""
 LOOK_SECONDS: Final = 0.05
-"""So much later than its lease a share may begin: partitions are counted only so often."""
+"""So much later than the commit a share may begin: partitions are counted only so often."""
 WAKE_SECONDS: Final = 0.005
 """Permits are waited for at least so long, so that a turn takes several of a fast rate."""
 RESERVE_SHARE: Final = 0.5
@@ -98,6 +100,10 @@ class Rate:
         self._ticked_at = 0.0
         self._waits_since: float | None = None
         self._look_at = 0.0
+        self._since: dict[Assignment, float] = {}
+        """When each of ours was first counted."""
+        self._proven_at = NEVER
+        """When the last commit that the group has accepted was sent."""
 
     @property
     def share(self) -> float:
@@ -133,9 +139,11 @@ class Rate:
             self._count(assignments, now)
 
     def _count(self, assignments: Iterable[Assignment], now: float) -> None:
+        self._since = {assignment: self._since.get(assignment, now) for assignment in assignments}
+        self._proven_at = max([self._proven_at, *(assignment.leased_at for assignment in self._since)])
         source = replays = 0.0
-        for assignment in assignments:
-            if assignment.leased_at != NEVER and not assignment.closed:
+        for assignment, since in self._since.items():
+            if since <= self._proven_at and not assignment.closed:
                 number = assignment.partition.number
                 if assignment.is_replay:
                     replays += self._replay_count.part(number, now)

@@ -65,7 +65,8 @@ class Sequencer:
         self.rate = None if limit is None else Rate(limit)
         """None: requests start as soon as they may."""
         self._within_rate = None if self.rate is None else ReadyWithinRate(self.rate, gate)
-        self._steps = Steps(rules, gate, self._endings, backoff, self._within_rate or ReadyLanes())
+        ready = ReadyLanes() if self._within_rate is None else self._within_rate
+        self._steps = Steps(rules, gate, self._endings, backoff, ready)
         giving_up = GivingUp(rules.give_up_seconds, gate, lambda: self._nobody_else_can_try)
         self._outcomes = Outcomes(gate, self._endings, giving_up, self._others_wait)
         self._known = Pool(rules.known_users_max)

@@ -60,10 +60,10 @@ def test_with_a_rate_replays_never_have_more_than_their_share_of_the_buffer(
     holds_replays: bool, held: set[Partition]
 ) -> None:
     """They may be slow, and live events would wait for room behind them; that they move does not count."""
-    budget = Budget(UNCOMMITTED_EVENTS_MAX, 100, 1.0, holds_replays=holds_replays)
+    budget = Budget(UNCOMMITTED_EVENTS_MAX, 1_000, 1.0, holds_replays=holds_replays)
     live, replays = Assignment(P0, OffsetTracker(0)), Assignment(REPLAYS, OffsetTracker(0))
     replays.of_replays()
-    for offset in range(60):
+    for offset in range(600):
         replays.offsets.received(offset, 0)
     budget.update({P0: live, REPLAYS: replays}, Active(), 1.0)
 

@@ -59,6 +59,10 @@ class Broker:
         self._starts[tenure.partition] = StartPoint(point.offset, point.metadata)
         return True
 
+    def note_assigned(self, tenure: Tenure) -> None:
+        """A member has a partition."""
+        self._rate.assigned(tenure)
+
     def note_recorded(self, tenure: Tenure, point: CommitPoint) -> None:
         """The member learns that a commit was taken."""
         self._commits.acknowledge(tenure, point.offset, point.metadata)
@@ -279,6 +283,7 @@ class SimulatedSource:
         partition = tenure.partition
         entries = self._log.entries[partition]
         self.tenures[partition] = tenure
+        self._broker.note_assigned(tenure)
         self._resting.add(partition)
         self._next[partition] = next(
             (index for index, entry in enumerate(entries) if entry.offset >= tenure.start), len(entries)

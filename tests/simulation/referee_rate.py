@@ -1,7 +1,7 @@
 """Judge of the one rate for the group: counts what all members start together, by ledgers in which they have no part.
 
 A partition stands for its part of 95 % of the rate (there are no replays here), from the moment at which its member has
-heard that a commit of it was taken, until that member knows that it is to give it back, or the group gives it away.
+heard that a commit of its own was taken, until that member knows that it is to give it back, or the group gives it away.
 Within any window no more may start than these parts bring, and what members that had any could have saved up when it
 began: a tenth of a second's worth, and one request each.
 """
@@ -31,13 +31,18 @@ class RateJudge:
         self._limit = options.requests_per_second_max
         self._part = SOURCE_SHARE * (self._limit or 0.0) / options.partitions
         self._tenures: deque[Tenure] = deque()
-        """Those that had a lease, and were not over too long ago to matter."""
+        """Those that were not over too long ago to matter."""
+
+    def assigned(self, tenure: Tenure) -> None:
+        """A member has it."""
+        if self._limit is not None:
+            self._tenures.append(tenure)
 
     def leased(self, tenure: Tenure) -> None:
-        """The member has heard that a commit of it was taken."""
-        if self._limit is not None and tenure.leased_at is None and tenure.over_at > self._stage.now:
-            tenure.leased_at = self._stage.now
-            self._tenures.append(tenure)
+        """The member has heard that a commit of it was taken, so it is a member."""
+        for other in self._tenures:
+            if other.member == tenure.member and other.leased_at is None and other.over_at > self._stage.now:
+                other.leased_at = self._stage.now
 
     def started(self, request: Request) -> None:
         """A member sends."""
@@ -57,7 +62,7 @@ class RateJudge:
         seconds_in_all = 0.0
         saved_by: dict[str, float] = {}
         for tenure in self._tenures:
-            leased_at = tenure.leased_at or 0.0
+            leased_at = now if tenure.leased_at is None else tenure.leased_at
             seconds_in_all += max(min(tenure.over_at, now) - max(leased_at, since), 0.0)
             if leased_at <= since < tenure.over_at:
                 saved_by[tenure.member] = saved_by.get(tenure.member, 1.0) + SAVED_SECONDS * self._part

@@ -51,7 +51,7 @@ class Tenure:
     given_away: bool = False
     """The group has not heard from the member for too long: another may own the partition by now."""
     leased_at: float | None = None
-    """When the member first heard that a commit of it was taken; kept where there is a rate."""
+    """When the member first heard since that a commit of its own was taken; kept where there is a rate."""
     over_at: float = float("inf")
     """When the member knew that it is to give it back, or the group gave it away."""
     next_undone: dict[User, int] = field(default_factory=dict)

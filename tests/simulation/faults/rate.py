@@ -86,7 +86,7 @@ def an_introduction(_gate: Gate, lane: Lane) -> bool:
 FAULTS: Final = (
     Fault("a share is kept by who had it", around(Rate, "tick", the_share_is_kept), ("rate",), 400),
     Fault("a share ends with the drain", around(Rate, "tick", it_ends_with_the_drain), ("rate",), 400),
-    Fault("a share begins before the lease", around(Rate, "tick", it_begins_before_the_lease), ("rate",), 400),
+    Fault("a share begins before a commit", around(Rate, "tick", it_begins_before_the_lease), ("rate",), 400),
     Fault("a hand-over brings permits", around(Permits, "change", a_hand_over_brings_permits), ("rate",), 400),
     Fault("permits are kept for ever", around(Permits, "refill", nothing_is_lost_by_a_rest), ("rate",), 100),
     Fault("each partition counts as all", around(rate.Count, "part", each_counts_itself_alone), ("rate",), 100),
