@@ -348,15 +348,18 @@ class SimulatedSource:
 
     def lose(self, partitions: list[Partition]) -> None:
         """Taken away without notice."""
+        lost = [self.tenures[partition] for partition in partitions]
         self._forget(partitions)
-        self._post(Lost(partitions))
+        self._post(Lost(partitions), lambda: self._note_lost(lost))
         self._post(Granted([]))  # it joins again; what it is given then is told apart
+
+    def _note_lost(self, tenures: list[Tenure]) -> None:
+        for tenure in tenures:
+            tenure.over(self._stage.now)
 
     def _forget(self, partitions: list[Partition]) -> None:
         for partition in partitions:
-            tenure = self.tenures.pop(partition)
-            tenure.ended = True
-            tenure.over(self._stage.now)
+            self.tenures.pop(partition).ended = True
             self._resting.discard(partition)
 
     def _leave(self) -> None:

@@ -207,9 +207,9 @@ def _receipts(seed: int, *, is_safe: bool) -> dict[str, Any]:
 
 
 def _rate(seed: int) -> float | None:
-    """From a request in two seconds to fifty in one; in most worlds there is none."""
+    """From two requests a second to fifty; in most worlds there is none."""
     rng = random.Random(f"rate of {seed}")
-    return None if rng.random() < 0.8 else 0.5 * 100 ** rng.random()
+    return None if rng.random() < 0.8 else 2.0 * 25 ** rng.random()
 
 
 def _zombies(seed: int, request_timeout_seconds: float, *, is_safe: bool) -> tuple[int, float]:
