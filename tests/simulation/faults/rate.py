@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+import pytest
+
 from consumer.sequencing import rate
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.gate import Gate
@@ -24,15 +26,6 @@ def the_share_is_kept(original: Any, self: Rate, assignments: Iterable[Assignmen
     original(self, list(had.values()), now)
 
 
-def it_ends_with_the_drain(original: Any, self: Rate, assignments: Iterable[Assignment], now: float) -> None:
-    closed = [assignment for assignment in assignments if assignment.closed]
-    for assignment in closed:
-        assignment.closed = False
-    original(self, assignments, now)
-    for assignment in closed:
-        assignment.closed = True
-
-
 def it_begins_before_the_lease(original: Any, self: Rate, assignments: Iterable[Assignment], now: float) -> None:
     leased_at = {assignment: assignment.leased_at for assignment in assignments}
     for assignment in leased_at:
@@ -48,9 +41,8 @@ def a_hand_over_brings_permits(original: Any, self: Permits, to: float, now: flo
     self.saved = self.saved_max if grows else self.saved
 
 
-def nothing_is_lost_by_a_rest(_original: Any, self: Permits, now: float) -> None:
-    self.saved += self.rate * max(now - self._at, 0.0)
-    self._at = max(self._at, now)
+def permits_without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Permits, "saved_max", property(lambda _self: 1e9))
 
 
 def each_counts_itself_alone(_original: Any, _self: rate.Count, _number: int, _now: float) -> float:
@@ -84,13 +76,12 @@ def an_introduction(_gate: Gate, lane: Lane) -> bool:
 
 
 FAULTS: Final = (
-    Fault("a share is kept by who had it", around(Rate, "tick", the_share_is_kept), ("rate",), 400),
-    Fault("a share ends with the drain", around(Rate, "tick", it_ends_with_the_drain), ("rate",), 400),
-    Fault("a share begins before a commit", around(Rate, "tick", it_begins_before_the_lease), ("rate",), 400),
-    Fault("a hand-over brings permits", around(Permits, "change", a_hand_over_brings_permits), ("rate",), 400),
-    Fault("permits are kept for ever", around(Permits, "refill", nothing_is_lost_by_a_rest), ("rate",), 100),
-    Fault("each partition counts as all", around(rate.Count, "part", each_counts_itself_alone), ("rate",), 100),
-    Fault("probes take no permit", _uncounted(a_probe), ("rate",), 400),
-    Fault("retries take no permit", _uncounted(a_retry), ("rate",), 400),
-    Fault("introductions take no permit", _uncounted(an_introduction), ("rate",), 400),
+    Fault("a share is kept by who had it", around(Rate, "tick", the_share_is_kept), ("rate",), 40, 45),
+    Fault("a share begins before a commit", around(Rate, "tick", it_begins_before_the_lease), ("rate",), 40),
+    Fault("a hand-over brings permits", around(Permits, "change", a_hand_over_brings_permits), ("rate",), 40),
+    Fault("permits are kept without limit", permits_without_limit, ("rate",), 200),
+    Fault("each partition counts as all", around(rate.Count, "part", each_counts_itself_alone), ("rate",), 40),
+    Fault("probes take no permit", _uncounted(a_probe), ("rate",), 40, 30),
+    Fault("retries take no permit", _uncounted(a_retry), ("rate",), 40),
+    Fault("introductions take no permit", _uncounted(an_introduction), ("rate",), 40),
 )
