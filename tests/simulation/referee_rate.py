@@ -1,9 +1,9 @@
 """Judge of the one rate for the group: counts what all members start together, by ledgers in which they have no part.
 
 A partition stands for its part of 95 % of the rate (there are no replays here), from the moment at which its member has
-heard that a commit of its own was taken, until that member knows that it is to give it back, or the group gives it away.
-Within any window no more may start than these parts bring, and what members that had any could have saved up when it
-began: a tenth of a second's worth, and one request each.
+heard that a commit of its own was taken, until that member knows that it is to give it back or has lost it, or the
+group gives it away. Within any window no more may start than these parts bring, and what members that had any could
+have saved up when it began: a tenth of a second's worth, and one request each.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from tests.simulation.stage import Stage, Violation
 SOURCE_SHARE = 0.95
 SAVED_SECONDS = 0.1
 WINDOWS_SECONDS = (1.0, 10.0)
-BUSY_SECONDS = 5.0
 
 
 class RateJudge:
