@@ -178,9 +178,8 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
         forbidden_events=lonely["forbidden_events"],
         postponed_events=lonely["postponed_events"],
         zombies=zombies,
-        requests_per_second_max=_rate(seed),
         session_seconds=session_seconds,
-        **settings | _receipts(seed, is_safe=is_calm or is_flood),
+        **settings | _receipts(seed, is_safe=is_calm or is_flood) | _rate(seed),
         known_users_max=random.Random(f"known users of {seed}").choice((0, 3, 1_000_000)),
     )
 
@@ -206,10 +205,10 @@ def _receipts(seed: int, *, is_safe: bool) -> dict[str, Any]:
     return {"receipts": True, "receipt_failures": 0.0 if is_safe or rng.random() < 0.5 else rng.uniform(0, 0.4)}
 
 
-def _rate(seed: int) -> float | None:
+def _rate(seed: int) -> dict[str, float | None]:
     """From two requests a second to fifty; in most worlds there is none."""
     rng = random.Random(f"rate of {seed}")
-    return None if rng.random() < 0.8 else 2.0 * 25 ** rng.random()
+    return {"requests_per_second_max": None if rng.random() < 0.8 else 2.0 * 25 ** rng.random()}
 
 
 def _zombies(seed: int, request_timeout_seconds: float, *, is_safe: bool) -> tuple[int, float]:
