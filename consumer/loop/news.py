@@ -110,7 +110,7 @@ class News:
             case TopicsSeen(topics):
                 self._cluster.heard(now)
                 self._cluster.topics_seen(topics)
-                self._partitions.topics_seen(topics)
+                self._partitions.topics_seen(topics, now)
                 held = {partition.topic for partition in self._sequencer.assignments}
                 self._problems.seen(topics.keys() - held, now)
             case TopicMadeAgain(topic, topic_id):

@@ -184,9 +184,12 @@ class Partitions:
             if (facts := self._facts.get(partition)) is not None:
                 facts.record_time(offset, timestamp_ms)
 
-    def topics_seen(self, topics: Mapping[str, TopicSeen]) -> None:
+    def topics_seen(self, topics: Mapping[str, TopicSeen], now: float) -> None:
         """Which topics there are now: stop the partitions of those that are others."""
         self._to_be_looked_at.difference_update(topics)
+        if (rate := self._sequencer.rate) is not None:
+            counts = {topic: seen.partitions for topic, seen in topics.items()}
+            rate.topics_have(counts.get(self._settings.kafka_topic), counts.get(self._settings.replay_topic), now)
         for topic, seen in topics.items():
             if seen.topic_id is not None:
                 self.topic_is(topic, seen.topic_id)

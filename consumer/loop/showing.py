@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from consumer.ops.pseudonyms import Pseudonyms
-from consumer.ops.snapshot import Phase, Rest, Snapshot
+from consumer.ops.snapshot import Phase, RateView, Rest, Snapshot
 from consumer.sequencing.waiting import oldest_held_since, oldest_waiting
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class Showing:
             destination_reason=gate.reason,
             destination_seconds=now - self._state_at,
             destination_closed_seconds=0.0 if opens_at is None else opens_at - now,
+            rate=self._rate(now),
             source_topic=self._settings.kafka_topic,
             topic_partitions=self._cluster.partitions(),
             paused=self._paused(),
@@ -119,6 +120,12 @@ class Showing:
             registry_problem=self._problems.registry,
             state_problem=self._problems.state,
             denied=self._problems.denied,
+        )
+
+    def _rate(self, now: float) -> RateView | None:
+        rate = self._sequencer.rate
+        return (
+            None if rate is None else RateView(rate.limit, rate.share, rate.waiting_seconds(now), rate.waited_seconds)
         )
 
     def _paused(self) -> dict[str, int]:

@@ -226,6 +226,13 @@ def _why(view: PartitionView, snapshot: Snapshot) -> str:
         return f"{waits.retried_events} events of users whose requests fail"
     if waits.held_events:
         return f"{waits.held_events} events are held for their users' identify"
+    if is_held_back(snapshot):
+        return str(snapshot.rate)
     if view.unfinished:
         return f"{view.unfinished} events in hand"
     return "there are records to read, and none is fetched"
+
+
+def is_held_back(snapshot: Snapshot) -> bool:
+    """Whether requests wait for our own limit of the rate, and for nothing else."""
+    return snapshot.rate is not None and snapshot.rate.waiting_seconds > 0

@@ -194,6 +194,21 @@ FROM_SNAPSHOT: Final = (
         "Current limit on concurrent requests",
         lambda shown, _: shown.in_flight_limit,
     ),
+    gauge(
+        "customfit_rate_limit",
+        "Requests a second that the whole group may start, CUSTOMFIT_REQUESTS_PER_SECOND_MAX; 0: no limit",
+        lambda shown, _: shown.rate.limit if shown.rate else 0,
+    ),
+    gauge(
+        "customfit_rate_share",
+        "Of customfit_rate_limit, what this member's partitions bring it",
+        lambda shown, _: shown.rate.share if shown.rate else 0,
+    ),
+    total(
+        "customfit_rate_wait_seconds",
+        "Time in which requests waited for customfit_rate_limit, and for nothing else",
+        lambda shown, _: shown.rate.waited_seconds if shown.rate else 0,
+    ),
     total(
         "customfit_loop_cpu_seconds",
         "CPU time of the loop's thread; growing by 1 s a second, it is the limit",

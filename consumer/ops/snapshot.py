@@ -42,6 +42,26 @@ class Rest(StrEnum):
 
 
 @dataclass(slots=True, frozen=True)
+class RateView:
+    """Our own limit, CUSTOMFIT_REQUESTS_PER_SECOND_MAX; requests a second."""
+
+    limit: float
+    """Of the whole group."""
+    share: float
+    """Of this member."""
+    waiting_seconds: float
+    """For how long requests have waited for it, and for nothing else; 0: none does."""
+    waited_seconds: float
+    """The same in all, since the start."""
+
+    def __str__(self) -> str:
+        return (
+            f"your own limit of {self.limit:.6g} requests/s (CUSTOMFIT_REQUESTS_PER_SECOND_MAX) is used up; "
+            f"{self.share:.3g} of them are this member's"
+        )
+
+
+@dataclass(slots=True, frozen=True)
 class Snapshot:
     """Everything that is shown, as of one turn of the loop."""
 
@@ -66,6 +86,8 @@ class Snapshot:
     """For how long it has been in this state."""
     destination_closed_seconds: float = 0.0
     """How long nothing will be sent, from now on."""
+    rate: RateView | None = None
+    """None: no rate is set."""
     source_topic: str = ""
     topic_partitions: Mapping[str, int | None] = field(default_factory=dict)
     """Of the topics that are read, as the cluster reports them; None: the topic does not exist."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from consumer.ops.causes import findings
@@ -33,6 +33,7 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
             "reason": snapshot.destination_reason,
             "closed_seconds": round(snapshot.destination_closed_seconds, 1),
         },
+        "rate": None if snapshot.rate is None else asdict(snapshot.rate),
         "topics": dict(snapshot.topic_partitions),
         "partitions": [
             _partition(view, wall_seconds, monotonic_seconds)

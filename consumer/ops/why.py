@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from consumer.ops.advice import DO, DO_WHEN_STUCK, RUNBOOK_WHEN_STUCK, runbook
-from consumer.ops.causes import Finding
+from consumer.ops.causes import Finding, is_held_back
 from consumer.ops.health import STUCK, Health
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Rest, Snapshot
@@ -57,6 +57,13 @@ def of_partition(view: PartitionView, snapshot: Snapshot) -> str:
         return "nothing is fetched until there is room in the buffer"
     if view.blocked_by_transaction:
         return f"an open transaction keeps {view.blocked_by_transaction} offsets from being read"
+    return _of_events(view, snapshot)
+
+
+def _of_events(view: PartitionView, snapshot: Snapshot) -> str:
+    waits = view.waits
+    if view.unfinished and is_held_back(snapshot):
+        return str(snapshot.rate)
     if waits.retried_events:
         return f"{waits.retried_events} events of users whose requests are tried again"
     if waits.held_events:
@@ -83,6 +90,7 @@ def _well(snapshot: Snapshot) -> str:
         _retrying(snapshot.users_retrying),
         f"{snapshot.held_events} events wait for their users' identify" if snapshot.held_events else "",
         f"{snapshot.unfinished} events in hand" if snapshot.unfinished else "",
+        str(snapshot.rate) if is_held_back(snapshot) else "",
     ]
     partitions = "1 partition" if len(ours) == 1 else f"{len(ours)} partitions"
     return f"ready: {partitions}, {', '.join(filter(None, doing)) or 'nothing waits'}"

@@ -46,6 +46,8 @@ def _why(waits: UserWaits, snapshot: Snapshot, now: float) -> str:
             return f"{_request(waits)} is tried again in {left}"
         case Why.GROUP_SILENT:
             return snapshot.group_problem or "the group has yet to accept a commit of the partition"
+        case Why.RATE:
+            return f"it is not their turn yet: {snapshot.rate}"
         case Why.QUEUED:
             return f"it is not their turn yet: {snapshot.in_flight} requests are in flight"
         case Why.DESTINATION_STOPPED | Why.DESTINATION_UNAVAILABLE | Why.DESTINATION_THROTTLED:

@@ -26,7 +26,16 @@ LOOK_SECONDS: Final = 0.25
 class Budget:
     """Decides for each partition whether it may send and fetch."""
 
-    def __init__(self, uncommitted_events_max: int, buffer_events_max: int, commit_interval_seconds: float) -> None:
+    def __init__(
+        self,
+        uncommitted_events_max: int,
+        buffer_events_max: int,
+        commit_interval_seconds: float,
+        *,
+        holds_replays: bool = False,
+    ) -> None:
+        """`holds_replays`: they never have more than their share of the buffer; see `_is_over`."""
+        self._holds_replays = holds_replays
         self.is_tight = False
         """So much is not accounted for that nothing more is to be fetched."""
         self.held_to_share: set[Partition] = set()
@@ -97,7 +106,11 @@ class Budget:
             if unrecorded >= part * INTAKE_SHARE * self._share:
                 return True
         in_hand = assignment.offsets.unfinished
-        if in_hand < part * buffer_share or not assignment.progress.is_clogged(now):
+        if in_hand < part * buffer_share:
+            return False
+        if assignment.is_replay and self._holds_replays:
+            return True  # with a rate set they may be slow, and live events would wait for room behind them
+        if not assignment.progress.is_clogged(now):
             return False
         # Those held wait for their identify, which has yet to be fetched: half a full buffer ends their hold.
         return in_hand - held_events(assignment) >= part * buffer_share

@@ -123,6 +123,10 @@ class Gate:
         """How long requests took that were accepted, their events, and how many were in flight with each, added up."""
         self._window.measured(now, seconds, events, in_flight)
 
+    def held_back(self, now: float, in_flight: int) -> None:
+        """More would be sent, but for a limit of our own (rate.py)."""
+        self._window.held_back(now, in_flight)
+
     def delivered(self, now: float, sent_at: float) -> None:
         """One success is enough: the destination works. Only a request sent before a 401 says nothing of the key."""
         self.last_delivered_at = now

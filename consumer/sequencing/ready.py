@@ -53,6 +53,11 @@ class ReadyLanes:
             del self._queues[heapq.heappop(self._times)]
         return lane
 
+    @property
+    def has_some(self) -> bool:
+        """Whether any may still send."""
+        return self.first() is not None
+
     def __bool__(self) -> bool:
         return bool(self._times)
 

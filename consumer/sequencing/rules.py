@@ -24,5 +24,7 @@ class SequencingRules:
     commit_interval_seconds: float
     dead_letter_ratio_max: float
     lease_seconds: float
+    requests_per_second_max: float | None = None
+    """Of the whole group; None: no limit."""
     receipt_topic: str | None = None
     """Not None: an event is finished only behind its receipt."""

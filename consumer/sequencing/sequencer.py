@@ -39,6 +39,9 @@ from consumer.sequencing.lanes import Delivery, Lane, LaneStatus
 from consumer.sequencing.look_ups import LookUps
 from consumer.sequencing.offsets import OffsetTracker
 from consumer.sequencing.outcomes import Outcomes
+from consumer.sequencing.rate import Rate
+from consumer.sequencing.ready import ReadyLanes
+from consumer.sequencing.ready_within_rate import ReadyWithinRate
 from consumer.sequencing.rule import next_step
 from consumer.sequencing.rules import SequencingRules
 from consumer.sequencing.steps import Steps
@@ -58,13 +61,23 @@ class Sequencer:
         self.give_up_seconds = rules.give_up_seconds
         self.rules = rules
         self._endings = Endings(rules.dead_letter_ratio_max, writes_receipts=rules.receipt_topic is not None)
-        self._steps = Steps(rules, gate, self._endings, backoff)
+        limit = rules.requests_per_second_max
+        self.rate = None if limit is None else Rate(limit)
+        """None: requests start as soon as they may."""
+        self._within_rate = None if self.rate is None else ReadyWithinRate(self.rate, gate)
+        ready = ReadyLanes() if self._within_rate is None else self._within_rate
+        self._steps = Steps(rules, gate, self._endings, backoff, ready)
         giving_up = GivingUp(rules.give_up_seconds, gate, lambda: self._nobody_else_can_try)
         self._outcomes = Outcomes(gate, self._endings, giving_up, self._others_wait)
         self._known = Pool(rules.known_users_max)
         self._stalled: list[Lane] = []
         """Ready lanes that wait for a commit, or for the lease of their partition."""
-        self.budget = Budget(rules.uncommitted_events_max, rules.buffer_events_max, rules.commit_interval_seconds)
+        self.budget = Budget(
+            rules.uncommitted_events_max,
+            rules.buffer_events_max,
+            rules.commit_interval_seconds,
+            holds_replays=limit is not None,
+        )
         self._lingering: dict[tuple[Partition, User], Lane] = {}
         """Lanes of dropped assignments whose request is still unanswered."""
 
@@ -84,18 +97,21 @@ class Sequencer:
         """The partition is ours, from where the tracker starts."""
         assert partition not in self.assignments, f"{partition} is ours already"
         assignment = self.assignments[partition] = Assignment(partition, offsets, self._known, self.active)
+        self._shares_change()
         return assignment
 
     def close(self, partition: Partition) -> None:
         """Send nothing more of this partition; its requests in flight still report."""
         if (assignment := self.assignments.get(partition)) is not None:
             assignment.closed = True
+            self._shares_change()
 
     def drop(self, partition: Partition, reason: HandBack) -> None:
         """The partition is no longer ours: forget it. What is unfinished belongs to its next owner."""
         assignment = self.assignments.pop(partition, None)
         if assignment is None:
             return
+        self._shares_change()
         self.active.drop(assignment)
         assignment.closed = assignment.dropped = True
         assignment.known.leave()
@@ -105,6 +121,10 @@ class Sequencer:
             if lane.status is LaneStatus.IN_FLIGHT:
                 self._lingering[(partition, lane.user)] = lane
         assignment.lanes.clear()
+
+    def _shares_change(self) -> None:
+        if self.rate is not None:
+            self.rate.changed()
 
     def empty(self, assignment: Assignment) -> None:
         """Let go of what waits in a partition that has stopped: whoever starts it again reads it again."""
@@ -224,7 +244,9 @@ class Sequencer:
 
         `now` must be fresh: it is what tells a process that was stopped that its partitions may be another's.
         """
-        ready, rules = self._steps.ready, self.rules
+        ready, rules, within_rate = self._steps.ready, self.rules, self._within_rate
+        if within_rate is not None:
+            within_rate.begin(now)
         while (lane := ready.first()) is not None:
             if not self.gate.may_start(now, self.in_flight):
                 return None
@@ -233,6 +255,8 @@ class Sequencer:
             if not is_leased or not (self.budget.may_send(lane.assignment) or self._unblocks_commits(lane)):
                 self._stalled.append(lane)
                 continue
+            if within_rate is not None:
+                within_rate.start(lane)
             lane.status = LaneStatus.IN_FLIGHT
             self.in_flight += 1
             lane.assignment.in_flight += 1
@@ -241,11 +265,13 @@ class Sequencer:
             delivery.sent_at = now
             lane.in_flight = delivery
             return delivery
+        if within_rate is not None:
+            within_rate.wait(now, self.in_flight)
         return None
 
     def _others_wait(self) -> bool:
         """Whether a request is in flight, or a lane has one to send; a lane that waits for its time has none now."""
-        return self.in_flight > 0 or self._steps.ready.first() is not None
+        return self.in_flight > 0 or self._steps.ready.has_some
 
     def take_actions(self) -> list[Action]:
         """What the edges have to do now."""
@@ -256,6 +282,8 @@ class Sequencer:
         """Wake the lanes whose hold or backoff is over, and those that waited for a commit."""
         self.gate.tick(now)
         self.budget.update(self.assignments, self.active, now)
+        if self.rate is not None:
+            self.rate.tick(self.assignments.values(), now)
         stalled, self._stalled = self._stalled, []
         for lane in stalled:
             if lane.status is LaneStatus.READY and lane.assignment.open:
@@ -267,7 +295,9 @@ class Sequencer:
     def next_deadline(self, now: float) -> float | None:
         """When `tick` or `next_delivery` has something to do without any input; None for never."""
         opens_at = self.gate.opens_at(now) if self._steps.ready else None
-        due = [moment for moment in (opens_at, self._steps.next_due(), self.budget.next_due()) if moment is not None]
+        permit_at = None if self.rate is None else self.rate.waits_until
+        moments = (opens_at, permit_at, self._steps.next_due(), self.budget.next_due())
+        due = [moment for moment in moments if moment is not None]
         return min(due, default=None)
 
     def _unblocks_commits(self, lane: Lane) -> bool:

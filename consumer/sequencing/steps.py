@@ -10,6 +10,7 @@ from consumer.sequencing.gate import Gate
 from consumer.sequencing.holds import Holds
 from consumer.sequencing.lanes import Lane, LaneStatus
 from consumer.sequencing.ready import ReadyLanes
+from consumer.sequencing.ready_within_rate import ReadyWithinRate
 from consumer.sequencing.rule import Step, next_step
 from consumer.sequencing.rules import SequencingRules
 from consumer.sequencing.timers import Timers
@@ -18,8 +19,15 @@ from consumer.sequencing.timers import Timers
 class Steps:
     """The lanes that are ready, and those that wait for a time. `backoff(attempt)` gives seconds."""
 
-    def __init__(self, rules: SequencingRules, gate: Gate, endings: Endings, backoff: Callable[[int], float]) -> None:
-        self.ready = ReadyLanes()
+    def __init__(
+        self,
+        rules: SequencingRules,
+        gate: Gate,
+        endings: Endings,
+        backoff: Callable[[int], float],
+        ready: ReadyLanes | ReadyWithinRate,
+    ) -> None:
+        self.ready = ready
         self.holds = Holds(rules.held_events_max)
         self._timers = Timers()
         self._rules = rules

@@ -10,6 +10,7 @@ what keeps this lane alone, since nothing can be done for the user before that i
     the gate, for what would be sent            | the destination
     backoff                                     | its own next try
     the lease, and the budget                   | the group; a commit, or what is being written
+    the rate                                    | a permit: CUSTOMFIT_REQUESTS_PER_SECOND_MAX
     ready                                       | its turn, behind others
     nothing left to send                        | the state topic, which has yet to take that they are identified
 """
@@ -54,6 +55,8 @@ class Why(StrEnum):
     """The group has not answered for so long that another member may own the partition (lease.py)."""
     COMMITS = "commits"
     """So much is sent and not committed that nothing more may be sent (budget.py)."""
+    RATE = "rate"
+    """So many requests a second as this member may start are started, those of other users first (rate.py)."""
     QUEUED = "queued"
     """As many requests as may be are in flight, those of other users."""
     RECORD = "record"
@@ -209,6 +212,8 @@ def _why_not_sent(sequencer: Sequencer, lane: Lane, now: float) -> tuple[Why, st
         return Why.GROUP_SILENT, ""
     if not sequencer.budget.may_send(lane.assignment):
         return Why.COMMITS, ""
+    if sequencer.rate is not None and sequencer.rate.waits_until is not None:
+        return Why.RATE, ""
     return Why.QUEUED, ""
 
 

@@ -104,7 +104,7 @@ def next_try_at(sequencer: Sequencer, lane: Lane, now: float) -> float | None:
     match lane.status:
         case LaneStatus.BACKOFF:
             return max(lane.wakes_at, opens_at)
-        case LaneStatus.READY:
+        case LaneStatus.READY if sequencer.rate is None or sequencer.rate.waits_until is None:
             return opens_at
         case _:
             return None

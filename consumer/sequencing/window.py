@@ -15,6 +15,10 @@ at the destination, or only that some requests are larger than others, so it doe
 law what gets through is window / latency: if half the window gets as much through, latency has halved, and the requests
 that were taken away had done nothing but wait. Otherwise the window is back at what it was.
 
+Where a rate of our own keeps requests waiting (rate.py), the window is cut from what is in flight, as TCP does, and not
+from what would be allowed: half of that could still be more than was ever sent. And there is no trial, since half the
+window would always get as much through.
+
 A trial that is undone costs half of its time, and the next one waits 60 times as long as it took: less than 1 % in all,
 at a destination whose latency always varies so much. At one with a steady latency, 512 at once or not, or that answers
 within 0.25 s, there is no trial. At one with N workers and a queue, the window exceeds N at least by half, so that all
@@ -43,6 +47,8 @@ PERIOD_ANSWERS_MIN: Final = 200
 PERIOD_LATENCIES: Final = 2
 """A period lasts this many mean latencies at least; so long are answers left out that were sent before a trial."""
 TRIAL_SHARE: Final = 60
+HELD_BACK_SECONDS: Final = 2.0
+"""What was in flight then counts for so long: while requests wait it is said in each turn."""
 
 
 @dataclass(slots=True)
@@ -55,6 +61,7 @@ class Period:
     seconds: float = 0.0
     in_flight: int = 0
     """Added up over the answers."""
+    held_back: bool = False
 
     @property
     def mean_seconds(self) -> float:
@@ -87,6 +94,15 @@ class Window:
         self._period: Period | None = None
         self._trial: Trial | None = None
         self._next_trial_at = float("-inf")
+        self._held_back_at = float("-inf")
+        self._in_flight = 0
+        """When it was held back."""
+
+    def held_back(self, now: float, in_flight: int) -> None:
+        """Not this window limits what is in flight, but a rate of our own: no figure of now says what it could be."""
+        self._held_back_at, self._in_flight = now, in_flight
+        if self._period is not None:
+            self._period.held_back = True
 
     @property
     def size(self) -> int:
@@ -119,6 +135,8 @@ class Window:
         self._cut_at = now
         self._succeeded = False
         self._trial = None
+        if now - self._held_back_at < HELD_BACK_SECONDS:
+            self._size = min(self._size, max(self._in_flight, 1.0))  # so many were too many
         self._size_before_cut = self._size
         self._size = max(self._size * CUT, 1.0)
 
@@ -140,7 +158,7 @@ class Window:
             self._close(period, now)
 
     def _close(self, period: Period, now: float) -> None:
-        is_full = period.in_flight >= FULL * self.size * period.answers
+        is_full = period.in_flight >= FULL * self.size * period.answers and not period.held_back
         rate = period.events / (now - period.started_at)
         if self._trial is not None:
             self._judge(self._trial, rate if is_full else 0.0, now)

@@ -8,7 +8,7 @@ few seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, TypeVar, get_origin, get_type_hints
@@ -193,6 +193,20 @@ class Settings:
         int, whole(450_000, 1000, 100_000_000, "bytes", "Size of one request; a larger event goes alone.")
     ]
     request_timeout_seconds: Annotated[float, decimal("10", 0.1, 300, "seconds", "How long one request may take.")]
+    requests_per_second_max: Annotated[
+        float | None,
+        replace(
+            decimal(
+                "1",
+                0,
+                1_000_000,
+                "requests a second",
+                "Most requests that the whole group starts in a second; each member has the share of its partitions.",
+                low_excluded=True,
+            ),
+            default=None,
+        ),
+    ]
     forward_headers: Annotated[
         tuple[str, ...] | None,
         Rule(

@@ -80,6 +80,18 @@ LOOP: Final = (
         title="Requests that wait for their answer, and their limit",
     ),
     panel(
+        "Your own limit, CUSTOMFIT_REQUESTS_PER_SECOND_MAX. Shares below it in all: nobody reads some partitions.",
+        ("max by (job) (customfit_rate_limit) > 0", "limit of the group"),
+        ("sum by (instance) (customfit_rate_share) > 0", "share of {{instance}}"),
+        title="Requests a second that may start",
+        unit="reqps",
+    ),
+    panel(
+        "Near 1: requests wait for your own limit all the time, and nothing else helps than a higher one.",
+        (f"sum by (instance) (rate(customfit_rate_wait_seconds_total[{WINDOW}]))", "{{instance}}"),
+        title="Part of the time in which requests wait for your own limit",
+    ),
+    panel(
         "In memory at the limit: nothing is fetched until answers come. Far more in hand: writes are awaited.",
         ("sum by (instance) (customfit_buffer_events)", "in memory at {{instance}}"),
         ("sum by (instance) (customfit_buffer_events_limit)", "limit at {{instance}}"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from consumer.ops.partition_view import PartitionView, Waits
-from consumer.ops.snapshot import Snapshot
+from consumer.ops.snapshot import RateView, Snapshot
 from consumer.ops.user_answer import Found, user_answer
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.stops import StopCause, Stopped
@@ -32,7 +32,7 @@ def waits(why: Why, **changes: Any) -> UserWaits:
 def answer(*of: UserWaits, shown: Snapshot | None = None, **changes: Any) -> dict[str, Any]:
     """What is said of them."""
     found = Found("9ebb7c63b02b", "customfit-consumer", HERE, of, **changes)
-    return user_answer(found, shown or snapshot(), WALL, NOW)
+    return user_answer(found, shown or replace(snapshot(), rate=RateView(120.0, 38.0, 1.0, 1.0)), WALL, NOW)
 
 
 SENTENCES = [
@@ -83,6 +83,13 @@ SENTENCES = [
         "nothing more is sent until a commit, or what is being written, is acknowledged",
     ),
     (waits(Why.QUEUED), "it is not their turn yet: 0 requests are in flight"),
+    (
+        waits(Why.RATE),
+        (
+            "it is not their turn yet: your own limit of 120 requests/s (CUSTOMFIT_REQUESTS_PER_SECOND_MAX) "
+            "is used up; 38 of them are this member's"
+        ),
+    ),
     (
         waits(Why.RECORD, request="", offset=None, request_events=0),
         "all of theirs is answered; the state topic has yet to acknowledge what is known of them",

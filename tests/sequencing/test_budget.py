@@ -11,6 +11,7 @@ from consumer.sequencing.events import Partition
 from consumer.sequencing.offsets import OffsetTracker
 
 P0, P1 = Partition("segment", 0), Partition("segment", 1)
+REPLAYS = Partition("replay", 0)
 UNCOMMITTED_EVENTS_MAX = 1000
 SHARE = UNCOMMITTED_EVENTS_MAX // 2
 
@@ -52,3 +53,18 @@ def test_commits_that_stay_away_hold_a_partition_to_its_share(commit_interval_se
 def test_a_record_that_is_not_acknowledged_is_not_waited_for_as_long_as_a_commit() -> None:
     """Records are written at once: they have no interval."""
     assert 52.0 == silent_at(60.0, commits_until=1e9, record_asked_at=48.0)
+
+
+@pytest.mark.parametrize(("holds_replays", "held"), [(True, {REPLAYS}), (False, set())])
+def test_with_a_rate_replays_never_have_more_than_their_share_of_the_buffer(
+    holds_replays: bool, held: set[Partition]
+) -> None:
+    """They may be slow, and live events would wait for room behind them; that they move does not count."""
+    budget = Budget(UNCOMMITTED_EVENTS_MAX, 1_000, 1.0, holds_replays=holds_replays)
+    live, replays = Assignment(P0, OffsetTracker(0)), Assignment(REPLAYS, OffsetTracker(0))
+    replays.of_replays()
+    for offset in range(600):
+        replays.offsets.received(offset, 0)
+    budget.update({P0: live, REPLAYS: replays}, Active(), 1.0)
+
+    assert held == budget.held_to_share

@@ -198,3 +198,27 @@ def test_a_low_limit_is_used_too() -> None:
     two_minutes = course(limit=10, latency_seconds=0.05, client_rate=100.0)
 
     assert 0.80 <= two_minutes.used
+
+
+def test_a_rate_of_our_own_starts_no_trial() -> None:
+    """Half of the window would always get as much through, and it would stay at half for nothing."""
+    window, now = Window(4, TIMEOUT_SECONDS), 0.0
+    window.measured(now, [0.01], 1, 1)
+    for _ in range(3_000):
+        now += 0.01
+        window.held_back(now, 4)
+        window.measured(now, [0.4], 1, 4)
+
+    assert 4 == window.size
+
+
+def test_a_429_while_a_rate_of_our_own_holds_back_cuts_what_is_in_flight() -> None:
+    """Of 256 half would be far more than was ever sent; later it grows back as after any cut."""
+    window = Window(256, TIMEOUT_SECONDS)
+    window.held_back(1.0, 10)
+    window.throttled(1.5, 1.0)
+    cut = window.size
+    for tick in range(2_000):
+        window.succeeded(2.0 + tick / 100)
+
+    assert (5, True) == (cut, window.size > 100)

@@ -49,6 +49,7 @@ def test_defaults() -> None:
         "batch_events_max": 100,
         "batch_bytes_max": 450_000,
         "request_timeout_seconds": 10.0,
+        "requests_per_second_max": None,
         "forward_headers": None,
         "give_up_seconds": 900.0,
         "dead_letter_ratio_max": 0.5,

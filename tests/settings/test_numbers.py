@@ -26,6 +26,7 @@ def test_promised_limits() -> None:
         "batch_events_max": "1 to 2500 events",
         "batch_bytes_max": "1000 to 100000000 bytes",
         "request_timeout_seconds": "0.1 to 300 seconds",
+        "requests_per_second_max": "more than 0, at most 1000000 requests a second",
         "give_up_seconds": "1 to 604800 seconds",
         "dead_letter_ratio_max": "more than 0, at most 1",
         "buffer_events_max": "1 to 10000000 events",
@@ -58,7 +59,7 @@ def test_just_outside_is_refused(name: str) -> None:
     rule = RULES[name]
     assert rule.low is not None
     assert rule.high is not None
-    step = 1 if rule.default == str(rule.parse(rule.default)) else 0.001
+    step = 1 if rule.default is not None and rule.default == str(rule.parse(rule.default)) else 0.001
     below = rule.low if rule.low_excluded else rule.low - step
     for number, wrong in ((below, "not above" if rule.low_excluded else "below"), (rule.high + step, "above")):
         text = problem(ROOM, **{name: f"{number:.15g}"})

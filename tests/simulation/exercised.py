@@ -64,6 +64,7 @@ EXERCISED = (
     "requests in flight of a stopped process",
     "requests forbidden alone",
     "requests postponed alone",
+    "requests within a rate",
     "restarts with a higher dead-letter ratio",
     "retries",
     "schemas asked for",

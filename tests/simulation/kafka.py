@@ -24,6 +24,7 @@ from consumer.sequencing.offsets import CommitPoint
 from tests.simulation.log import Entry, Log
 from tests.simulation.options import Options
 from tests.simulation.referee_commits import CLUSTER_ID, CommitJudge
+from tests.simulation.referee_rate import RateJudge
 from tests.simulation.requests import Tenure
 from tests.simulation.stage import Stage, Violation
 
@@ -40,10 +41,11 @@ class Post(Protocol):
 class Broker:
     """Who owns which partition, and what is committed."""
 
-    def __init__(self, log: Log, commits: CommitJudge) -> None:
+    def __init__(self, log: Log, commits: CommitJudge, rate: RateJudge) -> None:
         self.owners: dict[Partition, Tenure | None] = dict.fromkeys(log.entries)
         self._starts = {partition: StartPoint(start, None) for partition, start in log.starts.items()}
         self._commits = commits
+        self._rate = rate
 
     def owns(self, tenure: Tenure) -> bool:
         """Whether the group says so; the member may not know better yet."""
@@ -57,9 +59,14 @@ class Broker:
         self._starts[tenure.partition] = StartPoint(point.offset, point.metadata)
         return True
 
+    def note_assigned(self, tenure: Tenure) -> None:
+        """A member has a partition."""
+        self._rate.assigned(tenure)
+
     def note_recorded(self, tenure: Tenure, point: CommitPoint) -> None:
         """The member learns that a commit was taken."""
         self._commits.acknowledge(tenure, point.offset, point.metadata)
+        self._rate.leased(tenure)
 
     def note_left(self, tenure: Tenure) -> None:
         """A member gives a partition back, and its last commit was taken."""
@@ -276,6 +283,7 @@ class SimulatedSource:
         partition = tenure.partition
         entries = self._log.entries[partition]
         self.tenures[partition] = tenure
+        self._broker.note_assigned(tenure)
         self._resting.add(partition)
         self._next[partition] = next(
             (index for index, entry in enumerate(entries) if entry.offset >= tenure.start), len(entries)
@@ -297,6 +305,7 @@ class SimulatedSource:
         for partition in partitions:
             if partition in self.tenures:  # else it was lost in the meantime
                 self.tenures[partition].closing = True
+                self.tenures[partition].over(self._stage.now)
 
     def _check_answered(self, drained: Future[dict[Partition, CommitPoint]]) -> None:
         if self.alive and self._drained is not None and self._drained[0] is drained:
@@ -339,9 +348,14 @@ class SimulatedSource:
 
     def lose(self, partitions: list[Partition]) -> None:
         """Taken away without notice."""
+        lost = [self.tenures[partition] for partition in partitions]
         self._forget(partitions)
-        self._post(Lost(partitions))
+        self._post(Lost(partitions), lambda: self._note_lost(lost))
         self._post(Granted([]))  # it joins again; what it is given then is told apart
+
+    def _note_lost(self, tenures: list[Tenure]) -> None:
+        for tenure in tenures:
+            tenure.over(self._stage.now)
 
     def _forget(self, partitions: list[Partition]) -> None:
         for partition in partitions:

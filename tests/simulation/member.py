@@ -16,7 +16,17 @@ from consumer.ops.reporter import Reporter
 from consumer.ops.snapshot import Phase, Snapshot
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
-from consumer.ports.inputs import Fetched, Input, LogBounds, Responded, SchemaFound, Stop, ThreadEnded
+from consumer.ports.inputs import (
+    Fetched,
+    Input,
+    LogBounds,
+    Responded,
+    SchemaFound,
+    Stop,
+    ThreadEnded,
+    TopicSeen,
+    TopicsSeen,
+)
 from consumer.sequencing.actions import WriteReceipt
 from consumer.sequencing.events import DeadLetterReason, Partition
 from consumer.sequencing.gate import Gate
@@ -145,6 +155,9 @@ class SimulatedMember:
         )
         self._inbox: list[tuple[Input, Callable[[], None] | None]] = []
         self._turn_at = float("inf")
+        if settings.requests_per_second_max is not None:
+            topic = TopicSeen(None, world.options.partitions, frozenset())
+            self.post(TopicsSeen({settings.kafka_topic: topic}))
 
     def _backoff(self, attempt: int) -> float:
         return self._stage.between(0.0, min(0.5 * 2.0 ** min(attempt, 10), BACKOFF_SECONDS_MAX))
@@ -317,6 +330,7 @@ class SimulatedMember:
         self._die()
         for tenure in self.source.tenures.values():
             tenure.ended = True
+            tenure.over(self._stage.now)
         self.source.tenures.clear()
 
     def _die(self) -> None:

@@ -89,6 +89,8 @@ class Options:
     unidentified: Literal["introduce", "dead-letter"]
     anonymous: Literal["skip", "forward"]
     in_flight_max: int
+    requests_per_second_max: float | None
+    """Of all members together."""
     batch_events_max: int
     batch_bytes_max: int
     request_timeout_seconds: float
@@ -177,7 +179,7 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
         postponed_events=lonely["postponed_events"],
         zombies=zombies,
         session_seconds=session_seconds,
-        **settings | _receipts(seed, is_safe=is_calm or is_flood),
+        **settings | _receipts(seed, is_safe=is_calm or is_flood) | _rate(seed),
         known_users_max=random.Random(f"known users of {seed}").choice((0, 3, 1_000_000)),
     )
 
@@ -201,6 +203,12 @@ def _receipts(seed: int, *, is_safe: bool) -> dict[str, Any]:
     if rng.random() < 0.7:
         return {"receipts": False, "receipt_failures": 0.0}
     return {"receipts": True, "receipt_failures": 0.0 if is_safe or rng.random() < 0.5 else rng.uniform(0, 0.4)}
+
+
+def _rate(seed: int) -> dict[str, float | None]:
+    """From two requests a second to fifty; in most worlds there is none."""
+    rng = random.Random(f"rate of {seed}")
+    return {"requests_per_second_max": None if rng.random() < 0.8 else 2.0 * 25 ** rng.random()}
 
 
 def _zombies(seed: int, request_timeout_seconds: float, *, is_safe: bool) -> tuple[int, float]:

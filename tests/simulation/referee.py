@@ -16,6 +16,7 @@ raised at once. Commits, dead letters and health have judges of their own (refer
                      of another answer none of that user; one user who fails closes nothing for the others
     zombie           when the group gives a silent member's partition away, nothing of it is in flight but what was when
                      the member was stopped, and nothing more is sent
+    rate             all members together start no more than the rate and a small burst: referee_rate.py
     drain            a partition that is asked for gets no new requests, and is given back when nothing is under way
     health           a member is not `ready`, and says which partition stands still, for 30 s; else it is `ready`
     account          consumed = finished + unfinished at every turn, and all counts back to 0 in the end
@@ -32,6 +33,7 @@ from tests.simulation.options import Options
 from tests.simulation.referee_commits import METADATA_ROOM_BYTES, CommitJudge
 from tests.simulation.referee_dead_letters import MOMENT, DeadLetterJudge
 from tests.simulation.referee_health import HealthJudge
+from tests.simulation.referee_rate import RateJudge
 from tests.simulation.requests import Request, Tenure
 from tests.simulation.stage import Stage, Violation
 
@@ -47,6 +49,7 @@ class Referee:
         self.commits = CommitJudge(stage, options, log)
         self.dead_letters = DeadLetterJudge(stage, options)
         self.health = HealthJudge(stage, options, log, self.commits)
+        self.rate = RateJudge(stage, options)
         self._stage = stage
         self._options = options
         self._log = log
@@ -62,6 +65,7 @@ class Referee:
     def handed_over(self, request: Request, member: Ledger, *, known: bool, is_owner: bool) -> None:
         """A member sends; `known`: its stored state says that the user is identified."""
         self._check_limits(request, member)
+        self.rate.started(request)
         self._check_order(request, known=known and is_owner)
         if request.kind == "introduction":
             self._check_introduction(request, member, known=known and is_owner)
@@ -266,6 +270,7 @@ class Referee:
     def given_away(self, tenure: Tenure, *, is_frozen: bool) -> None:
         """The group has not heard from the member for the session's time-out."""
         tenure.given_away = True
+        tenure.over(self._stage.now)
         self._stage.exercised["partitions of silent members given away"] += 1
         self._stage.exercised["requests in flight of a stopped process"] += tenure.unanswered
         if tenure.unanswered and not is_frozen:

@@ -50,6 +50,10 @@ class Tenure:
     """Who is to be recorded as identified and is not yet: since when."""
     given_away: bool = False
     """The group has not heard from the member for too long: another may own the partition by now."""
+    leased_at: float | None = None
+    """When the member first heard since that a commit of its own was taken; kept where there is a rate."""
+    over_at: float = float("inf")
+    """When the member knew that it is to give it back, or the group gave it away."""
     next_undone: dict[User, int] = field(default_factory=dict)
     """Index into the user's entries: all before it is done."""
 
@@ -78,6 +82,10 @@ class Tenure:
     def will_try_again(self, offsets: Iterable[int]) -> bool:
         """Whether a request with these offsets that failed will be sent again."""
         return not (self.closing or self.ended) and not all(map(self.done, offsets))
+
+    def over(self, now: float) -> None:
+        """Its member starts nothing more of it."""
+        self.over_at = min(self.over_at, now)
 
     def note_drained(self) -> None:
         """The member is about to give it back."""

@@ -64,9 +64,9 @@ class Simulation:
         self.options = draw(seed, is_long=ask_health)
         self.stage = Stage(seed, tell_all=tell_all)
         self._log = log = Log(self.options)
-        self._verifier = referee = Referee(self.stage, self.options, log)
+        self.referee = self._verifier = referee = Referee(self.stage, self.options, log)
         self._destination = Destination(self.stage, self.options, log, referee)
-        broker = Broker(log, referee.commits)
+        broker = Broker(log, referee.commits, referee.rate)
         world = World(self.stage, self.options, log, referee, broker, self._destination)
         self._group = Group(world)
 

@@ -28,6 +28,7 @@ from tests.simulation.faults import (
     lease,
     limits,
     order,
+    rate,
 )
 from tests.simulation.faults.fault import ROTTED, Fault, Install, around, instead
 from tests.simulation.simulation import simulate
@@ -43,6 +44,7 @@ FAULTS: Final = (
     *gate.FAULTS,
     *giving_up.FAULTS,
     *limits.FAULTS,
+    *rate.FAULTS,
     *health.FAULTS,
 )
 
