@@ -14,7 +14,6 @@ from consumer.ops.wall_time import iso
 from consumer.ops.why import first_line, of_lane, of_partition, of_partitions
 from consumer.sequencing.accounting import End
 from consumer.sequencing.waiting import Waiting
-from consumer.settings.sources import variable
 
 WAITS: Final = tuple(one.name for one in fields(Waits))
 
@@ -54,7 +53,7 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
             "introductions": snapshot.introductions,
         },
         "rules": [
-            {"setting": variable(setting), "rule": rule, "matched": matched}
+            {"setting": setting, "rule": rule, "matched": matched}
             for (setting, rule), matched in snapshot.rules_matched.items()
         ],
         "users_retrying": snapshot.users_retrying,
