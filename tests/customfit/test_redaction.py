@@ -26,8 +26,8 @@ KEY: Final = "0123456789abcdef"
 
 def redaction(drop: list[str], hashed: list[str], found: Callable[..., object] = lambda *_: None) -> Redaction:
     """With these paths."""
-    paths = [property_paths(paths) if paths else () for paths in (drop, hashed)]
-    return Redaction(*paths, KEY, found)
+    dropped, replaced = (property_paths(paths) if paths else () for paths in (drop, hashed))
+    return Redaction(dropped, replaced, KEY, found)
 
 
 def sent(text: bytes, drop: list[str], hashed: list[str] | None = None) -> bytes:
@@ -165,7 +165,10 @@ values = st.recursive(
 @st.composite
 def texts(draw: st.DrawFn, value: Any) -> str:
     """One of the many ways to write it: blanks anywhere, letters escaped or not."""
-    blank = lambda: draw(st.sampled_from(["", "", " ", "\n\t"]))  # noqa: E731
+
+    def blank() -> str:
+        return draw(st.sampled_from(["", "", " ", "\n\t"]))
+
     if isinstance(value, str):
         return '"' + "".join(_written(character, draw(st.booleans())) for character in value) + '"'
     if isinstance(value, list):

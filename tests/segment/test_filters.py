@@ -74,3 +74,11 @@ def test_each_item_of_a_batch_is_judged_alone() -> None:
         item.name if isinstance(item, Skipped) else "sent" if isinstance(item, Event) else "dead letter"
         for item in made.items
     ]
+
+
+def test_what_was_avro_is_judged_too() -> None:
+    """Its text is that of an event; a replayed record is judged by the rules of now in the same place."""
+    made = decode(record(b"\0\0\0\0\7..."), ONLY_ORDERS, segment(event="Other"))
+
+    assert isinstance(made, Skipped)
+    assert ("Other", "filtered") == (made.name, made.reason)
