@@ -121,7 +121,7 @@ def _label_values() -> Iterator[tuple[str, LabelValues, str]]:
     for metric in FROM_SNAPSHOT:
         if metric.labels and not of_partitions & set(metric.labels):
             found = [values for values, _ in metric.read(snapshot(), Now(0.0, 0.0))]
-            if not found:  # rules, which only the settings know
+            if "rule" in metric.labels:  # which only the settings know
                 continue
             shown = f"{metric.name}_total" if metric.kind == "counter" else metric.name
             yield shown, metric.labels, _grouped(found)
