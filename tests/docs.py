@@ -56,8 +56,9 @@ Prometheus finds them at `/metrics` on `CUSTOMFIT_HTTP_PORT`, together with thos
 [dashboard](operations.md#dashboard) is in `deploy/grafana`.
 
 All figures of the loop are read from one snapshot, so they agree: `consumed = finished + unfinished` at every scrape.
-Every counter starts at 0 for each of its label values. No user id, event name, URL or error text is ever a label. A
-member shows the partitions that it owns. If Kafka or the topic goes away, their series stay at their last values.
+Every counter starts at 0 for each of its label values. No user id, event name, URL or error text is ever a label; rules
+of what is [not sent](events.md#what-is-not-sent) are. A member shows the partitions that it owns. If Kafka or the topic
+goes away, their series stay at their last values.
 
 {_table(("name", "kind", "labels", "meaning"), rows)}
 ## Label values
@@ -120,6 +121,8 @@ def _label_values() -> Iterator[tuple[str, LabelValues, str]]:
     for metric in FROM_SNAPSHOT:
         if metric.labels and not of_partitions & set(metric.labels):
             found = [values for values, _ in metric.read(snapshot(), Now(0.0, 0.0))]
+            if "rule" in metric.labels:  # which only the settings know
+                continue
             shown = f"{metric.name}_total" if metric.kind == "counter" else metric.name
             yield shown, metric.labels, _grouped(found)
     for counted in (counter for counter in COUNTERS if counter.labels):

@@ -112,8 +112,10 @@ def _ledger_reader(path: Path) -> Callable[[LedgerProof], None]:
 def judged_by(settings: Settings) -> dict[str, str]:
     """The settings that decide what a record is, by variable."""
     from consumer.segment.decoding import DecodingRules
+    from consumer.settings.name_filter import ALLOW, DENY
     from consumer.settings.sources import variable
 
-    names = [one.name for one in fields(DecodingRules) if one.name not in ("topic_life", "replay_topic")]
-    chosen = ("kafka_group_id", "value_format", *names)
-    return {variable(name): str(getattr(settings, name)) for name in chosen}
+    names = [one.name for one in fields(DecodingRules) if one.name not in ("topic_life", "replay_topic", "name_filter")]
+    filters = [] if settings.name_filter is None else [ALLOW, DENY]
+    shown = settings.describe()
+    return {variable(name): str(shown[name] or "-") for name in ("kafka_group_id", "value_format", *names, *filters)}

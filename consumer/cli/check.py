@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, get_args
 import typer
 
 from consumer.choices import ApiAuth, ApiDialect
+from consumer.cli.event_check import what_becomes_of
 from consumer.cli.exits import fail, masker, quiet_kafka_client, settings_or_exit, tell
 from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 from consumer.foreign_text import printable
@@ -46,6 +47,10 @@ def check(
         bool,
         typer.Option("--send-test-event", help=f"Post one identify of the user {TEST_USER!r}: does the key work?"),
     ] = False,
+    event: Annotated[
+        str | None,
+        typer.Option(help="JSON of an event or a batch, - for standard input: what would be done with it? Not sent."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check the settings, and what they name. Exit 0 when all is well, 69 when something can't be reached."""
@@ -56,6 +61,8 @@ def check(
     if connect:
         findings += _kafka_findings(settings)
         findings += _registry_findings(settings)
+    if event is not None:
+        findings += [Checked(ok, "event", text) for ok, text in what_becomes_of(event, settings)]
     if send_test_event:
         findings += asyncio.run(_destination_findings(settings))
     findings = [finding._replace(detail=masker.text(finding.detail)) for finding in findings]

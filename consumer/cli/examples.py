@@ -73,6 +73,7 @@ SHOWN: Final[Mapping[str, Shown]] = {
             Example("customfit-consumer check", "are the settings right"),
             Example("customfit-consumer check --connect", "do broker, topics, rights and registry answer"),
             Example("customfit-consumer check --send-test-event", "does the key work"),
+            Example('customfit-consumer check --event \'{"type":"group"}\'', "what becomes of an event"),
         ),
         ("api_key", "api_key_file", "api_url", "api_auth", "api_dialect", *KAFKA, "schema_registry_url"),
     ),

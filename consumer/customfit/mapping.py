@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from consumer.choices import ApiDialect
+from consumer.customfit.redaction import Redaction
 from consumer.sequencing.events import Event, Kind
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.rule import DeliveryKind
@@ -54,17 +55,20 @@ class _Body(msgspec.Struct):
 _encode = msgspec.json.Encoder().encode
 
 
-def request_body(delivery: Delivery, dialect: ApiDialect) -> bytes:
-    """The JSON text of one request: one user, their events in the order of the log."""
+def request_body(delivery: Delivery, dialect: ApiDialect, redaction: Redaction | None = None) -> bytes:
+    """The JSON text of one request: one user, their events in the order of the log.
+
+    `redaction`: what of traits and properties must not leave. This is the one place that they leave by.
+    """
     user = _User(delivery.user.id, anonymous=delivery.user.anonymous)
     match delivery.kind:
         case DeliveryKind.EVENTS:
             to_event = _destination_event if dialect == "destination" else _sdk_event
-            return _encode(_Body(user, [to_event(event) for event in delivery.events]))
+            return _encode(_Body(user, [to_event(event, redaction) for event in delivery.events]))
         case DeliveryKind.IDENTIFY:
             event = delivery.events[0]
-            if event.raw_payload is not None:
-                user.properties = event.raw_payload
+            if (traits := event.raw_payload) is not None:
+                user.properties = traits if redaction is None else redaction.of(traits)
             return _encode(_Body(user, _identify(event, event.insert_id, dialect)))
         case DeliveryKind.INTRODUCTION:
             # No properties at all: an empty object could be taken for "this user has none" and wipe newer traits.
@@ -85,23 +89,26 @@ def _identify(event: Event, insert_id: str, dialect: ApiDialect) -> list[_Identi
     return [_Identify(_EVENT_TYPES[Kind.IDENTIFY], insert_id, event.timestamp)]
 
 
-def _destination_event(event: Event) -> _Event:
+def _destination_event(event: Event, redaction: Redaction | None) -> _Event:
     name = event.name if event.name is not None else msgspec.UNSET
     is_track = event.kind is Kind.TRACK
     return _Event(
         _EVENT_TYPES[event.kind],
         name if is_track else msgspec.UNSET,
         msgspec.UNSET if is_track else name,
-        _properties(event),
+        _properties(event, redaction),
         event.insert_id,
         event.timestamp,
     )
 
 
-def _sdk_event(event: Event) -> _Event:
+def _sdk_event(event: Event, redaction: Redaction | None) -> _Event:
     name = event.name if event.name is not None else _EVENT_TYPES[event.kind]
-    return _Event("TRACK", name, msgspec.UNSET, _properties(event), event.insert_id, event.timestamp)
+    return _Event("TRACK", name, msgspec.UNSET, _properties(event, redaction), event.insert_id, event.timestamp)
 
 
-def _properties(event: Event) -> msgspec.Raw:
-    return _EMPTY_OBJECT if event.raw_payload is None else event.raw_payload
+def _properties(event: Event, redaction: Redaction | None) -> msgspec.Raw:
+    properties = event.raw_payload
+    if properties is None:
+        return _EMPTY_OBJECT
+    return properties if redaction is None else redaction.of(properties)

@@ -22,6 +22,7 @@ from consumer.avro.known_schemas import KnownSchemas, Unreadable
 from consumer.avro.wire_format import Malformed, SchemaRef, shown, wire_format
 from consumer.choices import ValueFormat
 from consumer.loop.rests import Rests
+from consumer.loop.rule_counts import RuleCounts
 from consumer.ops.snapshot import Rest
 from consumer.ports.edges import SchemaSource, States
 from consumer.ports.inputs import SchemaFound, SchemaMissing
@@ -70,6 +71,7 @@ class Intake:
         registry: SchemaSource,
         reporter: Reporter,
         rules: DecodingRules,
+        rule_counts: RuleCounts,
         value_format: ValueFormat,
         buffer_events_max: int,
         dead_letter_ratio_max: float,
@@ -86,6 +88,7 @@ class Intake:
         self._registry = registry
         self._reporter = reporter
         self._rules = rules
+        self._rule_counts = rule_counts
         self._rules_of_lives: dict[str, DecodingRules] = {}
         self._value_format = value_format
         self._counts_formats = not schemas.has_registry
@@ -191,6 +194,7 @@ class Intake:
     def _accept_usual(self, assignment: Assignment, events: Sequence[Event], now: float) -> None:
         if events:
             self._sequencer.accept_all(assignment, events, now)
+            self._rule_counts.judged(events)
             if self._counts_formats:
                 assignment.formats.note(is_json=True, records=len(events))
 
@@ -246,6 +250,7 @@ class Intake:
         if assignment.offsets.finished_before(record.offset, record.timestamp_ms):
             items = [Skipped(item.record, item.type, SkipReason.FINISHED_BEFORE) for item in items]
         self._sequencer.accept(assignment, record, items, now)
+        self._rule_counts.judged(items)
         for item in items:
             if isinstance(item, Rejected):
                 self._reporter.rejected(item)

@@ -30,6 +30,7 @@ from consumer.loop.news import News
 from consumer.loop.partitions import Partitions
 from consumer.loop.problems import Problems
 from consumer.loop.rests import Rests
+from consumer.loop.rule_counts import RuleCounts, redaction_of
 from consumer.loop.showing import Showing
 from consumer.ops.debug_lines import DebugLines
 from consumer.ops.pseudonyms import Pseudonyms
@@ -114,6 +115,8 @@ class Pipeline:
         self._debug_lines = DebugLines(Pseudonyms(settings.kafka_group_id, settings.destination_name))
         names = settings.forward_headers
         self._forwarding = Forwarding(names, reporter.header_not_forwarded) if names else None
+        rule_counts = RuleCounts(settings)
+        self._redaction = redaction_of(settings, rule_counts.found)
         self._rests = Rests(edges.source)
         self._intake = Intake(
             sequencer,
@@ -123,6 +126,7 @@ class Pipeline:
             edges.registry,
             reporter,
             settings.fill(DecodingRules, topic_life=""),
+            rule_counts,
             settings.value_format,
             settings.buffer_events_max,
             settings.dead_letter_ratio_max,
@@ -145,7 +149,9 @@ class Pipeline:
         self._answers = Answers(
             sequencer, self._partitions, edges.destination, reporter, keeps_status=edges.receipts is not None
         )
-        self._showing = Showing(settings, sequencer, self._partitions, self._rests, self._cluster, self._problems)
+        self._showing = Showing(
+            settings, sequencer, self._partitions, self._rests, self._cluster, self._problems, rule_counts.matched
+        )
         self._publish(time.monotonic())
 
     @property
@@ -277,7 +283,7 @@ class Pipeline:
     def _send(self) -> None:
         # A fresh time for each: in a long turn, or in one in which the process was stopped, a lease may run out.
         while (delivery := self._sequencer.next_delivery(now := time.monotonic())) is not None:
-            body = request_body(delivery, self._settings.api_dialect)
+            body = request_body(delivery, self._settings.api_dialect, self._redaction)
             then = partial(self._answered, delivery, now)
             if self._forwarding is None:
                 self._edges.destination.post(body, then)

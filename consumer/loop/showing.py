@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from consumer.ops.pseudonyms import Pseudonyms
@@ -37,6 +38,7 @@ class Showing:
         rests: Rests,
         cluster: Cluster,
         problems: Problems,
+        rules_matched: Mapping[tuple[str, str], int],
     ) -> None:
         self.snapshot: Snapshot
         self._settings = settings
@@ -46,6 +48,7 @@ class Showing:
         self._rests = rests
         self._cluster = cluster
         self._problems = problems
+        self._rules_matched = rules_matched
         self._delivered_at = 0.0
         self._committed_at = 0.0
         self._state, self._state_at = sequencer.gate.state, float("-inf")
@@ -120,6 +123,7 @@ class Showing:
             registry_problem=self._problems.registry,
             state_problem=self._problems.state,
             denied=self._problems.denied,
+            rules_matched=dict(self._rules_matched),
         )
 
     def _rate(self, now: float) -> RateView | None:

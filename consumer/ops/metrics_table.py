@@ -5,7 +5,7 @@ reads: rows of one scrape agree with each other (consumed = finished + unfinishe
 COUNTERS, and one call of `Metrics.count` where it happens.
 
 Label values are closed sets and start at 0, so that `rate()` works from the first error on. No user id, event name,
-URL or error text is ever a label.
+URL or error text is ever a label; rules are, of which the settings have at most some hundred.
 """
 
 from __future__ import annotations
@@ -179,6 +179,13 @@ FROM_SNAPSHOT: Final = (
     ),
     FromSnapshot("counter", "customfit_events_consumed", "Events fetched", ("type",), _consumed),
     FromSnapshot("counter", "customfit_events_finished", "Events by how they ended", ("outcome", "reason"), _finished),
+    FromSnapshot(
+        "counter",
+        "customfit_filter_matched",
+        "How often each rule of CUSTOMFIT_EVENTS_ALLOW, _DENY and CUSTOMFIT_PROPERTIES_DROP, _HASH has matched",
+        ("setting", "rule"),
+        lambda shown, _: shown.rules_matched.items(),
+    ),
     gauge("customfit_events_unfinished", "Events fetched and not finished", lambda shown, _: shown.unfinished),
     total("customfit_introductions", "Identifies made by the consumer itself", lambda shown, _: shown.introductions),
     total(

@@ -122,3 +122,5 @@ class Snapshot:
     """Why the state topic can't be written, read or made larger."""
     denied: tuple[str, ...] = ()
     """What the cluster's access lists keep us from."""
+    rules_matched: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How often each rule of what is not sent has matched, by the setting and the rule."""

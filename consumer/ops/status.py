@@ -53,6 +53,10 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
             },
             "introductions": snapshot.introductions,
         },
+        "rules": [
+            {"setting": setting, "rule": rule, "matched": matched}
+            for (setting, rule), matched in snapshot.rules_matched.items()
+        ],
         "users_retrying": snapshot.users_retrying,
         "waiting": [
             _waiting(one, snapshot, wall_seconds - monotonic_seconds) | {"why": of_lane(one, snapshot)}

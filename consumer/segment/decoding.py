@@ -48,6 +48,7 @@ from consumer.sequencing.events import (
     Skipped,
     SkipReason,
 )
+from consumer.settings.name_filter import NameFilter
 
 BATCH_ITEMS_MAX: Final = 2500
 """Segment's own limit. It also bounds what one record of 1 MiB may turn into: 500,000 events of two bytes."""
@@ -65,6 +66,7 @@ class DecodingRules:
     """Its records have the insert_id and the time of the record they were at first."""
     topic_life: str = ""
     """Part of the insert_ids of the source's records where an earlier topic had its name."""
+    name_filter: NameFilter | None = None
 
 
 def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> Decoded | Batch:

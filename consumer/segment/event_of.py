@@ -35,6 +35,8 @@ KINDS: Final = {
     "screen": Kind.SCREEN,
     "delete": Kind.DELETE,
 }
+NAMED: Final = (Kind.TRACK, Kind.PAGE, Kind.SCREEN)
+"""What filters judge. An identify must be sent, and a delete be heeded, whatever they say."""
 
 
 _EMPTY_ARRAY: Final = re.compile(rb"\[\s*\]")
@@ -65,6 +67,8 @@ def event_of(record: Record, envelope: Envelope, personas: Personas | None, rule
     if name is not None and not isinstance(name, str):
         held = f"holds {HALF}" if name is WITH_HALF else "is not a string"
         return invalid(record, kind, f"`{'event' if kind is Kind.TRACK else 'name'}` {held}")
+    if kind in NAMED and rules.name_filter is not None and not rules.name_filter.passes(name):
+        return Skipped(record, kind.value, SkipReason.FILTERED, name)
     payload = _object(raw)
     if payload is _NOT_AN_OBJECT:
         return invalid(record, kind, f"`{'traits' if kind is Kind.IDENTIFY else 'properties'}` is not an object")

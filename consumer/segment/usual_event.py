@@ -68,5 +68,7 @@ def usual_event(record: Record, rules: DecodingRules) -> Event | None:
     payload = None if text is NO_RAW else text
     if kind is Kind.TRACK and not name:
         return None
+    if rules.name_filter is not None and kind is not Kind.IDENTIFY and not rules.name_filter.passes(name):
+        return None
     at = timestamp_of_text(timestamp)
     return None if at is None else Event(record, kind, User(user_id), insert_id, at, name or None, payload)

@@ -141,6 +141,8 @@ class Skipped:
     record: Record
     type: str
     reason: SkipReason
+    name: str | None = None
+    """Of what was filtered: by what it was judged."""
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -158,6 +160,8 @@ class SkipReason(StrEnum):
 
     ANONYMOUS = "anonymous"
     INTEGRATIONS = "integrations"
+    FILTERED = "filtered"
+    """By its name: CUSTOMFIT_EVENTS_ALLOW or _DENY."""
     UNSUPPORTED = "unsupported"
     UNKNOWN_TYPE = "unknown_type"
     TOMBSTONE = "tombstone"

@@ -14,6 +14,8 @@ from consumer.settings.kafka_properties import (
     session_seconds,
     unverified_by,
 )
+from consumer.settings.property_paths import DROP, HASH, doubtful, within
+from consumer.settings.sources import variable
 
 COMMIT_SECONDS: Final = 10.0  # what a revoke may need for its commit after the drain
 _LOOPBACK: Final = re.compile(r"(?:.+\.)?localhost|127(?:\.[0-9]+){3}|::1")
@@ -39,6 +41,7 @@ def conflicts(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str
         other = topics.setdefault(values[setting], setting)
         if other != setting:
             problems.append(f"{origins[setting]}: the same topic as {origins[other]}; name another topic")
+    problems += _of_properties(values, origins)
     if "drain_seconds" in values and "kafka_properties" in values:
         drain_seconds, poll_seconds = values["drain_seconds"], max_poll_interval_seconds(values["kafka_properties"])
         if drain_seconds + COMMIT_SECONDS >= poll_seconds:
@@ -79,6 +82,14 @@ def warnings(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]
             f"{origins['kafka_properties']}: with {unverified} whoever is in between can be the broker; "
             "leave it out, and name the authority in ssl.ca.location"
         )
+    found += [
+        f"{origins[setting]}: {path.text!r}: {doubt}"
+        for setting in (DROP, HASH)
+        for path in values[setting] or ()
+        if (doubt := doubtful(path)) is not None
+    ]
+    if values["properties_hash_key"] and not values[HASH]:
+        found.append(f"{origins['properties_hash_key']}: nothing is hashed with it; set {variable(HASH)} or remove it")
     session, timeout = session_seconds(values["kafka_properties"]), values["request_timeout_seconds"]
     if (capped := lease_of(session, timeout).request_timeout_seconds) < timeout:
         found.append(
@@ -87,3 +98,19 @@ def warnings(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]
             "lower the first or raise the second"
         )
     return found
+
+
+def _of_properties(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:
+    """What is hashed needs a key, and can't be left out as well."""
+    dropped, hashed = values.get(DROP) or (), values.get(HASH) or ()
+    problems = [
+        f"{origins[setting]}: {inner.text!r} lies within {outer.text!r} of {origins[other]}; remove it"
+        for setting, paths, other, others in ((HASH, hashed, DROP, dropped), (DROP, dropped, HASH, hashed))
+        for inner, outer in within(paths, others)
+        if setting == HASH or inner.keys != outer.keys
+    ]
+    if hashed and values.get("properties_hash_key", True) is None:
+        problems.append(
+            f"{origins[HASH]}: a key is needed; name a file that holds it in {variable('properties_hash_key_file')}"
+        )
+    return problems

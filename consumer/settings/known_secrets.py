@@ -54,6 +54,8 @@ def _all(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
         yield from _encoded(f":{key}")
         yield from _encoded(key)
     yield from _of_url(settings.api_url)
+    if settings.properties_hash_key is not None:
+        yield settings.properties_hash_key.reveal()
     if settings.schema_registry_user_info is not None:
         yield from basic(settings.schema_registry_user_info.reveal())
     yield from _of_kafka(settings.kafka_properties)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, TypeVar, get_origin, get_type_hints
-from urllib.parse import urlsplit
 
 from consumer.choices import (
     Anonymous,
@@ -28,9 +27,13 @@ from consumer.choices import (
     ValueFormat,
 )
 from consumer.sequencing.lease import STATE_WRITE_SECONDS, Lease, lease_of
+from consumer.settings.described import as_described, masked_query
 from consumer.settings.header_names import LIMITS as HEADER_NAMES_LIMITS
 from consumer.settings.header_names import header_names
 from consumer.settings.kafka_properties import librdkafka_properties, session_seconds
+from consumer.settings.name_filter import Globs, NameFilter
+from consumer.settings.property_paths import PropertyPaths
+from consumer.settings.rule_lists import HASH_KEY_LIMITS, glob_list, hash_key, path_list
 from consumer.settings.secret import KafkaProperties, Secret, without_query
 from consumer.settings.sources import variable
 from consumer.settings.values import (
@@ -186,6 +189,15 @@ class Settings:
         Integrations,
         OneOf("Segment's `integrations`: obey, obey only what names this destination, or ignore."),
     ]
+    # What is not sent
+    events_allow: Annotated[Globs | None, glob_list("Tracks, pages and screens with other names are skipped.")]
+    events_deny: Annotated[Globs | None, glob_list("Tracks, pages and screens with these names are skipped.")]
+    properties_drop: Annotated[PropertyPaths | None, path_list("What of traits and properties is left out.")]
+    properties_hash: Annotated[PropertyPaths | None, path_list("What of them is sent as HMAC-SHA-256.")]
+    properties_hash_key: Annotated[
+        Secret | None,
+        Rule(hash_key, None, HASH_KEY_LIMITS, "Key of those hashes, the same for all members.", in_file=True),
+    ]
     # Requests
     in_flight_max: Annotated[int, whole(256, 1, 4096, "requests", "Most requests in flight.")]
     batch_events_max: Annotated[int, whole(100, 1, 2500, "events", "Events in one request (all of one user).")]
@@ -290,6 +302,12 @@ class Settings:
         return kind(**named, **given)
 
     @property
+    def name_filter(self) -> NameFilter | None:
+        """Which events are sent, by their names; None: all."""
+        is_off = self.events_allow is None and self.events_deny is None
+        return None if is_off else NameFilter(self.events_allow, self.events_deny)
+
+    @property
     def held_events_max(self) -> int:
         """How many events may wait for their user's identify: half the buffer, so that the others still flow."""
         return self.buffer_events_max // 2
@@ -311,7 +329,7 @@ class Settings:
 
     def describe(self) -> dict[str, object]:
         """Every setting as a JSON value, secrets masked."""
-        return {name: _describe(getattr(self, name)) for name in RULES} | {"api_url": _masked_query(self.api_url)}
+        return {name: as_described(getattr(self, name)) for name in RULES} | {"api_url": masked_query(self.api_url)}
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.describe().items())})"
@@ -327,21 +345,3 @@ RULES: Final[Mapping[str, Rule]] = {
     for name, hint in get_type_hints(Settings, include_extras=True).items()
     if get_origin(hint) is Annotated
 }
-
-
-def _describe(value: object) -> object:
-    match value:
-        case Secret():
-            return str(value) if value else ""
-        case KafkaProperties():
-            return value.masked()
-        case Path():
-            return str(value)
-        case tuple():
-            return ",".join(value)
-        case _:
-            return value
-
-
-def _masked_query(url: str) -> str:
-    return without_query(url) + ("?***" if urlsplit(url).query else "")

@@ -52,6 +52,11 @@ ORDER: Final = (
         (f"sum by (reason) (rate(customfit_headers_not_forwarded_total[{WINDOW}]))", "{{reason}}"),
         title="Headers not forwarded, by the reason",
     ),
+    panel(
+        "Of the filters and the paths that are left out or hashed. A rule at 0 all day may be mistyped.",
+        (f"sum by (setting, rule) (rate(customfit_filter_matched_total[{WINDOW}]))", "{{setting}}: {{rule}}"),
+        title="How often each rule of what is not sent matches",
+    ),
 )
 
 _OF_LOOP: Final = f"sum by (job) (rate(customfit_loop_cpu_seconds_total[{WINDOW}]))"

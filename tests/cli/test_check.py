@@ -89,3 +89,27 @@ def test_what_ends_a_command_is_told_without_secrets(capsys: pytest.CaptureFixtu
         fail("it said canary-key%2Fof-exits", 1)
 
     assert "customfit-consumer: waiting: ***\ncustomfit-consumer: it said ***\n" == capsys.readouterr().err
+
+
+def test_what_would_be_done_with_an_event_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which rule keeps it back, or the request that would be sent, without what must not leave; and nothing is sent."""
+    monkeypatch.setenv("CUSTOMFIT_EVENTS_ALLOW", '["Order *"]')
+    monkeypatch.setenv("CUSTOMFIT_EVENTS_DENY", '["*Test"]')
+    monkeypatch.setenv("CUSTOMFIT_PROPERTIES_DROP", '["email"]')
+    base = {"type": "track", "userId": "ann", "messageId": "m", "timestamp": "2026-11-23T10:00:00Z"}
+    names = ("Order 1", "Order Test", "Other", None)
+    events = [{**base, "event": name, "properties": {"email": "a@b.c", "n": 1}} for name in names]
+    result = run("--event", json.dumps({"batch": [*events, {"type": "delete", "userId": "ann"}]}))
+    sent = (
+        '{"user":{"user_customer_id":"ann","anonymous":false},"events":[{"event_type":"track","event_customer_id":'
+        '"Order 1","properties":{"n": 1},"insert_id":"m","event_timestamp":"2026-11-23 10:00:00.000Z"}]}'
+    )
+
+    assert [
+        f"ok   event: sent as {sent}",
+        "ok   event: skipped (filtered): 'Order Test' fits '*Test' of CUSTOMFIT_EVENTS_DENY",
+        "ok   event: skipped (filtered): 'Other' fits no rule that allows it",
+        "BAD  event: a dead letter (invalid_event): a track without `event`",
+        "ok   event: nothing is sent, and its user counts as not identified",
+    ] == result.stdout.splitlines()[2:7]
+    assert 1 == result.exit_code

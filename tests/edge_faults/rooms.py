@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.edge_faults import audit, customfit, dead_letters, formats, kafka, loop, sequencing, settings, state
+from tests.edge_faults import (
+    audit,
+    customfit,
+    dead_letters,
+    formats,
+    kafka,
+    loop,
+    not_sent,
+    sequencing,
+    settings,
+    state,
+)
 
 FAULTS: Final = (
     *kafka.FAULTS,
@@ -14,6 +25,7 @@ FAULTS: Final = (
     *customfit.FAULTS,
     *settings.FAULTS,
     *formats.FAULTS,
+    *not_sent.FAULTS,
     *sequencing.FAULTS,
     *loop.FAULTS,
 )

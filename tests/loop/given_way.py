@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from consumer.avro.known_schemas import KnownSchemas
 from consumer.loop.intake import Intake
 from consumer.loop.rests import Rests
+from consumer.loop.rule_counts import RuleCounts
 from consumer.ops.snapshot import Rest
 from consumer.ports.inputs import SchemaFound, SchemaMissing
 from consumer.segment.decoding import DecodingRules
@@ -17,6 +18,7 @@ from consumer.sequencing.offsets import OffsetTracker
 from consumer.sequencing.sequencer import Sequencer
 from tests.segment.given_events import segment
 from tests.sequencing.given_rules import rules
+from tests.settings.given_settings import load
 
 P0: Final = Partition("segment", 0)
 P1: Final = Partition("segment", 1)
@@ -59,6 +61,7 @@ class Way:
             edges,
             edges,
             DecodingRules(record_bytes_max=2000),
+            RuleCounts(load()),
             value_format,
             buffer_events_max=buffer_events_max,
             dead_letter_ratio_max=changes.get("dead_letter_ratio_max", 1.0),

@@ -12,7 +12,7 @@ from consumer.sequencing.gate import State
 
 
 def snapshot() -> Snapshot:
-    """Nothing has happened yet, with one partition."""
+    """Nothing has happened yet, with one partition and one rule of what is not sent."""
     account = Account()
     view = PartitionView(
         partition=Partition("segment-events", 0),
@@ -38,4 +38,5 @@ def snapshot() -> Snapshot:
         destination_reason="",
         source_topic="segment-events",
         topic_partitions={"segment-events": 1},
+        rules_matched={("events_deny", "*Test"): 0},
     )

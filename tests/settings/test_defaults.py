@@ -45,6 +45,11 @@ def test_defaults() -> None:
         "unidentified": "introduce",
         "anonymous": "skip",
         "integrations": "respect",
+        "events_allow": None,
+        "events_deny": None,
+        "properties_drop": None,
+        "properties_hash": None,
+        "properties_hash_key": None,
         "in_flight_max": 256,
         "batch_events_max": 100,
         "batch_bytes_max": 450_000,
@@ -81,7 +86,7 @@ def test_table() -> None:
     table = settings_table()
 
     assert [doc.variable for doc in table][:3] == ["CUSTOMFIT_API_KEY", "CUSTOMFIT_API_KEY_FILE", "CUSTOMFIT_API_URL"]
-    assert len(RULES) + 3 == len(table)
+    assert len(RULES) + 4 == len(table)
     assert all(doc.help.endswith(".") and doc.limits and "\n" not in doc.help for doc in table)
     assert {"{topic}.customfit-dlq"} == {doc.default for doc in table if doc.variable == "CUSTOMFIT_DEAD_LETTER_TOPIC"}
     assert {"0 to 600 seconds"} == {doc.limits for doc in table if doc.variable == "CUSTOMFIT_HOLD_SECONDS"}

@@ -1,0 +1,87 @@
+"""Where the values of a JSON text end, found without reading them: what is cut out leaves all else byte for byte. Pure.
+
+The text is known to be JSON, no deeper than segment/depth.py says: whatever the envelope was read from was checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+_BLANKS: Final = rb"[ \t\n\r]*+"
+_INSIDE: Final = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
+_STRING: Final = re.compile(rb'"' + _INSIDE + rb'"', re.DOTALL)
+_KEY: Final = re.compile(_BLANKS + rb'("' + _INSIDE + rb'")' + _BLANKS + rb":" + _BLANKS, re.DOTALL)
+_SCALAR: Final = re.compile(rb"[^ \t\n\r,\]}]++")
+_BRACKET: Final = re.compile(rb'[^"{}\[\]]*+(?:"' + _INSIDE + rb'"[^"{}\[\]]*+)*+([{}\[\]])', re.DOTALL)
+_BLANK: Final = re.compile(_BLANKS)
+_SIMPLE: Final = rb'("' + _INSIDE + rb'"|[^ \t\n\r,\]}"{\[][^ \t\n\r,\]}]*+)'
+
+OBJECT, ARRAY, STRING = b"{", b"[", b'"'
+text_of: Final = msgspec.json.Decoder(str).decode
+"""What a string means, with its escapes read."""
+
+
+def members_but(keys: Iterable[str]) -> re.Pattern[bytes]:
+    """Members with other keys, none of them escaped, whose values are no objects or arrays; up to behind a comma.
+
+    Group 1 is the value of the last one. It passes over a member in a tenth of the time that looking at it takes.
+    """
+    wanted = b"|".join(re.escape(key.encode()) for key in keys)
+    key = _BLANKS + rb'"(?!(?:' + wanted + rb')")[^"\\]*+"' + _BLANKS + rb":" + _BLANKS
+    return re.compile(rb"(?:" + key + _SIMPLE + _BLANKS + rb",)*+", re.DOTALL)
+
+
+def key_at(text: bytes, at: int) -> tuple[bytes, int, int]:
+    """The next key with its quotes, where it begins, and where its value does."""
+    found = _KEY.match(text, at)
+    assert found is not None, "a key was expected"
+    return found[1], found.start(1), found.end()
+
+
+def end_of(text: bytes, at: int) -> int:
+    """Behind the value that begins here."""
+    first = text[at : at + 1]
+    if first in (OBJECT, ARRAY):
+        depth = 0
+        for found in _BRACKET.finditer(text, at):
+            depth += 1 if found[1] in (OBJECT, ARRAY) else -1
+            if not depth:
+                return found.end()
+    found_whole = (_STRING if first == STRING else _SCALAR).match(text, at)
+    assert found_whole is not None, "a value was expected"
+    return found_whole.end()
+
+
+def after_blanks(text: bytes, at: int) -> int:
+    """Behind the blanks."""
+    found = _BLANK.match(text, at)
+    assert found is not None
+    return found.end()
+
+
+def canonical(text: bytes, at: int) -> tuple[bytes, int]:
+    """One way to write the value: no blanks, members sorted, strings as UTF-8, numbers as they are. And its end."""
+    first = text[at : at + 1]
+    if first not in (OBJECT, ARRAY):
+        end = end_of(text, at)
+        value = text[at:end]
+        return msgspec.json.encode(text_of(value)) if first == STRING else value, end
+    parts = []
+    at = after_blanks(text, at + 1)
+    while text[at : at + 1] not in (b"}", b"]"):
+        key = b""
+        if first == OBJECT:
+            written, _, at = key_at(text, at)
+            key = msgspec.json.encode(text_of(written)) + b":"
+        value, at = canonical(text, at)
+        parts.append(key + value)
+        at = after_blanks(text, at)
+        if text[at : at + 1] == b",":
+            at = after_blanks(text, at + 1)
+    if first == ARRAY:
+        return b"[" + b",".join(parts) + b"]", at + 1
+    return b"{" + b",".join(sorted(parts)) + b"}", at + 1

@@ -1,0 +1,96 @@
+r"""Which events are sent, by their names: globs of CUSTOMFIT_EVENTS_ALLOW and _DENY. Pure.
+
+`*` is any text, also none, and may hold line ends; `?` is one character; all else is itself, brackets too. A name must
+fit from its first character to its last, in its own case. `\*`, `\?` and `\\` are those characters. No Unicode form is
+made another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from consumer.settings.escapes import characters
+
+ALLOW: Final = "events_allow"
+DENY: Final = "events_deny"
+NAMES_REMEMBERED_MAX: Final = 1000
+"""Most topics have less than a hundred; what the rules say of a name is worked out once."""
+_NAME_CHARACTERS_REMEMBERED: Final = 200
+
+
+class Globs:
+    """Rules that do not change; `texts` are as they were given."""
+
+    __slots__ = ("_fits", "_remembered", "texts")
+
+    def __init__(self, texts: tuple[str, ...]) -> None:
+        """Compile them; raises BadEscape for one that is no glob."""
+        self.texts = texts
+        self._fits: list[tuple[str, Callable[[str], object]]] = [(text, _pattern(text).fullmatch) for text in texts]
+        self._remembered: dict[str, tuple[str, ...]] = {}
+
+    def matching(self, name: str) -> tuple[str, ...]:
+        """Those that fit the name."""
+        found = self._remembered.get(name)
+        if found is None:
+            found = tuple(text for text, fits in self._fits if fits(name))
+            if len(name) <= _NAME_CHARACTERS_REMEMBERED:
+                if len(self._remembered) >= NAMES_REMEMBERED_MAX:
+                    self._remembered.clear()
+                self._remembered[name] = found
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Globs) and self.texts == other.texts
+
+    def __hash__(self) -> int:
+        return hash(self.texts)
+
+
+@dataclass(frozen=True, slots=True)
+class NameFilter:
+    """Both lists; at least one of them is there."""
+
+    allow: Globs | None
+    deny: Globs | None
+
+    def passes(self, name: str | None) -> bool:
+        """Whether an event of this name is sent: no rule denies it, and one allows it if there are such rules.
+
+        An event without a name is judged as one whose name is empty.
+        """
+        text = name or ""
+        if self.deny is not None and self.deny.matching(text):
+            return False
+        return self.allow is None or bool(self.allow.matching(text))
+
+    def matching(self, name: str | None) -> Iterator[tuple[str, str]]:
+        """The rules that fit, whatever came of it: the setting and the rule."""
+        for setting, globs in ((ALLOW, self.allow), (DENY, self.deny)):
+            if globs is not None:
+                for text in globs.matching(name or ""):
+                    yield setting, text
+
+
+def _pattern(glob: str) -> re.Pattern[str]:
+    """The glob as a regular expression.
+
+    Each piece between two `*` is looked for from the left, once (`(?>…)`): a place found later could not help. So it
+    takes at most as long as the name is long times the rule, whatever both are.
+    """
+    pieces, is_open = [""], False
+    for (character, is_special), run in groupby(characters(glob, "*?")):
+        if is_special and character == "*":
+            pieces.append("")
+            is_open = True
+        else:
+            pieces[-1] += ("." if is_special else re.escape(character)) * len(list(run))
+    if not is_open:
+        return re.compile(pieces[0], re.DOTALL)
+    first, *middle, last = pieces
+    found = "".join(f"(?>.*?{piece})" for piece in middle if piece)
+    return re.compile(f"{first}{found}.*{last}", re.DOTALL)
