@@ -51,7 +51,7 @@ check: venv ## lint, format, types, what may import what
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-docs: venv ## docs/settings.md, metrics.md, commands.md and Grafana's dashboard, made from the code
+docs: venv ## docs/settings.md, metrics.md, commands.md, Grafana's dashboard and Kubernetes' rules, made from their sources
 	@$(BIN)/python -m tests.docs
 
 operations: venv kafka ## docs/operations.md's tables, from real faults beside a real Prometheus, 20 min (ARGS="wrong_key")
