@@ -1,4 +1,4 @@
-"""`make docs`: pages, Grafana's dashboard and Kubernetes' rules, from what declares them; test_docs.py finds stale ones."""
+"""`make docs`: pages, Grafana's dashboard, Kubernetes' rules, from their sources; test_docs.py finds stale ones."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_the_image_is_that_of_this_version() -> None:
 
 
 def test_memory_is_for_all_that_may_be_kept(settings: Settings) -> None:
-    """What a member was measured to take, a buffer full of bytes, all users that it may know; and half as much again."""
+    """What a member was measured to take, a full buffer, all users that it may know; and half as much again."""
     resources = CONSUMER["resources"]
     limit = int(resources["limits"]["memory"].removesuffix("Mi")) * 2**20
     kept = MEASURED_BYTES + settings.buffer_bytes_max + KNOWN_USER_BYTES * settings.known_users_max

@@ -1,4 +1,4 @@
-"""deploy/kubernetes by the API server's own code and published schemas, where Go is (REQUIRE_GO=1 insists).
+"""deploy/kubernetes by the API server's own code and published schemas, after `make kubernetes` (REQUIRE_GO=1 insists).
 
 Schemas alone let through a selector that selects nothing, a port that nobody has, a volume that is not there, and a
 budget that contradicts itself. The program in kubernetes/validate finds these, and the faults below prove it.
@@ -15,9 +15,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.deploy.kubernetes.manifests import FOLDER, Kubernetes, consumer
-
-pytestmark = pytest.mark.long  # what is not built yet takes a minute and a half
+from tests.deploy.kubernetes.manifests import FOLDER, PROGRAM, Kubernetes, NotBuilt, consumer
+from tests.deploy.tools import leave_out
 
 KINDS: Final = ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "PodMonitor", "PrometheusRule"]
 ADDED_BY_HELM: Final = {"app.kubernetes.io/managed-by", "helm.sh/chart"}
@@ -43,8 +42,13 @@ WAYS: Final[dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
 
 @pytest.fixture(scope="module")
 def kubernetes() -> Kubernetes:
-    """The program, built."""
-    return Kubernetes()
+    """The program; the first time it takes too long to build for a test."""
+    if not PROGRAM.exists():
+        leave_out("not built: make kubernetes", "REQUIRE_GO")
+    try:
+        return Kubernetes()
+    except NotBuilt as why:
+        leave_out(str(why), "REQUIRE_GO")
 
 
 def kustomized(kubernetes: Kubernetes, kustomization: Mapping[str, Any], folder: Path) -> list[Any]:

@@ -27,7 +27,6 @@ PACKAGES: Final = {
     "prometheus": "prometheus",
     "node": "nodejs",
     "npm": "npm",
-    "go": "golang, 1.26 or newer",
 }
 """A program → Debian's package that has it."""
 
