@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +16,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.deploy.kubernetes.manifests import FOLDER, PROGRAM, Kubernetes, NotBuilt, consumer
-from tests.deploy.tools import leave_out
+from tests.deploy.kubernetes.manifests import FOLDER, PROGRAM, Kubernetes, NotBuilt, consumer, environment
+from tests.deploy.tools import ROOT, leave_out
 
 KINDS: Final = ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "PodMonitor", "PrometheusRule"]
 ADDED_BY_HELM: Final = {"app.kubernetes.io/managed-by", "helm.sh/chart"}
@@ -101,6 +102,22 @@ def test_what_a_variable_refers_to_comes_before_it(kubernetes: Kubernetes) -> No
     names = [one["name"] for one in consumer(by_kind["StatefulSet"])["env"]]
 
     assert names.index("POD_NAME") < names.index("CUSTOMFIT_KAFKA_PROPERTIES")
+
+
+def test_what_the_page_tells_to_write_works(kubernetes: Kubernetes, tmp_path: Path) -> None:
+    """The kustomization and the values of docs/kubernetes.md come to the same members."""
+    page = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    kustomization, values = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    kustomization["resources"] = [one.removeprefix("deploy/kubernetes/") for one in kustomization["resources"]]
+    by_kustomize = kustomized(kubernetes, kustomization, tmp_path)
+    by_helm = kubernetes.helm("customfit-consumer", values, tmp_path)
+    containers = [
+        {**consumer(one), "env": environment(one)} for one in (*by_kustomize, *by_helm) if one["kind"] == "Deployment"
+    ]
+
+    assert [] == kubernetes.problems([*by_kustomize, *by_helm])
+    assert "kafka-bootstrap.kafka:9092" == containers[0]["env"]["CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS"]
+    assert containers[0] == containers[1]
 
 
 # --- the chart
