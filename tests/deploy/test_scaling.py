@@ -11,12 +11,12 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from tests.deploy.kubernetes.manifests import read as manifest
 from tests.deploy.names import OF_THE_SCRAPER, live
 from tests.deploy.rules import read
-from tests.deploy.tools import FOLDER, ROOT, need, promtools, run
+from tests.deploy.tools import FOLDER, need, promtools, run
 
-SCALED: Final = ROOT / "deploy/kubernetes/components/keda/scaledobject.yaml"
-QUERY: Final = yaml.safe_load(SCALED.read_text(encoding="utf-8"))["spec"]["triggers"][0]["metadata"]["query"]
+QUERY: Final = manifest("components/keda/scaledobject.yaml")["spec"]["triggers"][0]["metadata"]["query"]
 SAMPLES: Final = 40
 """One every 30 s; asked is after 12 min."""
 AT: Final = "12m"

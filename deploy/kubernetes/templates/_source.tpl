@@ -7,6 +7,11 @@
 {{- end }}
 {{- end }}
 
+{{- /* A value as a variable has it. Helm reads 1000000 as a float, and would write 1e+06. */}}
+{{- define "customfit.text" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- end }}
+
 {{- /* A file of base, overlays or components, with this release's name in it and its labels: (list $ "base/x.yaml"). */}}
 {{- define "customfit.source" -}}
 {{- $root := index . 0 -}}

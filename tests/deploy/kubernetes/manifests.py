@@ -79,7 +79,7 @@ class Kubernetes:
 
     def problems(self, objects: Sequence[Any]) -> list[str]:
         """What a cluster refuses, or takes in vain."""
-        command = [PROGRAM, "check", *self._crds]
+        command = [str(PROGRAM), "check", *map(str, self._crds)]
         text = yaml.safe_dump_all(objects)
         done = subprocess.run(command, input=text, check=False, capture_output=True, text=True)
         assert done.returncode in {0, 1}, done.stderr
