@@ -81,7 +81,7 @@ class Kubernetes:
         """What a cluster refuses, or takes in vain."""
         command = [str(PROGRAM), "check", *map(str, self._crds)]
         text = yaml.safe_dump_all(objects)
-        done = subprocess.run(command, input=text, check=False, capture_output=True, text=True)
+        done = subprocess.run(command, input=str(text), check=False, capture_output=True, text=True)
         assert done.returncode in {0, 1}, done.stderr
         return done.stdout.splitlines()
 
