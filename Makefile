@@ -3,7 +3,8 @@
 # Those through a real proxy need tinyproxy (REQUIRE_PROXY=1 insists on it); those of the alert rules promtool, amtool,
 # Alertmanager and jsonnet, Debian's packages prometheus, prometheus-alertmanager and jsonnet (REQUIRE_PROMTOOL=1); those
 # of the pages Debian's package chromium and `make browser` (REQUIRE_BROWSER=1).
-# The dashboard is held against Grafana's types where Node and npm are (REQUIRE_NODE=1).
+# The dashboard is held against Grafana's types where Node and npm are (REQUIRE_NODE=1); the Kubernetes manifests against
+# the API server's code after `make kubernetes`, which needs Go 1.26 or newer (REQUIRE_GO=1).
 
 PYTHON ?= python3
 SEED ?= 1
@@ -15,7 +16,7 @@ BIN := .venv/bin
 PARALLEL := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-quick test-long durations check docs operations dashboard-picture advisories release-check simulate fuzz chaos bench rolling kafka browser pictures lock clean
+.PHONY: help venv demo test test-quick test-long durations check docs operations dashboard-picture advisories release-check simulate fuzz chaos bench rolling kafka kubernetes browser pictures lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -51,7 +52,7 @@ check: venv ## lint, format, types, what may import what
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-docs: venv ## docs/settings.md, metrics.md, commands.md and Grafana's dashboard, made from the code
+docs: venv ## docs/settings.md, metrics.md, commands.md, Grafana's dashboard and Kubernetes' rules, made from their sources
 	@$(BIN)/python -m tests.docs
 
 operations: venv kafka ## docs/operations.md's tables, from real faults beside a real Prometheus, 20 min (ARGS="wrong_key")
@@ -85,6 +86,9 @@ rolling: venv kafka ## a rolling restart and a fail-over under load, measured (A
 kafka: venv ## fetch a real Kafka broker and a schema registry for the tests into .kafka
 	@$(BIN)/python -m tests.real_broker.broker
 	@$(BIN)/python -m tests.real_broker.registry
+
+kubernetes: venv ## what holds deploy/kubernetes against the API server's own code; needs Go 1.26 (REQUIRE_GO=1 insists)
+	@$(BIN)/python -m tests.deploy.kubernetes.manifests
 
 browser: .venv/.browser ## what the tests in a browser need beside Debian's package chromium (REQUIRE_BROWSER=1 insists on both)
 

@@ -1,4 +1,4 @@
-"""`make docs`: the pages, and Grafana's dashboard, made from what declares things; test_docs.py finds stale ones."""
+"""`make docs`: pages, Grafana's dashboard, Kubernetes' rules, from their sources; test_docs.py finds stale ones."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from consumer.ops.metric_kinds import LabelValues, Now
 from consumer.ops.metrics_table import COUNTERS, FROM_SNAPSHOT
 from consumer.settings import settings_table
 from deploy.grafana.dashboard import dashboard
+from deploy.kubernetes.prometheus_rule import prometheus_rule
 from tests.deploy.rules import thresholds
 from tests.ops.given_snapshot import snapshot
 
@@ -109,6 +110,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/commands.md": commands_page,
     "docs/logs.md": logs_page,
     "deploy/grafana/customfit-consumer.json": dashboard_file,
+    "deploy/kubernetes/base/prometheusrule.yaml": prometheus_rule,
 }
 
 

@@ -31,7 +31,12 @@ class Health(NamedTuple):
 
 
 def liveness(snapshot: Snapshot, polled_at: float, now: float) -> Health:
-    """Whether the loop turns and the Kafka thread polls. `now`, `polled_at`: monotonic seconds."""
+    """Whether the loop turns and the Kafka thread polls. `now`, `polled_at`: monotonic seconds.
+
+    Before they run, Kafka may be waited for, and the start has a time-out of its own.
+    """
+    if snapshot.phase is Phase.STARTING:
+        return Health(True, "alive", [])
     reasons = []
     if now - snapshot.taken_at > LOOP_SILENT_SECONDS_MAX:
         reasons.append(f"the loop has not turned for {now - snapshot.taken_at:.0f} s")

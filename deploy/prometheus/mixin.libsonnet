@@ -17,6 +17,8 @@
     )
   ),
 
-  prometheusRules+:: { groups+: withConfig(importstr 'recording.yml').groups },
+  prometheusRules+:: {
+    groups+: withConfig(importstr 'recording.yml').groups + withConfig(importstr 'scaling.yml').groups,
+  },
   prometheusAlerts+:: { groups+: withConfig(importstr 'alerts.yml').groups },
 }

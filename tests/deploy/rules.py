@@ -12,7 +12,7 @@ import yaml
 from tests.deploy.tools import FOLDER, ROOT
 
 RUNBOOK: Final = ROOT / "docs" / "runbook.md"
-RULE_FILES: Final = ("recording.yml", "alerts.yml")
+RULE_FILES: Final = ("recording.yml", "alerts.yml", "scaling.yml")
 TEST_FILES: Final = tuple(sorted(file.name for file in (FOLDER / "tests").glob("*.yml")))
 
 

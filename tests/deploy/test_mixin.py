@@ -21,7 +21,9 @@ def mixin(also: str = "{}") -> Any:
 
 def test_as_it_stands_it_gives_the_files() -> None:
     """Nothing is lost or turned into a number on the way: Kubernetes takes no fraction for an expression."""
-    assert {"rules": read("recording.yml"), "alerts": read("alerts.yml")} == mixin()
+    recorded = {"groups": read("recording.yml")["groups"] + read("scaling.yml")["groups"]}
+
+    assert {"rules": recorded, "alerts": read("alerts.yml")} == mixin()
 
 
 def test_another_selector_is_in_every_expression(tmp_path: Path) -> None:

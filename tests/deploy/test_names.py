@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.deploy.kubernetes.manifests import read
 from tests.deploy.names import OF_THE_SCRAPER, WrongNameError, labels_of, live, results, selectors
 from tests.deploy.rules import Rule, alerts, rules
 from tests.deploy.tools import ROOT
 from tests.pasted import PAGES
 
 LIVE = live()
+OF_THE_SCALER = read("components/keda/scaledobject.yaml")["spec"]["triggers"][0]["metadata"]["query"]
 EXAMPLES = {"customfit_restoring_seconds"}
 """CONTRIBUTING.md shows by it how a gauge is added."""
 ON_PAGES = re.compile(r"\b(customfit_[a-z_]+)(?:\{([^}`]*)\})?")
@@ -74,6 +76,7 @@ def test_alerts_tell_only_labels_that_they_have() -> None:
 def test_every_threshold_is_used() -> None:
     """A number that nobody reads would only seem to change something."""
     asked = {selector.name for rule in rules() for selector in selectors(rule.expression)}
+    asked |= {selector.name for selector in selectors(OF_THE_SCALER)}
     recorded = [rule.name for rule in rules() if not rule.is_alert]
 
     assert [] == [name for name in recorded if name not in asked]

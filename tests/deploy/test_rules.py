@@ -16,7 +16,7 @@ SEVERITIES = {"critical", "warning"}
 @with_each_promtool
 def test_prometheus_reads_the_files(promtool: str) -> None:
     """The configuration that compose mounts, with the rules that it names."""
-    assert "SUCCESS: 2 rule files found" in run([need(promtool), "check", "config", "prometheus.yml"])
+    assert "SUCCESS: 3 rule files found" in run([need(promtool), "check", "config", "prometheus.yml"])
 
 
 def test_compose_loads_the_rules() -> None:
