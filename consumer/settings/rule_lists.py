@@ -70,7 +70,7 @@ def _rules_in(given: object) -> tuple[str, ...]:
     """The texts; each is shown on pages and as the label of a metric."""
     if isinstance(given, str):
         try:
-            given = json.loads(given)
+            given = json.loads(plain(given))
         except (ValueError, RecursionError):
             raise Wrong('is no JSON array; write for example ["one", "two"]') from None
     if not isinstance(given, list) or not all(isinstance(rule, str) for rule in given):
