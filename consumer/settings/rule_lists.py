@@ -69,8 +69,10 @@ def as_json(rules: tuple[str, ...]) -> str:
 def _rules_in(given: object) -> tuple[str, ...]:
     """The texts; each is shown on pages and as the label of a metric."""
     if isinstance(given, str):
+        if not given:
+            plain(given)  # which says what is wrong with it
         try:
-            given = json.loads(plain(given))
+            given = json.loads(given)
         except (ValueError, RecursionError):
             raise Wrong('is no JSON array; write for example ["one", "two"]') from None
     if not isinstance(given, list) or not all(isinstance(rule, str) for rule in given):
