@@ -31,6 +31,7 @@ FAILED_TESTS: Final = 1
 REBALANCES: Final = "tests/real_broker/test_rebalances.py"
 SERVICE: Final = "tests/real_broker/test_service.py"
 KILL_POINTS: Final = "tests/real_broker/test_kill_points.py::test_death_between_two_effects"
+PAUSES: Final = "tests/state/test_pause_follower.py"
 GONE: Final = f"{REBALANCES}::test_a_dead_letter_topic_that_is_gone_blocks_the_commit"
 TOO_LARGE: Final = f"{REBALANCES}::test_a_value_too_large_for_the_dead_letter_topic_blocks_nobody"
 
@@ -263,6 +264,34 @@ FAULTS: Final = (
         'f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA',
         'f"{_SCHEMA} BEGIN IMMEDIATE; PRAGMA',
         "tests/state/test_database.py::test_a_kill_while_a_store_is_made_leaves_one_that_is_taken_as_new",
+    ),
+    EdgeFault(
+        "an order counts before the last one is read",
+        "consumer/state/pause_follower.py",
+        "if self._is_read_whole and not (",
+        "if not (",
+        f"{PAUSES}::test_the_last_order_counts_and_each_new_one_is_heard",
+    ),
+    EdgeFault(
+        "an order to another group is obeyed",
+        "consumer/state/pause_follower.py",
+        "if message.key() == self._key:",
+        'if (message.key() or b"")[:8] == self._key[:8]:',
+        f"{PAUSES}::test_the_last_order_counts_and_each_new_one_is_heard",
+    ),
+    EdgeFault(
+        "who can't read the last order forgets the one before it",
+        "consumer/state/pause_follower.py",
+        "self._followed = self._file.read() or self._followed",
+        "self._followed = self._followed",
+        f"{PAUSES}::test_what_cannot_be_read_keeps_what_was_known",
+    ),
+    EdgeFault(
+        "what is finished above a commit counts as never sent",
+        "consumer/kafka/offset_plan.py",
+        "never = skipped - sum(",
+        "never = skipped - 0 * sum(",
+        "tests/kafka/test_offset_plan.py::test_what_follows_from_another_place",
     ),
     EdgeFault(
         "an answer to an earlier question ends a restore",

@@ -53,6 +53,8 @@ class Sequencer:
         self.assignments: dict[Partition, Assignment] = {}
         self.active = Active()
         self.in_flight = 0
+        self.is_paused = False
+        """Nothing starts until somebody lets it go on (pauses.py)."""
         self.look_ups = LookUps()
         self.retrying = Retrying()
         self.give_up_seconds = rules.give_up_seconds
@@ -223,6 +225,8 @@ class Sequencer:
 
         `now` must be fresh: it is what tells a process that was stopped that its partitions may be another's.
         """
+        if self.is_paused:
+            return None
         ready, rules = self._steps.ready, self.rules
         while (lane := ready.first()) is not None:
             if not self.gate.may_start(now, self.in_flight):
@@ -265,7 +269,7 @@ class Sequencer:
 
     def next_deadline(self, now: float) -> float | None:
         """When `tick` or `next_delivery` has something to do without any input; None for never."""
-        opens_at = self.gate.opens_at(now) if self._steps.ready else None
+        opens_at = self.gate.opens_at(now) if self._steps.ready and not self.is_paused else None
         due = [moment for moment in (opens_at, self._steps.next_due(), self.budget.next_due()) if moment is not None]
         return min(due, default=None)
 

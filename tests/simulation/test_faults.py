@@ -28,6 +28,7 @@ from tests.simulation.faults import (
     lease,
     limits,
     order,
+    pauses,
 )
 from tests.simulation.faults.fault import ROTTED, Fault, Install, around, instead
 from tests.simulation.simulation import simulate
@@ -44,6 +45,7 @@ FAULTS: Final = (
     *giving_up.FAULTS,
     *limits.FAULTS,
     *health.FAULTS,
+    *pauses.FAULTS,
 )
 
 
