@@ -35,6 +35,7 @@ def told(service: Service, *arguments: str, code: int = 0) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.long
 def test_a_pause_is_in_force_in_all_members_and_after_restarts(scene: Scene) -> None:
     """Also in the one without partition 0, and in one that starts from nothing; then all arrives, in order."""
     with scene.member("one") as one, scene.member("two") as two:
@@ -86,6 +87,7 @@ def test_a_group_that_nobody_has_is_not_paused(scene: Scene) -> None:
     assert f"{scene.topic}-typo.identified-users" not in scene.admin.list_topics(timeout=10).topics
 
 
+@pytest.mark.long
 def test_what_goes_out_again_is_what_was_said(scene: Scene) -> None:
     """Back to a time, and to the end; while a member runs nothing changes, and it is named."""
     with scene.member("one") as one:
