@@ -47,6 +47,8 @@ class Code(StrEnum):
     # Causes that /readyz knows
     DEGRADED = "degraded", "Something is wrong now; `cause` is that of `customfit_degraded` (docs/metrics.md)."
     DEGRADED_OVER = "degraded_over", "It is over; `cause` says what."
+    PAUSED = "paused", "Somebody has paused sending for the whole group; the line says who, when and why."
+    RESUMED = "resumed", "Sending goes on; the line says by whose order."
     # The group
     PARTITIONS_ASSIGNED = "partitions_assigned", "Partitions were given to this member, or none."
     PARTITIONS_REVOKED = "partitions_revoked", "Partitions were handed back in order."
@@ -91,6 +93,7 @@ class Code(StrEnum):
     STATE_NOT_STORED = "state_not_stored", "The local copy can't be written; work goes on."
     STATE_NOT_READ = "state_not_read", "The state topic can't be read; its partition waits."
     STATE_NOT_GROWN = "state_not_grown", "The state topic is to have more partitions; its partition waits."
+    STATE_NOT_FOLLOWED = "state_not_followed", "Whether sending is paused can't be read; the last order stays in force."
     STATE_SET_ASIDE = "state_set_aside", "A local copy is not used; the topic is read instead."
     STATE_UNKNOWN_RECORD = "state_unknown_record", "The state topic holds a record that this version does not know."
     STATE_FIXED = "state_fixed", "What was said to be tried again has worked."

@@ -48,6 +48,7 @@ from consumer.sequencing.gate import Gate
 from consumer.sequencing.rules import SequencingRules
 from consumer.sequencing.sequencer import Sequencer
 from consumer.settings.loading import SettingsError
+from consumer.state.pause_follower import PauseFollower
 from consumer.state.thread import UserStates
 from consumer.state.topic import StateTopic, prepare_state_topic
 
@@ -117,6 +118,7 @@ async def serve(
     registry = SchemaRegistry(settings, inbox.post, backoff_seconds, reload, masker)
     peek = Peek(settings, inbox.post)
     receipts = Receipts(settings, inbox.post) if settings.receipt_topic is not None else None
+    pauses = PauseFollower(settings, inbox.post)
     edges = Edges(source, states, dead_letters, engine, registry, peek, receipts)
     pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, schemas)
     recorder = Recorder(lambda: pipeline.snapshot, metrics)
@@ -141,15 +143,12 @@ async def serve(
         told = "Kafka answers: reading %s as group %s"
         log.info(told, " and ".join(topics), settings.kafka_group_id, extra=fields(Code.CONNECTED))
         _tune_interpreter()
+        pauses.start(state_topic)
         states.start(state_topic)
-        _start(dead_letters, receipts)
-        registry.start()
-        peek.start()
+        _start(dead_letters, receipts, registry, peek)
         source.start(topics)
         await pipeline.run()
-        peek.stop()
-        registry.stop()
-        _stop(dead_letters, receipts)
+        _stop(peek, pauses, registry, dead_letters, receipts)
         await asyncio.to_thread(states.stop)  # a second signal is heard meanwhile
     finally:
         await engine.close()
@@ -158,16 +157,16 @@ async def serve(
     return _exit_code(pipeline)
 
 
-def _start(*writers: DeadLetters | Receipts | None) -> None:
-    for writer in writers:
-        if writer is not None:
-            writer.start()
+def _start(*edges: DeadLetters | Receipts | SchemaRegistry | Peek | None) -> None:
+    for edge in edges:
+        if edge is not None:
+            edge.start()
 
 
-def _stop(*writers: DeadLetters | Receipts | None) -> None:
-    for writer in writers:
-        if writer is not None:
-            writer.stop()
+def _stop(*edges: DeadLetters | Receipts | SchemaRegistry | Peek | PauseFollower | None) -> None:
+    for edge in edges:
+        if edge is not None:
+            edge.stop()
 
 
 def _tune_interpreter() -> None:

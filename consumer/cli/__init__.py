@@ -26,6 +26,9 @@ COMMANDS: Final = (
     "lag",
     "user",
     "dlq",
+    "pause",
+    "resume",
+    "offsets",
     "audit",
     "completion",
 )

@@ -130,6 +130,19 @@ SHOWN: Final[Mapping[str, Shown]] = {
         ),
         (*KAFKA, "dead_letter_topic", "replay_topic"),
     ),
+    "pause": Shown(
+        (Example('customfit-consumer pause --reason "CustomFit is being moved"', "no member sends, from now on"),),
+        (*KAFKA, "state_topic"),
+    ),
+    "resume": Shown((Example("customfit-consumer resume", "all members go on"),), (*KAFKA, "state_topic")),
+    "offsets": Shown(
+        (
+            Example("customfit-consumer offsets --to -2h --dry-run", "what would be sent again of the last two hours"),
+            Example("customfit-consumer offsets --to 2026-11-23T10:00:00Z", "say so, ask, and do it"),
+            Example("customfit-consumer offsets --to latest --yes", "leave out all that is there, without being asked"),
+        ),
+        (*KAFKA, "kafka_start"),
+    ),
     "audit": Shown(
         (
             Example("customfit-consumer audit --from -2h --to now", "of the last two hours"),

@@ -19,6 +19,7 @@ from consumer.foreign_text import printable
 STYLES: Final[Mapping[str, str]] = {
     "ready": "bold white on green4",
     "degraded": "bold black on orange1",
+    "paused": "bold black on orange1",
     "stopped": "bold white on red3",
     "stuck": "bold white on red3",
     "no answer": "bold white on grey37",

@@ -28,6 +28,7 @@ from consumer.loop.cluster import Cluster
 from consumer.loop.intake import Intake
 from consumer.loop.news import News
 from consumer.loop.partitions import Partitions
+from consumer.loop.pausing import Pausing
 from consumer.loop.problems import Problems
 from consumer.loop.rests import Rests
 from consumer.loop.rule_counts import RuleCounts, redaction_of
@@ -54,6 +55,7 @@ from consumer.ports.inputs import (
     Lost,
     OtherInput,
     PartitionFailed,
+    PauseRead,
     Receipted,
     ReceiptFailed,
     RecordTimes,
@@ -149,8 +151,16 @@ class Pipeline:
         self._answers = Answers(
             sequencer, self._partitions, edges.destination, reporter, keeps_status=edges.receipts is not None
         )
+        self._pausing = Pausing(sequencer, reporter)
         self._showing = Showing(
-            settings, sequencer, self._partitions, self._rests, self._cluster, self._problems, rule_counts.matched
+            settings,
+            sequencer,
+            self._partitions,
+            self._rests,
+            self._cluster,
+            self._problems,
+            rule_counts.matched,
+            self._pausing,
         )
         self._publish(time.monotonic())
 
@@ -247,6 +257,8 @@ class Pipeline:
                 | AccessDenied()
             ):
                 self._news.of_problem(item, now)
+            case PauseRead():
+                self._pausing.take(item, now)
             case InHandAsked() | WaitsAsked():
                 questions.answer(item, self._sequencer, now)
             case Stop():

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SEEN_SECONDS: Final = 5.0
 """So old may be what is heard of a topic: it says nothing of a denial that is younger."""
-STATE_TOPIC_PROBLEMS: Final = ("not_written", "not_read", "not_grown")
+STATE_TOPIC_PROBLEMS: Final = ("not_written", "not_read", "not_grown", "not_followed")
 
 
 class Problems:

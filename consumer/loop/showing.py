@@ -13,6 +13,7 @@ from consumer.sequencing.waiting import oldest_held_since, oldest_waiting
 if TYPE_CHECKING:
     from consumer.loop.cluster import Cluster
     from consumer.loop.partitions import Partitions
+    from consumer.loop.pausing import Pausing
     from consumer.loop.problems import Problems
     from consumer.loop.rests import Rests
     from consumer.sequencing.sequencer import Sequencer
@@ -39,6 +40,7 @@ class Showing:
         cluster: Cluster,
         problems: Problems,
         rules_matched: Mapping[tuple[str, str], int],
+        pausing: Pausing,
     ) -> None:
         self.snapshot: Snapshot
         self._settings = settings
@@ -49,6 +51,7 @@ class Showing:
         self._cluster = cluster
         self._problems = problems
         self._rules_matched = rules_matched
+        self._pausing = pausing
         self._delivered_at = 0.0
         self._committed_at = 0.0
         self._state, self._state_at = sequencer.gate.state, float("-inf")
@@ -122,6 +125,9 @@ class Showing:
             group_problem=self._problems.group,
             registry_problem=self._problems.registry,
             state_problem=self._problems.state,
+            pause=self._pausing.pause,
+            is_pause_known=self._pausing.is_known,
+            unpaused_seconds=self._pausing.unpaused_seconds(now),
             denied=self._problems.denied,
             rules_matched=dict(self._rules_matched),
         )
@@ -133,10 +139,11 @@ class Showing:
         )
 
     def _paused(self) -> dict[str, int]:
-        """How many partitions are not fetched, by the reason; a full buffer and a full budget stop all of them."""
+        """How many partitions are not fetched or not sent, by the reason; some reasons stop all of them."""
         buffered, settings = self._sequencer.buffered, self._settings
         ours = len(list(self._rests.partitions()))
         is_full = buffered.events >= settings.buffer_events_max or buffered.size_bytes >= settings.buffer_bytes_max
         tight = self._sequencer.budget.is_tight
-        everybody = {str(Rest.BUFFER): ours if is_full else 0, str(Rest.COMMITS): ours if tight else 0}
-        return {**self._rests.counts(), **everybody}
+        is_paused = self._pausing.pause is not None
+        everybody = {Rest.COMMAND: is_paused, Rest.BUFFER: is_full, Rest.COMMITS: tight}
+        return {**self._rests.counts(), **{str(rest): ours if is_so else 0 for rest, is_so in everybody.items()}}

@@ -16,6 +16,8 @@ DO: Final[Mapping[Cause, str]] = {
     Cause.TOPIC_GONE: "Make the topic again if it was deleted by mistake; if another one is meant, set "
     "CUSTOMFIT_KAFKA_TOPIC and restart.",
     Cause.TOPIC_MADE_AGAIN: "Stop all members, run the command that the reason names, and start them again.",
+    Cause.PAUSED: "Ask whoever the reason names; customfit-consumer resume lets all members go on, and what waits goes "
+    "out in order.",
     Cause.PARTITION_STOPPED: "Do what the reason says at its end; the other partitions go on meanwhile.",
     Cause.DESTINATION_UNAVAILABLE: "Look at CustomFit's status, the network and the proxy; events wait, and go out in "
     "order when it is back.",

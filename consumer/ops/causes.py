@@ -12,8 +12,10 @@ from typing import Final, NamedTuple
 
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Snapshot
+from consumer.ops.wall_time import iso
 from consumer.sequencing.events import Partition
 from consumer.sequencing.gate import State
+from consumer.sequencing.pauses import PauseOrder
 from consumer.sequencing.stops import StopCause
 
 UNMOVED_SECONDS: Final = 15.0
@@ -28,6 +30,7 @@ class Cause(StrEnum):
     DESTINATION_STOPPED = "destination_stopped"
     TOPIC_GONE = "topic_gone"
     TOPIC_MADE_AGAIN = "topic_made_again"
+    PAUSED = "paused"
     PARTITION_STOPPED = "partition_stopped"
     DESTINATION_UNAVAILABLE = "destination_unavailable"
     DESTINATION_THROTTLED = "destination_throttled"
@@ -52,6 +55,7 @@ MEANINGS: Final[Mapping[Cause, str]] = {
     Cause.DESTINATION_STOPPED: "A wrong key or URL; nothing is sent until it is fixed",
     Cause.TOPIC_GONE: "The source topic does not exist any longer",
     Cause.TOPIC_MADE_AGAIN: "The source topic was deleted and made again under its name",
+    Cause.PAUSED: "Somebody has paused sending for the whole group",
     Cause.PARTITION_STOPPED: "A partition stands still until somebody acts",
     Cause.DESTINATION_UNAVAILABLE: "The destination does not accept requests",
     Cause.DESTINATION_THROTTLED: "The destination asks to slow down",
@@ -86,13 +90,24 @@ class Finding(NamedTuple):
 
 def findings(snapshot: Snapshot) -> list[Finding]:
     """All that is wrong now, the worst first."""
-    found = [*_of_destination(snapshot), *_of_topics(snapshot), *_of_edges(snapshot)]
+    found = [*_of_orders(snapshot), *_of_destination(snapshot), *_of_topics(snapshot), *_of_edges(snapshot)]
     for view in snapshot.partitions:
         if view.is_ours:
             own = list(_of_partition(view, snapshot))
             found += own or _without_progress(view, snapshot)
     order = list(Cause)
     return sorted(found, key=lambda finding: order.index(finding.cause))
+
+
+def paused_sentence(pause: PauseOrder) -> str:
+    """Who has paused sending, since when, and why."""
+    reason = f" because: {pause.reason}" if pause.reason else ""
+    return f"paused by {pause.by or 'somebody'} since {iso(pause.at_ms / 1000)}{reason}"
+
+
+def _of_orders(snapshot: Snapshot) -> Iterator[Finding]:
+    if snapshot.pause is not None:
+        yield Finding(Cause.PAUSED, paused_sentence(snapshot.pause))
 
 
 def _of_destination(snapshot: Snapshot) -> Iterator[Finding]:
@@ -190,7 +205,7 @@ def _of_partition(view: PartitionView, snapshot: Snapshot) -> Iterator[Finding]:
 def _without_progress(view: PartitionView, snapshot: Snapshot) -> list[Finding]:
     """It has something to do and does not move, whatever the reason; what a hold or one failing user explains apart."""
     waits = view.waits
-    if view.unmoved_seconds < UNMOVED_SECONDS:
+    if min(view.unmoved_seconds, snapshot.unpaused_seconds) < UNMOVED_SECONDS:
         return []
     # What stood still for longer than a hold may last did not do so because of it.
     held = waits.held_events if view.unmoved_seconds < waits.hold_seconds + UNMOVED_SECONDS else 0

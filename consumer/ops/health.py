@@ -58,7 +58,10 @@ def readiness_now(snapshot: Snapshot, now: float) -> Health:
 
 
 def readiness(snapshot: Snapshot) -> Health:
-    """Whether it does its work. An outage of the destination is `degraded` and ready: a restart would not help."""
+    """Whether it does its work. An outage of the destination is `degraded` and ready: a restart would not help.
+
+    So is a pause, which somebody wants.
+    """
     found = findings(snapshot)
     reasons = [finding.text for finding in found]
     if snapshot.phase is not Phase.RUNNING:
@@ -67,10 +70,14 @@ def readiness(snapshot: Snapshot) -> Health:
         return Health(False, "starting", ["the consumer group has not answered yet"])
     if any(finding.cause in NOT_READY for finding in found):
         return Health(False, "stopped", reasons)
+    if not snapshot.is_pause_known:
+        return Health(False, "starting", ["whether sending is paused is being read from the state topic", *reasons])
     ours = [view for view in snapshot.partitions if view.is_ours and view.partition.topic == snapshot.source_topic]
     if ours and all(0 < view.waits.start_seconds < SILENT_SECONDS for view in ours):
         return Health(False, "starting", ["where the partitions start is being asked for", *reasons])
     if ours and all(view.restoring and not view.waits.start_seconds for view in ours):
         names = ", ".join(str(view.partition) for view in ours)
         return Health(False, "restoring", [f"reading the state of {names}", *reasons])
+    if snapshot.pause is not None:
+        return Health(True, "paused", reasons)
     return Health(True, "degraded" if found else "ready", reasons)

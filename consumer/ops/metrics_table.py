@@ -133,7 +133,9 @@ FROM_SNAPSHOT: Final = (
         ("topic", "partition", "cause"),
         _stopped,
     ),
-    FromSnapshot("gauge", "customfit_paused", "Partitions that are not fetched, by the reason", ("reason",), _paused),
+    FromSnapshot(
+        "gauge", "customfit_paused", "Partitions that are not fetched, or not sent, by the reason", ("reason",), _paused
+    ),
     per_partition(
         "customfit_oldest_unfinished_seconds",
         "How long the oldest record not yet committed has been there to be read, by this machine's clock",
@@ -243,7 +245,7 @@ ERROR_KINDS: Final[dict[str, tuple[str, ...]]] = {
     "deliver": ("refused", "gave_up", "unavailable", "misdirected"),
     "dead_letter": ("value_omitted", "not_written", "ratio"),
     "receipt": ("not_written",),
-    "state": ("not_written", "not_stored", "not_read", "not_grown", "set_aside", "unknown_record"),
+    "state": ("not_written", "not_stored", "not_read", "not_grown", "not_followed", "set_aside", "unknown_record"),
     "commit": ("failed", "metadata"),
     "kafka": ("client", "partition", "denied"),
 }

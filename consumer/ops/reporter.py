@@ -14,8 +14,9 @@ from consumer.customfit.answers import Result
 from consumer.customfit.forwarding import NotForwarded
 from consumer.kafka.client import KafkaUnavailable
 from consumer.log_codes import CODES, Code, fields
+from consumer.ops.advice import DO
 from consumer.ops.announcer import Announcer
-from consumer.ops.causes import findings
+from consumer.ops.causes import Cause, findings, paused_sentence
 from consumer.ops.error_groups import ErrorGroups
 from consumer.ops.logs import RepeatLimiter
 from consumer.ops.metrics import Metrics
@@ -26,6 +27,7 @@ from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.events import DeadLetterReason, Misdirected, Partition, Record, Refused, Rejected, Unavailable
 from consumer.sequencing.gate import Gate, State
 from consumer.sequencing.lanes import Delivery
+from consumer.sequencing.pauses import PauseOrder
 from consumer.sequencing.rule import DeliveryKind
 from consumer.sequencing.stops import StopCause, Stopped
 
@@ -221,6 +223,8 @@ class Reporter:
                 text = f"the state topic can't be read; its partition waits and it is tried again: {detail}"
             case "not_grown":
                 text = f"its partition waits and it is tried again: {detail}"
+            case "not_followed":
+                text = f"whether sending is paused can't be read; the last order stays in force: {detail}"
             case "unknown_record":
                 text = f"the state topic holds a record that this version does not know and leaves out: {detail}"
             case _:
@@ -229,8 +233,19 @@ class Reporter:
 
     def state_fixed(self, kind: str) -> None:
         """What was said to be tried again has worked."""
-        again = "read" if kind == "not_read" else "as large as its source"
+        again = {"not_read": "read", "not_followed": "followed for orders to pause"}.get(kind, "as large as its source")
         log.info("the state topic is %s again", again, extra=fields(Code.STATE_FIXED))
+
+    def paused(self, pause: PauseOrder) -> None:
+        """Somebody has paused sending, or had when this process started."""
+        log.warning(
+            "sending is %s", paused_sentence(pause), extra=fields(Code.PAUSED, by=pause.by, do=DO[Cause.PAUSED])
+        )
+
+    def resumed(self, order: PauseOrder | None) -> None:
+        """Sending goes on."""
+        by = "somebody who deleted the order" if order is None else order.by
+        log.info("sending goes on, by order of %s", by, extra=fields(Code.RESUMED, by=by))
 
     def dead_letter_failed(self, kind: str, detail: str, record: Record | None = None) -> None:
         """A dead letter is not acknowledged yet."""

@@ -13,6 +13,7 @@ from consumer.ops.partition_view import PartitionView
 from consumer.ops.pseudonyms import Pseudonyms
 from consumer.sequencing.accounting import End, Reason
 from consumer.sequencing.gate import State
+from consumer.sequencing.pauses import PauseOrder
 from consumer.sequencing.waiting import Waiting
 
 
@@ -25,7 +26,7 @@ class Phase(Enum):
 
 
 class Rest(StrEnum):
-    """Why partitions are not fetched: the values of the `reason` label of customfit_paused."""
+    """Why partitions are not fetched, or not sent: the values of the `reason` label of customfit_paused."""
 
     RESTORING = "restoring"
     """Its state is not ready yet."""
@@ -37,6 +38,8 @@ class Rest(StrEnum):
     """It has used its share and does not go on."""
     BUFFER = "buffer"
     """All partitions: the buffer is full."""
+    COMMAND = "command"
+    """All partitions: sending is paused; they are fetched until the buffer is full, and nothing is sent."""
     COMMITS = "commits"
     """All partitions: what a crash would send again is close to its limit."""
 
@@ -120,6 +123,12 @@ class Snapshot:
     registry_problem: str | None = None
     state_problem: str | None = None
     """Why the state topic can't be written, read or made larger."""
+    pause: PauseOrder | None = None
+    """The order by which sending is paused now."""
+    is_pause_known: bool = True
+    """False, at a start: whether sending is paused is being read."""
+    unpaused_seconds: float = float("inf")
+    """For how long sending has not been paused."""
     denied: tuple[str, ...] = ()
     """What the cluster's access lists keep us from."""
     rules_matched: Mapping[tuple[str, str], int] = field(default_factory=dict)

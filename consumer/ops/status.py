@@ -13,6 +13,7 @@ from consumer.ops.snapshot import Snapshot
 from consumer.ops.wall_time import iso
 from consumer.ops.why import first_line, of_lane, of_partition, of_partitions
 from consumer.sequencing.accounting import End
+from consumer.sequencing.pauses import PauseOrder
 from consumer.sequencing.waiting import Waiting
 
 WAITS: Final = tuple(one.name for one in fields(Waits))
@@ -28,6 +29,7 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
         "status": health.status,
         "reasons": health.reasons,
         "causes": sorted({finding.cause.value for finding in found}),
+        "pause": _pause(snapshot.pause),
         "destination": {
             "state": snapshot.destination_state.value,
             "reason": snapshot.destination_reason,
@@ -68,6 +70,12 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
         "requests_in_flight": snapshot.in_flight,
         "requests_in_flight_limit": snapshot.in_flight_limit,
     }
+
+
+def _pause(pause: PauseOrder | None) -> dict[str, Any] | None:
+    if pause is None:
+        return None
+    return {"by": pause.by, "since": iso(pause.at_ms / 1000), "reason": pause.reason}
 
 
 def _partition(view: PartitionView, wall_seconds: float, monotonic_seconds: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from consumer.ops.advice import DO, DO_WHEN_STUCK, RUNBOOK_WHEN_STUCK, runbook
-from consumer.ops.causes import Finding, is_held_back
+from consumer.ops.causes import Finding, is_held_back, paused_sentence
 from consumer.ops.health import STUCK, Health
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Rest, Snapshot
@@ -45,8 +45,8 @@ def of_partition(view: PartitionView, snapshot: Snapshot) -> str:
     if view.restoring:
         left = "" if view.restore_remaining is None else f", {view.restore_remaining} records to go"
         return f"its state is being read{left}"
-    if snapshot.destination_state is not State.DELIVERING:
-        return f"the destination is {snapshot.destination_state.value}" if view.unfinished or view.lag_events else ""
+    if nothing_is_sent := _why_nothing_is_sent(snapshot):
+        return nothing_is_sent if view.unfinished or view.lag_events else ""
     if waits.schema:
         return "its next record waits for a schema, or for room in the buffer"
     if waits.share:
@@ -71,10 +71,19 @@ def _of_events(view: PartitionView, snapshot: Snapshot) -> str:
     return ""
 
 
+def _why_nothing_is_sent(snapshot: Snapshot) -> str:
+    if snapshot.pause is not None:
+        return paused_sentence(snapshot.pause)
+    state = snapshot.destination_state
+    return "" if state is State.DELIVERING else f"the destination is {state.value}"
+
+
 def of_lane(waiting: Waiting, snapshot: Snapshot) -> str:
     """In words; its attempts, the last answer and the next try stand beside it."""
     if waiting.kind == "held":
         return "it waits for its user's identify"
+    if snapshot.pause is not None:
+        return "nothing is sent while sending is paused"
     if snapshot.destination_state is State.STOPPED:
         return "nothing is sent while the destination is stopped"
     if waiting.next_try_at is None:

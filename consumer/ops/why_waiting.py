@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from consumer.ops.causes import SILENT_SECONDS, UNMOVED_SECONDS
+from consumer.ops.causes import SILENT_SECONDS, UNMOVED_SECONDS, paused_sentence
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Rest, Snapshot
 from consumer.sequencing.user_waits import UserWaits, Why
@@ -48,6 +48,9 @@ def _why(waits: UserWaits, snapshot: Snapshot, now: float) -> str:
             return snapshot.group_problem or "the group has yet to accept a commit of the partition"
         case Why.RATE:
             return f"it is not their turn yet: {snapshot.rate}"
+        case Why.PAUSED:
+            unknown = "whether sending is paused is being read from the state topic"
+            return unknown if snapshot.pause is None else f"sending is {paused_sentence(snapshot.pause)}"
         case Why.QUEUED:
             return f"it is not their turn yet: {snapshot.in_flight} requests are in flight"
         case Why.DESTINATION_STOPPED | Why.DESTINATION_UNAVAILABLE | Why.DESTINATION_THROTTLED:

@@ -20,6 +20,7 @@ from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, Record, User
 from consumer.sequencing.lanes import Delivery, Lane
 from consumer.sequencing.offsets import CommitPoint
+from consumer.sequencing.pauses import PauseOrder
 from consumer.sequencing.stops import StopCause
 from consumer.sequencing.user_waits import InHand, UserWaits
 
@@ -230,6 +231,14 @@ class StateFixed:
     kind: str
 
 
+class PauseRead(NamedTuple):
+    """The last order to pause or to go on; None: there never was one."""
+
+    order: PauseOrder | None
+    is_known: bool = True
+    """False: it is being read, and nothing may be sent until it is."""
+
+
 class Responded(msgspec.Struct, frozen=True, eq=False):
     """The destination answered a request, or did not."""
 
@@ -310,6 +319,8 @@ class Stop:
     """SIGTERM or SIGINT."""
 
 
+ClusterInput = LogBounds | TopicsSeen | TopicMadeAgain | Retention | RecordTimes | PartitionFailed
+StateInput = StateOpened | LookedUp | StateRestoring | StateWritten | StateProblem | StateFixed | PauseRead
 OtherInput = (
     Fetched
     | Granted
@@ -318,21 +329,11 @@ OtherInput = (
     | Revoked
     | Lost
     | Committed
-    | LogBounds
-    | TopicsSeen
-    | TopicMadeAgain
-    | Retention
-    | RecordTimes
-    | PartitionFailed
+    | ClusterInput
     | KafkaProblem
     | AccessDenied
     | ThreadEnded
-    | StateOpened
-    | LookedUp
-    | StateRestoring
-    | StateWritten
-    | StateProblem
-    | StateFixed
+    | StateInput
     | DeadLettered
     | DeadLetterFailed
     | Receipted

@@ -7,6 +7,7 @@ what keeps this lane alone, since nothing can be done for the user before that i
     ------------------------------------------- | --------------------------------------------------
     its partition has stopped, or is given back | somebody to act; the next owner
     its status: asked, held, in flight, blocked | the stored state; the identify; the answer
+    whether sending is paused                   | somebody to let it go on
     the gate, for what would be sent            | the destination
     backoff                                     | its own next try
     the lease, and the budget                   | the group; a commit, or what is being written
@@ -47,6 +48,8 @@ class Why(StrEnum):
     IN_FLIGHT = "in_flight"
     EARLIER_REQUEST = "earlier_request"
     """The partition went and came back, and a request of the first time is not answered."""
+    PAUSED = "paused"
+    """Nobody's events are sent: `customfit-consumer pause`."""
     DESTINATION_STOPPED = "destination_stopped"
     DESTINATION_UNAVAILABLE = "destination_unavailable"
     DESTINATION_THROTTLED = "destination_throttled"
@@ -201,6 +204,8 @@ def _why(sequencer: Sequencer, lane: Lane, now: float) -> tuple[Why, str]:
 
 
 def _why_not_sent(sequencer: Sequencer, lane: Lane, now: float) -> tuple[Why, str]:
+    if sequencer.is_paused:
+        return Why.PAUSED, ""
     gate = sequencer.gate
     is_backoff = lane.status is LaneStatus.BACKOFF
     # A gate that opens before the lane wakes is not what the lane waits for.

@@ -14,6 +14,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from consumer.kafka.client import is_fatal, reader_config
 from consumer.state.ends import Asked, Ends
+from consumer.state.pause_record import is_pause_key
 from consumer.state.records import StateKey, UnknownStateRecord, decode_record
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ def _take(part: Slice, message: Message) -> None:
     try:
         key, identified = decode_record(message.key(), message.value())
     except UnknownStateRecord as error:
-        part.unknown = str(error)
+        if not is_pause_key(message.key()):  # whoever follows those reads them
+            part.unknown = str(error)
         return
     part.changes[key] = message.timestamp()[1] if identified else None

@@ -14,6 +14,7 @@ from consumer.ops.snapshot import Phase, Snapshot
 from consumer.sequencing.accounting import End, Reason
 from consumer.sequencing.events import DeadLetterReason, Partition, User
 from consumer.sequencing.gate import State
+from consumer.sequencing.pauses import PauseOrder
 from consumer.sequencing.stops import StopCause, Stopped
 from consumer.sequencing.waiting import Waiting
 from tests.ops.given_snapshot import snapshot
@@ -245,6 +246,13 @@ def restoring() -> Given:
     return Given(_running(views), trouble_seconds=31, seconds=_restoring)
 
 
+def paused() -> Given:
+    """Somebody has paused sending for the whole group, ten minutes ago."""
+    order = PauseOrder(True, "ann@laptop", round(time.time() * 1000) - 600_000, "CustomFit is being moved")
+    views = [_view(n, 4_000 + 170 * n, 600.0, unmoved_seconds=600.0) for n in range(12)]
+    return Given(_running(views, pause=order, unpaused_seconds=0.0), trouble_seconds=600, seconds=_outage)
+
+
 def draining() -> Given:
     """It has been told to stop."""
     views = [_view(n, 140 + n, 1.0) for n in range(12)]
@@ -282,6 +290,7 @@ STATES: Final[Mapping[str, Callable[[], Given]]] = {
         dead_letter_storm,
         partition_stopped,
         restoring,
+        paused,
         all_well,
         draining,
     )

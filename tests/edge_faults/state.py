@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.edge_faults.fault import EdgeFault
 
+PAUSES: Final = "tests/state/test_pause_follower.py"
 FAULTS: Final = (
     EdgeFault(
         "the state of another destination is believed",
@@ -111,5 +112,26 @@ FAULTS: Final = (
         "            self._due[asked] = at\n",
         "            self._due[asked] = at + 9e9\n",
         "tests/state/test_ends.py::test_what_has_no_answer_is_asked_for_again",
+    ),
+    EdgeFault(
+        "an order counts before the last one is read",
+        "consumer/state/pause_follower.py",
+        "if self._is_read_whole and not (",
+        "if not (",
+        f"{PAUSES}::test_the_last_order_counts_and_each_new_one_is_heard",
+    ),
+    EdgeFault(
+        "an order to another group is obeyed",
+        "consumer/state/pause_follower.py",
+        "if message.key() == self._key:",
+        'if (message.key() or b"")[:8] == self._key[:8]:',
+        f"{PAUSES}::test_the_last_order_counts_and_each_new_one_is_heard",
+    ),
+    EdgeFault(
+        "who can't read the last order forgets the one before it",
+        "consumer/state/pause_follower.py",
+        "self._followed = self._file.read() or self._followed",
+        "self._followed = self._followed",
+        f"{PAUSES}::test_what_cannot_be_read_keeps_what_was_known",
     ),
 )

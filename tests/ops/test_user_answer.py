@@ -12,6 +12,7 @@ from consumer.ops.partition_view import PartitionView, Waits
 from consumer.ops.snapshot import RateView, Snapshot
 from consumer.ops.user_answer import Found, user_answer
 from consumer.sequencing.events import Partition, User
+from consumer.sequencing.pauses import PauseOrder
 from consumer.sequencing.stops import StopCause, Stopped
 from consumer.sequencing.user_waits import UserWaits, Why
 from tests.ops.given_snapshot import snapshot
@@ -82,6 +83,7 @@ SENTENCES = [
         waits(Why.COMMITS),
         "nothing more is sent until a commit, or what is being written, is acknowledged",
     ),
+    (waits(Why.PAUSED), "whether sending is paused is being read from the state topic"),
     (waits(Why.QUEUED), "it is not their turn yet: 0 requests are in flight"),
     (
         waits(Why.RATE),
@@ -101,6 +103,14 @@ SENTENCES = [
 def test_each_reason_has_its_sentence(one: UserWaits, text: str) -> None:
     """With the attempt, the last answer, the next try and what is behind, where there are any."""
     assert text == answer(one)["waits"][0]["text"]
+
+
+def test_who_has_paused_sending_is_said() -> None:
+    """Since when, and why: that is whom to ask."""
+    shown = replace(snapshot(), pause=PauseOrder(True, "ann@laptop", 0, "a test"))
+    sentence = "sending is paused by ann@laptop since 1970-01-01T00:00:00.000+00:00 because: a test"
+
+    assert sentence == answer(waits(Why.PAUSED), shown=shown)["waits"][0]["text"]
 
 
 def test_every_reason_is_tried() -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 from consumer.sequencing.events import Partition
 from tests.simulation.kafka import Broker
 from tests.simulation.member import SimulatedMember, World
+from tests.simulation.orders import Orders
 from tests.simulation.requests import Tenure
 from tests.simulation.state import Stores
 
@@ -32,6 +33,7 @@ class Group:
         self._lives = 0
         self._assignments = 0
         self._is_fixed = False
+        self._orders = Orders(world, lambda: self.members)
         self._silent: dict[SimulatedMember, list[Tenure]] = {}
         """Those the group does not hear of, and what it has given away of theirs meanwhile."""
 
@@ -44,6 +46,7 @@ class Group:
         """Everybody joins, partitions are given out, and the first moves are planned."""
         for name in self._names:
             self._stage.after(self._stage.between(0.0, 0.5), partial(self._join, name))
+        self._orders.start()
         for partition in self._world.log.entries:
             self._assign_later(partition, None)
         for _ in range(self._world.options.moves):
@@ -57,6 +60,10 @@ class Group:
         """The log has grown."""
         for member in self.members:
             member.source.wake()
+
+    def resume(self) -> None:
+        """Whoever has paused sending lets it go on."""
+        self._orders.resume()
 
     def fix(self) -> None:
         """What an operator does with a partition that stopped by itself: allow it, and restart."""
@@ -75,6 +82,7 @@ class Group:
         member.on_end = lambda: self._end(name, member)
         self._members[name] = member
         self._stage.tell("{} starts", member.name)
+        self._orders.joined(member)
 
     def _restart(self, name: str, seconds_max: float) -> None:
         self._stage.after(self._stage.between(0.05, seconds_max), lambda: self._join(name))

@@ -32,6 +32,8 @@ class Ledger:
     """What is known of one member's life, from its start to its death."""
 
     name: str
+    is_paused: bool = False
+    """It has heard that nothing may be sent, or does not know yet."""
     outstanding: dict[tuple[Partition, User], Request] = field(default_factory=dict)
     succeeded_at: float | None = None
     succeeded_sent_at: float = float("-inf")

@@ -20,6 +20,7 @@ from consumer.ports.inputs import (
     Fetched,
     Input,
     LogBounds,
+    PauseRead,
     Responded,
     SchemaFound,
     Stop,
@@ -215,6 +216,7 @@ class SimulatedMember:
             self._world.referee.commits.check_belief(
                 self.name, assignment.partition, assignment.offsets.committed_offset
             )
+        self._stage.exercised["turns with events while paused"] += self.ledger.is_paused and account.unfinished > 0
         self._stage.exercised["turns that wait for the lease"] += bool(self._pipeline.waits_for_lease)
         self.is_stopped = any(assignment.stopped for assignment in assignments)
         self.source.after_turn()
@@ -312,6 +314,15 @@ class SimulatedMember:
             tenure.unreceipted.discard(entry.offset)
 
     # ------------------------------------------------------------------ the end
+
+    def hear(self, news: PauseRead) -> None:
+        """Whether sending is paused, or that it is not known."""
+        is_paused = not news.is_known or (news.order is not None and news.order.is_paused)
+
+        def taken() -> None:
+            self.ledger.is_paused = is_paused
+
+        self.post(news, taken)
 
     def stop(self) -> None:
         """SIGTERM."""

@@ -71,6 +71,8 @@ class Options:
     zombies: int
     """How often a member is cut off from the group, or stopped and woken up."""
     session_seconds: float
+    pause_seconds: float
+    """For so long at the most somebody pauses sending, once or twice; 0: nobody does."""
     chaos_seconds: float
     own_stores: bool
     """Each member has its own state; otherwise it goes with the partition."""
@@ -128,7 +130,7 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
 
     keyed, own_stores = rng.random() < 0.8 or is_forgetful, rng.random() < 0.4 and not is_forgetful
     settings = _settings(rng, flavour) if not is_long else _with_patience(seed, flavour, _settings(rng, flavour))
-    long_outage_seconds = _long_outage_seconds(seed, is_safe=is_calm or is_flood or not is_long)
+    long = _lasting(seed, is_safe=is_calm or is_flood, is_long=is_long)
     lonely = _lonely(seed, flavour, settings)
     zombies, session_seconds = _zombies(seed, settings["request_timeout_seconds"], is_safe=is_calm or is_flood)
     return Options(
@@ -158,7 +160,6 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
         errors_after_acceptance=weather(0.06),
         late_acceptances=weather(0.05),
         slow_answers=rng.uniform(0.1, 0.4) if is_moving else weather(0.2),
-        long_outage_seconds=long_outage_seconds,
         outages=0 if is_calm or is_flood else rng.choice((0, 0, 1, 1, 2)),
         members=rng.randint(1, 3),
         moves=0
@@ -166,7 +167,7 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
         else rng.randint(4, 24 if is_forgetful else 12)
         if is_moving or is_forgetful
         else rng.choice((0, 1, 2, 4)),
-        chaos_seconds=(rng.uniform(20, 60) if is_forgetful else rng.uniform(3, 12)) + 3 * zombies + long_outage_seconds,
+        chaos_seconds=(rng.uniform(20, 60) if is_forgetful else rng.uniform(3, 12)) + 3 * zombies + sum(long.values()),
         own_stores=own_stores,
         commit_failures=weather(0.3),
         slow_commits=weather(0.5),
@@ -179,7 +180,7 @@ def draw(seed: int, *, is_long: bool = True) -> Options:
         postponed_events=lonely["postponed_events"],
         zombies=zombies,
         session_seconds=session_seconds,
-        **settings | _receipts(seed, is_safe=is_calm or is_flood) | _rate(seed),
+        **settings | _receipts(seed, is_safe=is_calm or is_flood) | _rate(seed) | long,
         known_users_max=random.Random(f"known users of {seed}").choice((0, 3, 1_000_000)),
     )
 
@@ -217,6 +218,16 @@ def _zombies(seed: int, request_timeout_seconds: float, *, is_safe: bool) -> tup
     if is_safe or rng.random() < 0.65:
         return 0, 45.0
     return rng.randint(1, 3), round((request_timeout_seconds + 1) * rng.uniform(1.6, 3), 3)
+
+
+def _lasting(seed: int, *, is_safe: bool, is_long: bool) -> dict[str, Any]:
+    """What the chaos has to last longer for: an outage, and somebody who pauses sending; some of them are long."""
+    rng = random.Random(f"pauses of {seed}")
+    pause_seconds = 0.0
+    if rng.random() >= 0.85:
+        pause_seconds = 50.0 if is_long and rng.random() < 0.3 else rng.uniform(1, 8)
+    long_outage_seconds = _long_outage_seconds(seed, is_safe=is_safe or not is_long)
+    return {"long_outage_seconds": long_outage_seconds, "pause_seconds": pause_seconds}
 
 
 def _with_patience(seed: int, flavour: Flavour, settings: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ raised at once. Commits, dead letters and health have judges of their own (refer
     zombie           when the group gives a silent member's partition away, nothing of it is in flight but what was when
                      the member was stopped, and nothing more is sent
     rate             all members together start no more than the rate and a small burst: referee_rate.py
+    pause            a member that has heard of a pause, or has yet to hear whether there is one, sends nothing
     drain            a partition that is asked for gets no new requests, and is given back when nothing is under way
     health           a member is not `ready`, and says which partition stands still, for 30 s; else it is `ready`
     account          consumed = finished + unfinished at every turn, and all counts back to 0 in the end
@@ -78,6 +79,8 @@ class Referee:
 
     def _check_limits(self, request: Request, member: Ledger) -> None:
         options, now, entries = self._options, self._stage.now, request.entries
+        if member.is_paused:
+            raise Violation("pause", f"{request} while sending is paused")
         if (request.tenure.partition, request.user) in member.outstanding:
             raise Violation("in flight", f"{request} while the user's last one is unanswered")
         if len(member.outstanding) >= options.in_flight_max:

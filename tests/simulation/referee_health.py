@@ -2,7 +2,8 @@
 
 A partition makes progress when one of its events finishes or its committed offset moves. Whenever one has had records
 to read or unfinished events and no progress for 30 s, the word is not `ready`, and a reason names the partition. When
-everything has flowed for 30 s it is `ready`. One user who fails alone is no cause, and what a hold holds is none yet.
+everything has flowed for 30 s it is `ready`. While sending is paused it is `paused`, and nothing is stuck. One user who
+fails alone is no cause, and what a hold holds is none yet.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ SAYING_SECONDS = 2.0
 FLOWING_SECONDS = 0.5
 """Progress from each look to the next, or nothing to do, is a flow."""
 READY = "ready"
+PAUSED = "paused"
 THROTTLED_SECONDS = 12.0
 """After the last 429: 10, and what a look once a second is too late."""
 ALONE = ("stubborn", "throttled", "forbidden", "postponed")
@@ -74,6 +76,9 @@ class HealthJudge:
         if watch.partitions.keys() != set(tenures.values()):
             watch.unflowed_at = now
             watch.partitions = {t: watch.partitions.get(t, Watch(idle_or_moved_at=now)) for t in tenures.values()}
+        if member.is_paused:
+            self._check_paused(watch, member, ask())
+            return
         someone_fails_alone = False
         for tenure, one in watch.partitions.items():
             undone = self._undone(tenure)
@@ -93,6 +98,16 @@ class HealthJudge:
         if tenures and now - max(watch.unflowed_at, self.healed_at) > STALL_SECONDS + SAYING_SECONDS:
             self._stage.exercised["asked while a user fails alone"] += someone_fails_alone
             self._check_ready(member, ask(), is_throttled=now - member.throttled_at <= THROTTLED_SECONDS)
+
+    def _check_paused(self, watch: MemberWatch, member: Ledger, health: Health) -> None:
+        """It is what somebody wants: nothing is said to be stuck, now or right after it."""
+        self._stage.exercised["asked while paused"] += 1
+        watch.unflowed_at = self._stage.now
+        for one in watch.partitions.values():
+            one.idle_or_moved_at = self._stage.now
+        said = health.status == PAUSED and any("paused by" in reason for reason in health.reasons)
+        if (health.ok and not said) or any("no progress" in reason for reason in health.reasons):
+            raise Violation("health", f"{member.name} is paused: {health.status}, {health.reasons}")
 
     def _check_said(self, tenure: Tenure, undone: list[Entry], member: Ledger, ask: Callable[[], Health]) -> None:
         if self._fail_alone(undone, member):

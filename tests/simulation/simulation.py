@@ -112,6 +112,7 @@ class Simulation:
     def _heal(self) -> None:
         self.stage.tell("the world is healed")
         self._destination.healed = True
+        self._group.resume()
         self._verifier.health.healed_at = self.stage.now
         hold_seconds = self.options.hold_seconds
         self.stage.after(PATIENCE_SECONDS + (hold_seconds if hold_seconds > STALL_SECONDS else 0.0), self._welcome)

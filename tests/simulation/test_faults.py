@@ -28,6 +28,7 @@ from tests.simulation.faults import (
     lease,
     limits,
     order,
+    pauses,
     rate,
 )
 from tests.simulation.faults.fault import ROTTED, Fault, Install, around, instead
@@ -46,6 +47,7 @@ FAULTS: Final = (
     *limits.FAULTS,
     *rate.FAULTS,
     *health.FAULTS,
+    *pauses.FAULTS,
 )
 
 

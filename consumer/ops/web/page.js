@@ -16,7 +16,7 @@ const SIGNS = {
   busy: "M24 4a20 20 0 1 0 0 40 20 20 0 0 0 0-40Zm0 5a15 15 0 0 1 0 30Z",
   silent: "M24 4a20 20 0 1 0 0 40 20 20 0 0 0 0-40Zm-8.5 8L24 20.5l8.5-8.5 3.5 3.5-8.5 8.5 8.5 8.5-3.5 3.5-8.5-8.5-8.5 8.5-3.5-3.5 8.5-8.5-8.5-8.5Z",
 };
-const SIGN_OF = { ready: "ready", degraded: "degraded", stopped: "stopped", stuck: "stopped", "no answer": "silent" };
+const SIGN_OF = { ready: "ready", degraded: "degraded", paused: "degraded", stopped: "stopped", stuck: "stopped", "no answer": "silent" };
 const ICON_COLOURS = { ready: "#1b7a43", degraded: "#d98a00", stopped: "#b3261e", silent: "#5b5f66", busy: "#2458a6" };
 
 const find = (id) => document.getElementById(id);

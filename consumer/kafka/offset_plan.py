@@ -1,0 +1,89 @@
+"""Where a group is to read on, and what follows from it: what is sent again, and what never is. Pure.
+
+Counted in offsets, as Kafka's tools count lag: markers of transactions and what compaction has removed are among them.
+A commit's metadata says what is finished above its offset (sequencing/commit_metadata.py). The new commit has none, so
+that is sent again, too, where it lies above the new place; and it is not lost where it lies below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from consumer.sequencing.commit_metadata import decode
+
+Log = tuple[int, int]
+"""Where a partition begins, and where what is committed of it ends."""
+
+
+class Place(NamedTuple):
+    """Where a partition is to be read from."""
+
+    offset: int
+    note: str = ""
+    """What to say where it is not what was asked for."""
+
+
+class PartitionPlan(NamedTuple):
+    """What becomes of one partition."""
+
+    partition: int
+    before: int
+    """Where the group would read on."""
+    after: int
+    again: int
+    """Offsets that are finished and lie at or above the new place: they are sent again."""
+    never: int
+    """Offsets that are not finished and lie below it: they are never sent."""
+    note: str
+
+
+def earliest(bounds: Mapping[int, Log]) -> dict[int, Place]:
+    """The beginning of each log."""
+    return {number: Place(low) for number, (low, _) in bounds.items()}
+
+
+def latest(bounds: Mapping[int, Log]) -> dict[int, Place]:
+    """The end of each log."""
+    return {number: Place(end) for number, (_, end) in bounds.items()}
+
+
+def at_time(
+    bounds: Mapping[int, Log], found: Mapping[int, int], first_ms: Mapping[int, int], at_ms: int
+) -> dict[int, Place]:
+    """The first record of that time or later. `found`: where it is; `first_ms`: the time of each log's first record."""
+    places = {}
+    for number, (low, end) in bounds.items():
+        if low == end:
+            places[number] = Place(end, "it is empty")
+        elif number not in found:
+            places[number] = Place(end, "the time is after its last record: latest")
+        elif found[number] <= low and first_ms.get(number, at_ms) > at_ms:
+            places[number] = Place(low, "the time is before its first record: earliest")
+        else:
+            places[number] = Place(max(found[number], low))
+    return places
+
+
+def plan(
+    bounds: Mapping[int, Log],
+    commits: Mapping[int, tuple[int, str | None]],
+    places: Mapping[int, Place],
+    cluster_id: str,
+    *,
+    starts_at_end: bool,
+) -> list[PartitionPlan]:
+    """What would become of each partition. `starts_at_end`: a group without any commit starts at the end."""
+    planned = []
+    for number, place in sorted(places.items()):
+        low, end = bounds[number]
+        start = end if starts_at_end and not commits else low
+        before, metadata = commits.get(number, (start, None))
+        above = decode(metadata, before, cluster_id).finished_before
+        runs = [] if above is None else list(above.from_on(before))
+        finished = [(low, before), *runs] if number in commits else []
+        again = sum(max(min(behind, end) - max(first, place.offset, low), 0) for first, behind in finished)
+        skipped = max(place.offset - max(before, low), 0)
+        never = skipped - sum(max(min(behind, place.offset) - first, 0) for first, behind in runs)
+        planned.append(PartitionPlan(number, before, place.offset, again, never, place.note))
+    return planned

@@ -1,0 +1,66 @@
+"""The record by which sending is paused or goes on: in partition 0 of the state topic, which every member follows.
+
+    key    JSON ["pause", group]: compaction keeps the last one of each group
+    value  JSON {"paused": true, "by": "ann@laptop", "at_ms": 1764450000000, "reason": "..."}; no value: not paused
+
+A user's key has three parts (records.py), so versions before this one leave the record out and count it, as
+customfit_errors_total{stage="state",kind="unknown_record"}. Going on is a record, too: who did it stays known, and it
+does not depend on how long the topic keeps deletions.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from consumer.foreign_text import printable
+from consumer.sequencing.pauses import PauseOrder
+
+PAUSE_PARTITION: Final = 0
+NAME_CHARACTERS_MAX: Final = 100
+REASON_CHARACTERS_MAX: Final = 300
+AT_MS_MAX: Final = 253_402_300_799_000
+"""The end of the year 9999: later times can't be shown."""
+
+
+class UnknownPauseRecord(ValueError):
+    """Its value is not of a form that this version knows: the order before it stays in force."""
+
+
+class _Value(msgspec.Struct):
+    paused: bool
+    by: str = ""
+    at_ms: Annotated[int, Meta(ge=0, le=AT_MS_MAX)] = 0
+    reason: str = ""
+
+
+_decode = msgspec.json.Decoder(_Value).decode
+
+
+def pause_key(group: str) -> bytes:
+    """The key of this group's record."""
+    return msgspec.json.encode(("pause", group))
+
+
+def is_pause_key(key: bytes | None) -> bool:
+    """Whether it is the key of such a record, of any group."""
+    return key is not None and key.startswith(b'["pause",')
+
+
+def encode_order(order: PauseOrder) -> bytes:
+    """The record's value."""
+    return msgspec.json.encode(_Value(order.is_paused, order.by, order.at_ms, order.reason))
+
+
+def decode_order(value: bytes | None) -> PauseOrder | None:
+    """The order; None: it was deleted, and nobody has paused. Raises UnknownPauseRecord."""
+    if value is None:
+        return None
+    try:
+        read = _decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnknownPauseRecord(str(error)) from None
+    by, reason = printable(read.by, NAME_CHARACTERS_MAX), printable(read.reason, REASON_CHARACTERS_MAX)
+    return PauseOrder(read.paused, by, read.at_ms, reason)
