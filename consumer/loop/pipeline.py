@@ -23,6 +23,7 @@ from consumer.customfit.answers import Answer
 from consumer.customfit.forwarding import Forwarding
 from consumer.customfit.mapping import request_body
 from consumer.loop import questions
+from consumer.loop.acting import Acting
 from consumer.loop.answers import Answers
 from consumer.loop.cluster import Cluster
 from consumer.loop.intake import Intake
@@ -78,7 +79,6 @@ from consumer.ports.inputs import (
     WaitsAsked,
 )
 from consumer.segment.decoding import DecodingRules
-from consumer.sequencing.actions import Action, Forget, Remember, WriteDeadLetter, WriteReceipt
 from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.drains import Drains
 from consumer.sequencing.lanes import Delivery
@@ -90,9 +90,6 @@ if TYPE_CHECKING:
 
 TURN_SECONDS_MAX: Final = 1.0
 """A turn at least this often, so that a hang is told from idleness."""
-WRITE_SECONDS: Final = 0.03
-"""The state is handed what is to be remembered at most this often: each time wakes a thread, which costs the loop its
-turn. What comes after a quiet time goes at once."""
 
 
 class Pipeline:
@@ -146,8 +143,7 @@ class Pipeline:
         self._news = News(
             sequencer, self._partitions, self._cluster, self._problems, drains=self._drains, reporter=reporter
         )
-        self._writes: list[Remember | Forget] = []
-        self._write_at = 0.0
+        self._acting = Acting(sequencer, edges, reporter)
         self._answers = Answers(
             sequencer, self._partitions, edges.destination, reporter, keeps_status=edges.receipts is not None
         )
@@ -196,7 +192,7 @@ class Pipeline:
         self._sequencer.tick(now)
         self._watch_destination()
         self._send()
-        self._act(self._sequencer.take_actions(), now)
+        self._acting.act(self._sequencer.take_actions(), now)
         self._partitions.halt()
         self._intake.go_on(now)
         self._drains.answer(self._sequencer.assignments, now)
@@ -211,8 +207,8 @@ class Pipeline:
 
     def _seconds_until_due(self, now: float) -> float:
         due = [now + TURN_SECONDS_MAX, self._showing.next_due(now)]
-        due += [self._write_at] if self._writes else []
-        due += [d for d in (self._sequencer.next_deadline(now), self._drains.next_deadline()) if d is not None]
+        others = (self._acting.due, self._sequencer.next_deadline(now), self._drains.next_deadline())
+        due += [moment for moment in others if moment is not None]
         return max(min(due) - now, 0.0)
 
     # ------------------------------------------------------------------ in
@@ -307,30 +303,6 @@ class Pipeline:
             self._inbox.post_here(ThreadEnded("delivery", answer))
         else:
             self._inbox.post_here(Responded(delivery, answer, time.monotonic() - started))
-
-    def _act(self, actions: Sequence[Action], now: float) -> None:
-        receipts: list[WriteReceipt] = []
-        for action in actions:
-            match action:
-                case Remember():
-                    self._writes.append(action)
-                case Forget(lane):
-                    self._writes.append(action)
-                    self._write_at = now  # or a look-up could overtake it
-                    self._sequencer.forgotten(lane.user)
-                case WriteDeadLetter():
-                    self._reporter.dead_lettered(action)
-                    self._edges.dead_letters.dead_letter(action)
-                case WriteReceipt():
-                    receipts.append(action)
-                case _:
-                    assert_never(action)
-        if receipts and self._edges.receipts is not None:
-            self._edges.receipts.write(receipts)
-        if self._writes and now >= self._write_at:
-            writes, self._writes = self._writes, []
-            self._write_at = now + WRITE_SECONDS
-            self._edges.states.write(writes)
 
     def _watch_destination(self) -> None:
         gate = self._sequencer.gate
