@@ -36,6 +36,8 @@ class Group:
         self._orders = Orders(world, lambda: self.members)
         self._silent: dict[SimulatedMember, list[Tenure]] = {}
         """Those the group does not hear of, and what it has given away of theirs meanwhile."""
+        self._unaware: set[SimulatedMember] = set()
+        """Heard again, and have yet to learn what they have lost."""
 
     @property
     def members(self) -> list[SimulatedMember]:
@@ -133,7 +135,7 @@ class Group:
             member
             for member in (self.members if back_to is None else [back_to])
             if not (member.source.blocked or member.source.stopping or partition in member.source.tenures)
-            and not self._is_zombie(member)
+            and not (self._is_zombie(member) or member in self._unaware)
         ]
         if not chosen:
             self._stage.after(AGAIN_SECONDS, lambda: self._assign(partition, back_to))
@@ -248,4 +250,10 @@ class Group:
         member.source.cut_off = False
         if member.source.frozen:
             member.thaw()
-        self._stage.after(self._stage.between(0.0, 1.0), lambda: self._notice(member, given_away))
+        self._unaware.add(member)
+        self._stage.after(self._stage.between(0.0, 1.0), lambda: self._rejoin(member, given_away))
+
+    def _rejoin(self, member: SimulatedMember, given_away: list[Tenure]) -> None:
+        """It joins again, as a client does, once it knows what it has lost; before that it is given nothing."""
+        self._unaware.discard(member)
+        self._notice(member, given_away)
