@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from consumer.ops.advice import DO, DO_WHEN_STUCK, RUNBOOK_WHEN_STUCK, runbook
-from consumer.ops.causes import Finding, is_held_back, paused_sentence
+from consumer.ops.causes import Finding, is_held_back, is_slow, paused_sentence
 from consumer.ops.health import STUCK, Health
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Rest, Snapshot
@@ -51,6 +51,8 @@ def of_partition(view: PartitionView, snapshot: Snapshot) -> str:
         return "its next record waits for a schema, or for room in the buffer"
     if waits.share:
         return "it is held to its share, since what it has is not finished"
+    if is_slow(snapshot) and view.unfinished:
+        return "its events wait for a place among the requests in flight"
     if snapshot.paused.get(Rest.COMMITS):
         return "nothing is fetched until more is committed"
     if snapshot.paused.get(Rest.BUFFER):

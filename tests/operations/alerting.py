@@ -29,6 +29,8 @@ class AlertRow(NamedTuple):
     """One line of the table of alerts, all of it from a run."""
 
     scene: str
+    picture: str
+    """Of the page, made of what was recorded (`make pictures`)."""
     first: str
     then: str
     told: str
@@ -57,7 +59,7 @@ class Alerts:
             self._stack = stack.pop_all()
         self.alertmanager, self.prometheus = alertmanager, prometheus
         self.times = Times(0, 0, 0)
-        self.row = AlertRow("", "none", "none", "nobody", "", "")
+        self.row = AlertRow("", "", "none", "none", "nobody", "", "")
 
     def __enter__(self) -> Self:
         return self

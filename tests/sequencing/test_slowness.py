@@ -1,0 +1,45 @@
+"""How long answers take now, and for how long lanes have waited for a place: what makes a destination a slow one."""
+
+from __future__ import annotations
+
+from consumer.sequencing.slowness import RECENT_SECONDS, Slowness
+from tests.sequencing.given_sequencer import OK, U1, U2, Bench
+
+
+def test_only_recent_answers_say_how_slow_it_is() -> None:
+    """The mean of all of them would take as long to notice as it has run."""
+    slowness = Slowness()
+    assert 0.0 == slowness.answer_seconds(0.0)
+    slowness.measured(0.0, [0.1] * 1000)
+    slowness.measured(RECENT_SECONDS, [3.0, 5.0])
+    slowness.measured(2 * RECENT_SECONDS, [4.0])
+
+    assert 4.0 == slowness.answer_seconds(2 * RECENT_SECONDS)
+    assert 0.0 == slowness.answer_seconds(4 * RECENT_SECONDS)
+
+
+def test_it_is_full_for_as_long_as_lanes_wait_without_a_break() -> None:
+    """One free place begins it anew."""
+    slowness = Slowness()
+    looks = [(1.0, True), (4.0, True), (5.0, False), (6.0, True), (8.0, True)]
+    found = []
+    for now, is_full in looks:
+        slowness.look(now, is_full=is_full)
+        found.append(slowness.full_seconds(now))
+
+    assert [0.0, 3.0, 0.0, 0.0, 2.0] == found
+
+
+def test_lanes_wait_for_a_place_only_while_there_are_lanes_and_no_place() -> None:
+    """All places taken and nobody behind them is a caught-up service."""
+    bench = Bench(in_flight_max=1)
+    bench.fetch(0, "identify", user=U1)
+    bench.sent()
+    alone = bench.sequencer.waits_for_a_place
+    bench.fetch(1, "identify", user=U2)
+    bench.sent()
+    behind = bench.sequencer.waits_for_a_place
+    bench.answer(OK)
+    free = bench.sequencer.waits_for_a_place
+
+    assert (False, True, False) == (alone, behind, free)
