@@ -45,14 +45,12 @@ def of_partition(view: PartitionView, snapshot: Snapshot) -> str:
     if view.restoring:
         left = "" if view.restore_remaining is None else f", {view.restore_remaining} records to go"
         return f"its state is being read{left}"
-    if nothing_is_sent := _why_nothing_is_sent(snapshot):
-        return nothing_is_sent if view.unfinished or view.lag_events else ""
+    if for_all := _what_all_wait_for(snapshot):
+        return for_all if view.unfinished or view.lag_events else ""
     if waits.schema:
         return "its next record waits for a schema, or for room in the buffer"
     if waits.share:
         return "it is held to its share, since what it has is not finished"
-    if is_slow(snapshot) and view.unfinished:
-        return "its events wait for a place among the requests in flight"
     if snapshot.paused.get(Rest.COMMITS):
         return "nothing is fetched until more is committed"
     if snapshot.paused.get(Rest.BUFFER):
@@ -73,11 +71,13 @@ def _of_events(view: PartitionView, snapshot: Snapshot) -> str:
     return ""
 
 
-def _why_nothing_is_sent(snapshot: Snapshot) -> str:
+def _what_all_wait_for(snapshot: Snapshot) -> str:
     if snapshot.pause is not None:
         return paused_sentence(snapshot.pause)
     state = snapshot.destination_state
-    return "" if state is State.DELIVERING else f"the destination is {state.value}"
+    if state is not State.DELIVERING:
+        return f"the destination is {state.value}"
+    return "the destination is slow" if is_slow(snapshot) else ""
 
 
 def of_lane(waiting: Waiting, snapshot: Snapshot) -> str:

@@ -73,7 +73,7 @@ LOOP: Final = (
         stacked=True,
     ),
     panel(
-        "At 1 or below it is well: it turns once a second. Above the red line it hangs, and the member must be restarted.",
+        "It turns once a second. Above the red line it hangs: nothing is delivered, and the member must be restarted.",
         ("max by (instance) (customfit_loop_silent_seconds)", "{{instance}}"),
         title="Time since the loop last turned",
         red="stuck_seconds",

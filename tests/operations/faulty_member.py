@@ -1,4 +1,4 @@
-"""The service with two faults that nothing outside of a process can bring about: `python -m tests.operations.faulty_member run`.
+"""`python -m tests.operations.faulty_member run`: the service, with two faults that nothing outside can bring about.
 
 SIGUSR2 has the loop stand still, until the next one: its thread is kept in the signal's handler, and the others go on.
 SIGWINCH has the local store not answer who is identified, as on a disk that hangs; until the next one, too.

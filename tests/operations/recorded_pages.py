@@ -14,6 +14,8 @@ from tests.operations.first_lines import cleaned
 from tests.real_broker.running_service import Service
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "browser" / "recorded"
+HOST: Final = "customfit-consumer-0"
+"""In place of this machine's name."""
 PICTURES: Final = "pictures/faults"
 
 
@@ -27,9 +29,11 @@ class Seen(NamedTuple):
 
 
 def seen(service: Service) -> Seen:
-    """Ask now."""
+    """Ask now; the first question for the members is answered before the broker has been."""
     reason = service.readiness().reasons.partition("\n")[0]
-    return Seen(reason, service.json("/status?members"), service.json("/history"))
+    status = service.json("/status?members")
+    status["member"]["host"] = HOST
+    return Seen(reason, status, service.json("/history"))
 
 
 def read(name: str) -> Seen:

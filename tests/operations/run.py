@@ -145,7 +145,8 @@ def one(places: Places, name: str) -> Outcome:
     gaps = [field for field, cell in zip(Row._fields, row, strict=True) if cell == NOTHING]
     lines = [f"{name}: {time.monotonic() - started:.0f} s{f', without {gaps}' if gaps else ''}", *row]
     lines += [] if alerts is None else alerts.row
-    assert (watched := places.watched) is not None
+    watched = places.watched
+    assert watched is not None
     lines += [watched.log_differs] if watched.log_differs else []
     told = None if alerts is None else alerts.row._replace(picture=recorded_pages.picture(name))
     return Outcome(name, row, told, recorded, "\n    ".join(lines), None if alerts is None else watched.seen)
