@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from consumer.emulator.server import Emulator, running_emulator
 from consumer.ops.pseudonyms import Pseudonyms
@@ -65,7 +65,7 @@ class Looking:
         every += [("/metrics", SCRAPE_SECONDS), ("/livez", PROBE_SECONDS), ("/readyz", PROBE_SECONDS)]
         self._threads = [threading.Thread(target=self._ask, args=(path, seconds)) for path, seconds in every]
 
-    def __enter__(self) -> Looking:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self

@@ -106,7 +106,7 @@ class Showing:
             destination_seconds=now - self._state_at,
             destination_closed_seconds=0.0 if opens_at is None else opens_at - now,
             rate=self._rate(now),
-            answer_seconds=gate.slowness.answer_seconds(now),
+            answer_seconds=gate.slowness.answer_seconds,
             full_seconds=gate.slowness.full_seconds(now),
             source_topic=self._settings.kafka_topic,
             topic_partitions=self._cluster.partitions(),

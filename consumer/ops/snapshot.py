@@ -92,7 +92,7 @@ class Snapshot:
     rate: RateView | None = None
     """None: no rate is set."""
     answer_seconds: float = 0.0
-    """How long a recent answer took, on average; 0: there was none."""
+    """How long a recent answer took, on average, while users waited for a place; 0: there was none."""
     full_seconds: float = 0.0
     """For how long every request that may be was in flight, and users waited for a place."""
     source_topic: str = ""

@@ -6,16 +6,26 @@ from consumer.sequencing.slowness import RECENT_SECONDS, Slowness
 from tests.sequencing.given_sequencer import OK, U1, U2, Bench
 
 
-def test_only_recent_answers_say_how_slow_it_is() -> None:
-    """The mean of all of them would take as long to notice as it has run."""
+def test_only_answers_for_which_others_wait_say_how_slow_it_is() -> None:
+    """The many quick ones of a moment ago would hide the slow ones."""
     slowness = Slowness()
-    assert 0.0 == slowness.answer_seconds(0.0)
     slowness.measured(0.0, [0.1] * 1000)
-    slowness.measured(RECENT_SECONDS, [3.0, 5.0])
-    slowness.measured(2 * RECENT_SECONDS, [4.0])
+    slowness.look(1.0, is_full=True)
+    assert 0.0 == slowness.answer_seconds
+    slowness.measured(2.0, [3.0, 5.0])
 
-    assert 4.0 == slowness.answer_seconds(2 * RECENT_SECONDS)
-    assert 0.0 == slowness.answer_seconds(4 * RECENT_SECONDS)
+    assert 4.0 == slowness.answer_seconds
+
+
+def test_only_recent_answers_count_and_the_last_ones_do_until_there_are_others() -> None:
+    """Those that come minutes apart are the slowest of all."""
+    slowness, found = Slowness(), []
+    slowness.look(0.0, is_full=True)
+    for now, seconds in ((1.0, [9.0] * 3), (200.0, [5.0]), (200.0 + RECENT_SECONDS, [1.0]), (300.0, [1.0])):
+        slowness.measured(now, seconds)
+        found.append(slowness.answer_seconds)
+
+    assert [9.0, 8.0, 3.0, 1.0] == found
 
 
 def test_it_is_full_for_as_long_as_lanes_wait_without_a_break() -> None:
