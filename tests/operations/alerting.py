@@ -85,7 +85,7 @@ class Alerts:
     def shown(self, compared: Callable[[], Compared]) -> None:
         """Return when all fire that are to; whatever else does, or comes first in place of it, is an AssertionError.
 
-        `compared`: whether page, log and /readyz are about the same; asked when whoever is woken looks.
+        `compared`: whether page, `top`, log and /readyz are about the same; asked when whoever is woken looks.
         """
         expected = self.expected
         patience = FIRE_SECONDS_MAX * max(expected.minute_seconds, 1)
@@ -102,9 +102,9 @@ class Alerts:
             then=", ".join(self._said(name) for name in others) or "none",
             told=", ".join(sorted(told)) or "nobody",
         )
-        what, wrong = compared()
-        self.row = self.row._replace(same=what)
-        assert [] == wrong, f"{wrong}; {self._story()}"
+        found = compared()
+        self.row = self.row._replace(same=found.what)
+        assert [] == found.wrong, f"{found.wrong}; {self._story()}"
         assert expected.told == told, f"Alertmanager tells of {sorted(told)}; {self._story()}"
 
     def ended(self) -> None:

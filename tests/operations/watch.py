@@ -15,6 +15,7 @@ from tests.real_broker.running_service import Readiness, Service, wait_until
 SHOWN_SECONDS_MAX: Final = 120.0
 LOG_SECONDS_MAX: Final = 15.0
 """After the gauge: the log may be a look of the announcer later."""
+SAME_SECONDS_MAX: Final = 5.0
 LASTS_SECONDS: Final = 2.5
 """A fault that has shown goes on so long: what is shorter than a second has no line when it is over."""
 TEXT_CHARACTERS_MAX: Final = 240
@@ -98,12 +99,16 @@ class Watch:
         if self._alerts is not None:
             self._alerts.shown(lambda: self._compared(service, is_log_meant=True))
         else:
-            assert [] == (compared := self._compared(service, is_log_meant=False)).wrong, compared.wrong
+            compared = self._compared(service, is_log_meant=False)
+            assert [] == compared.wrong, compared.wrong
         return readiness
 
     def _compared(self, service: Service, *, is_log_meant: bool) -> Compared:
         """Whether all say the same when somebody looks; what they say is the row's, and the page is kept."""
-        compared = compare(service, service.log[self._mark :])
+        # /status may be a second older than /readyz, and several causes come and go together.
+        deadline = time.monotonic() + SAME_SECONDS_MAX
+        while (compared := compare(service, service.log[self._mark :])).wrong and time.monotonic() < deadline:
+            pass
         self._row = self._row._replace(page=_shortened(compared.page), top=_shortened(compared.top))
         self.log_differs = compared.log_differs
         self.seen = seen(service)
