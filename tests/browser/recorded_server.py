@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import consumer
-from consumer.ops.server import HttpServer, Page, Reader, Route
+from consumer.ops.server import Asked, HttpServer, Page, Reader, Route
 from consumer.ops.web_files import web_files
 
 
@@ -32,13 +33,13 @@ def url(server: HttpServer) -> str:
 
 
 def _routes(recorded: dict[str, Any]) -> dict[str, Route]:
-    pages = {f"/{name}": _page(recorded[name]) for name in ("status", "history")}
-    files = {path: Route(answer, Reader.VIEWER) for path, answer in web_files().items()}
-    return {**{path: Route(lambda _, page=page: page, Reader.VIEWER) for path, page in pages.items()}, **files}
+    answers = {f"/{name}": _always(recorded[name]) for name in ("status", "history")} | web_files()
+    return {path: Route(answer, Reader.VIEWER) for path, answer in answers.items()}
 
 
-def _page(value: Any) -> Page:
-    return Page(200, "application/json", json.dumps(value).encode())
+def _always(value: Any) -> Callable[[Asked], Page]:
+    page = Page(200, "application/json", json.dumps(value).encode())
+    return lambda _: page
 
 
 if __name__ == "__main__":

@@ -51,14 +51,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python that has the wheel of this tree, and what it needs from where this one has it."""
     needed()
     folder = tmp_path_factory.mktemp("installed")
-    run = [sys.executable, "-m"]
+    run: list[str | Path] = [sys.executable, "-m"]
     subprocess.run([*run, "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True, capture_output=True)
     [wheel] = folder.glob("*.whl")
     venv.create(folder / "venv", symlinks=True)
     python = folder / "venv" / "bin" / "python"
-    asked = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    asked: list[str | Path] = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     site = Path(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
-    offline = ["pip", "install", "-q", "--no-index", "--no-deps", "--target", site, wheel]
+    offline: list[str | Path] = ["pip", "install", "-q", "--no-index", "--no-deps", "--target", site, wheel]
     subprocess.run([*run, *offline], check=True, capture_output=True)
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python
@@ -67,7 +67,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def served(python: Path) -> Iterator[Served]:
     """All recordings; by the wheel and not by this tree, or it proves nothing."""
-    command = [python, "-I", SERVER, FOLDER]
+    command: list[str | Path] = [python, "-I", SERVER, FOLDER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=python.parent) as process:
         try:
             assert process.stdout is not None
@@ -92,12 +92,12 @@ async def test_a_real_fault_is_the_first_line_of_the_page(pages: Mapping[str, st
     opened = await open_page(pages[name])
     page = await filled(opened)
     first, cause = seen.status["first"], await text(page, "#cause")
-    told = {None: DO_WHEN_STUCK if seen.status["status"] == "stuck" else "", **{one.value: DO[one] for one in Cause}}
+    do = DO[Cause(first["cause"])] if first["cause"] else {"stuck": DO_WHEN_STUCK}.get(seen.status["status"], "")
 
     assert seen.status["status"] == (await text(page, "#word")).lower()
     assert first["text"] in cause
     assert cause_of(seen.readyz or "ready:") in cause_of(cause)
-    assert told[first["cause"]] == await page.locator("#do").text_content()
+    assert do == await page.locator("#do").text_content()
     for size, dark in LOOKS:
         await opened.look(size, dark=dark)
         assert [] == await opened.violations(), (size, dark)

@@ -62,7 +62,7 @@ def main() -> None:
     def look_up(index: Index, questions: Any) -> Any:
         return disk.before(index, questions)
 
-    Index.look_up = look_up  # type: ignore[method-assign]
+    Index.look_up = look_up  # type: ignore[assignment, method-assign]
     signal.signal(TO_HANG, _Loop().switch)
     signal.signal(TO_HANG_THE_DISK, disk.switch)
     run()
