@@ -23,7 +23,7 @@ from tests.browser import emulator_pictures
 from tests.browser.chromium import ARGUMENTS, PHONE, Opened, executable, missing
 from tests.browser.given_states import Given, all_well, one_user_stuck, outage
 from tests.browser.recorded_server import started, url
-from tests.browser.shown import shown
+from tests.browser.shown import Shown, shown
 from tests.operations.recorded_pages import FOLDER as RECORDED
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ async def main() -> None:
             for name, server in started(RECORDED).items():
                 stack.callback(server.close)
                 await _fault(browser, url(server), FOLDER / "faults" / f"{name}.png")
+            with shown(all_well()) as server_that_ends:
+                await _gone(browser, server_that_ends, FOLDER / "faults" / "all_members_killed.png")
         for name, state in PAGES.items():
             for look, (size, dark) in LOOKS.items():
                 await _page(browser, state(), FOLDER / f"page-{name}-{look}.png", size, dark=dark)
@@ -76,6 +78,16 @@ async def _fault(browser: Browser, page_url: str, file: Path) -> None:
     opened = await Opened.at(browser, page_url, FAULT)
     await opened.page.wait_for_selector("#settings > div", state="attached")
     await opened.page.locator("#charts .line").nth(8).wait_for(state="attached")
+    _keep(file, await opened.page.screenshot())
+    await opened.close()
+
+
+async def _gone(browser: Browser, server: Shown, file: Path) -> None:
+    """The page that was open when its member was killed."""
+    opened = await Opened.at(browser, server.url, FAULT)
+    await opened.page.wait_for_selector("#settings > div", state="attached")
+    server.stop()
+    await opened.page.wait_for_selector("html.stale")
     _keep(file, await opened.page.screenshot())
     await opened.close()
 
