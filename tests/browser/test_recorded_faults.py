@@ -30,7 +30,7 @@ from tests.operations.first_lines import cause_of
 from tests.operations.places import USERS
 from tests.operations.recorded_pages import FOLDER, picture, read
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="session")]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SERVER: Final = Path(__file__).with_name("recorded_server.py")
@@ -111,7 +111,7 @@ async def test_a_real_fault_is_the_first_line_of_the_page(pages: Mapping[str, st
 async def test_a_member_that_is_frozen_or_killed_is_said_to_be_gone(installed: Path, open_page: Open) -> None:
     """By the page that was open: SIGSTOP, SIGCONT, SIGKILL."""
     with served(installed) as one:
-        opened = await open_page(one.urls["all_well"])
+        opened = await open_page(one.urls["one_user_unavailable"])
         page = await filled(opened)
         one.process.send_signal(signal.SIGSTOP)
         await page.wait_for_selector("html.stale")
