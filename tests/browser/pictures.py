@@ -77,7 +77,7 @@ async def _fault(browser: Browser, page_url: str, file: Path) -> None:
     """What is seen first: the cause, what to do, and how it began."""
     opened = await Opened.at(browser, page_url, FAULT)
     await opened.page.wait_for_selector("#settings > div", state="attached")
-    await opened.page.locator("#charts .line").nth(8).wait_for(state="attached")
+    await opened.page.locator("#charts .line").first.wait_for(state="attached")
     _keep(file, await opened.page.screenshot())
     await opened.close()
 
