@@ -248,10 +248,8 @@ def _why(view: PartitionView, snapshot: Snapshot) -> str:
     waits = view.waits
     if snapshot.kafka_silent_seconds >= SILENT_SECONDS:
         return "Kafka does not answer"
-    if snapshot.destination_state is not State.DELIVERING:
-        return f"the destination is {snapshot.destination_state.value}"
-    if is_slow(snapshot):
-        return "the destination is slow"
+    if destination := of_destination(snapshot):
+        return destination
     if waits.start_seconds:
         return "where it starts is being asked for"
     if view.restoring:
@@ -271,6 +269,14 @@ def _why(view: PartitionView, snapshot: Snapshot) -> str:
     if view.unfinished:
         return f"{view.unfinished} events in hand"
     return "there are records to read, and none is fetched"
+
+
+def of_destination(snapshot: Snapshot) -> str:
+    """For what of it everybody waits, in short; empty while it takes what comes."""
+    state = snapshot.destination_state
+    if state is not State.DELIVERING:
+        return f"the destination is {state.value}"
+    return "the destination is slow" if is_slow(snapshot) else ""
 
 
 def is_held_back(snapshot: Snapshot) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from consumer.ops.advice import DO, DO_WHEN_STUCK, RUNBOOK_WHEN_STUCK, runbook
-from consumer.ops.causes import Finding, is_held_back, is_slow, paused_sentence
+from consumer.ops.causes import Finding, is_held_back, of_destination, paused_sentence
 from consumer.ops.health import STUCK, Health
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Rest, Snapshot
@@ -74,10 +74,7 @@ def _of_events(view: PartitionView, snapshot: Snapshot) -> str:
 def _what_all_wait_for(snapshot: Snapshot) -> str:
     if snapshot.pause is not None:
         return paused_sentence(snapshot.pause)
-    state = snapshot.destination_state
-    if state is not State.DELIVERING:
-        return f"the destination is {state.value}"
-    return "the destination is slow" if is_slow(snapshot) else ""
+    return of_destination(snapshot)
 
 
 def of_lane(waiting: Waiting, snapshot: Snapshot) -> str:
