@@ -66,7 +66,7 @@ def test_the_rows_of_alerts_are_those_of_the_scenes_that_expect_some() -> None:
 
 def test_a_row_that_is_written_is_read_as_it_was() -> None:
     """Whatever stands in it; the others and the text around them stay."""
-    row = Row("a | b", "WARNING c", "200 degraded: d", '`e{f="g"}` 1', "h")
+    row = Row("a | b", "WARNING c", "200 degraded: d", "the same", "the same", '`e{f="g"}` 1', "h")
     order = ["new", *ROWS]
     written = page.FAULTS.with_rows(TEXT, order, {"new": row})
 

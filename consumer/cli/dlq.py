@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 ABOUT: Final = ("__connect.errors.", "customfit.")
 """Headers of a dead letter that say why it is one."""
+COLUMNS: Final = 100
+"""Of a table that goes to no terminal."""
 
 dlq = typer.Typer(no_args_is_help=True, help="Look into dead letters, and replay them.")
 
@@ -85,7 +88,10 @@ def list_(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the dead letters that have not been replayed. One a line, then how many there are by reason and cause."""
+    """Show the dead letters that have not been replayed. One a line, then how many there are by reason and cause.
+
+    What does not fit the terminal is cut or left out; `dlq show` and --json have it.
+    """
     from consumer.dead_letters.text import as_json as to_json
     from consumer.dead_letters.text import summary, table
 
@@ -106,7 +112,8 @@ def list_(
             print(json.dumps(to_json(letter, replayed=id(letter) in done)))
         return
     if shown:
-        print("\n".join([*table(shown, replayed), "", *summary(letters)]))
+        columns = shutil.get_terminal_size((COLUMNS, 0)).columns
+        print("\n".join([*table(shown, replayed, columns), "", *summary(letters, columns)]))
     notes = [f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'} in {settings.dead_letter_topic}"]
     notes += [f"{len(letters) - len(shown)} are not shown (--limit 0 shows all)"] if len(shown) < len(letters) else []
     notes += (

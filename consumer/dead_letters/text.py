@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from consumer.dead_letters.columns import lines
 from consumer.dead_letters.selection import DeadLetter
 from consumer.foreign_text import printable, printable_bytes
 from consumer.sequencing.dead_letter_headers import dead_letter_receipt
@@ -21,6 +22,9 @@ from consumer.sequencing.events import Record
 USER_CHARACTERS_MAX: Final = 36
 DETAIL_CHARACTERS_MAX: Final = 100
 HEADINGS: Final = ("DEAD LETTER", "FAILED AT", "REASON", "TYPE", "USER", "ORIGIN", "BYTES", "REPLAYS", "CAUSE")
+LEFT_OUT: Final = [HEADINGS.index(name) for name in ("BYTES", "REPLAYS", "ORIGIN", "TYPE", "FAILED AT")]
+"""On a narrow terminal, in this order; `dlq show` and `--json` have them."""
+USER: Final = HEADINGS.index("USER")
 SUMMARY_HEADINGS: Final = ("COUNT", "REASON", "CAUSE, FOR EXAMPLE")
 CAUSES_MAX: Final = 10
 _NUMBER: Final = re.compile(r"[0-9]+")
@@ -44,13 +48,14 @@ def iso(milliseconds: int) -> str:
         return str(milliseconds)
 
 
-def table(letters: Sequence[DeadLetter], replayed: Iterable[DeadLetter]) -> list[str]:
-    """A heading and a line each, the columns as wide as needed."""
+def table(letters: Sequence[DeadLetter], replayed: Iterable[DeadLetter], columns: int | None = None) -> list[str]:
+    """A heading and a line each; `columns`: how wide a line may be, None: as wide as it gets."""
     done = {id(letter) for letter in replayed}
-    return _columns([HEADINGS, *(_row(letter, replayed=id(letter) in done) for letter in letters)])
+    rows = [HEADINGS, *(_row(letter, replayed=id(letter) in done) for letter in letters)]
+    return lines(rows, columns, LEFT_OUT, USER)
 
 
-def summary(letters: Iterable[DeadLetter]) -> list[str]:
+def summary(letters: Iterable[DeadLetter], columns: int | None = None) -> list[str]:
     """A heading, and a line for each reason and cause, the most frequent first. Numbers make no other cause."""
     counts: Counter[tuple[str, str, str]] = Counter()
     examples: dict[tuple[str, str, str], str] = {}
@@ -65,7 +70,7 @@ def summary(letters: Iterable[DeadLetter]) -> list[str]:
     ]
     if (others := counts.total() - sum(int(row[0]) for row in rows)) > 0:
         rows.append((str(others), "", f"of {len(counts) - CAUSES_MAX} more causes"))
-    return _columns([SUMMARY_HEADINGS, *rows])
+    return lines([SUMMARY_HEADINGS, *rows], columns)
 
 
 def cause(letter: DeadLetter) -> str:
@@ -75,11 +80,6 @@ def cause(letter: DeadLetter) -> str:
     parts = [letter.status if letter.detail == only_status or not named else ""]
     parts += ["" if letter.detail == only_status else letter.detail, letter.body]
     return ": ".join(part for part in parts if part)
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _row(letter: DeadLetter, *, replayed: bool) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ def page(record: Record) -> list[str]:
     """All of a dead letter, for `dlq show`."""
     names = [name for name, _ in record.headers or []]
     width = max((len(name) for name in names), default=0)
-    lines = [
+    shown = [
         f"dead letter  {record.partition.number}:{record.offset} in {printable(record.partition.topic)}",
         f"timestamp    {iso(_produced_ms(record))}",
         f"key          {_or_none(record.key)}",
@@ -134,8 +134,8 @@ def page(record: Record) -> list[str]:
         f"value        {'none' if record.value is None else f'{len(record.value)} bytes'}",
     ]
     if record.value is not None:
-        lines.append(printable_bytes(record.value))
-    return lines
+        shown.append(printable_bytes(record.value))
+    return shown
 
 
 def page_json(record: Record) -> dict[str, Any]:

@@ -51,8 +51,8 @@ class Facts:
         """An offset and the time of the record there, which somebody else has read."""
         self._oldest_ms: int | None = None
         """What was last said of the oldest record not committed."""
-        self._counted = (0.0, 0, 0)
-        """When, held events, retried events."""
+        self._counted = (0.0, 0, 0, now)
+        """When, held events, retried events, and when its oldest request was sent."""
 
     # ------------------------------------------------------------------ told
 
@@ -140,15 +140,20 @@ class Facts:
         progress = assignment.progress
         return now - progress.recorded_at, now - progress.committed_at
 
-    def counted(self, now: float) -> tuple[int, int]:
-        """Events that are held, and events of users whose requests fail; counted when it has not moved for a while."""
+    def counted(self, now: float) -> tuple[int, int, float]:
+        """Counted when it has not moved for a while: events that are held, and events of users whose requests fail.
+
+        And for how long the oldest of its requests has been without an answer.
+        """
         assignment = self.assignment
         if assignment is None or self._unmoved_seconds(assignment, now) < SILENT_SECONDS:
-            return 0, 0
+            return 0, 0, 0.0
         if now - self._counted[0] >= COUNT_SECONDS:
             retried = sum(map(_retried_events, assignment.lanes.values()))
-            self._counted = now, held_events(assignment), retried
-        return self._counted[1:]
+            sent_at = (lane.in_flight.sent_at for lane in assignment.lanes.values() if lane.in_flight is not None)
+            self._counted = now, held_events(assignment), retried, min(sent_at, default=now)
+        _, held, retried, oldest_sent_at = self._counted
+        return held, retried, now - oldest_sent_at
 
     def _unmoved_seconds(self, assignment: Assignment, now: float) -> float:
         """Since the last progress, or since there is something to do."""

@@ -297,7 +297,7 @@ class Partitions:
     def _waits(self, facts: Facts, now: float) -> Waits:
         partition = facts.partition
         record_seconds, commit_seconds = facts.silent_seconds(now)
-        held, retried = facts.counted(now)
+        held, retried, answer_seconds = facts.counted(now)
         return Waits(
             start_seconds=facts.start_seconds(now),
             end_seconds=facts.end_seconds(now),
@@ -313,6 +313,7 @@ class Partitions:
             held_events=held,
             hold_seconds=self._settings.hold_seconds,
             retried_events=retried,
+            answer_seconds=answer_seconds,
         )
 
     def _shown_still(self, now: float) -> list[PartitionView]:

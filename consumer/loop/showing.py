@@ -84,6 +84,7 @@ class Showing:
         self._is_stale = False
         self._due = now + max(PUBLISH_SECONDS, PUBLISH_SECONDS_A_PARTITION * len(views))
         opens_at = gate.opens_at(now)
+        gate.slowness.look(now, is_full=sequencer.waits_for_a_place)
         if gate.state is not self._state:
             self._state, self._state_at = gate.state, now
         self.snapshot = Snapshot(
@@ -105,6 +106,8 @@ class Showing:
             destination_seconds=now - self._state_at,
             destination_closed_seconds=0.0 if opens_at is None else opens_at - now,
             rate=self._rate(now),
+            answer_seconds=gate.slowness.answer_seconds,
+            full_seconds=gate.slowness.full_seconds(now),
             source_topic=self._settings.kafka_topic,
             topic_partitions=self._cluster.partitions(),
             paused=self._paused(),

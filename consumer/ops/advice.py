@@ -23,6 +23,8 @@ DO: Final[Mapping[Cause, str]] = {
     "order when it is back.",
     Cause.DESTINATION_THROTTLED: "Wait: it slows down by itself; if the lag goes on growing, ask CustomFit for a "
     "higher limit.",
+    Cause.DESTINATION_SLOW: "Look at CustomFit's status and the network; if it stays so slow, raise "
+    "CUSTOMFIT_IN_FLIGHT_MAX or add members, up to the number of partitions.",
     Cause.KAFKA_UNREACHABLE: "Look at the brokers, the network and CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS; it goes on by "
     "itself when a broker answers.",
     Cause.ACCESS_DENIED: "Grant the right that the reason names, with the command that stands there; no restart is "

@@ -17,6 +17,7 @@ from consumer.sequencing.waiting import Waiting
 LOGGED_HERE: Final = frozenset(
     {
         Cause.TOPIC_GONE,
+        Cause.DESTINATION_SLOW,
         Cause.KAFKA_UNREACHABLE,
         Cause.GROUP_SILENT,
         Cause.LEADER_MISSING,

@@ -22,6 +22,10 @@ UNMOVED_SECONDS: Final = 15.0
 SILENT_SECONDS: Final = 10.0
 """Of the cluster, of an open transaction, of a restore, of where a partition starts: longer than a broker's restart."""
 RECORD_SECONDS: Final = 5.0
+FULL_SECONDS: Final = 5.0
+"""So long users wait for a place among the requests in flight before that is called slow: a burst is over by then."""
+ANSWER_SECONDS: Final = 1.0
+"""An answer that takes so long is slow: CustomFit's usually take some 0.05 s, and our own part of it is less."""
 
 
 class Cause(StrEnum):
@@ -34,6 +38,7 @@ class Cause(StrEnum):
     PARTITION_STOPPED = "partition_stopped"
     DESTINATION_UNAVAILABLE = "destination_unavailable"
     DESTINATION_THROTTLED = "destination_throttled"
+    DESTINATION_SLOW = "destination_slow"
     KAFKA_UNREACHABLE = "kafka_unreachable"
     ACCESS_DENIED = "access_denied"
     GROUP_SILENT = "group_silent"
@@ -59,6 +64,7 @@ MEANINGS: Final[Mapping[Cause, str]] = {
     Cause.PARTITION_STOPPED: "A partition stands still until somebody acts",
     Cause.DESTINATION_UNAVAILABLE: "The destination does not accept requests",
     Cause.DESTINATION_THROTTLED: "The destination asks to slow down",
+    Cause.DESTINATION_SLOW: "The destination takes more time to answer than what arrives leaves it",
     Cause.KAFKA_UNREACHABLE: f"Nothing was heard of the cluster for {SILENT_SECONDS:.0f} s",
     Cause.ACCESS_DENIED: "The cluster's access lists keep us from a topic or the group",
     Cause.GROUP_SILENT: "The group accepts no commits, so nothing is sent",
@@ -124,6 +130,17 @@ def _of_destination(snapshot: Snapshot) -> Iterator[Finding]:
         case State.DELIVERING:
             if for_now:
                 yield Finding(Cause.DESTINATION_UNAVAILABLE, f"the destination is paused: {reason}{for_now}")
+            elif is_slow(snapshot):
+                text = (
+                    f"the destination is slow: an answer takes {snapshot.answer_seconds:.1f} s, and others wait while "
+                    f"as many requests as may be ({snapshot.in_flight_limit}) are in flight"
+                )
+                yield Finding(Cause.DESTINATION_SLOW, text)
+
+
+def is_slow(snapshot: Snapshot) -> bool:
+    """Whether the destination accepts what it is sent, and users wait since its answers take long."""
+    return snapshot.full_seconds >= FULL_SECONDS and snapshot.answer_seconds >= ANSWER_SECONDS
 
 
 def _of_topics(snapshot: Snapshot) -> Iterator[Finding]:
@@ -216,6 +233,12 @@ def _without_progress(view: PartitionView, snapshot: Snapshot) -> list[Finding]:
     is_delivering = is_delivering or held >= view.unfinished
     if view.unfinished and explained >= view.unfinished and is_read and is_delivering:
         return []
+    if snapshot.destination_state is State.DELIVERING and waits.answer_seconds >= UNMOVED_SECONDS:
+        text = (
+            f"{view.partition}: the destination is slow: for {waits.answer_seconds:.0f} s there has been no answer; "
+            f"{view.unfinished} events in hand"
+        )
+        return [Finding(Cause.DESTINATION_SLOW, text, view.partition)]
     text = f"{view.partition}: no progress for {view.unmoved_seconds:.0f} s: {_why(view, snapshot)}"
     return [Finding(Cause.NO_PROGRESS, text, view.partition)]
 
@@ -225,8 +248,8 @@ def _why(view: PartitionView, snapshot: Snapshot) -> str:
     waits = view.waits
     if snapshot.kafka_silent_seconds >= SILENT_SECONDS:
         return "Kafka does not answer"
-    if snapshot.destination_state is not State.DELIVERING:
-        return f"the destination is {snapshot.destination_state.value}"
+    if destination := of_destination(snapshot):
+        return destination
     if waits.start_seconds:
         return "where it starts is being asked for"
     if view.restoring:
@@ -246,6 +269,14 @@ def _why(view: PartitionView, snapshot: Snapshot) -> str:
     if view.unfinished:
         return f"{view.unfinished} events in hand"
     return "there are records to read, and none is fetched"
+
+
+def of_destination(snapshot: Snapshot) -> str:
+    """For what of it everybody waits, in short; empty while it takes what comes."""
+    state = snapshot.destination_state
+    if state is not State.DELIVERING:
+        return f"the destination is {state.value}"
+    return "the destination is slow" if is_slow(snapshot) else ""
 
 
 def is_held_back(snapshot: Snapshot) -> bool:

@@ -36,6 +36,8 @@ class Waits:
     """How long a hold lasts at the most: for longer it explains nothing."""
     retried_events: int = 0
     """Events of users whose requests fail; counted only then, too."""
+    answer_seconds: float = 0.0
+    """How long the oldest of its requests has been without an answer; looked at only then, too."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -91,6 +91,10 @@ class Snapshot:
     """How long nothing will be sent, from now on."""
     rate: RateView | None = None
     """None: no rate is set."""
+    answer_seconds: float = 0.0
+    """How long a recent answer took, on average, while users waited for a place; 0: there was none."""
+    full_seconds: float = 0.0
+    """For how long every request that may be was in flight, and users waited for a place."""
     source_topic: str = ""
     topic_partitions: Mapping[str, int | None] = field(default_factory=dict)
     """Of the topics that are read, as the cluster reports them; None: the topic does not exist."""

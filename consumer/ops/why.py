@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from consumer.ops.advice import DO, DO_WHEN_STUCK, RUNBOOK_WHEN_STUCK, runbook
-from consumer.ops.causes import Finding, is_held_back, paused_sentence
+from consumer.ops.causes import Finding, is_held_back, of_destination, paused_sentence
 from consumer.ops.health import STUCK, Health
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Rest, Snapshot
@@ -45,8 +45,8 @@ def of_partition(view: PartitionView, snapshot: Snapshot) -> str:
     if view.restoring:
         left = "" if view.restore_remaining is None else f", {view.restore_remaining} records to go"
         return f"its state is being read{left}"
-    if nothing_is_sent := _why_nothing_is_sent(snapshot):
-        return nothing_is_sent if view.unfinished or view.lag_events else ""
+    if for_all := _what_all_wait_for(snapshot):
+        return for_all if view.unfinished or view.lag_events else ""
     if waits.schema:
         return "its next record waits for a schema, or for room in the buffer"
     if waits.share:
@@ -71,11 +71,10 @@ def _of_events(view: PartitionView, snapshot: Snapshot) -> str:
     return ""
 
 
-def _why_nothing_is_sent(snapshot: Snapshot) -> str:
+def _what_all_wait_for(snapshot: Snapshot) -> str:
     if snapshot.pause is not None:
         return paused_sentence(snapshot.pause)
-    state = snapshot.destination_state
-    return "" if state is State.DELIVERING else f"the destination is {state.value}"
+    return of_destination(snapshot)
 
 
 def of_lane(waiting: Waiting, snapshot: Snapshot) -> str:

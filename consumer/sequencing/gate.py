@@ -22,6 +22,7 @@ from typing import Final
 
 from consumer.sequencing.events import Misdirected, Unavailable, User
 from consumer.sequencing.misdirections import Misdirections
+from consumer.sequencing.slowness import Slowness
 from consumer.sequencing.window import Window
 
 PROBE_SECONDS_MAX: Final = 5.0
@@ -57,6 +58,7 @@ class Gate:
         self.last_accepted_sent_at = float("-inf")
         """When the latest of the requests that were accepted was sent."""
         self._backoff = backoff
+        self.slowness = Slowness()
         self._window = Window(in_flight_max, request_timeout_seconds)
         self._probe_at = 0.0
         self._paused_until = 0.0
@@ -122,6 +124,7 @@ class Gate:
     def measured(self, now: float, seconds: Sequence[float], events: int, in_flight: int) -> None:
         """How long requests took that were accepted, their events, and how many were in flight with each, added up."""
         self._window.measured(now, seconds, events, in_flight)
+        self.slowness.measured(now, seconds)
 
     def held_back(self, now: float, in_flight: int) -> None:
         """More would be sent, but for a limit of our own (rate.py)."""

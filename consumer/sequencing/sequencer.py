@@ -142,6 +142,11 @@ class Sequencer:
         return buffered(self.account, self.active.stopped)
 
     @property
+    def waits_for_a_place(self) -> bool:
+        """Whether as many requests as may be are in flight, and a lane has another one to send."""
+        return self.in_flight >= self.gate.window and self._steps.ready.first() is not None
+
+    @property
     def _nobody_else_can_try(self) -> bool:
         return self.budget.is_tight or self.buffered.fills(self.rules.buffer_events_max, self.rules.buffer_bytes_max)
 

@@ -73,6 +73,12 @@ LOOP: Final = (
         stacked=True,
     ),
     panel(
+        "It turns once a second. Above the red line it hangs: nothing is delivered, and the member must be restarted.",
+        ("max by (instance) (customfit_loop_silent_seconds)", "{{instance}}"),
+        title="Time since the loop last turned",
+        red="stuck_seconds",
+    ),
+    panel(
         "Hardly changes under load. Higher: larger events, smaller requests or retries. Without load: means nothing.",
         (f"{_OF_LOOP} / sum by (job) (rate(customfit_events_finished_total[{WINDOW}]))", "an event"),
         title="CPU time of the loop for one event",

@@ -22,13 +22,16 @@ from consumer.cli.top_frame import frame
 from tests.browser import emulator_pictures
 from tests.browser.chromium import ARGUMENTS, PHONE, Opened, executable, missing
 from tests.browser.given_states import Given, all_well, one_user_stuck, outage
-from tests.browser.shown import shown
+from tests.browser.recorded_server import started, url
+from tests.browser.shown import Shown, shown
+from tests.operations.recorded_pages import FOLDER as RECORDED
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 DESK: Final = (1280, 880)
+FAULT: Final = (1000, 400)
 TOP_COLUMNS: Final = 100
 BYTES_MAX: Final = 200_000
 PAGES: Final = {"trouble": outage, "well": all_well}
@@ -43,9 +46,15 @@ async def main() -> None:
 
     if (why := missing()) is not None:
         raise SystemExit(why)
-    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "faults").mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable(), args=list(ARGUMENTS))
+        with ExitStack() as stack:
+            for name, server in started(RECORDED).items():
+                stack.callback(server.close)
+                await _fault(browser, url(server), FOLDER / "faults" / f"{name}.png")
+            with shown(all_well()) as server_that_ends:
+                await _gone(browser, server_that_ends, FOLDER / "faults" / "all_members_killed.png")
         for name, state in PAGES.items():
             for look, (size, dark) in LOOKS.items():
                 await _page(browser, state(), FOLDER / f"page-{name}-{look}.png", size, dark=dark)
@@ -62,6 +71,25 @@ async def _page(browser: Browser, given: Given, file: Path, size: tuple[int, int
         await opened.page.locator("#charts .line").nth(8).wait_for(state="attached")
         _keep(file, await opened.page.screenshot())
         await opened.close()
+
+
+async def _fault(browser: Browser, page_url: str, file: Path) -> None:
+    """What is seen first: the cause, what to do, and how it began."""
+    opened = await Opened.at(browser, page_url, FAULT)
+    await opened.page.wait_for_selector("#settings > div", state="attached")
+    await opened.page.locator("#charts .line").first.wait_for(state="attached")
+    _keep(file, await opened.page.screenshot())
+    await opened.close()
+
+
+async def _gone(browser: Browser, server: Shown, file: Path) -> None:
+    """The page that was open when its member was killed."""
+    opened = await Opened.at(browser, server.url, FAULT)
+    await opened.page.wait_for_selector("#settings > div", state="attached")
+    server.stop()
+    await opened.page.wait_for_selector("html.stale")
+    _keep(file, await opened.page.screenshot())
+    await opened.close()
 
 
 async def _top(browser: Browser, file: Path) -> None:

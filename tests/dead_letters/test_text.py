@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -161,3 +162,17 @@ def test_json_is_exact() -> None:
 def test_an_impossible_time_is_its_number(milliseconds: int) -> None:
     """A clock that was never right must not end the command."""
     assert str(milliseconds) == iso(milliseconds)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 150])
+def test_a_list_fits_the_terminal(columns: int) -> None:
+    """What is left out is what `dlq show` has; where one lies, why, whose it is and the cause are always there."""
+    letters = [REFUSED, GAVE_UP, OTHER]
+    heading, *rows = table(letters, [], columns)
+    whole = [len(line) for line in table(letters, [])]
+
+    assert columns >= max(map(len, [heading, *rows, *summary(letters, columns)]))
+    assert {"DEAD LETTER", "REASON", "USER", "CAUSE"} <= set(re.split("  +", heading))
+    assert ("FAILED AT" in heading) == (columns >= 80)
+    assert ("BYTES" in heading) == (columns >= 150)
+    assert max(whole) > 100

@@ -44,6 +44,7 @@ ALL: Final = [f"{name} {cause}".rstrip() for name in SEVERITY for cause in BY_CA
 SILENCES: Final = {
     "CustomfitDown": {*SYMPTOMS, "CustomfitMemberDown"},
     "CustomfitDestinationStopped": SYMPTOMS,
+    "CustomfitStuck": {"CustomfitNotReady"},
     "CustomfitGroupDoesNotAnswer": SYMPTOMS,
     "CustomfitTopicGone topic_gone": SYMPTOMS,
     "CustomfitTopicGone topic_made_again": {*SYMPTOMS, "CustomfitPartitionStopped topic_made_again"},

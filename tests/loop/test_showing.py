@@ -5,7 +5,15 @@ from __future__ import annotations
 import threading
 import time
 
+from consumer.customfit.answers import Answered
+from consumer.ops.causes import FULL_SECONDS, UNMOVED_SECONDS, Cause, findings
+from consumer.ports.inputs import Assigned, Fetched, LogBounds, LookedUp, Responded, StartPoint, StateOpened
+from consumer.sequencing.events import Partition, Record
 from tests.loop.given_pipeline import pipeline_with
+from tests.segment.given_events import segment
+from tests.simulation.member import SteppedPipeline
+
+P0 = Partition("segment-events", 0)
 
 
 def burn() -> None:
@@ -28,3 +36,44 @@ def test_the_loops_cpu_time_is_that_of_its_own_thread() -> None:
 
     assert 0.1 <= own - first
     assert 0.1 > later - own
+
+
+def with_users(count: int) -> SteppedPipeline:
+    """A loop that was handed an identify of each of so many users, and may have 100 requests in flight."""
+    pipeline = pipeline_with()
+    pipeline.turn([Assigned({P0: StartPoint(0, None)}, "c")], 0.0)
+    assignment = pipeline._sequencer.assignments[P0]
+    assignment.leased_at = 1000.0  # nobody else may have it meanwhile
+    pipeline.turn([StateOpened(assignment, 0)], 0.0)
+    values = [segment(type="identify", userId=f"u{number}") for number in range(count)]
+    records = [Record(P0, place, 0, b"k", value, None, 0.0, len(value)) for place, value in enumerate(values)]
+    pipeline.turn([Fetched(records, {})], 0.0)
+    pipeline.turn([LookedUp({})], 0.0)
+    return pipeline
+
+
+def slow(pipeline: SteppedPipeline, now: float) -> list[str]:
+    """What is found of the cause, while the broker that has the log answers."""
+    pipeline.turn([LogBounds({P0: 200}, {P0: 200}, {P0: 0})], now)
+    return [one.text for one in findings(pipeline.fresh_snapshot(now)) if one.cause is Cause.DESTINATION_SLOW]
+
+
+def test_slow_answers_for_which_others_wait_are_a_slow_destination() -> None:
+    """As long as there are others: with the last of them gone, it is as slow as before and nobody waits."""
+    pipeline = with_users(103)
+    found = [slow(pipeline, 0.0)]
+    for place, now in enumerate((1.5, FULL_SECONDS + 1.0, FULL_SECONDS + 2.0)):
+        pipeline.turn([Responded(pipeline.sent[place], Answered(200, None, b""), 1.5)], now)
+        found.append(slow(pipeline, now))
+
+    told = "the destination is slow: an answer takes 1.5 s, and others wait while as many requests as may be (100)"
+    assert [[], [], [f"{told} are in flight"], []] == found
+
+
+def test_a_partition_that_waits_for_one_answer_names_the_destination() -> None:
+    """Where a request may take longer than a partition may stand still."""
+    pipeline = with_users(1)
+    found = [slow(pipeline, now) for now in (0.0, UNMOVED_SECONDS - 1.0, UNMOVED_SECONDS + 1.0)]
+
+    text = "segment-events-0: the destination is slow: for 16 s there has been no answer; 1 events in hand"
+    assert [[], [], [text]] == found

@@ -29,6 +29,8 @@ class AlertRow(NamedTuple):
     """One line of the table of alerts, all of it from a run."""
 
     scene: str
+    picture: str
+    """Of the page, made of what was recorded (`make pictures`)."""
     first: str
     then: str
     told: str
@@ -57,7 +59,7 @@ class Alerts:
             self._stack = stack.pop_all()
         self.alertmanager, self.prometheus = alertmanager, prometheus
         self.times = Times(0, 0, 0)
-        self.row = AlertRow("", "none", "none", "nobody", "", "")
+        self.row = AlertRow("", "", "none", "none", "nobody", "", "")
 
     def __enter__(self) -> Self:
         return self
@@ -83,7 +85,7 @@ class Alerts:
     def shown(self, compared: Callable[[], Compared]) -> None:
         """Return when all fire that are to; whatever else does, or comes first in place of it, is an AssertionError.
 
-        `compared`: whether page, log and /readyz are about the same; asked when whoever is woken looks.
+        `compared`: whether page, `top`, log and /readyz are about the same; asked when whoever is woken looks.
         """
         expected = self.expected
         patience = FIRE_SECONDS_MAX * max(expected.minute_seconds, 1)
@@ -100,9 +102,9 @@ class Alerts:
             then=", ".join(self._said(name) for name in others) or "none",
             told=", ".join(sorted(told)) or "nobody",
         )
-        what, wrong = compared()
-        self.row = self.row._replace(same=what)
-        assert [] == wrong, f"{wrong}; {self._story()}"
+        found = compared()
+        self.row = self.row._replace(same=found.what)
+        assert [] == found.wrong, f"{found.wrong}; {self._story()}"
         assert expected.told == told, f"Alertmanager tells of {sorted(told)}; {self._story()}"
 
     def ended(self) -> None:

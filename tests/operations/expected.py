@@ -83,10 +83,9 @@ EXPECTED: Final[Mapping[str, Expected]] = {
     ),
     "unavailable": Expected(first="CustomfitDestinationUnavailable", then=_of("LateMinutesBurnFast")),
     "destination_slow": Expected(
-        first="CustomfitFreshnessBurnFast",
-        then=_of("LateMinutesBurnFast"),
+        first="CustomfitDestinationSlow",
+        then=_of("FreshnessBurnFast", "LateMinutesBurnFast"),
         silenced=_of("FreshnessBurnFast"),
-        meanwhile=_of("WithoutProgress"),  # for four seconds, not minutes
     ),
     "one_user_unavailable": QUIET,
     "garbage": Expected(
@@ -116,6 +115,9 @@ EXPECTED: Final[Mapping[str, Expected]] = {
     ),
     "out_of_range": Expected(first="CustomfitPartitionStopped", then=_of("LateMinutesBurnFast"), meanwhile=RESTART),
     "open_transaction": Expected(first="CustomfitTransactionOpen", then=_of("LateMinutesBurnFast")),
+    "loop_hangs": Expected(
+        first="CustomfitStuck", then=_of("LateMinutesBurnFast", "NotReady"), silenced=_of("NotReady")
+    ),
     "disk_full": Expected(first="CustomfitStateNotStored"),
     "registry_away": Expected(first="CustomfitRegistryWaits", then=_of("LateMinutesBurnFast")),
     "held": QUIET,

@@ -1,8 +1,9 @@
-"""Whether /readyz, the log and the page say the same first: whoever is woken looks at one of them."""
+"""Whether /readyz, the log, the page and `top` say the same first: whoever is woken looks at one of them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from consumer.log_codes import Code
@@ -22,6 +23,7 @@ OF_ONE: Final = {
     )
 }
 """Lines about one request, commit, user or record, and what a client reports while it tries again."""
+TOP_COLUMNS: Final = "4000"
 _LINE: Final = re.compile(r"^\S+Z (?P<level>[A-Z]+) +(?P<text>.*)$")
 _PARTITION: Final = re.compile(r"^(partition )?\S+-\d+( is stopped)?: ")
 
@@ -42,10 +44,16 @@ def _first_clause(text: str) -> str:
     return _PARTITION.sub("", text).partition(";")[0].strip()
 
 
-def first_on_page(service: Service) -> str | None:
-    """`first.text` of /status, which is the first line of the page and of `top`; None as long as it has none."""
-    first: dict[str, Any] | None = service.json("/status").get("first")
-    return None if first is None else str(first["text"])
+def first_on_page(status: Mapping[str, Any]) -> str:
+    """`first.text` of /status, which is the first line of the page (tests/browser/test_recorded_faults.py)."""
+    return str(status["first"]["text"])
+
+
+def first_in_top(service: Service) -> str:
+    """The line below the member's name, as a terminal shows it that is wide enough."""
+    shown = service.ask("top", "--once", COLUMNS=TOP_COLUMNS)
+    assert shown.returncode == 0, shown.stderr
+    return shown.stdout.splitlines()[1].strip()
 
 
 def cleaned(text: str) -> str:
@@ -61,19 +69,24 @@ class Compared(NamedTuple):
 
     what: str
     wrong: list[str]
+    log_differs: str = ""
+    """What the log said first where it is about something else; only some scenes insist on the log."""
+    page: str = ""
+    top: str = ""
 
 
 def compare(service: Service, log: str) -> Compared:
     """`log`: what was said since it went wrong."""
-    readiness = service.readiness()
+    readiness, status = service.readiness(), service.json("/status")
     reason = readiness.reasons.partition("\n")[0]
-    if not reason:
-        return Compared(f"{readiness.status}: no cause", [])
-    wrong = []
-    page, first = first_on_page(service), next(iter(causes_told(log)), "")
-    if page is not None and cause_of(page) != cause_of(reason):
-        wrong.append(f"the page says {page!r}, /readyz {reason!r}")
-    if cause_of(reason) not in cause_of(first):
-        wrong.append(f"the log says {first!r}, /readyz {reason!r}")
-    names = ["/readyz", "log", *(["page"] if page is not None else [])]
-    return Compared(f"{', '.join(names)}: {cleaned(_first_clause(reason))}", wrong)
+    is_well = not reason
+    wanted = cause_of(reason or f"{readiness.status}:")
+    shown = {"page": first_on_page(status), "top": first_in_top(service)}
+    same = {name: cause_of(text).startswith(wanted) for name, text in shown.items()}
+    wrong = [f"{name} says {shown[name]!r}, /readyz {reason!r}" for name in shown if not same[name]]
+    first = next(iter(causes_told(log)), "")
+    log_differs = "" if is_well or wanted in cause_of(first) else f"the log says {first!r}, /readyz {reason!r}"
+    what = f"{readiness.status}: no cause" if is_well else cleaned(_first_clause(reason))
+    names = ["/readyz", *([] if is_well or log_differs else ["log"]), *(name for name in shown if same[name])]
+    cells = {name: "the same" if same[name] and reason else cleaned(text) for name, text in shown.items()}
+    return Compared(f"{', '.join(names)}: {what}", wrong, log_differs, **cells)

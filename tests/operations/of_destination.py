@@ -118,11 +118,11 @@ def never_answers(places: Places) -> Row:
 
 def slow_answers(places: Places) -> Row:
     """Each answer takes longer than the time after which a partition that does not move is named."""
-    signs = [_cause("no_progress")]
+    signs = [_cause("destination_slow")]
     watch = places.watch(
         "Each answer takes 25 s, and CUSTOMFIT_REQUEST_TIMEOUT_SECONDS is 60",
         signs,
-        "no progress",
+        "the destination is slow",
         ["customfit_requests_in_flight$", "customfit_oldest_unfinished_seconds"],
     )
     with places.scene() as scene:
@@ -134,7 +134,7 @@ def slow_answers(places: Places) -> Row:
             tracks(scene)
             watch.shown(one)
             scene.emulator.faults.change({"latency_seconds": 0})
-            watch.over(one, "over: .*no progress", one.caught_up)
+            watch.over(one, "over: .*the destination is slow", one.caught_up)
     return watch.row
 
 
@@ -209,8 +209,8 @@ def destination_slow(places: Places) -> Row:
     """It accepts all, and each answer takes so long that more arrives than it takes."""
     watch = places.watch(
         "Each answer takes 3 s, and more arrives than is answered",
-        [_cause("no_progress")],
-        "no progress",
+        [_cause("destination_slow")],
+        "the destination is slow",
         ["customfit_requests_in_flight$", "customfit_requests_in_flight_limit$", LAGS],
     )
     with places.scene() as scene:
@@ -222,6 +222,5 @@ def destination_slow(places: Places) -> Row:
                 scene.emulator.faults.change({"latency_seconds": 3})
                 watch.shown(one)
             scene.emulator.faults.change({"latency_seconds": 0})
-            watch.over(one, ".", one.caught_up)
-            watch.ended_by("nothing: the lag falls to 0")
+            watch.over(one, "over: the destination is slow", one.caught_up)
     return watch.row

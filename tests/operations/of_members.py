@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from confluent_kafka import Producer
 
+from tests.operations.faulty_member import TO_HANG, TO_HANG_THE_DISK
 from tests.operations.places import USERS, Places, going_on, identified
 from tests.operations.watch import Row
 from tests.real_broker.running_service import Service, wait_until
@@ -20,6 +21,8 @@ STORED_BYTES_MAX: Final = 32_768
 """Less than the local copy of the state already has."""
 SOON: Final[Mapping[str, Any]] = {"session_timeout_ms": 3_000, "heartbeat_interval_ms": 500}
 """In place of 45 s, for which a killed member's partitions are nobody else's, nor its own when it is back."""
+FAULTY: Final = ("-m", "tests.operations.faulty_member", "run")
+"""A member whose loop or disk can be made to hang."""
 AGO_SECONDS: Final = 10 * 3600
 BACKLOG_EVENTS: Final = 40_000
 
@@ -85,6 +88,37 @@ def all_members_killed(places: Places) -> Row:
         one.restart()
         watch.over(one.wait_ready(), "partitions assigned", one.caught_up)
         watch.ended_by("a restart")
+    return watch.row
+
+
+def loop_hangs(places: Places) -> Row:
+    """Its loop stands still; its other threads go on, so that the group leaves it its partitions."""
+    watch = places.watch("The loop of a member hangs", ["customfit_loop_silent_seconds"], "the loop has not turned")
+    with places.scene() as scene, scene.member("one", command=FAULTY) as one:
+        identified(scene, one)
+        with going_on(scene):
+            watch.begin(one)
+            one.process.send_signal(TO_HANG)
+            watch.shown(one, lambda: one.readiness().status == "stuck")
+            one.process.send_signal(TO_HANG)
+        watch.over(one, ".", one.caught_up)
+        watch.ended_by("it turned again by itself (WARNING the loop turns again); if it does not, a restart")
+    return watch.row
+
+
+def disk_hangs(places: Places) -> Row:
+    """The local store does not answer who is identified: what nobody has thought of is named all the same."""
+    watch = places.watch(
+        "The disk under the local store hangs", [r'customfit_degraded\{cause="no_progress"'], "no progress"
+    )
+    with places.scene() as scene, scene.member("one", command=FAULTY) as one:
+        identified(scene, one)
+        watch.begin(one)
+        one.process.send_signal(TO_HANG_THE_DISK)
+        scene.produce_rounds([f"new-{number}" for number in range(10)], 0, 2)
+        watch.shown(one)
+        one.process.send_signal(TO_HANG_THE_DISK)
+        watch.over(one, "over: .*no progress", one.caught_up)
     return watch.row
 
 

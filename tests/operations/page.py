@@ -48,12 +48,20 @@ class Table(Generic[_Row]):
 FAULTS: Final = Table(
     "Made by `make operations` from runs: what is written here by hand is lost.",
     "The end of what was made.",
-    Row("fault", "the log says", "/readyz", "metrics", "the log says when it is over, or what ended it"),
+    Row(
+        "fault",
+        "the log says",
+        "/readyz",
+        "the page",
+        "`top`",
+        "metrics",
+        "the log says when it is over, or what ended it",
+    ),
 )
 ALERTS: Final = Table(
     "The alerts, made by `make operations` from runs: what is written here by hand is lost.",
     "The end of the alerts.",
-    AlertRow("scene", "fires first", "fires then", "Alertmanager tells of", "first lines", "alerts end"),
+    AlertRow("scene", "the page", "fires first", "fires then", "Alertmanager tells of", "first lines", "alerts end"),
     "alerts-of-",
 )
 

@@ -37,6 +37,8 @@ class Places:
         self._stack = ExitStack()
         self._numbers = itertools.count(1)
         self._alerts: Alerts | None = None
+        self.watched: Watch | None = None
+        """The one of the scene that ran last."""
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +91,8 @@ class Places:
 
     def watch(self, fault: str, signs: Sequence[str], log: str | None, also: Sequence[str] = ()) -> Watch:
         """Of what is put beside a member; with its alerts where they are wanted."""
-        return Watch(fault, signs, log, also, alerts=self._alerts)
+        self.watched = Watch(fault, signs, log, also, alerts=self._alerts)
+        return self.watched
 
     def started(self, name: str, service: Service) -> None:
         """A scene tells of each member."""

@@ -18,11 +18,12 @@ from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.operations import of_cluster, of_destination, of_members, of_topics, page, recorded
+from tests.operations import of_cluster, of_destination, of_members, of_topics, page, recorded, recorded_pages
 from tests.operations.alerting import AlertRow
 from tests.operations.places import Places
 from tests.operations.programs import missing as programs_missing
 from tests.operations.recorded import Recording
+from tests.operations.recorded_pages import Seen
 from tests.operations.watch import NOTHING, Row
 from tests.real_broker.broker import missing
 
@@ -66,6 +67,8 @@ FAULTS: Final[tuple[Callable[[Places], Row], ...]] = (
     of_members.member_killed,
     of_members.member_stopped,
     of_members.all_members_killed,
+    of_members.loop_hangs,
+    of_members.disk_hangs,
     of_members.disk_full,
     of_destination.dead_letter_storm,
     of_destination.held,
@@ -84,6 +87,7 @@ class Outcome(NamedTuple):
     alerts: AlertRow | None
     recorded: Recording | None
     story: str
+    seen: Seen | None = None
 
 
 def main() -> int:
@@ -141,7 +145,11 @@ def one(places: Places, name: str) -> Outcome:
     gaps = [field for field, cell in zip(Row._fields, row, strict=True) if cell == NOTHING]
     lines = [f"{name}: {time.monotonic() - started:.0f} s{f', without {gaps}' if gaps else ''}", *row]
     lines += [] if alerts is None else alerts.row
-    return Outcome(name, row, None if alerts is None else alerts.row, recorded, "\n    ".join(lines))
+    watched = places.watched
+    assert watched is not None
+    lines += [watched.log_differs] if watched.log_differs else []
+    told = None if alerts is None else alerts.row._replace(picture=recorded_pages.picture(name))
+    return Outcome(name, row, told, recorded, "\n    ".join(lines), None if alerts is None else watched.seen)
 
 
 def write(outcome: Outcome) -> None:
@@ -154,6 +162,8 @@ def write(outcome: Outcome) -> None:
     page.PAGE.write_text(text, encoding="utf-8")
     if outcome.recorded is not None:
         recorded.write(outcome.name, outcome.recorded)
+    if outcome.seen is not None:
+        recorded_pages.write(outcome.name, outcome.seen)
 
 
 if __name__ == "__main__":

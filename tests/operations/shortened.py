@@ -1,8 +1,9 @@
 """The project's own rules with shortened times: a minute of theirs lasts a second, and a fault need not last an hour.
 
 All durations of the rules and of Alertmanager are divided: `for`, windows, intervals. Figures that the member measures
-in its own seconds are not: it names a cause after up to 15 s, whatever the rules do. So the two thresholds in seconds
-keep their place behind that: late is 20 s in place of 60, in time 10 s in place of 30. All other thresholds stay.
+in its own seconds are not: it names a cause after up to 15 s, whatever the rules do. So the three thresholds in seconds
+keep their place behind that: late is 20 s in place of 60, in time 10 s in place of 30, stuck 20 s in place of 60. All
+other thresholds stay.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ THRESHOLDS: Final = {
         "{ record: customfit:threshold:late_seconds, expr: vector(20) }"
     ),
     'le="30.0"': 'le="10.0"',
+    "{ record: customfit:threshold:stuck_seconds, expr: vector(60) }": (
+        "{ record: customfit:threshold:stuck_seconds, expr: vector(20) }"
+    ),
 }
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION: Final = re.compile(

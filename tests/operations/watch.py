@@ -1,4 +1,4 @@
-"""Watches a member while a fault is put beside it: which log line, which readiness, which gauges; then its end."""
+"""Watches a member while a fault is put beside it: log, readiness, page, `top` and gauges; then its end."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from tests.operations.alerting import Alerts
-from tests.operations.first_lines import Compared, cleaned, compare
+from tests.operations.first_lines import TOP_COLUMNS, Compared, cleaned, compare
+from tests.operations.recorded_pages import Seen, seen
 from tests.real_broker.running_service import Readiness, Service, wait_until
 
 SHOWN_SECONDS_MAX: Final = 120.0
 LOG_SECONDS_MAX: Final = 15.0
 """After the gauge: the log may be a look of the announcer later."""
+SAME_SECONDS_MAX: Final = 5.0
 LASTS_SECONDS: Final = 2.5
 """A fault that has shown goes on so long: what is shorter than a second has no line when it is over."""
 TEXT_CHARACTERS_MAX: Final = 240
@@ -29,6 +31,8 @@ class Row(NamedTuple):
     fault: str
     log: str
     readyz: str
+    page: str
+    top: str
     metrics: str
     over: str
 
@@ -52,7 +56,11 @@ class Watch:
         self._log = None if log is None else re.compile(log)
         self._also = [re.compile(one) for one in also]
         self._mark = 0
-        self._row = Row(fault, "", "", "", "")
+        self._row = Row(fault, "", "", "", "", "", "")
+        self.seen: Seen | None = None
+        """What the page was shown of; None where nobody answers."""
+        self.log_differs = ""
+        """In words, where its first line is about something else than that of /readyz."""
 
     @property
     def row(self) -> Row:
@@ -89,13 +97,33 @@ class Watch:
         time.sleep(LASTS_SECONDS)
         self._row = self._row._replace(log=line or NOTHING, readyz=readyz, metrics=self._telling(samples) or NOTHING)
         if self._alerts is not None:
-            self._alerts.shown(lambda: compare(service, service.log[self._mark :]))
+            self._alerts.shown(lambda: self._compared(service, is_log_meant=True))
+        else:
+            compared = self._compared(service, is_log_meant=False)
+            assert [] == compared.wrong, compared.wrong
         return readiness
+
+    def _compared(self, service: Service, *, is_log_meant: bool) -> Compared:
+        """Whether all say the same when somebody looks; what they say is the row's, and the page is kept."""
+        # /status may be a second older than /readyz, and several causes come and go together.
+        deadline = time.monotonic() + SAME_SECONDS_MAX
+        while (compared := compare(service, service.log[self._mark :])).wrong and time.monotonic() < deadline:
+            pass
+        self._row = self._row._replace(page=_shortened(compared.page), top=_shortened(compared.top))
+        self.log_differs = compared.log_differs
+        self.seen = seen(service)
+        if is_log_meant and compared.log_differs:
+            return compared._replace(wrong=[*compared.wrong, compared.log_differs])
+        return compared
 
     def gone(self, service: Service) -> None:
         """The same of a member that can't say anything."""
         assert service.get("/readyz")[0] == 0
-        self._row = self._row._replace(log=NOTHING, readyz="nobody answers", metrics="`up` 0")
+        top = service.ask("top", "--once", COLUMNS=TOP_COLUMNS)
+        assert top.stdout.startswith(" NO ANSWER "), top.stdout
+        self._row = self._row._replace(
+            log=NOTHING, readyz="nobody answers", page="no answer since …", top="no answer", metrics="`up` 0"
+        )
         if self._alerts is not None:
             self._alerts.shown(lambda: Compared("nobody answers", []))
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.ops.causes import RECORD_SECONDS, UNMOVED_SECONDS, Cause, findings
+from consumer.ops.causes import ANSWER_SECONDS, FULL_SECONDS, RECORD_SECONDS, UNMOVED_SECONDS, Cause, findings
 from consumer.ops.partition_view import Waits
+from consumer.sequencing.gate import State
 from tests.ops.given_snapshot import snapshot
 
 HOLD_SECONDS = 30.0
@@ -41,3 +42,24 @@ def test_dead_letters_that_cannot_be_written_are_named_before_the_partition_that
     shown = replace(shown, partitions=(view,), dead_letter_problem="the dlq: Unknown topic or partition")
 
     assert [Cause.DEAD_LETTERS_NOT_WRITTEN, Cause.RECORDS_NOT_WRITTEN] == [one.cause for one in findings(shown)]
+
+
+@pytest.mark.parametrize(
+    ("full_seconds", "answer_seconds", "state", "found"),
+    [
+        (FULL_SECONDS, ANSWER_SECONDS, State.DELIVERING, [Cause.DESTINATION_SLOW]),
+        (FULL_SECONDS - 0.1, 9.0, State.DELIVERING, []),
+        (600.0, ANSWER_SECONDS - 0.1, State.DELIVERING, []),
+        (0.0, 9.0, State.DELIVERING, []),
+        (600.0, 9.0, State.UNAVAILABLE, [Cause.DESTINATION_UNAVAILABLE]),
+        (600.0, 9.0, State.THROTTLED, [Cause.DESTINATION_THROTTLED]),
+    ],
+    ids=["slow", "a burst", "quick answers to a backlog", "slow, and nobody waits", "away", "throttled"],
+)
+def test_a_destination_is_slow_while_others_wait_for_its_answers(
+    full_seconds: float, answer_seconds: float, state: State, found: list[Cause]
+) -> None:
+    """Either alone is no cause, and what it says itself comes first."""
+    shown = replace(snapshot(), full_seconds=full_seconds, answer_seconds=answer_seconds, destination_state=state)
+
+    assert found == [finding.cause for finding in findings(shown)]

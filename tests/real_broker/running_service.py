@@ -110,10 +110,12 @@ class Service:
         """All it has printed."""
         return self._log_path.read_text()
 
-    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run another command with the same settings, as on the same machine."""
+    def ask(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run another command with the same settings and these, as on the same machine."""
         command = [sys.executable, "-m", "consumer", *arguments]
-        return subprocess.run(command, env=self._environ, check=False, capture_output=True, text=True, timeout=60)
+        return subprocess.run(
+            command, env={**self._environ, **environ}, check=False, capture_output=True, text=True, timeout=60
+        )
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body; status 0 where nothing answers."""
