@@ -15,7 +15,7 @@ from tests.operations import shortened
 from tests.operations.programs import JOB, Prometheus
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "deploy" / "recorded"
-AGE: Final = "customfit_lag_seconds"
+AGES: Final = ("customfit_lag_seconds", "customfit_loop_silent_seconds")
 ENDLESS: Final = 1e9
 """In place of an infinite number of seconds: promtool can't repeat +Inf."""
 
@@ -64,9 +64,9 @@ def record(prometheus: Prometheus, begin: float, end: float) -> dict[str, dict[s
 
 
 def gone_on(recording: Recording, seconds: int) -> dict[str, str]:
-    """The series until the repair began; then counters and gauges as they stood, and the age of what waits grows."""
+    """The series until the repair began; then counters and gauges as they stood; how long something waits or hangs grows."""
     return {
-        name: " ".join(_continued(long(values)[: recording.shown], seconds, grows=name.startswith(AGE)))
+        name: " ".join(_continued(long(values)[: recording.shown], seconds, grows=name.startswith(AGES)))
         for name, values in recording.series.items()
     }
 
