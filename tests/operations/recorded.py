@@ -64,7 +64,7 @@ def record(prometheus: Prometheus, begin: float, end: float) -> dict[str, dict[s
 
 
 def gone_on(recording: Recording, seconds: int) -> dict[str, str]:
-    """The series until the repair began; then counters and gauges as they stood; how long something waits or hangs grows."""
+    """The series until the repair began; then counters and gauges as they stood; what waits or hangs, still does."""
     return {
         name: " ".join(_continued(long(values)[: recording.shown], seconds, grows=name.startswith(AGES)))
         for name, values in recording.series.items()
