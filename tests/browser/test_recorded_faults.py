@@ -1,6 +1,6 @@
 """Every fault of `make operations` on the page of an installed wheel: what a member really answered is replayed to it.
 
-Nothing is fetched: the wheel is built and installed without a network, and the browser resolves no name.
+Nothing is fetched: the wheel is built and installed without an index, and each request goes to the page's own server.
 """
 
 from __future__ import annotations
