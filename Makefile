@@ -111,4 +111,4 @@ lock: ## renew what locks/ holds (needs uv)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 clean: ## remove all that make made
-	rm -rf .venv .uv .python .audit .kafka .bench .fuzz .npm .hypothesis .mypy_cache .pytest_cache .ruff_cache build .release dist
+	rm -rf .venv .uv .python .audit .kafka .bench .fuzz .npm .hypothesis .mypy_cache .pytest_cache .ruff_cache build .release .upgrade dist
