@@ -19,6 +19,7 @@ _SCALAR: Final = re.compile(rb"[^ \t\n\r,\]}]++")
 _BRACKET: Final = re.compile(rb'[^"{}\[\]]*+(?:"' + _INSIDE + rb'"[^"{}\[\]]*+)*+([{}\[\]])', re.DOTALL)
 _BLANK: Final = re.compile(_BLANKS)
 _SIMPLE: Final = rb'("' + _INSIDE + rb'"|[^ \t\n\r,\]}"{\[][^ \t\n\r,\]}]*+)'
+_SIMPLE_ITEMS: Final = re.compile(rb"(?:" + _SIMPLE + _BLANKS + rb"," + _BLANKS + rb")*+", re.DOTALL)
 
 OBJECT, ARRAY, STRING = b"{", b"[", b'"'
 text_of: Final = msgspec.json.Decoder(str).decode
@@ -63,6 +64,13 @@ def after_blanks(text: bytes, at: int) -> int:
     return found.end()
 
 
+def after_simple_items(text: bytes, at: int) -> int:
+    """At the first item of the rest of an array that is an object, an array or the last one."""
+    found = _SIMPLE_ITEMS.match(text, at)
+    assert found is not None
+    return found.end()
+
+
 def canonical(text: bytes, at: int) -> tuple[bytes, int]:
     """One way to write the value: no blanks, members sorted, strings as UTF-8, numbers as they are. And its end."""
     first = text[at : at + 1]
@@ -70,18 +78,19 @@ def canonical(text: bytes, at: int) -> tuple[bytes, int]:
         end = end_of(text, at)
         value = text[at:end]
         return msgspec.json.encode(text_of(value)) if first == STRING else value, end
-    parts = []
+    members: list[tuple[str, bytes]] = []
     at = after_blanks(text, at + 1)
     while text[at : at + 1] not in (b"}", b"]"):
-        key = b""
+        key = ""
         if first == OBJECT:
             written, _, at = key_at(text, at)
-            key = msgspec.json.encode(text_of(written)) + b":"
+            key = text_of(written)
         value, at = canonical(text, at)
-        parts.append(key + value)
+        members.append((key, value))
         at = after_blanks(text, at)
         if text[at : at + 1] == b",":
             at = after_blanks(text, at + 1)
     if first == ARRAY:
-        return b"[" + b",".join(parts) + b"]", at + 1
-    return b"{" + b",".join(sorted(parts)) + b"}", at + 1
+        return b"[" + b",".join(value for _, value in members) + b"]", at + 1
+    members.sort()  # by what keys mean: a quote behind a key is above a blank within one
+    return b"{" + b",".join(msgspec.json.encode(key) + b":" + value for key, value in members) + b"}", at + 1
