@@ -1,4 +1,4 @@
-"""docs/internals and ARCHITECTURE.md are true: the files, tests and faults that they name exist, decisions have a day."""
+"""ARCHITECTURE.md and docs/internals are true: what they name exists, each invariant has a fault, each decision a day."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_each_invariant_names_its_keeper_its_test_and_a_fault_that_is_kept() -> 
     }
     wrong = []
     for says, keeper, tests, faults in rows():
-                named = [(kind, name) for kind, names in FAULTS.findall(faults) for name in re.findall(r'"([^"]+)"', names)]
+        named = [(kind, name) for kind, names in FAULTS.findall(faults) for name in re.findall('"([^"]+)"', names)]
         wrong += [f"{says}: no fault {name!r}" for kind, name in named if name not in kept[kind]]
         if not (keeper and TEST.search(tests) and (named or TEST.search(faults))):
             wrong.append(f"{says}: a keeper, a test or a fault is missing")
