@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md and docs/internals are true: what they name exists, each invariant has a fault, each decision a day."""
+"""ARCHITECTURE.md and docs/internals are true: what they name exists; invariants have faults, decisions a day."""
 
 from __future__ import annotations
 
