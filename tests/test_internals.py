@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import edge_faults
+from tests.edge_faults.rooms import FAULTS as EDGE_FAULTS
 from tests.simulation import test_faults as simulated
 from tests.test_faults import names_in
 from tests.test_tidy import ROOT
@@ -59,7 +59,7 @@ def test_each_invariant_names_its_keeper_its_test_and_a_fault_that_is_kept() -> 
     """A fault of the simulation, one of the edges, or a test that puts one in."""
     kept = {
         "simulation": {fault.name for fault in simulated.FAULTS},
-        "edge": {fault.name for fault in edge_faults.FAULTS},
+        "edge": {fault.name for fault in EDGE_FAULTS},
     }
     wrong = []
     for says, keeper, tests, faults in rows():
