@@ -34,12 +34,12 @@ def user(
         list[str] | None,
         typer.Option(
             metavar="URL",
-            help="A member to be asked what waits: http://HOST:PORT, HOST:PORT or HOST; all addresses of a name. "
+            help="A member to ask what waits: http://HOST:PORT, HOST:PORT or HOST; all addresses of a name. "
             "Repeatable. [default: all members of the group, at CUSTOMFIT_HTTP_PORT]",
         ),
     ] = None,
     pseudonym: Annotated[
-        bool, typer.Option("--pseudonym", help="It is a pseudonym, of a page or the log: only members are asked.")
+        bool, typer.Option("--pseudonym", help="USER_ID is a pseudonym from a page or the log; only members are asked.")
     ] = False,
     forget: Annotated[
         bool, typer.Option("--forget", help="Produce a Segment `delete` event for them, and wait until it is there.")
@@ -47,7 +47,7 @@ def user(
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say if a user is identified and why they wait, or forget them.
+    """Say if a user is identified and what their events wait for, or forget them.
 
     The state topic says who is identified, for every destination; members say what waits, asked by a pseudonym and
     never by the id. Exit 0 when they are identified at the destination of the settings, 1 when not, 69 when that can't
