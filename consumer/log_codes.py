@@ -28,7 +28,7 @@ class Code(StrEnum):
     STARTED = "started", "The first line of `run`: version, group, topic, destination and engine."
     SETTING_WARNING = (
         "setting_warning",
-        "A setting is accepted, but may give away a secret or can't be kept to as it is.",
+        "A setting is accepted, but may give away a secret or is not used as given.",
     )
     CONNECTED = "connected", "Kafka answers, the topics are there, and reading begins."
     STOPPING = "stopping", "Told to stop: requests in flight are finished and committed."
