@@ -81,4 +81,4 @@ def test_each_decision_says_what_it_cost_and_when_it_was_made() -> None:
     assert len(decisions) > 25
     assert [] == [title for (title, _), day in zip(decisions, days, strict=True) if day is None]
     assert [] == [title for title, rest in decisions if "Cost:" not in rest]
-    assert [] == [day[1] for day in days if day is not None and not date.fromisoformat(day[1])]
+    assert all(date.fromisoformat(day[1]) <= date(2100, 1, 1) for day in days if day is not None)  # each is a day
