@@ -47,7 +47,7 @@ def user(
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say if a user is identified and what their events wait for, or forget them.
+    """Say if a user is identified and why they wait, or forget them.
 
     The state topic says who is identified, for every destination; members say what waits, asked by a pseudonym and
     never by the id. Exit 0 when they are identified at the destination of the settings, 1 when not, 69 when that can't

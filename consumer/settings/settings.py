@@ -78,8 +78,7 @@ class Settings:
         OneOf("Event shape: that of Segment's destination, or of CustomFit's SDKs."),
     ]
     api_ca_file: Annotated[
-        Path | None,
-        Rule(readable_file, None, "a readable file", "Certificates (PEM) of your own authority, to be trusted."),
+        Path | None, Rule(readable_file, None, "a readable file", "Certificates (PEM) of your own authority.")
     ]
     destination_name: Annotated[
         str,
@@ -185,34 +184,25 @@ class Settings:
         Unidentified,
         OneOf("After the hold: send an identify with the userId alone, or dead-letter the event."),
     ]
-    anonymous: Annotated[
-        Anonymous, OneOf("What to do with events that have only an anonymousId: skip them, or send them as anonymous.")
-    ]
+    anonymous: Annotated[Anonymous, OneOf("Events with only an anonymousId: skip, or send as anonymous.")]
     integrations: Annotated[
         Integrations,
-        OneOf(
-            "Segment's `integrations`: `respect` it, obey it where it names this destination (`explicit`), `ignore` it."
-        ),
+        OneOf("Segment's `integrations`: obey, obey where it names this destination (`explicit`), or ignore."),
     ]
     # What is not sent
     events_allow: Annotated[Globs | None, glob_list("Tracks, pages and screens with other names are skipped.")]
     events_deny: Annotated[Globs | None, glob_list("Tracks, pages and screens with these names are skipped.")]
     properties_drop: Annotated[PropertyPaths | None, path_list("Parts of traits and properties that are left out.")]
-    properties_hash: Annotated[
-        PropertyPaths | None, path_list("Parts of traits and properties that are sent as HMAC-SHA-256.")
-    ]
+    properties_hash: Annotated[PropertyPaths | None, path_list("Parts of them that are sent as HMAC-SHA-256.")]
     properties_hash_key: Annotated[
         Secret | None,
         Rule(hash_key, None, HASH_KEY_LIMITS, "Key of these hashes, the same in all members.", in_file=True),
     ]
     # Requests
     in_flight_max: Annotated[int, whole(256, 1, 4096, "requests", "Limit on concurrent requests of a member.")]
-    batch_events_max: Annotated[
-        int, whole(100, 1, 2500, "events", "Most events in one request, which are all of one user.")
-    ]
+    batch_events_max: Annotated[int, whole(100, 1, 2500, "events", "Most events in one request, all of one user.")]
     batch_bytes_max: Annotated[
-        int,
-        whole(450_000, 1000, 100_000_000, "bytes", "Most bytes in one request; an event that is larger is sent alone."),
+        int, whole(450_000, 1000, 100_000_000, "bytes", "Most bytes in one request; a larger event is sent alone.")
     ]
     request_timeout_seconds: Annotated[float, decimal("10", 0.1, 300, "seconds", "How long one request may take.")]
     requests_per_second_max: Annotated[
@@ -241,40 +231,26 @@ class Settings:
     give_up_seconds: Annotated[
         float,
         decimal(
-            "900",
-            1,
-            604_800,
-            "seconds",
-            "An event that fails for this long while others succeed becomes a dead letter.",
+            "900", 1, 604_800, "seconds", "An event that fails this long while others succeed becomes a dead letter."
         ),
     ]
     dead_letter_ratio_max: Annotated[
         float,
-        decimal(
-            "0.5",
-            0,
-            1,
-            "",
-            "A partition stops before more than this share of its recent records become dead letters.",
-            low_excluded=True,
-        ),
+        decimal("0.5", 0, 1, "", "Share of dead letters above which a partition stops.", low_excluded=True),
     ]
     # Memory
     buffer_events_max: Annotated[
         int, whole(30_000, 1, 10_000_000, "events", "Most events in memory; fetching pauses above it.")
     ]
     buffer_bytes_max: Annotated[
-        int,
-        whole(134_217_728, 1000, 68_719_476_736, "bytes", "Most bytes of events in memory; fetching pauses above it."),
+        int, whole(134_217_728, 1000, 68_719_476_736, "bytes", "Most bytes in memory; fetching pauses above it.")
     ]
     record_bytes_max: Annotated[
         int, whole(1_048_576, 1000, 1_000_000_000, "bytes", "A larger record becomes a dead letter.")
     ]
     known_users_max: Annotated[
         int,
-        whole(
-            1_000_000, 0, 10_000_000, "users", "Most identified users to remember in memory (100 to 200 bytes each)."
-        ),
+        whole(1_000_000, 0, 10_000_000, "users", "Most identified users kept in memory (100 to 200 bytes each)."),
     ]
     # Commits and the end
     commit_interval_seconds: Annotated[float, decimal("1", 0.01, 60, "seconds", "How often offsets are committed.")]
@@ -285,12 +261,11 @@ class Settings:
         float, decimal("15", 0, 3600, "seconds", "How long a revoke or a stop waits for requests in flight.")
     ]
     startup_timeout_seconds: Annotated[
-        float, decimal("30", 1, 3600, "seconds", "How long a start waits for Kafka before it ends with exit code 69.")
+        float, decimal("30", 1, 3600, "seconds", "How long a start waits for Kafka before it exits with 69.")
     ]
     # What is seen from outside; a container is scraped through all its addresses.
     http_host: Annotated[
-        str,
-        Rule(host, "0.0.0.0", "a host name or address", "Address at which the page, metrics and health are served."),  # noqa: S104
+        str, Rule(host, "0.0.0.0", "a host name or address", "Address of the page, metrics and health.")  # noqa: S104
     ]
     http_port: Annotated[int, whole(9464, 0, 65_535, "", "Port of the page, metrics and health; 0: any free one.")]
     http_users: Annotated[
