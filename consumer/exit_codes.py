@@ -7,7 +7,7 @@ from typing import Final
 EXIT_OK: Final = 0
 """Done."""
 EXIT_ERROR: Final = 1
-"""Anything that no other code says."""
+"""Any other error, or no as the answer of `health`, `user`, `lag --max` and `audit`."""
 EXIT_USAGE: Final = 2
 """The command was called wrongly."""
 EXIT_UNAVAILABLE: Final = 69

@@ -26,7 +26,10 @@ class Code(StrEnum):
 
     # The process
     STARTED = "started", "The first line of `run`: version, group, topic, destination and engine."
-    SETTING_WARNING = "setting_warning", "A setting may be meant so, but gives away a secret or is not kept to."
+    SETTING_WARNING = (
+        "setting_warning",
+        "A setting is accepted, but may give away a secret or is not used as given.",
+    )
     CONNECTED = "connected", "Kafka answers, the topics are there, and reading begins."
     STOPPING = "stopping", "Told to stop: requests in flight are finished and committed."
     ENDED = "ended", "The last line of `run`: how it ended, with the exit code."
@@ -36,14 +39,17 @@ class Code(StrEnum):
     PAGE_FAILED = "page_failed", "A page of metrics or health failed; the rest goes on."
     LOOP_HANGS = "loop_hangs", "The loop has not turned for 10 s; the line says where it stands."
     LOOP_TURNS = "loop_turns", "The loop, which hung, turns again."
-    SUPPRESSED = "suppressed", "So many lines like an earlier one were not shown."
-    LOG_LEVEL = "log_level", "What came of SIGUSR1 or SIGHUP for the log level, whatever the level is."
-    LOG_LEVEL_UNREADABLE = "log_level_unreadable", "The log level can't be read again and stays as it is."
+    SUPPRESSED = "suppressed", "Lines like an earlier one were left out; the line says how many."
+    LOG_LEVEL = "log_level", "What SIGUSR1 or SIGHUP did to the log level; shown at any level."
+    LOG_LEVEL_UNREADABLE = "log_level_unreadable", "The log level can't be read again, so it stays as it is."
     # Debug
     REQUEST_ENDED = "request_ended", "At the level debug: a request has ended; `result`, `attempt` and `ms` say how."
-    RECORDS_FETCHED = "records_fetched", "At the level debug: records came, so many of each partition."
-    COMMIT_ANSWERED = "commit_answered", "At the level debug: a commit was answered; `error` where it was refused."
-    STATE_WRITTEN = "state_written", "At the level debug: the topic has taken who is identified now."
+    RECORDS_FETCHED = (
+        "records_fetched",
+        "At the level debug: records were fetched; the line says how many of which partition.",
+    )
+    COMMIT_ANSWERED = "commit_answered", "At the level debug: a commit was answered; `error` says why it was refused."
+    STATE_WRITTEN = "state_written", "At the level debug: the state topic has acknowledged who is identified now."
     # Causes that /readyz knows
     DEGRADED = "degraded", "Something is wrong now; `cause` is that of `customfit_degraded` (docs/metrics.md)."
     DEGRADED_OVER = "degraded_over", "It is over; `cause` says what."
@@ -55,53 +61,62 @@ class Code(StrEnum):
     PARTITIONS_LOST = "partitions_lost", "Partitions were taken away; what was in flight may be sent again by another."
     PARTITION_STOPPED = "partition_stopped", "A partition stands still until somebody acts; the line says what to do."
     COMMIT_FAILED = "commit_failed", "A commit was not accepted; it is made again."
-    COMMIT_METADATA = "commit_metadata", "A commit's metadata is not ours and is ignored."
+    COMMIT_METADATA = "commit_metadata", "A commit's metadata can't be used and is ignored."
     GROUP_SILENT = "group_silent", "The group acknowledges no commit, so events wait."
-    GROUP_ANSWERS = "group_answers", "No event waits for the group any longer."
+    GROUP_ANSWERS = "group_answers", "Events no longer wait for the group."
     REVOKE_UNANSWERED = "revoke_unanswered", "A revoke was not answered in time; its last offsets are not committed."
-    STARTS_AT_END = "starts_at_end", "A new group starts at the end of its topic, as the settings say."
+    STARTS_AT_END = (
+        "starts_at_end",
+        "A new group starts at the end of its topic, because CUSTOMFIT_KAFKA_START says so.",
+    )
     # Kafka
-    KAFKA_CLIENT = "kafka_client", "The client reports what it is working on, and tries again."
+    KAFKA_CLIENT = "kafka_client", "The Kafka client reports a problem, which it tries to fix by itself."
     ACCESS_DENIED = "access_denied", "An access list keeps us from a topic or the group."
-    ACCESS_GRANTED = "access_granted", "The access is there again."
-    TOPIC_CREATED = "topic_created", "A topic was not there and is now."
+    ACCESS_GRANTED = "access_granted", "The missing right was granted."
+    TOPIC_CREATED = "topic_created", "A topic was missing and was created."
     REPLAY_TOPIC_MISSING = "replay_topic_missing", "There is no replay topic: no replays until a restart."
-    NO_TOPIC_IDS = "no_topic_ids", "The cluster tells no topic ids: a topic made again is not noticed."
+    NO_TOPIC_IDS = "no_topic_ids", "The cluster gives topics no ids, so a topic that is made again is not noticed."
     CLIENT_NOT_CLOSED = "client_not_closed", "Kafka did not answer while the client was closed."
     HEADERS_LEFT_OUT = "headers_left_out", "A record's headers can't be read and are left out."
     # The destination
     NOT_ACCEPTED = "not_accepted", "A request was not accepted; it is sent again."
-    MISDIRECTED_USER = "misdirected_user", "One user's request got what a wrong key gets; that user waits."
+    MISDIRECTED_USER = "misdirected_user", "One user's request got 401, 403, 404 or the like; that user waits."
     USER_WAITS = "user_waits", "A user has waited long for another try; the line has their pseudonym."
     DESTINATION_UP = "destination_up", "The destination accepts events again."
-    DESTINATION_IDLE = "destination_idle", "The destination is not asked any more: nothing is left to send to it."
+    DESTINATION_IDLE = "destination_idle", "Nothing is left to send, so the destination is no longer probed."
     DESTINATION_THROTTLED = "destination_throttled", "The destination asks to slow down."
     DESTINATION_UNAVAILABLE = "destination_unavailable", "The destination is unavailable; events wait."
-    DESTINATION_STOPPED = "destination_stopped", "A wrong key or URL, or the like; events wait until it is fixed."
+    DESTINATION_STOPPED = "destination_stopped", "The key, URL or account is wrong; events wait until it is fixed."
     KEY_CHANGED = "key_changed", "The API key has changed and is used from now on."
-    KEY_UNCHANGED = "key_unchanged", "The API key was read again and is as it was."
-    KEY_UNREADABLE = "key_unreadable", "The API key can't be read again and stays as it is."
+    KEY_UNCHANGED = "key_unchanged", "The API key was read again and has not changed."
+    KEY_UNREADABLE = "key_unreadable", "The API key can't be read again, so the old one stays in use."
     # Records
     DEAD_LETTER = "dead_letter", "A record goes to the dead-letter topic; `reason` says why."
-    DEAD_LETTER_WITHOUT_VALUE = "dead_letter_without_value", "A dead letter is too large and goes without its value."
+    DEAD_LETTER_WITHOUT_VALUE = (
+        "dead_letter_without_value",
+        "A dead letter is too large and is written without its value.",
+    )
     DEAD_LETTER_NOT_WRITTEN = "dead_letter_not_written", "A dead letter can't be written yet; its offset waits."
     RECEIPTS_NOT_WRITTEN = "receipts_not_written", "Receipts can't be written yet; their offsets wait."
-    REGISTRY = "registry", "The schema registry does not answer as it should; what needs it waits."
+    REGISTRY = "registry", "The schema registry does not answer as it should; partitions that need it wait."
     REGISTRY_PASSWORD_UNREADABLE = "registry_password_unreadable", "The registry's password can't be read again."
     # Who is identified
     STATE_NOT_WRITTEN = "state_not_written", "The state topic can't be written; offsets wait."
     STATE_NOT_STORED = "state_not_stored", "The local copy can't be written; work goes on."
     STATE_NOT_READ = "state_not_read", "The state topic can't be read; its partition waits."
-    STATE_NOT_GROWN = "state_not_grown", "The state topic is to have more partitions; its partition waits."
+    STATE_NOT_GROWN = (
+        "state_not_grown",
+        "The state topic needs more partitions and can't get them; the partition waits.",
+    )
     STATE_NOT_FOLLOWED = "state_not_followed", "Whether sending is paused can't be read; the last order stays in force."
     STATE_SET_ASIDE = "state_set_aside", "A local copy is not used; the topic is read instead."
     STATE_UNKNOWN_RECORD = "state_unknown_record", "The state topic holds a record that this version does not know."
-    STATE_FIXED = "state_fixed", "What was said to be tried again has worked."
+    STATE_FIXED = "state_fixed", "A problem with the state that was reported before is over."
     STATE_UNCHECKED = "state_unchecked", "The state topic's settings can't be read: make sure that it is compacted."
     STATE_FILE_UNUSABLE = "state_file_unusable", "A local file can't be used; a temporary one takes its place."
-    STATE_FILE_TAKEN = "state_file_taken", "A local file is another process's; the next one is used."
+    STATE_FILE_TAKEN = "state_file_taken", "Another process uses the local file; the next one is used."
     STATE_FILES_REMOVED = "state_files_removed", "Files of an earlier version were removed."
-    STATE_REBUILT = "state_rebuilt", "A partition's local copy is too old and is read anew."
+    STATE_REBUILT = "state_rebuilt", "A partition's local copy is too old and is read again from the topic."
     STATE_READY = "state_ready", "The state of a partition is read."
 
 

@@ -63,11 +63,11 @@ goes away, their series stay at their last values.
 
 {_table(("name", "kind", "labels", "meaning"), rows)}
 ## Label values
-The lists are closed.
+No other values occur.
 
 {_table(("name", "labels", "values"), values)}
 ## Causes of `customfit_degraded`
-The worst first.
+The worst comes first.
 
 {_table(("cause", "/readyz", "meaning"), causes)}"""
 
@@ -93,7 +93,7 @@ def commands_page() -> str:
 {MADE}
 `customfit-consumer COMMAND`; `python -m consumer` is the same. In a checkout after `make demo` it is
 `.venv/bin/customfit-consumer`; in compose, write `docker compose exec consumer` before it. `--help` shows what this
-page shows. `--json` prints JSON where a script would want it. Progress bars and colours are on terminals only.
+page shows. `--json` prints JSON where a script would want it. Progress bars and colours appear on terminals only.
 
 ## Exit codes
 {codes}{sections}"""

@@ -13,7 +13,7 @@ PAGES: Final = (
     "CONTRIBUTING.md",
     "ARCHITECTURE.md",
     "SECURITY.md",
-    *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")),
+    *sorted(str(page.relative_to(ROOT)) for page in ROOT.glob("docs/**/*.md")),
 )
 PROGRAMS: Final = ("customfit-consumer", "make", "docker", "pip", "eval", "export")
 """What a line of a block begins with if it is a command; before it may stand variables."""

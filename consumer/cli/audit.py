@@ -29,7 +29,9 @@ LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 
 def audit(
     from_: Annotated[str, typer.Option("--from", metavar="T", help=f"Records of this time or later: {MOMENT_HELP}.")],
-    to: Annotated[str, typer.Option("--to", metavar="T", help="Records of before this time, as --from; `now`: all.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="T", help="Records before this time, written as for --from; `now`: all.")
+    ],
     *,
     ledger: Annotated[
         Path | None, typer.Option(help="A ledger of the emulator (`emulator --ledger`): what the destination got.")

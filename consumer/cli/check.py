@@ -49,7 +49,9 @@ def check(
     ] = False,
     event: Annotated[
         str | None,
-        typer.Option(help="JSON of an event or a batch, - for standard input: what would be done with it? Not sent."),
+        typer.Option(
+            help="An event or a batch as JSON, - for standard input: say what would become of it, and don't send it."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -44,7 +44,7 @@ def demo(
     calm: Annotated[bool, typer.Option("--calm", help="Without failing requests and without an outage.")] = False,
     keep_running: Annotated[
         bool,
-        typer.Option("--keep", help="Leave it running, to be typed at and scraped, until Ctrl-C."),
+        typer.Option("--keep", help="Leave it running until Ctrl-C, for events and questions of your own."),
     ] = False,
 ) -> None:
     """See all of it work on this machine, with a proof.

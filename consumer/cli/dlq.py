@@ -69,7 +69,7 @@ Since = Annotated[str | None, typer.Option(help="Only those that failed since: 2
 Until = Annotated[str | None, typer.Option(help="Only those that failed before: as --since.")]
 PartitionNumber = Annotated[int | None, typer.Option(min=0, help="Only this partition of the dead-letter topic.")]
 LettersMax = Annotated[
-    int, typer.Option(min=1, help="More than that matching is refused; each takes some 500 bytes of memory.")
+    int, typer.Option(min=1, help="Stop if more than this match; each takes some 500 bytes of memory.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -131,7 +131,7 @@ def show(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one dead letter: key, headers, value. What a terminal could obey is escaped."""
+    """Show one dead letter: key, headers, value. Control characters are escaped."""
     from consumer.dead_letters.text import page, page_json
 
     settings = settings_or_exit(os.environ, config, api_key_required=False)
@@ -173,17 +173,18 @@ def replay(
     until: Until = None,
     partition: PartitionNumber = None,
     identifies: Annotated[
-        bool, typer.Option("--identifies", help="Identifies too; their traits may overwrite newer ones.")
+        bool, typer.Option("--identifies", help="Replay identifies, too; their traits may overwrite newer ones.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be replayed.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask, on a terminal.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask first.")] = False,
     letters_max: LettersMax = 200_000,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Send dead letters again, each once however often this is run.
 
-    Each user's go in the order they had at first. What is interrupted goes on when it is run again.
+    Each user's dead letters go in the order in which their events were produced. Run it again after an interruption:
+    it goes on.
     """
     from consumer.cli.replay import Replay
 

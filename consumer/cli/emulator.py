@@ -58,15 +58,17 @@ def start(
         int, typer.Option(min=1, help="Requests that the ledger keeps in memory.")
     ] = 1_000_000,
     page_users_max: Annotated[
-        int, typer.Option(min=0, help="Users that the page at / keeps: those of whom something came last; 0: none.")
+        int, typer.Option(min=0, help="Users that the page at / keeps, the most recent ones; 0: none.")
     ] = 10_000,
     page_events_max: Annotated[int, typer.Option(min=1, help="Events of one user that it keeps.")] = 500,
-    page_bytes_max: Annotated[int, typer.Option(min=1, help="Memory for all of that, beside the ledger.")] = 67_108_864,
+    page_bytes_max: Annotated[
+        int, typer.Option(min=1, help="Memory for these users and events, without the ledger.")
+    ] = 67_108_864,
     body_bytes_max: Annotated[int, typer.Option(min=1, help="A larger body gets a 413.")] = 2_097_152,
-    seed: Annotated[int, typer.Option(help="Of the faults' randomness.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the faults' randomness.")] = 0,
     faults: dict[str, Any],
 ) -> None:
-    """Stand in for CustomFit's API. It checks what is sent, keeps a ledger, and fails as told.
+    """Stand in for CustomFit's API. It checks what it is sent, keeps a ledger, and fails when told to.
 
     While it runs: the page at / shows users and their events, `emulator last` what arrived, and `emulator control`
     makes it fail.
@@ -97,13 +99,13 @@ def start(
 def control(
     *,
     url: Url = URL_DEFAULT,
-    calm: Annotated[bool, typer.Option("--calm", help="All faults off, before those given here.")] = False,
+    calm: Annotated[bool, typer.Option("--calm", help="Turn all faults off, then set those given here.")] = False,
     as_json: AsJson = False,
     faults: dict[str, Any],
 ) -> None:
     """Make a running emulator fail, or stop it failing. Without options: show its faults.
 
-    What is not given stays as it is. An outage of a minute: --unavailable-seconds 60
+    Options that are not given stay as they are. An outage of a minute: --unavailable-seconds 60
     """
     client = EmulatorClient(url)
     changes = {**(no_faults() if calm else {}), **faults}

@@ -15,12 +15,12 @@ import typer
 from consumer.emulator.faults import Faults
 
 HELP: Final = {
-    "latency_seconds": "Before each answer.",
-    "latency_jitter_seconds": "Up to that much more, at random.",
+    "latency_seconds": "How long each answer is delayed.",
+    "latency_jitter_seconds": "Delay it by up to this much more, at random.",
     "fail_rate": "Share of requests that fail, 0 to 1 ...",
     "fail_status": "... with this status.",
     "fail_retry_after_seconds": "... and this Retry-After; 0: none.",
-    "throttle_requests_per_second": "429 above it; 0: no limit.",
+    "throttle_requests_per_second": "Answer 429 above this rate; 0: no limit.",
     "reject_keys": "An API key that gets 401; may be repeated.",
     "reject_all_keys": "401 for everybody.",
     "unavailable_seconds": "No answer for that long, from the first request.",
@@ -31,7 +31,7 @@ HELP: Final = {
     "fail_users_retry_after_seconds": "... and this Retry-After; 0: none.",
     "hang": "Never answer.",
     "reset_rate": "Share of accepted requests whose answer is lost.",
-    "reset_unrecorded_rate": "Share of requests lost with their answer.",
+    "reset_unrecorded_rate": "Share of requests that are lost before they are accepted.",
 }
 """By the names of Faults; a test looks that none is missing."""
 

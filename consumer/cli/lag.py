@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def lag(
     events_max: Annotated[
-        int | None, typer.Option("--max", min=0, help="Exit 1 when more events than that are behind, all together.")
+        int | None,
+        typer.Option("--max", min=0, help="Exit 1 when the group is behind by more events than this, in all."),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -34,12 +34,12 @@ def user(
         list[str] | None,
         typer.Option(
             metavar="URL",
-            help="A member to be asked what waits: http://HOST:PORT, HOST:PORT or HOST; all addresses of a name. "
+            help="A member to ask what waits: http://HOST:PORT, HOST:PORT or HOST; all addresses of a name. "
             "Repeatable. [default: all members of the group, at CUSTOMFIT_HTTP_PORT]",
         ),
     ] = None,
     pseudonym: Annotated[
-        bool, typer.Option("--pseudonym", help="It is a pseudonym, of a page or the log: only members are asked.")
+        bool, typer.Option("--pseudonym", help="USER_ID is a pseudonym from a page or the log; only members are asked.")
     ] = False,
     forget: Annotated[
         bool, typer.Option("--forget", help="Produce a Segment `delete` event for them, and wait until it is there.")

@@ -34,8 +34,8 @@ DO: Final[Mapping[Cause, str]] = {
     "--unavailable-partitions lists all that have no leader.",
     Cause.START_UNKNOWN: "Look at the group's coordinator and at the broker that leads the partition; it is asked "
     "again until one answers.",
-    Cause.END_UNKNOWN: "Look at the broker that leads the partition, and whether it can be reached from here; what "
-    "arrives is sent as ever.",
+    Cause.END_UNKNOWN: "Look at the broker that leads the partition, and whether it can be reached from here; "
+    "events are sent as usual.",
     Cause.RESTORING: "Wait while the number of records to go shrinks; if it stands still, look at the state topic.",
     Cause.STATE_TOPIC: "Look at the topic that the reason names: its leaders, our rights, min.insync.replicas; if it "
     "was deleted, restart all members.",

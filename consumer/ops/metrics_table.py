@@ -106,16 +106,16 @@ FROM_SNAPSHOT: Final = (
     gauge("customfit_ready", "1 exactly when /readyz answers 200", _ready),
     flags(
         "customfit_degraded",
-        "1 for each cause that keeps /readyz from saying ready",
+        "1 for each cause for which /readyz does not say ready",
         "cause",
         [cause.value for cause in Cause],
         lambda shown, _: [finding.cause.value for finding in findings(shown)],
     ),
-    one_of("customfit_phase", "1 for the present phase of the process", "phase", Phase, lambda shown, _: shown.phase),
+    one_of("customfit_phase", "1 for the phase that the process is in", "phase", Phase, lambda shown, _: shown.phase),
     FromSnapshot(
         "gauge",
         "customfit_topic_partitions",
-        "Partitions that the topic has; 0: it does not exist",
+        "Partitions of the topic; 0: it does not exist",
         ("topic",),
         _per_topic(_topic_partitions),
     ),
@@ -138,17 +138,17 @@ FROM_SNAPSHOT: Final = (
     ),
     per_partition(
         "customfit_oldest_unfinished_seconds",
-        "How long the oldest record not yet committed has been there to be read, by this machine's clock",
+        "How long the oldest uncommitted record has been there to be read, by this machine's clock",
         lambda view, now: view.unfinished_seconds(now.monotonic_seconds),
     ),
     per_partition(
         "customfit_blocked_by_transaction_events",
-        "Offsets that an open transaction keeps from being read",
+        "Offsets that can't be read because of an open transaction",
         lambda view, _: view.blocked_by_transaction,
     ),
     per_partition(
         "customfit_retention_headroom_seconds",
-        "Time until retention may delete the oldest record not yet committed",
+        "Time until retention may delete the oldest uncommitted record",
         lambda view, now: view.retention_headroom_seconds(now.wall_seconds),
     ),
     gauge(
@@ -172,10 +172,14 @@ FROM_SNAPSHOT: Final = (
     per_partition("customfit_lag_events", "High watermark minus committed offset", lambda view, _: view.lag_events),
     per_partition(
         "customfit_lag_seconds",
-        "Age of the oldest record not yet committed",
+        "Age of the oldest uncommitted record, by its timestamp",
         lambda view, now: view.lag_seconds(now.wall_seconds),
     ),
-    per_partition("customfit_restore_remaining_records", "State records still to be read", _restore_remaining),
+    per_partition(
+        "customfit_restore_remaining_records",
+        "Records of the state topic that are still to be read",
+        _restore_remaining,
+    ),
     FromSnapshot(
         "gauge", "customfit_identified_users", "Users stored as identified", ("partition",), _identified_users
     ),
@@ -210,7 +214,7 @@ FROM_SNAPSHOT: Final = (
     ),
     gauge(
         "customfit_rate_share",
-        "Of customfit_rate_limit, what this member's partitions bring it",
+        "This member's part of customfit_rate_limit, by its partitions",
         lambda shown, _: shown.rate.share if shown.rate else 0,
     ),
     total(
@@ -220,18 +224,18 @@ FROM_SNAPSHOT: Final = (
     ),
     total(
         "customfit_loop_cpu_seconds",
-        "CPU time of the loop's thread; growing by 1 s a second, it is the limit",
+        "CPU time of the loop's thread; if it grows by 1 s a second, the loop is the limit",
         lambda shown, _: shown.loop_cpu_seconds,
     ),
     gauge(
         "customfit_loop_silent_seconds",
-        "How long the loop has not turned, which it does once a second; beyond 60 /livez answers 503",
+        "How long the loop has not turned, which it does at least once a second; above 60 /livez answers 503",
         _loop_silent_seconds,
     ),
     gauge("customfit_destination_up", "1 delivering, 0 stopped or unavailable", _destination_up),
     one_of(
         "customfit_destination_state",
-        "1 for the present state of the destination",
+        "1 for the state that the destination is in",
         "state",
         State,
         lambda shown, _: shown.destination_state,
@@ -265,14 +269,14 @@ SURROGATES_REPLACED: Final = counted(
 )
 HEADERS_NOT_FORWARDED: Final = counted(
     "customfit_headers_not_forwarded",
-    "Headers of CUSTOMFIT_FORWARD_HEADERS that a request went without, by what is wrong with the record's value",
+    "Headers of CUSTOMFIT_FORWARD_HEADERS that were left out of a request, by what is wrong with their value",
     reason=NOT_FORWARDED,
 )
 COUNTERS: Final = (REQUESTS, ERRORS, REBALANCES, COMMITS, SURROGATES_REPLACED, HEADERS_NOT_FORWARDED)
 
 REQUEST_SECONDS: Final = Durations(
     "customfit_request_duration_seconds",
-    "One request, from sending it to its answer",
+    "From sending a request to its answer",
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 LATENCY_SECONDS: Final = Durations(

@@ -78,7 +78,7 @@ class Settings:
         OneOf("Event shape: that of Segment's destination, or of CustomFit's SDKs."),
     ]
     api_ca_file: Annotated[
-        Path | None, Rule(readable_file, None, "a readable file", "Certificates (PEM) of an own authority to trust.")
+        Path | None, Rule(readable_file, None, "a readable file", "Certificates (PEM) of your own authority.")
     ]
     destination_name: Annotated[
         str,
@@ -96,7 +96,7 @@ class Settings:
     ]
     # Kafka
     kafka_bootstrap_servers: Annotated[
-        str, Rule(brokers, "localhost:9092", "host:port, separated by commas", "Kafka brokers to start from.")
+        str, Rule(brokers, "localhost:9092", "host:port, separated by commas", "Kafka brokers to connect to first.")
     ]
     kafka_topic: Annotated[str, Rule(topic_name, "segment-events", TOPIC_LIMITS, "Topic of the Segment events.")]
     kafka_group_id: Annotated[
@@ -110,7 +110,7 @@ class Settings:
     ]
     kafka_start: Annotated[
         KafkaStart,
-        OneOf("Where a group without any commit starts; partitions added later are read from their beginning."),
+        OneOf("Where a group that has no commit starts; partitions added later are read from their beginning."),
     ]
     kafka_properties: Annotated[
         KafkaProperties,
@@ -128,7 +128,7 @@ class Settings:
             topic_name,
             None,
             TOPIC_LIMITS,
-            "Topic of the events that could not be delivered.",
+            "Topic of dead letters: events that can't be delivered.",
             derived=Derived("{topic}.customfit-dlq", "kafka_topic", "{}.customfit-dlq".format),
         ),
     ]
@@ -138,7 +138,7 @@ class Settings:
             topic_name,
             None,
             TOPIC_LIMITS,
-            "Compacted topic of the users who are identified.",
+            "Compacted topic that says who is identified.",
             derived=Derived("{group}.identified-users", "kafka_group_id", "{}.identified-users".format),
         ),
     ]
@@ -162,10 +162,10 @@ class Settings:
         ),
     ]
     # What a record is
-    value_format: Annotated[ValueFormat, OneOf("Format of the records; `auto`: recognized for each record.")]
+    value_format: Annotated[ValueFormat, OneOf("Format of the records; `auto` recognizes it record by record.")]
     schema_registry_url: Annotated[
         str | None,
-        Rule(registry_url, None, "an http:// or https:// URL", "Schema registry, with Confluent's API, for Avro."),
+        Rule(registry_url, None, "an http:// or https:// URL", "Schema registry for Avro, with Confluent's API."),
     ]
     schema_registry_user_info: Annotated[
         Secret | None,
@@ -178,7 +178,7 @@ class Settings:
     ]
     hold_seconds: Annotated[
         float,
-        decimal("0", 0, 600, "seconds", "How long events of a user not yet identified wait for their identify."),
+        decimal("0", 0, 600, "seconds", "How long events of a user who is not identified wait for their identify."),
     ]
     unidentified: Annotated[
         Unidentified,
@@ -187,22 +187,22 @@ class Settings:
     anonymous: Annotated[Anonymous, OneOf("Events with only an anonymousId: skip, or send as anonymous.")]
     integrations: Annotated[
         Integrations,
-        OneOf("Segment's `integrations`: obey, obey only what names this destination, or ignore."),
+        OneOf("Segment's `integrations`: obey, obey where it names this destination (`explicit`), or ignore."),
     ]
     # What is not sent
     events_allow: Annotated[Globs | None, glob_list("Tracks, pages and screens with other names are skipped.")]
     events_deny: Annotated[Globs | None, glob_list("Tracks, pages and screens with these names are skipped.")]
-    properties_drop: Annotated[PropertyPaths | None, path_list("What of traits and properties is left out.")]
-    properties_hash: Annotated[PropertyPaths | None, path_list("What of them is sent as HMAC-SHA-256.")]
+    properties_drop: Annotated[PropertyPaths | None, path_list("Parts of traits and properties that are left out.")]
+    properties_hash: Annotated[PropertyPaths | None, path_list("Parts of them that are sent as HMAC-SHA-256.")]
     properties_hash_key: Annotated[
         Secret | None,
-        Rule(hash_key, None, HASH_KEY_LIMITS, "Key of those hashes, the same for all members.", in_file=True),
+        Rule(hash_key, None, HASH_KEY_LIMITS, "Key of these hashes, the same in all members.", in_file=True),
     ]
     # Requests
-    in_flight_max: Annotated[int, whole(256, 1, 4096, "requests", "Most requests in flight.")]
-    batch_events_max: Annotated[int, whole(100, 1, 2500, "events", "Events in one request (all of one user).")]
+    in_flight_max: Annotated[int, whole(256, 1, 4096, "requests", "Limit on concurrent requests of a member.")]
+    batch_events_max: Annotated[int, whole(100, 1, 2500, "events", "Most events in one request, all of one user.")]
     batch_bytes_max: Annotated[
-        int, whole(450_000, 1000, 100_000_000, "bytes", "Size of one request; a larger event goes alone.")
+        int, whole(450_000, 1000, 100_000_000, "bytes", "Most bytes in one request; a larger event is sent alone.")
     ]
     request_timeout_seconds: Annotated[float, decimal("10", 0.1, 300, "seconds", "How long one request may take.")]
     requests_per_second_max: Annotated[
@@ -225,49 +225,49 @@ class Settings:
             header_names,
             None,
             HEADER_NAMES_LIMITS,
-            "Record headers sent as HTTP headers, with a request of one event; names that matter to HTTP are refused.",
+            "Record headers sent as HTTP headers, if a request has one event; names that matter to HTTP are refused.",
         ),
     ]
     give_up_seconds: Annotated[
         float,
         decimal(
-            "900", 1, 604_800, "seconds", "An event that fails for this long while others succeed is dead-lettered."
+            "900", 1, 604_800, "seconds", "An event that fails this long while others succeed becomes a dead letter."
         ),
     ]
     dead_letter_ratio_max: Annotated[
         float,
-        decimal("0.5", 0, 1, "", "Above this share of dead letters a partition stops.", low_excluded=True),
+        decimal("0.5", 0, 1, "", "Share of dead letters above which a partition stops.", low_excluded=True),
     ]
     # Memory
     buffer_events_max: Annotated[
-        int, whole(30_000, 1, 10_000_000, "events", "Events in memory, above which partitions pause.")
+        int, whole(30_000, 1, 10_000_000, "events", "Most events in memory; fetching pauses above it.")
     ]
     buffer_bytes_max: Annotated[
-        int, whole(134_217_728, 1000, 68_719_476_736, "bytes", "Bytes in memory, above which partitions pause.")
+        int, whole(134_217_728, 1000, 68_719_476_736, "bytes", "Most bytes in memory; fetching pauses above it.")
     ]
     record_bytes_max: Annotated[
-        int, whole(1_048_576, 1000, 1_000_000_000, "bytes", "A larger record is dead-lettered.")
+        int, whole(1_048_576, 1000, 1_000_000_000, "bytes", "A larger record becomes a dead letter.")
     ]
     known_users_max: Annotated[
         int,
-        whole(1_000_000, 0, 10_000_000, "users", "Users remembered as identified in memory (100 to 200 bytes each)."),
+        whole(1_000_000, 0, 10_000_000, "users", "Most identified users kept in memory (100 to 200 bytes each)."),
     ]
     # Commits and the end
     commit_interval_seconds: Annotated[float, decimal("1", 0.01, 60, "seconds", "How often offsets are committed.")]
     uncommitted_events_max: Annotated[
-        int, whole(10_000, 2, 10_000_000, "events", "How many answered events a crash can send again at most.")
+        int, whole(10_000, 2, 10_000_000, "events", "Most answered events that a crash may send again.")
     ]
     drain_seconds: Annotated[
         float, decimal("15", 0, 3600, "seconds", "How long a revoke or a stop waits for requests in flight.")
     ]
     startup_timeout_seconds: Annotated[
-        float, decimal("30", 1, 3600, "seconds", "How long the start waits for Kafka before it exits with 69.")
+        float, decimal("30", 1, 3600, "seconds", "How long a start waits for Kafka before it exits with 69.")
     ]
     # What is seen from outside; a container is scraped through all its addresses.
     http_host: Annotated[
-        str, Rule(host, "0.0.0.0", "a host name or address", "Where metrics and health are served.")  # noqa: S104
+        str, Rule(host, "0.0.0.0", "a host name or address", "Address of the page, metrics and health.")  # noqa: S104
     ]
-    http_port: Annotated[int, whole(9464, 0, 65_535, "", "Port of metrics and health; 0 takes a free one.")]
+    http_port: Annotated[int, whole(9464, 0, 65_535, "", "Port of the page, metrics and health; 0: any free one.")]
     http_users: Annotated[
         HttpUsers,
         OneOf(
@@ -281,11 +281,11 @@ class Settings:
             host_names,
             None,
             "names, separated by commas, or a JSON array",
-            "Names under which a browser may open the page, beside localhost and any address.",
+            "Names under which a browser may open the page, beside localhost and IP addresses.",
         ),
     ]
-    log_level: Annotated[LogLevel, OneOf("Lowest level that is logged.")]
-    log_format: Annotated[LogFormat, OneOf("Lines to read, or one JSON object a line.")]
+    log_level: Annotated[LogLevel, OneOf("Lowest level of lines that are logged.")]
+    log_format: Annotated[LogFormat, OneOf("Text for people, or one JSON object a line.")]
 
     warnings: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), compare=False)

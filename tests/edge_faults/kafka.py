@@ -94,6 +94,13 @@ FAULTS: Final = (
         "tests/kafka/test_stalls.py::test_what_comes_before_a_partition_is_to_rest_is_handed_over",
     ),
     EdgeFault(
+        "what was read of a topic is committed to another of its name",
+        "consumer/kafka/commits.py",
+        "ids.get(p.topic, topic_id) != topic_id}",
+        "ids.get(p.topic, topic_id) == ''}",
+        "tests/kafka/test_commits.py::test_what_was_read_of_a_topic_is_not_committed_to_another_of_its_name",
+    ),
+    EdgeFault(
         "headers that can't be read end the thread",
         "consumer/kafka/client.py",
         "    except SystemError:",

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from consumer.kafka.commits import Commits
 from consumer.kafka.topic_ids import Told
-from consumer.ports.inputs import Committed, Input
+from consumer.ports.inputs import Committed, Input, TopicMadeAgain
 from consumer.sequencing.events import Partition
 from consumer.sequencing.offsets import CommitPoint
 
@@ -61,12 +61,13 @@ class Ids:
 
     def __init__(self) -> None:
         self.questions: list[Callable[[Any], None]] = []
+        self.now = IDS
 
     def ask(self, _topics: set[str], then: Callable[[Any], None]) -> None:
         self.questions.append(then)
 
     def within(self, _topics: set[str], _seconds: float) -> dict[str, str]:
-        return IDS
+        return self.now
 
 
 class Committing:
@@ -126,6 +127,21 @@ def test_a_topic_that_can_t_be_described_keeps_no_other_from_being_committed() -
     assert [100] == committing.group.sent
     assert [EVENTS] == answer.accepted
     assert other.topic in str(answer.error)
+
+
+def test_what_was_read_of_a_topic_is_not_committed_to_another_of_its_name() -> None:
+    """Neither now and then, nor when partitions are given up: the topic's id is another one, and that is told."""
+    committing = Committing()
+    made_again = {EVENTS.topic: "second"}
+    committing.commits.ask({EVENTS: point(100)})
+    committing.ids.questions[0](Told(made_again, {}))
+    committing.ids.now = made_again
+
+    assert None is committing.commits.make({EVENTS: point(150)})
+    assert ([], []) == (committing.group.sent, committing.group.waited)
+    assert [TopicMadeAgain(EVENTS.topic, "second")] * 2 == [
+        one for one in committing.posted if isinstance(one, TopicMadeAgain)
+    ]
 
 
 @pytest.mark.parametrize("others", [{}, {Partition("segment-events", 1): point(7)}])
