@@ -57,7 +57,7 @@ class Sequencer:
         self.active = Active()
         self.in_flight = 0
         self.is_paused = False
-        """Nothing starts until somebody lets it go on (pauses.py)."""
+        """Nothing starts until somebody lets it go on (loop/pausing.py)."""
         self.look_ups = LookUps()
         self.retrying = Retrying()
         self.give_up_seconds = rules.give_up_seconds
