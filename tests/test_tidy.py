@@ -75,7 +75,7 @@ def tree() -> tuple[Path, ...]:
         names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout.decode().split("\0")
         files = [ROOT / name for name in names if name]
     else:
-        folders = ("consumer", "tests", "bench", "schemas", "deploy")
+        folders = ("consumer", "tests", "bench", "schemas", "deploy", "examples")
         files = [file for folder in folders for file in (ROOT / folder).rglob("*") if "__pycache__" not in file.parts]
         files += ROOT.glob("*")
     return tuple(sorted(file for file in set(files) if file.is_file()))

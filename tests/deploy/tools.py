@@ -27,6 +27,7 @@ PACKAGES: Final = {
     "prometheus": "prometheus",
     "node": "nodejs",
     "npm": "npm",
+    "systemd-analyze": "systemd",
 }
 """A program → Debian's package that has it."""
 

@@ -81,6 +81,11 @@ def letters(bootstrap_servers: str, topic: str) -> list[Letter]:
     return found
 
 
+def records(bootstrap_servers: str, topic: str) -> list[tuple[bytes | None, bytes | None]]:
+    """Key and value of every record there is, those of a partition in order."""
+    return [(message.key(), message.value()) for message in _messages(bootstrap_servers, topic)]
+
+
 def _messages(bootstrap_servers: str, topic: str) -> list[Message]:
     properties = {"bootstrap.servers": bootstrap_servers, "group.id": "outside", "enable.auto.commit": False}
     reader = Consumer(properties)
