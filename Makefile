@@ -4,7 +4,8 @@
 # Alertmanager and jsonnet, Debian's packages prometheus, prometheus-alertmanager and jsonnet (REQUIRE_PROMTOOL=1); those
 # of the pages Debian's package chromium and `make browser` (REQUIRE_BROWSER=1).
 # The dashboard is held against Grafana's types where Node and npm are (REQUIRE_NODE=1); the Kubernetes manifests against
-# the API server's code after `make kubernetes`, which needs Go 1.26 or newer (REQUIRE_GO=1).
+# the API server's code after `make kubernetes`, which needs Go 1.26 or newer (REQUIRE_GO=1); the systemd unit where
+# systemd-analyze is (REQUIRE_SYSTEMD=1).
 
 PYTHON ?= python3
 SEED ?= 1

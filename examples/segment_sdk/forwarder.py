@@ -38,7 +38,8 @@ def to_kafka(events: list[dict[str, Any]]) -> bool:
         user = event.get("userId") or event.get("anonymousId")
         key = None if user is None else str(user).encode()
         producer.produce(TOPIC, json.dumps(event).encode(), key, on_delivery=lambda error, _: answers.put(error))
-    return [None] * len(events) == [answers.get() for _ in events]
+    errors = [error for _ in events if (error := answers.get()) is not None]
+    return not errors
 
 
 class Forwarder(BaseHTTPRequestHandler):

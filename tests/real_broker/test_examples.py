@@ -148,12 +148,13 @@ def test_the_forwarder_answers_200_for_what_kafka_has_and_for_nothing_else(
 ) -> None:
     """An SDK sends again after 503. Who has no user yet is keyed by the anonymous id."""
     narrow = f"{topic_name}-narrow"
-    broker.create_topic(narrow, 1, {"max.message.bytes": "1000"})
+    broker.create_topic(narrow, 2, {"max.message.bytes": "1000"})
     track = {"type": "track", "event": "Signed Up", "anonymousId": "a1", "userId": None}
+    huge = {"type": "track", "event": "x" * 2000, "userId": "ann"}  # for the other partition
     with forwarding({**terminal, "KAFKA_TOPIC": narrow}) as way:
         answers = {
             "taken": post(way, batch(track)),
-            "one of two refused by Kafka": post(way, batch({**track, "event": "x" * 2000}, track)),
+            "one of two refused by Kafka": post(way, batch(huge, track)),
             "another key": post(way, batch(track), "Basic b3RoZXI6"),
             "no JSON": post(way, "garbage"),
             "no batch": post(way, json.dumps([track])),

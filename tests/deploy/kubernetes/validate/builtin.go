@@ -60,6 +60,11 @@ func validated(decoded runtime.Object) (field.ErrorList, error) {
 		inNamespace(&one.Namespace)
 		one.Spec.ClusterIPs = []string{one.Spec.ClusterIP} // as the server does before it validates
 		return corevalidation.ValidateServiceCreate(one), nil
+	case *core.Namespace:
+		return corevalidation.ValidateNamespace(one), nil
+	case *core.Secret:
+		inNamespace(&one.Namespace)
+		return corevalidation.ValidateSecret(one), nil
 	default:
 		return nil, fmt.Errorf("nobody wrote here how a %T is validated", decoded)
 	}
