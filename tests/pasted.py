@@ -13,6 +13,7 @@ PAGES: Final = (
     "CONTRIBUTING.md",
     "ARCHITECTURE.md",
     "SECURITY.md",
+    "examples/README.md",
     *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")),
 )
 PROGRAMS: Final = ("customfit-consumer", "make", "docker", "pip", "eval", "export")
