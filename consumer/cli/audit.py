@@ -116,6 +116,5 @@ def judged_by(settings: Settings) -> dict[str, str]:
     from consumer.settings.sources import variable
 
     names = [one.name for one in fields(DecodingRules) if one.name not in ("topic_life", "replay_topic", "name_filter")]
-    filters = [] if settings.name_filter is None else [ALLOW, DENY]
     shown = settings.describe()
-    return {variable(name): str(shown[name] or "-") for name in ("kafka_group_id", "value_format", *names, *filters)}
+    return {variable(name): str(shown[name] or "-") for name in ("kafka_group_id", "value_format", *names, ALLOW, DENY)}

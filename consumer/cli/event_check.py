@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ def what_becomes_of(given: str, settings: Settings) -> Iterator[tuple[bool, str]
     from consumer.segment.decoding import DecodingRules, decode
     from consumer.sequencing.events import Batch, Event, Kind, Partition, Record, Rejected
 
-    text = sys.stdin.buffer.read(settings.record_bytes_max + 1) if given == "-" else given.encode()
+    text = sys.stdin.buffer.read(settings.record_bytes_max + 1) if given == "-" else os.fsencode(given)
     record = Record(Partition(settings.kafka_topic, 0), 0, int(time.time() * 1000), None, text.strip())
     made = decode(record, settings.fill(DecodingRules, topic_life=""))
     for item in made.items if isinstance(made, Batch) else [made]:

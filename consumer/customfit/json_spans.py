@@ -19,6 +19,7 @@ _SCALAR: Final = re.compile(rb"[^ \t\n\r,\]}]++")
 _BRACKET: Final = re.compile(rb'[^"{}\[\]]*+(?:"' + _INSIDE + rb'"[^"{}\[\]]*+)*+([{}\[\]])', re.DOTALL)
 _BLANK: Final = re.compile(_BLANKS)
 _SIMPLE: Final = rb'("' + _INSIDE + rb'"|[^ \t\n\r,\]}"{\[][^ \t\n\r,\]}]*+)'
+_SIMPLE_ITEMS: Final = re.compile(rb"(?:" + _SIMPLE + _BLANKS + rb"," + _BLANKS + rb")*+", re.DOTALL)
 
 OBJECT, ARRAY, STRING = b"{", b"[", b'"'
 text_of: Final = msgspec.json.Decoder(str).decode
@@ -59,6 +60,13 @@ def end_of(text: bytes, at: int) -> int:
 def after_blanks(text: bytes, at: int) -> int:
     """Behind the blanks."""
     found = _BLANK.match(text, at)
+    assert found is not None
+    return found.end()
+
+
+def after_simple_items(text: bytes, at: int) -> int:
+    """At the first item of the rest of an array that is an object, an array or the last one."""
+    found = _SIMPLE_ITEMS.match(text, at)
     assert found is not None
     return found.end()
 

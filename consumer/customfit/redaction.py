@@ -21,6 +21,7 @@ from consumer.customfit.json_spans import (
     OBJECT,
     STRING,
     after_blanks,
+    after_simple_items,
     canonical,
     end_of,
     key_at,
@@ -155,6 +156,8 @@ class _Cut:
         text = self._text
         at = after_blanks(text, at + 1)
         while text[at : at + 1] != b"]":
+            if isinstance(rule, _Tree):
+                at = after_simple_items(text, at)
             at = after_blanks(text, self._value(at, rule))
             if text[at : at + 1] == b",":
                 at = after_blanks(text, at + 1)

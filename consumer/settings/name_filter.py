@@ -30,7 +30,7 @@ class Globs:
     def __init__(self, texts: tuple[str, ...]) -> None:
         """Compile them; raises BadEscape for one that is no glob."""
         self.texts = texts
-        self._fits: list[tuple[str, Callable[[str], object]]] = [(text, _pattern(text).fullmatch) for text in texts]
+        self._fits: list[tuple[str, Callable[[str], bool]]] = [(text, _Glob(text).fits) for text in texts]
         self._remembered: dict[str, tuple[str, ...]] = {}
 
     def matching(self, name: str) -> tuple[str, ...]:
@@ -76,21 +76,38 @@ class NameFilter:
                     yield setting, text
 
 
-def _pattern(glob: str) -> re.Pattern[str]:
-    """The glob as a regular expression.
+class _Glob:
+    """One rule: its pieces between two `*`, each of which is looked for from the left.
 
-    Each piece between two `*` is looked for from the left, once (`(?>…)`): a place found later could not help. So it
-    takes at most as long as the name is long times the rule, whatever both are.
+    Once, since a place found later could not help. So a rule takes at most as long as the name is long times the rule,
+    and hardly ever more than a look at each character.
     """
-    pieces, is_open = [""], False
-    for (character, is_special), run in groupby(characters(glob, "*?")):
-        if is_special and character == "*":
-            pieces.append("")
-            is_open = True
-        else:
-            pieces[-1] += ("." if is_special else re.escape(character)) * len(list(run))
-    if not is_open:
-        return re.compile(pieces[0], re.DOTALL)
-    first, *middle, last = pieces
-    found = "".join(f"(?>.*?{piece})" for piece in middle if piece)
-    return re.compile(f"{first}{found}.*{last}", re.DOTALL)
+
+    __slots__ = ("_first", "_last", "_last_length", "_middle")
+
+    def __init__(self, rule: str) -> None:
+        pieces, length = [""], 0
+        for (character, is_special), run in groupby(characters(rule, "*?")):
+            if is_special and character == "*":
+                pieces.append("")
+                length = 0
+            else:
+                count = len(list(run))
+                pieces[-1] += ("." if is_special else re.escape(character)) * count
+                length += count
+        self._first, *middle = (re.compile(piece, re.DOTALL) for piece in pieces)
+        self._last = middle.pop() if middle else None
+        self._middle = [piece for piece in middle if piece.pattern]
+        self._last_length = length
+
+    def fits(self, name: str) -> bool:
+        """From the first character to the last."""
+        if self._last is None:
+            return self._first.fullmatch(name) is not None
+        found = self._first.match(name)
+        for piece in self._middle:
+            if found is None:
+                return False
+            found = piece.search(name, found.end())
+        begin = len(name) - self._last_length
+        return found is not None and begin >= found.end() and self._last.match(name, begin) is not None

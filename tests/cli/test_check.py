@@ -91,6 +91,13 @@ def test_what_ends_a_command_is_told_without_secrets(capsys: pytest.CaptureFixtu
     assert "customfit-consumer: waiting: ***\ncustomfit-consumer: it said ***\n" == capsys.readouterr().err
 
 
+def test_an_event_that_is_no_text_is_a_dead_letter() -> None:
+    """An argument may hold any bytes, as a record may."""
+    said = run("--event", "\udcff").stdout.splitlines()
+
+    assert "BAD  event: a dead letter (undecodable): not UTF-8: invalid start byte at byte 0" in said
+
+
 def test_what_would_be_done_with_an_event_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which rule keeps it back, or the request that would be sent, without what must not leave; and nothing is sent."""
     monkeypatch.setenv("CUSTOMFIT_EVENTS_ALLOW", '["Order *"]')

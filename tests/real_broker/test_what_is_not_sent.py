@@ -9,7 +9,7 @@ from consumer.emulator.http import Reply, Silence
 from consumer.emulator.request import Request
 from consumer.emulator.server import Emulator, running_emulator
 from tests.real_broker.running_service import KEY
-from tests.real_broker.scene import Scene, event
+from tests.real_broker.scene import Scene
 
 EMAIL = "ann@example.com"
 HASH_KEY = "a key of some length"
@@ -39,7 +39,10 @@ def test_what_must_not_leave_stays_in_the_topics(scene: Scene, tmp_path: Path) -
     )
     base = b'{"type":"track","userId":"ann","messageId":"%s","event":"%s","properties":%s}'
     records = [
-        event("ann", 0, traits={"email": EMAIL, "phone": "7", "plan": "pro"}),
+        (
+            "ann",
+            b'{"type":"identify","userId":"ann","traits":{"email":"%s","phone":"7","plan":"pro"}}' % EMAIL.encode(),
+        ),
         ("ann", base % (b"1", b"Order 1", hidden)),
         ("ann", base % (b"2", b"Other", hidden)),
         ("ann", b'{"batch":[%s,%s]}' % (base % (b"3", b"Order 3", b"{}"), base % (b"4", b"Order Test", b"{}"))),
