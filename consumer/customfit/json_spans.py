@@ -78,18 +78,19 @@ def canonical(text: bytes, at: int) -> tuple[bytes, int]:
         end = end_of(text, at)
         value = text[at:end]
         return msgspec.json.encode(text_of(value)) if first == STRING else value, end
-    parts = []
+    members: list[tuple[str, bytes]] = []
     at = after_blanks(text, at + 1)
     while text[at : at + 1] not in (b"}", b"]"):
-        key = b""
+        key = ""
         if first == OBJECT:
             written, _, at = key_at(text, at)
-            key = msgspec.json.encode(text_of(written)) + b":"
+            key = text_of(written)
         value, at = canonical(text, at)
-        parts.append(key + value)
+        members.append((key, value))
         at = after_blanks(text, at)
         if text[at : at + 1] == b",":
             at = after_blanks(text, at + 1)
     if first == ARRAY:
-        return b"[" + b",".join(parts) + b"]", at + 1
-    return b"{" + b",".join(sorted(parts)) + b"}", at + 1
+        return b"[" + b",".join(value for _, value in members) + b"]", at + 1
+    members.sort()  # by what keys mean: a quote behind a key is above a blank within one
+    return b"{" + b",".join(msgspec.json.encode(key) + b":" + value for key, value in members) + b"}", at + 1

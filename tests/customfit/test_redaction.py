@@ -94,6 +94,25 @@ def test_a_hash_is_of_what_a_value_says(value: str, said: str) -> None:
     assert wanted == sent(f'{{ "a" : {value},"b": {value} }}'.encode(), [], ["a"]).decode()
 
 
+@given(
+    st.dictionaries(
+        st.text(max_size=4) | st.sampled_from(["a", "a b", "a!", "a\n"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+            max_leaves=5,
+        ),
+        max_size=4,
+    )
+)
+def test_the_hash_of_an_object_can_be_made_elsewhere(value: dict[str, Any]) -> None:
+    """As the documentation says; whoever joins hashes makes them without us."""
+    said = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    left = json.loads(sent(json.dumps({"a": value}).encode(), [], ["a"]))
+
+    assert {"a": hash_of(said)} == left
+
+
 def test_null_stays_and_items_of_arrays_are_hashed_each() -> None:
     """Nested ones, too."""
     x, one, whole = (f'"{hash_of(said)}"' for said in ("x", "1", '{"b":"x"}'))

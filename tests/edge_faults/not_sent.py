@@ -52,6 +52,13 @@ FAULTS: Final = (
         f"{REDACTION}::test_only_the_path_goes",
     ),
     EdgeFault(
+        "members are sorted as they are written",
+        "consumer/customfit/json_spans.py",
+        "members.sort()",
+        "members.sort(key=lambda member: msgspec.json.encode(member[0]))",
+        f"{REDACTION}::test_the_hash_of_an_object_can_be_made_elsewhere",
+    ),
+    EdgeFault(
         "traits leave whole",
         "consumer/customfit/mapping.py",
         "user.properties = traits if redaction is None else redaction.of(traits)",
