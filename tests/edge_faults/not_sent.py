@@ -49,7 +49,7 @@ FAULTS: Final = (
         "consumer/customfit/redaction.py",
         "if isinstance(rule, _Rule) and rule.setting == DROP:",
         "if isinstance(rule, _Rule) and rule.setting == DROP and rule not in self.found:",
-        f"{REDACTION}::test_only_the_path_goes",
+        f"{REDACTION}::test_what_is_left_out",
     ),
     EdgeFault(
         "members are sorted as they are written",

@@ -24,6 +24,7 @@ def fits(glob: str, name: str) -> bool:
         ("*Order*", ["Order", "An Order!", "Order Order"], ["order", "Orde r"]),
         ("*ab", ["ab", "abab", "\nab"], ["abc", "b"]),
         ("a*b*c", ["abc", "a--b--c", "abcbc"], ["acb", "ab", "abcd"]),
+        ("*a*b*", ["ab", "bab"], ["ba", "a"]),
         ("a**b", ["ab", "a-b"], ["a", "ba"]),
         ("a*a", ["aa", "aba"], ["a"]),
         ("?", ["a", "日", "\n", "👩"], ["", "ab"]),
