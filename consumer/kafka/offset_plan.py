@@ -58,7 +58,7 @@ def at_time(
             places[number] = Place(end, "it is empty")
         elif number not in found:
             places[number] = Place(end, "the time is after its last record: latest")
-        elif found[number] <= low and first_ms.get(number, at_ms) > at_ms:
+        elif first_ms.get(number, at_ms) > at_ms:  # wherever that is: compaction leaves gaps, transactions markers
             places[number] = Place(low, "the time is before its first record: earliest")
         else:
             places[number] = Place(max(found[number], low))
@@ -84,6 +84,6 @@ def plan(
         finished = [(low, before), *runs] if number in commits else []
         again = sum(max(min(behind, end) - max(first, place.offset, low), 0) for first, behind in finished)
         skipped = max(place.offset - max(before, low), 0)
-        never = skipped - sum(max(min(behind, place.offset) - first, 0) for first, behind in runs)
+        never = skipped - sum(max(min(behind, place.offset) - max(first, low), 0) for first, behind in runs)
         planned.append(PartitionPlan(number, before, place.offset, again, never, place.note))
     return planned
