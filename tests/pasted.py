@@ -13,6 +13,7 @@ PAGES: Final = (
     "CONTRIBUTING.md",
     "ARCHITECTURE.md",
     "SECURITY.md",
+    "examples/README.md",
     *sorted(str(page.relative_to(ROOT)) for page in ROOT.glob("docs/**/*.md")),
 )
 PROGRAMS: Final = ("customfit-consumer", "make", "docker", "pip", "eval", "export")
