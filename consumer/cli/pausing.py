@@ -28,7 +28,7 @@ def order(config: Path | None, *, is_paused: bool, reason: str, as_json: bool) -
 
     settings = settings_or_exit(os.environ, config, api_key_required=False)
     with work(settings) as (reader, interrupts):
-        bounds = bounds_or_exit(settings, reader, "state_topic")[PAUSE_PARTITION]
+        bounds = bounds_or_exit(settings, reader, "state_topic", PAUSE_PARTITION)[PAUSE_PARTITION]
         with progress("reading", bounds.end - bounds.low, interrupts, shown=not as_json) as advance:
             before = order_in_force(reader, settings, bounds, advance)
         was_paused = before is not None and before.is_paused

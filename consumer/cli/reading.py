@@ -36,10 +36,12 @@ def work(settings: Settings) -> Iterator[tuple[TopicReader, Interrupts]]:
         fail("interrupted", EXIT_ERROR)
 
 
-def bounds_or_exit(settings: Settings, reader: TopicReader, setting: str) -> dict[int, Bounds]:
-    """The bounds of the topic that this setting names; exit code 69 where there is none."""
+def bounds_or_exit(
+    settings: Settings, reader: TopicReader, setting: str, only: int | None = None
+) -> dict[int, Bounds]:
+    """The bounds of the topic that this setting names, or of one partition; exit code 69 where there is none."""
     topic = getattr(settings, setting)
-    bounds = reader.bounds(topic)
+    bounds = reader.bounds(topic, only)
     if not bounds:
         fail(
             f"there is no topic {topic!r} ({settings.origin(setting)}) at {settings.kafka_bootstrap_servers}, "

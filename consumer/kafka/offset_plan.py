@@ -84,6 +84,6 @@ def plan(
         finished = [(low, before), *runs] if number in commits else []
         again = sum(max(min(behind, end) - max(first, place.offset, low), 0) for first, behind in finished)
         skipped = max(place.offset - max(before, low), 0)
-        never = skipped - sum(max(min(behind, place.offset) - first, 0) for first, behind in runs)
+        never = skipped - sum(max(min(behind, place.offset) - max(first, low), 0) for first, behind in runs)
         planned.append(PartitionPlan(number, before, place.offset, again, never, place.note))
     return planned

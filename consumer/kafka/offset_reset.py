@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 RETRY_SECONDS: Final = 0.1
+ASK_SECONDS: Final = 2.0
 HAS_MEMBERS: Final = frozenset(
     {
         KafkaError.UNKNOWN_MEMBER_ID,
@@ -46,7 +47,9 @@ def reset_offsets(settings: Settings, offsets: Mapping[int, int], check: Callabl
         raise misconfigured(settings, error) from None
     points = [TopicPartition(settings.kafka_topic, number, offset, "") for number, offset in sorted(offsets.items())]
 
-    def ask(_seconds: float) -> None:
+    def ask(seconds: float) -> None:
+        # A commit has no bound of its own: a coordinator that is silent kept it, and Ctrl-C, waiting for 45 s (2.16.1).
+        consumer.committed(points, timeout=min(seconds, ASK_SECONDS))
         for answered in consumer.commit(offsets=points, asynchronous=False) or ():
             if answered.error is not None:
                 raise KafkaException(answered.error)

@@ -68,10 +68,15 @@ class TopicReader:
         known = self._contact.topics(self._consumer, self._check).get(topic)
         return 0 if known is None or known.error is not None else len(known.partitions)
 
-    def bounds(self, topic: str) -> dict[int, Bounds]:
-        """Where each partition begins, and where what is committed of it ends."""
+    def bounds(self, topic: str, only: int | None = None) -> dict[int, Bounds]:
+        """Where each partition begins, and where what is committed of it ends.
+
+        `only`: of one partition; another one without a leader does not matter then.
+        """
         found = {}
         for number in range(self.partitions(topic)):
+            if only not in (None, number):
+                continue
             where = TopicPartition(topic, number)
             low, end = self._ask(topic, partial(self._consumer.get_watermark_offsets, where))
             found[number] = Bounds(low, end)

@@ -210,7 +210,7 @@ class Count:
         if partitions is None or partitions <= self._partitions:
             return
         self._settle(now)
-        self._counting = self._partitions or partitions
+        self._counting = self._counting or partitions
         self._partitions = partitions
         self._grown_at = now
 

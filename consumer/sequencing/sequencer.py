@@ -251,11 +251,11 @@ class Sequencer:
 
         `now` must be fresh: it is what tells a process that was stopped that its partitions may be another's.
         """
-        if self.is_paused:
-            return None
         ready, rules, within_rate = self._steps.ready, self.rules, self._within_rate
         if within_rate is not None:
             within_rate.begin(now)
+        if self.is_paused:
+            return None
         while (lane := ready.first()) is not None:
             if not self.gate.may_start(now, self.in_flight):
                 return None
@@ -304,7 +304,7 @@ class Sequencer:
     def next_deadline(self, now: float) -> float | None:
         """When `tick` or `next_delivery` has something to do without any input; None for never."""
         opens_at = self.gate.opens_at(now) if self._steps.ready and not self.is_paused else None
-        permit_at = None if self.rate is None or self.is_paused else self.rate.waits_until
+        permit_at = None if self.rate is None else self.rate.waits_until
         moments = (opens_at, permit_at, self._steps.next_due(), self.budget.next_due())
         due = [moment for moment in moments if moment is not None]
         return min(due, default=None)

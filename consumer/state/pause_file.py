@@ -11,15 +11,18 @@ import base64
 import contextlib
 import os
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from consumer.sequencing.pauses import PauseOrder
 from consumer.state.pause_record import UnknownPauseRecord, decode_order, encode_order
 
 NAME: Final = "pause.json"
 FILE_BYTES_MAX: Final = 65_536
+OFFSET_MAX: Final = 2**63 - 1
+"""The client takes no larger one."""
 
 
 class Followed(NamedTuple):
@@ -31,7 +34,7 @@ class Followed(NamedTuple):
 
 class _File(msgspec.Struct):
     topic: str
-    next_offset: int
+    next_offset: Annotated[int, Meta(ge=0, le=OFFSET_MAX)]
     order: str | None
     """The record's value in base64."""
 
@@ -49,9 +52,9 @@ class PauseFile:
             with self._path.open("rb") as stream:
                 found = msgspec.json.decode(stream.read(FILE_BYTES_MAX), type=_File)
             order = None if found.order is None else decode_order(base64.b64decode(found.order))
-        except (OSError, ValueError, msgspec.DecodeError, UnknownPauseRecord):
+        except (OSError, ValueError, RecursionError, msgspec.DecodeError, UnknownPauseRecord):
             return None
-        return Followed(found.next_offset, order) if found.topic == self._identity and found.next_offset >= 0 else None
+        return Followed(found.next_offset, order) if found.topic == self._identity else None
 
     def write(self, followed: Followed) -> None:
         """Put it there whole, or leave what is there: on a full disk the next start reads more."""

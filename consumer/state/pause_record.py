@@ -60,7 +60,7 @@ def decode_order(value: bytes | None) -> PauseOrder | None:
         return None
     try:
         read = _decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnknownPauseRecord(str(error)) from None
     by, reason = printable(read.by, NAME_CHARACTERS_MAX), printable(read.reason, REASON_CHARACTERS_MAX)
     return PauseOrder(read.paused, by, read.at_ms, reason)

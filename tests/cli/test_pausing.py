@@ -1,12 +1,19 @@
-"""What `pause` and `offsets` refuse before anything is asked of a broker."""
+"""What `pause` and `offsets` refuse before anything is asked of a broker; and what of a cluster an order needs."""
 
 from __future__ import annotations
 
+import json
+import uuid
+from typing import Any
+
 import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from typer.testing import CliRunner
 
 from consumer.cli import app
-from consumer.state.pause_record import REASON_CHARACTERS_MAX
+from consumer.kafka import reader
+from consumer.state.pause_record import PAUSE_PARTITION, REASON_CHARACTERS_MAX
+from tests.fakes.mock_cluster import mock_cluster
 
 
 @pytest.mark.parametrize(
@@ -25,3 +32,26 @@ def test_what_cannot_be_meant_is_refused(arguments: list[str], problem: str) -> 
 
     assert 2 == result.exit_code
     assert problem in result.stderr
+
+
+class OneLeaderLeft(Consumer):
+    """Only the partition with the orders has a leader."""
+
+    def get_watermark_offsets(self, partition: TopicPartition, **named: Any) -> tuple[int, int]:
+        """As librdkafka answers for one without."""
+        if partition.partition != PAUSE_PARTITION:
+            raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+        return super().get_watermark_offsets(partition, **named)
+
+
+def test_an_order_needs_no_other_partition_of_the_state_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a broker away it may be wanted most."""
+    cluster, topic = mock_cluster(), f"state-{uuid.uuid4().hex}"
+    cluster.keeper.list_topics(topic, timeout=10)
+    monkeypatch.setattr(reader, "Consumer", OneLeaderLeft)
+    monkeypatch.setenv("CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS", cluster.servers)
+    monkeypatch.setenv("CUSTOMFIT_STATE_TOPIC", topic)
+    given = [CliRunner().invoke(app(one), [one, "--json"]) for one in ("pause", "pause", "resume")]
+
+    assert [0, 0, 0] == [one.exit_code for one in given], [one.output for one in given]
+    assert [True, False, True] == [json.loads(one.stdout)["changed"] for one in given]

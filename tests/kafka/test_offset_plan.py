@@ -14,6 +14,9 @@ COMMITTED = {0: (50, None)}
 FINISHED_ABOVE = {0: (50, encode(50, [5, 10, 5, 20], CLUSTER).text)}
 """55 to 64 and 70 to 89 are finished."""
 
+FINISHED_AND_GONE = {0: (4, encode(4, [2, 29], CLUSTER).text)}
+"""6 to 34 are finished, of which the log has lost 6 to 9."""
+
 
 @pytest.mark.parametrize(
     ("commits", "after", "again", "never"),
@@ -30,6 +33,7 @@ FINISHED_ABOVE = {0: (50, encode(50, [5, 10, 5, 20], CLUSTER).text)}
         ({0: (50, "of another program")}, 10, 40, 0),
         ({0: (5, None)}, 10, 0, 0),
         ({0: (5, None)}, 20, 0, 10),
+        (FINISHED_AND_GONE, 20, 15, 0),
         ({}, 10, 0, 0),
         ({}, 110, 0, 100),
     ],

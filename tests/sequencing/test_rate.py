@@ -159,6 +159,16 @@ def test_a_topic_never_has_fewer_partitions_than_were_seen() -> None:
     assert 1 / 8 == count.part(0, 100.0)
 
 
+def test_new_partitions_wait_their_time_also_where_more_are_added_meanwhile() -> None:
+    """Who has not heard of the second lot may not have heard of the first."""
+    count = Count()
+    for partitions, now in ((4, 0.0), (8, 10.0), (12, 12.0)):
+        count.seen(partitions, now)
+
+    assert [1 / 12, 0.0] == [count.part(number, 12.0) for number in (0, 4)]
+    assert 1 / 12 == count.part(4, 12.0 + GROWTH_SECONDS)
+
+
 @pytest.mark.parametrize(
     ("is_replay", "others_wait", "per_minute"),
     [(False, False, 6000), (False, True, 5700), (True, False, 6000), (True, True, 300)],
@@ -261,6 +271,21 @@ def test_without_a_rate_nothing_is_waited_for() -> None:
 
     assert ["identify 0"] == one.sent()
     assert one.sequencer.next_deadline(0.0) is None
+
+
+def test_who_is_paused_waits_for_no_permit() -> None:
+    """A pause of a night is no sign that the rate is too low, and no turn is due because of it."""
+    one = bench(1 / 0.95)
+    for number, user in enumerate((U1, U2)):
+        one.fetch(number, "identify", user=user)
+    one.sent(1.0)
+    one.sequencer.is_paused = True
+    for now in (1.5, 2.0, 60.0):
+        one.sent(now)
+    assert one.sequencer.rate is not None
+
+    assert 0.5 == one.sequencer.rate.waited_seconds
+    assert one.sequencer.next_deadline(60.0) is None
 
 
 def test_the_oldest_go_first_whichever_partition_they_are_of() -> None:

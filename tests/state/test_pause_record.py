@@ -54,7 +54,16 @@ def test_whatever_is_written_there_is_an_order_or_refused(value: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"{}", b'{"paused": 1}', b'{"paused": true, "at_ms": -1}', b'{"paused": true, "at_ms": 1e300}']
+    "value",
+    [
+        b"",
+        b"{}",
+        b'{"paused": 1}',
+        b'{"paused": true, "at_ms": -1}',
+        b'{"paused": true, "at_ms": 1e300}',
+        b'{"paused": true, "more": ' + b"[" * 200_000,
+    ],
+    ids=["nothing", "says nothing", "a number", "before all time", "after all time", "nested without end"],
 )
 def test_a_value_of_another_form_is_no_order(value: bytes) -> None:
     """Then the one before it stays in force."""
@@ -76,10 +85,26 @@ def test_what_was_followed_is_remembered(tmp_path: Path) -> None:
     nothing = file.read()
     file.write(Followed(17, PAUSE))
     found = file.read(), other.read()
-    (tmp_path / "group" / NAME).write_bytes(b"garbage")
 
     assert nothing is None
     assert (Followed(17, PAUSE), None) == found
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"garbage",
+        b'{"topic": "topic 1", "more": ' + b"[" * 60_000,
+        b'{"topic": "topic 1", "next_offset": 9223372036854775808, "order": null}',
+        b'{"topic": "topic 1", "next_offset": -1, "order": null}',
+    ],
+    ids=["garbage", "nested without end", "too far", "before the beginning"],
+)
+def test_what_is_remembered_wrongly_is_not_known(content: bytes, tmp_path: Path) -> None:
+    """A damaged file costs reading the partition once, and no member its start."""
+    file = PauseFile(tmp_path, "topic 1")
+    (tmp_path / NAME).write_bytes(content)
+
     assert file.read() is None
 
 
