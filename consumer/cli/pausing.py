@@ -22,6 +22,7 @@ FOLLOWED_SECONDS: Final = 5
 
 def order(config: Path | None, *, is_paused: bool, reason: str, as_json: bool) -> None:
     """Give the order, unless the group is paused and is to be paused; and say what is in force now."""
+    from consumer.foreign_text import printable
     from consumer.sequencing.pauses import PauseOrder
     from consumer.state.pause_orders import give_order, order_in_force
     from consumer.state.pause_record import NAME_CHARACTERS_MAX, PAUSE_PARTITION
@@ -34,7 +35,7 @@ def order(config: Path | None, *, is_paused: bool, reason: str, as_json: bool) -
         was_paused = before is not None and before.is_paused
         now = before if was_paused and is_paused else None
         if now is None:  # also to go on when it is not paused: a member may have missed that
-            now = PauseOrder(is_paused, _who()[:NAME_CHARACTERS_MAX], round(time.time() * 1000), reason)
+            now = PauseOrder(is_paused, printable(_who(), NAME_CHARACTERS_MAX), round(time.time() * 1000), reason)
             give_order(settings, now, interrupts.check)
     members = _members(settings)
     if as_json:
@@ -93,4 +94,4 @@ def _members_line(settings: Settings, told: dict[str, Any], *, is_paused: bool) 
             "if that is its name"
         )
     names = ", ".join(f"{one['client_id']} at {one['host']}" for one in members)
-    return f"its {len(members)} members {does} within {FOLLOWED_SECONDS} s: {names}"
+    return f"in force within {FOLLOWED_SECONDS} s in {names}"

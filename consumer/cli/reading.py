@@ -36,9 +36,7 @@ def work(settings: Settings) -> Iterator[tuple[TopicReader, Interrupts]]:
         fail("interrupted", EXIT_ERROR)
 
 
-def bounds_or_exit(
-    settings: Settings, reader: TopicReader, setting: str, only: int | None = None
-) -> dict[int, Bounds]:
+def bounds_or_exit(settings: Settings, reader: TopicReader, setting: str, only: int | None = None) -> dict[int, Bounds]:
     """The bounds of the topic that this setting names, or of one partition; exit code 69 where there is none."""
     topic = getattr(settings, setting)
     bounds = reader.bounds(topic, only)

@@ -58,7 +58,7 @@ def at_time(
             places[number] = Place(end, "it is empty")
         elif number not in found:
             places[number] = Place(end, "the time is after its last record: latest")
-        elif found[number] <= low and first_ms.get(number, at_ms) > at_ms:
+        elif first_ms.get(number, at_ms) > at_ms:  # wherever that is: compaction leaves gaps, transactions markers
             places[number] = Place(low, "the time is before its first record: earliest")
         else:
             places[number] = Place(max(found[number], low))

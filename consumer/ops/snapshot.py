@@ -58,10 +58,10 @@ class RateView:
     """The same in all, since the start."""
 
     def __str__(self) -> str:
-        return (
-            f"your own limit of {self.limit:.6g} requests/s (CUSTOMFIT_REQUESTS_PER_SECOND_MAX) is used up; "
-            f"{self.share:.3g} of them are this member's"
-        )
+        limit = f"your own limit of {self.limit:.6g} requests/s (CUSTOMFIT_REQUESTS_PER_SECOND_MAX)"
+        if not self.share:
+            return f"of {limit} nothing is this member's yet: it waits for a commit, or for the topic's partition count"
+        return f"{limit} is used up; {self.share:.3g} of them are this member's"
 
 
 @dataclass(slots=True, frozen=True)

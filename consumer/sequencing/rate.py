@@ -38,7 +38,8 @@ BURST_SECONDS: Final = 0.1
 GROWTH_SECONDS: Final = 5.0
 """Members look at the topics every 2 s."""
 LOOK_SECONDS: Final = 0.05
-"""So much later than the commit a share may begin: partitions are counted only so often."""
+LOOK_SECONDS_A_PARTITION: Final = 0.000_05
+"""So much later than the commit a share may begin: partitions are counted only so often. A thousand take 0.3 ms."""
 WAKE_SECONDS: Final = 0.005
 """Permits are waited for at least so long, so that a turn takes several of a fast rate."""
 RESERVE_SHARE: Final = 0.5
@@ -135,8 +136,8 @@ class Rate:
             self._waits_since = self._ticked_at if self._waits_since is None else self._waits_since
         self._ticked_at = now
         if now >= self._look_at:
-            self._look_at = now + LOOK_SECONDS
             self._count(assignments, now)
+            self._look_at = now + max(LOOK_SECONDS, LOOK_SECONDS_A_PARTITION * len(self._since))
 
     def _count(self, assignments: Iterable[Assignment], now: float) -> None:
         self._since = {assignment: self._since.get(assignment, now) for assignment in assignments}

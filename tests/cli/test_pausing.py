@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
-
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from typer.testing import CliRunner
@@ -37,11 +35,13 @@ def test_what_cannot_be_meant_is_refused(arguments: list[str], problem: str) -> 
 class OneLeaderLeft(Consumer):
     """Only the partition with the orders has a leader."""
 
-    def get_watermark_offsets(self, partition: TopicPartition, **named: Any) -> tuple[int, int]:
+    def get_watermark_offsets(
+        self, partition: TopicPartition, timeout: float = 10.0, cached: bool = False
+    ) -> tuple[int, int]:
         """As librdkafka answers for one without."""
         if partition.partition != PAUSE_PARTITION:
             raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
-        return super().get_watermark_offsets(partition, **named)
+        return super().get_watermark_offsets(partition, timeout, cached)
 
 
 def test_an_order_needs_no_other_partition_of_the_state_topic(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,9 @@ def test_an_order_needs_no_other_partition_of_the_state_topic(monkeypatch: pytes
     monkeypatch.setattr(reader, "Consumer", OneLeaderLeft)
     monkeypatch.setenv("CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS", cluster.servers)
     monkeypatch.setenv("CUSTOMFIT_STATE_TOPIC", topic)
+    monkeypatch.setenv("LOGNAME", "ann\udcff")  # whatever a machine calls its users
     given = [CliRunner().invoke(app(one), [one, "--json"]) for one in ("pause", "pause", "resume")]
 
     assert [0, 0, 0] == [one.exit_code for one in given], [one.output for one in given]
     assert [True, False, True] == [json.loads(one.stdout)["changed"] for one in given]
+    assert json.loads(given[0].stdout)["by"].startswith("ann\\udcff@")

@@ -59,7 +59,8 @@ def test_a_new_group_that_starts_at_the_end_has_sent_nothing() -> None:
 def test_a_time_outside_of_the_log_is_its_beginning_or_its_end_and_is_said() -> None:
     """Each partition for itself: one that retention has taken more of, one that is empty."""
     bounds = {0: Bounds(10, 110), 1: Bounds(10, 110), 2: Bounds(10, 110), 3: Bounds(4, 4), 4: Bounds(10, 110)}
-    places = at_time(bounds, {0: 60, 1: 10, 4: 10}, {0: 1000, 1: 3000, 2: 1000, 4: 2000}, 2000)
+    bounds[5] = Bounds(10, 110)  # without its first two records, which compaction took
+    places = at_time(bounds, {0: 60, 1: 10, 4: 10, 5: 12}, {0: 1000, 1: 3000, 2: 1000, 4: 2000, 5: 3000}, 2000)
 
     assert {
         0: Place(60),
@@ -67,4 +68,5 @@ def test_a_time_outside_of_the_log_is_its_beginning_or_its_end_and_is_said() -> 
         2: Place(110, "the time is after its last record: latest"),
         3: Place(4, "it is empty"),
         4: Place(10),
+        5: Place(10, "the time is before its first record: earliest"),
     } == places

@@ -133,6 +133,7 @@ FAULTS: Final = (
         ),
         ("drain",),
         60,
+        first_seed=70,
     ),
     Fault(
         "a dead letter is finished before it is acknowledged",
