@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from typer.testing import CliRunner

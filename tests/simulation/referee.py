@@ -273,7 +273,7 @@ class Referee:
     def given_away(self, tenure: Tenure, *, is_frozen: bool) -> None:
         """The group has not heard from the member for the session's time-out."""
         tenure.given_away = True
-        tenure.over(self._stage.now)
+        tenure.over(self._stage.now, is_known=False)
         self._stage.exercised["partitions of silent members given away"] += 1
         self._stage.exercised["requests in flight of a stopped process"] += tenure.unanswered
         if tenure.unanswered and not is_frozen:

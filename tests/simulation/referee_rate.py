@@ -3,7 +3,8 @@
 A partition stands for its part of 95 % of the rate (there are no replays here), from the moment at which its member has
 heard that a commit of its own was taken, until that member knows that it is to give it back or has lost it, or the
 group gives it away. Within any window no more may start than these parts bring, and what members that had any could
-have saved up when it began: a tenth of a second's worth, and one request each.
+have saved up when it began: a tenth of a second's worth, and one request each. That they keep until they know: one
+that was silent for too long and is then given other partitions has what it had saved up before.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class RateJudge:
             return
         now = self._stage.now
         self.starts.append(now)
-        self._tenures = deque(t for t in self._tenures if t.over_at > now - WINDOWS_SECONDS[-1])
+        self._tenures = deque(t for t in self._tenures if t.known_over_at > now - WINDOWS_SECONDS[-1])
         self._stage.exercised["requests within a rate"] += 1
         for seconds in WINDOWS_SECONDS:
             count = len(self.starts) - bisect_right(self.starts, now - seconds)
@@ -63,6 +64,6 @@ class RateJudge:
         for tenure in self._tenures:
             leased_at = now if tenure.leased_at is None else tenure.leased_at
             seconds_in_all += max(min(tenure.over_at, now) - max(leased_at, since), 0.0)
-            if leased_at <= since < tenure.over_at:
+            if leased_at <= since < tenure.known_over_at:
                 saved_by[tenure.member] = saved_by.get(tenure.member, 1.0) + SAVED_SECONDS * self._part
         return self._part * seconds_in_all + sum(saved_by.values())

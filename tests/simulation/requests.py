@@ -54,6 +54,8 @@ class Tenure:
     """When the member first heard since that a commit of its own was taken; kept where there is a rate."""
     over_at: float = float("inf")
     """When the member knew that it is to give it back, or the group gave it away."""
+    known_over_at: float = float("inf")
+    """When the member knew."""
     next_undone: dict[User, int] = field(default_factory=dict)
     """Index into the user's entries: all before it is done."""
 
@@ -83,9 +85,11 @@ class Tenure:
         """Whether a request with these offsets that failed will be sent again."""
         return not (self.closing or self.ended) and not all(map(self.done, offsets))
 
-    def over(self, now: float) -> None:
-        """Its member starts nothing more of it."""
+    def over(self, now: float, *, is_known: bool = True) -> None:
+        """Its member starts nothing more of it. `is_known`: the member has heard that."""
         self.over_at = min(self.over_at, now)
+        if is_known:
+            self.known_over_at = min(self.known_over_at, now)
 
     def note_drained(self) -> None:
         """The member is about to give it back."""
