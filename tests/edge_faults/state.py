@@ -134,4 +134,18 @@ FAULTS: Final = (
         "self._followed = self._followed",
         f"{PAUSES}::test_what_cannot_be_read_keeps_what_was_known",
     ),
+    EdgeFault(
+        "an order that is nested without end ends every member",
+        "consumer/state/pause_record.py",
+        "(msgspec.DecodeError, UnicodeDecodeError, RecursionError)",
+        "(msgspec.DecodeError, UnicodeDecodeError)",
+        "tests/state/test_pause_record.py::test_a_value_of_another_form_is_no_order",
+    ),
+    EdgeFault(
+        "an order waits for leaders that it has no need of",
+        "consumer/cli/pausing.py",
+        '"state_topic", PAUSE_PARTITION)[',
+        '"state_topic")[',
+        "tests/cli/test_pausing.py::test_an_order_needs_no_other_partition_of_the_state_topic",
+    ),
 )
