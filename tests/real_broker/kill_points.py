@@ -97,8 +97,8 @@ KILL_POINTS: Final = (
     KillPoint("state in the topic, not noted", "state.writes:Writes._written", B, FIRST_ANSWERS),
     KillPoint("state in the topic, loop not told", "state.thread:StateWritten", B, FIRST_ANSWERS),
     KillPoint("loop told of the state", "sequencing.sequencer:Sequencer.recorded", A, FIRST_ANSWERS),
-    KillPoint("in a transaction of the store", "state.store:Store._insert", A, UNCOMMITTED),
-    KillPoint("a later transaction of the store", "state.store:Store._insert", A, UNCOMMITTED, call=5),
+    KillPoint("in a transaction of the store", "state.store:insert_together", A, UNCOMMITTED),
+    KillPoint("a later transaction of the store", "state.store:insert_together", A, UNCOMMITTED, call=5),
     KillPoint("state stored", "state.write_behind:WriteBehind._write_some", A, UNCOMMITTED),
     # commits
     KillPoint("finished, commit not sent", "kafka.commits:Commits.ask", B, UNCOMMITTED),

@@ -17,6 +17,7 @@ from tests.fakes.hostile_records import CODECS, EVIL_SCHEMAS, SENT, Hostile, amo
 from tests.fakes.raw_producer import produce_with_headers
 from tests.real_broker.avro_records import client_of
 from tests.real_broker.registry import Registry
+from tests.real_broker.running_service import wait_until
 from tests.real_broker.scene import Scene, event
 
 pytestmark = pytest.mark.usefixtures("_there_is_a_registry")
@@ -106,6 +107,9 @@ def test_hostile_records_among_good_ones_end_as_documented_and_stop_nothing(scen
         with scene.member("one").wait_ready() as one:
             series = one.samples()
             scene.wait_committed()
+            wanted = Counter(end for hostile, _ in produced for end in hostile.ends)
+            wanted[SENT] += len(USERS) * ROUNDS
+            wait_until(lambda: dict(wanted) == finished(one.samples()), "figures as new as the commit")
             samples = one.samples()
             assert 0 == one.stop()
 
@@ -115,9 +119,6 @@ def test_hostile_records_among_good_ones_end_as_documented_and_stop_nothing(scen
     assert good == {user: ids for user, ids in scene.sent().items() if user in good}
     assert 0 == scene.emulator.ledger.summary()["identifies_first_violations"]
     check_dead_letters(scene, produced)
-    wanted = Counter(end for hostile, _ in produced for end in hostile.ends)
-    wanted[SENT] += len(USERS) * ROUNDS
-    assert dict(wanted) == finished(samples)
     assert set() == {name for name in set(samples) - set(series) if "partition=" not in name}, "no label is a record's"
     assert [] == [part for part in ("Traceback", "\x1b", "\nERROR forged line") if part in one.log]
 

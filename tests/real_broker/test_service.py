@@ -243,6 +243,7 @@ def test_three_members_share_the_partitions_and_keep_order(
             wait_until(lambda: emulator.ledger.summary()["events"] > 1000, "work")
             assert 0 == one.stop()
             wait_until(lambda: owned(two) == 3, "all partitions for the second")
+            wait_until(lambda: emulator.ledger.summary()["events"] >= 60 * 61, "all events")
             wait_until(two.caught_up, "caught up")
             assert 0 == two.stop()
 
