@@ -71,6 +71,8 @@ def test_a_trace_is_followed_from_a_record_to_its_request_its_line_and_its_dead_
         one.process.send_signal(signal.SIGUSR1)
         wait_until(lambda: "SIGUSR1: the log level is debug" in one.log, "debug")
         producer.produce(scene.topic, key="ann", value=event("ann", 0)[1])
+        producer.flush(10)
+        scene.wait_committed()  # so the loop has looked at the level
         producer.produce(scene.topic, key="ann", value=event("ann", 1)[1], headers=own)
         producer.flush(10)
         scene.wait_committed()
