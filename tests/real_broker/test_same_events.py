@@ -14,13 +14,12 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from consumer.emulator.entry import Entry
-from consumer.emulator.http import Reply, Silence
-from consumer.emulator.request import Request
-from consumer.emulator.server import Emulator, running_emulator
+from consumer.emulator.server import running_emulator
 from tests.real_broker.avro_records import OURS, client_of, serializer
 from tests.real_broker.broker import Broker
+from tests.real_broker.listening import Listening
 from tests.real_broker.registry import Registry
-from tests.real_broker.running_service import KEY, Service, wait_until
+from tests.real_broker.running_service import Service, wait_until
 from tests.real_broker.topics import letters, producing
 from tests.segment.given_events import single_object
 
@@ -172,17 +171,8 @@ class Said(NamedTuple):
     properties: str | None
 
 
-class Listening(Emulator):
-    """Keeps each request with events."""
-
-    def __init__(self) -> None:
-        super().__init__(keys=frozenset({KEY}))
-        self.bodies: list[bytes] = []
-
-    def answer(self, request: Request, *, connected: bool) -> Reply | Silence:
-        """As the emulator does."""
-        self.bodies.append(request.body)
-        return super().answer(request, connected=connected)
+class Heard(Listening):
+    """Tells what each user was sent."""
 
     def said(self) -> dict[User, list[Said]]:
         """Each user's events, however they were batched."""
@@ -229,7 +219,7 @@ def to_be_said(events: list[Event]) -> dict[User, list[Said]]:
 
 
 @contextmanager
-def delivered(broker: Broker, topic: str, folder: Path, registry_url: str) -> Iterator[Listening]:
+def delivered(broker: Broker, topic: str, folder: Path, registry_url: str) -> Iterator[Heard]:
     """Starts a service on the topic; it has delivered all when the block ends."""
     environ = {
         "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
@@ -238,8 +228,8 @@ def delivered(broker: Broker, topic: str, folder: Path, registry_url: str) -> It
         "CUSTOMFIT_STATE_DIR": str(folder / topic),
         "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry_url,
     }
-    with running_emulator(Listening()) as emulator:
-        assert isinstance(emulator, Listening)
+    with running_emulator(Heard()) as emulator:
+        assert isinstance(emulator, Heard)
         with Service(folder, {**environ, "CUSTOMFIT_API_URL": emulator.url}, name=topic) as service:
             yield emulator
             service.wait_ready()

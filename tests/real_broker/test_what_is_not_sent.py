@@ -5,27 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from consumer.emulator.http import Reply, Silence
-from consumer.emulator.request import Request
-from consumer.emulator.server import Emulator, running_emulator
-from tests.real_broker.running_service import KEY
+from consumer.emulator.server import running_emulator
+from tests.real_broker.listening import Listening
 from tests.real_broker.scene import Scene
 
 EMAIL = "ann@example.com"
 HASH_KEY = "a key of some length"
-
-
-class Listening(Emulator):
-    """Keeps the body of each request."""
-
-    def __init__(self) -> None:
-        super().__init__(keys=frozenset({KEY}))
-        self.bodies: list[bytes] = []
-
-    def answer(self, request: Request, *, connected: bool) -> Reply | Silence:
-        """As the emulator does."""
-        self.bodies.append(request.body)
-        return super().answer(request, connected=connected)
 
 
 def test_what_must_not_leave_stays_in_the_topics(scene: Scene, tmp_path: Path) -> None:

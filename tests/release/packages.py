@@ -26,12 +26,6 @@ FOLDERS_OF_THE_WHEEL: Final = {"consumer/": "consumer/", "schemas/": "consumer/s
 """Folder in the repository → folder in the wheel (pyproject.toml says the same to the build)."""
 
 
-def tracked(root: Path = ROOT) -> set[str]:
-    """The files of the commit."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, check=True, capture_output=True, text=True).stdout
-    return {name for name in listed.split("\0") if name}
-
-
 def build_twice(into: Path, root: Path = ROOT) -> list[Path]:
     """Wheel and source distribution of HEAD, built in two places; the first ones. Raises Problem if they differ."""
     epoch = git("log", "-1", "--format=%ct", root=root)
