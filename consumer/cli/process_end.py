@@ -10,9 +10,9 @@ from typing import NoReturn
 def leave(code: int) -> NoReturn:
     """End with this code; nothing may be left to do but this.
 
-    Threads of librdkafka work to the very end: to wait for them can take minutes where Kafka is silent. If an admin
-    client is answered while C's exit is under way, its thread calls into an interpreter that is gone, and the process
-    ends by SIGSEGV in place of its exit code (confluent-kafka 2.16.1, seen).
+    Threads of librdkafka work to the very end: to wait for them can take minutes where Kafka is silent. C's exit frees
+    OpenSSL's tables while they hash a password for SCRAM, and an admin client that is answered then calls into an
+    interpreter that is gone. Both end the process by SIGSEGV in place of its exit code (confluent-kafka 2.16.1, seen).
     """
     logging.shutdown()
     os._exit(code)
