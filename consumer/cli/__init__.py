@@ -11,8 +11,9 @@ import typer
 
 from consumer import __version__
 from consumer.cli.examples import epilog
+from consumer.cli.process_end import leave
 from consumer.cli.streams import exit_code, unbreak
-from consumer.cli.tracebacks import mask_tracebacks, show
+from consumer.cli.tracebacks import mask_tracebacks, show, show_crashes
 from consumer.exit_codes import EXIT_ERROR, EXIT_OK
 
 COMMANDS: Final = (
@@ -38,6 +39,7 @@ def main() -> NoReturn:
     """Run the command that the arguments name."""
     output = unbreak()
     mask_tracebacks()
+    show_crashes()
     arguments = sys.argv[1:]
     if "--version" in takewhile(lambda argument: argument != "--", arguments):  # behind a command, too
         arguments = ["--version"]
@@ -50,7 +52,7 @@ def main() -> NoReturn:
     except Exception as error:  # noqa: BLE001  whatever it is, Python itself would show it with its secrets
         show(error)
         code = EXIT_ERROR
-    sys.exit(exit_code(code if isinstance(code, int) else EXIT_ERROR, output))
+    leave(exit_code(code if isinstance(code, int) else EXIT_ERROR, output))
 
 
 def app(*names: str) -> typer.Typer:

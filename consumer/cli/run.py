@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -48,20 +48,12 @@ def run(
     except AssertionError:
         told = "an internal rule was broken; nothing more is committed"
         log.critical(told, exc_info=True, extra=fields(Code.BROKEN_RULE))
-        say_end(EXIT_BROKEN_RULE)
-        _leave(EXIT_BROKEN_RULE)
+        code = EXIT_BROKEN_RULE
     except Exception:
         log.critical("the program failed; nothing more is committed", exc_info=True, extra=fields(Code.PROGRAM_FAILED))
-        say_end(EXIT_ERROR)
-        _leave(EXIT_ERROR)
+        code = EXIT_ERROR
     say_end(code, why)
     raise typer.Exit(code)
-
-
-def _leave(code: int) -> NoReturn:
-    """End a process whose threads are still at work: taking Python apart under them can end in SIGSEGV (seen)."""
-    logging.shutdown()
-    os._exit(code)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

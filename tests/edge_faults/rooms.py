@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.edge_faults import (
     audit,
+    cli,
     customfit,
     dead_letters,
     formats,
@@ -28,4 +29,5 @@ FAULTS: Final = (
     *not_sent.FAULTS,
     *sequencing.FAULTS,
     *loop.FAULTS,
+    *cli.FAULTS,
 )
