@@ -30,7 +30,7 @@ class CommitSchedule:
         self._uncommitted_soft_max = max(uncommitted_events_max // 2, 1)
         self._worth_a_commit = max(uncommitted_events_max // 10, 1)
         self._left_unrecorded = 0
-        """What the last commit had no room for. If the next has no room for more than that, it is of no use."""
+        """How many finished events the last commit had no room for. Another one would have no more room."""
         self._lease = lease
         self._tried_since: float | None = None
         self._asked_at = float("-inf")

@@ -50,10 +50,10 @@ class DeadLetterGuard:
     def __init__(self) -> None:
         self._ended = 0
         self._read = _Recent()
-        """Counted at the fetch: what can't be sent ends at once, long before the good events around it are delivered.
+        """What was fetched. What can't be sent ends at once, long before the good events around it are delivered.
         """
         self._sent = _Recent()
-        """Counted when something was sent, or would have been: given-up and refused events."""
+        """How events ended that were sent, or would have been."""
 
     def note_on_their_way(self, events: int) -> None:
         """Count events that are fetched and will be sent."""

@@ -40,7 +40,7 @@ BATCH_INDEX: Final = "customfit.batch_index"
 """The value is a whole batch, and only this item of it is meant. Still read, no longer written."""
 VALUE_OMITTED: Final = "customfit.value_omitted"
 BATCH_OMITTED: Final = "customfit.batch_omitted"
-"""The bytes that were left out, because what the batch said for the item was larger than a dead letter takes along."""
+"""How many bytes of what the batch said for the item were left out, since a dead letter does not take so much along."""
 HEADERS_OMITTED: Final = "customfit.headers_omitted"
 KEY_OMITTED: Final = "customfit.key_omitted"
 
