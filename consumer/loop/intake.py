@@ -1,11 +1,11 @@
 """From fetched records to events in their lanes: the first half of the loop.
 
-    record → (its schema, where it is Avro) → decode → accept → lane → (is its user known?)
+    record → (its schema, if it is Avro) → decode → accept → lane → (is its user known?)
 
-What is as usual is accepted together, a partition at a time. Two of these steps wait for somebody. A schema that is not
-known yet makes its partition wait; a user who is not known makes that user's lane wait (sequencing/look_ups.py). What
-waits for a schema has not been accepted: it is not counted, and whoever has the partition next reads it again. Where no
-registry is set, it waits for whoever sets one, unless it is garbage among JSON (sequencing/format_guard.py).
+Ordinary records are accepted together, a partition at a time. Two of these steps may wait. A schema that is not known
+yet makes its partition wait; a user who is not known makes that user's lane wait (sequencing/look_ups.py). What waits
+for a schema has not been accepted: it is not counted, and whoever has the partition next reads it again. If no
+registry is set, it waits until somebody sets one, unless it is garbage among JSON (sequencing/format_guard.py).
 """
 
 from __future__ import annotations

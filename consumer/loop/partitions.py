@@ -291,7 +291,7 @@ class Partitions:
         return self._views
 
     def lost_seconds(self, now: float) -> float:
-        """For how long the group has taken partitions without asking and has not given any back."""
+        """How long ago the group took partitions without asking; 0: it has given some again since, or took none."""
         return max((now - left.at for left in self._left.values() if left.is_kept), default=0.0)
 
     def wanted_times(self) -> dict[Partition, int]:

@@ -1,14 +1,14 @@
 """READ FIRST. The one loop.
 
-Everything that happens comes in through the inbox, everything that is done goes out from here.
+Everything that happens comes in through the inbox. Everything that has to be done goes out from here.
 
     bytes → decode → Event → Sequencer → Delivery → mapping → request → destination → Outcome
           → Sequencer → Remember (state) / WriteDeadLetter → finished → OffsetTracker → commit
 
-The way up to the sequencer is intake.py, what comes and goes with a partition partitions.py. The loop is the only owner
-of mutable state; the edges are threads and tasks that get orders and post what came of them (ports/inputs.py). One
-turn: take all inputs, let the sequencer decide, send what may be sent, hand out the actions, commit when it is time,
-publish a snapshot.
+intake.py takes records up to the sequencer; partitions.py knows what comes and goes with a partition. The loop is the
+only owner of mutable state. The edges are threads and tasks: they get orders, and post what came of them
+(ports/inputs.py). One turn: take all inputs, let the sequencer decide, send what may be sent, hand out the actions,
+commit when it is time, publish a snapshot.
 """
 
 from __future__ import annotations
