@@ -1,7 +1,7 @@
 """What the events of a batch inherit from it, and how much of that a dead letter of one event takes along. Pure.
 
-A dead letter of an item must not carry its whole batch: 2,500 of them would be 2,500 times its size. It takes along only
-what decides what becomes of the item, so that decoding it again ends the same, whatever the rules are then:
+A dead letter of an item must not carry its whole batch: 2,500 of them would be 2,500 times its size. It takes along
+only what decides how the item ends, so that decoding it again ends the same, whatever the rules are then:
 
     sentAt, receivedAt   if they are a time; anything else is ignored anyway
     integrations         the names that are looked at, each as null, false or true, since nothing else matters
