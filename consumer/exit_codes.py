@@ -1,4 +1,4 @@
-"""How the process ends, for whoever starts it; the numbers are those of sysexits.h, where it has one. Pure."""
+"""How the process ends, for whoever starts it. The numbers are those of sysexits.h, as far as it has them. Pure."""
 
 from __future__ import annotations
 

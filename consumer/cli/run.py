@@ -21,7 +21,7 @@ def run(
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
 ) -> None:
     """Read the topic and deliver, until SIGTERM or Ctrl-C. Then finish what is in flight, commit, leave."""
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it would end the process before there is a log to switch
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # otherwise it would end the process before there is a log to switch
     settings = settings_or_exit(os.environ, config)
 
     from consumer.customfit.engine import EngineUnavailable
@@ -59,13 +59,13 @@ def run(
 
 
 def _leave(code: int) -> NoReturn:
-    """End a process whose threads are still at work: taking Python apart under them can end in SIGSEGV (seen)."""
+    """End a process whose threads are still at work. To shut Python down under them can end in SIGSEGV (seen)."""
     logging.shutdown()
     os._exit(code)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Uvloop where it has wheels (not on Windows): it takes a third off the CPU time of a request (measured)."""
+    """uvloop, if there is a wheel of it (not on Windows): it saves a third of a request's CPU time (measured)."""
     try:
         import uvloop
     except ImportError:

@@ -1,4 +1,4 @@
-"""Tracebacks of faults that nobody caught, with the secrets blotted out: an exception may say what a server said."""
+"""Tracebacks of uncaught errors, without secrets: an error may repeat what a server said."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def mask_tracebacks() -> None:
-    """From now on in threads, and where Python can raise nothing."""
+    """From now on also for threads, and for errors that Python can't raise anywhere."""
     threading.excepthook = _of_thread
     sys.unraisablehook = _unraisable
 
