@@ -7,7 +7,7 @@ from typing import Final
 EXIT_OK: Final = 0
 """Done."""
 EXIT_ERROR: Final = 1
-"""Any other error, or no as the answer of `health`, `user`, `lag --max` and `audit`."""
+"""Any other error; from `health`, `user`, `lag --max` and `audit` also the answer no."""
 EXIT_USAGE: Final = 2
 """The command was called wrongly."""
 EXIT_UNAVAILABLE: Final = 69
