@@ -44,7 +44,7 @@ class Pool(Protocol):
     def keep(self, connection: Connection) -> None:
         """Keep it ready for the next request."""
 
-    def forget(self, connection: Connection) -> None:
+    def discard(self, connection: Connection) -> None:
         """It has ended while it was idle."""
 
 
@@ -173,7 +173,7 @@ class Connection(Dialled):
         """It has ended, from either side."""
         self._pool.unread.remove(self._descriptor, self)
         if self._then is None:
-            self._pool.forget(self)
+            self._pool.discard(self)
         elif exc is None and self._is_reading and self._has_head and not self._is_framed:
             self._complete(reusable=False)  # the end of the connection is the end of the body
         else:

@@ -102,7 +102,7 @@ class HttptoolsEngine:
         if self.idle[0].idle_since < connection.idle_since - IDLE_SECONDS_MAX:
             self.idle.popleft().transport.abort()  # one at a time is enough, since each request adds one at most
 
-    def forget(self, connection: Connection) -> None:
+    def discard(self, connection: Connection) -> None:
         """It ended while it was idle, so it is not used again."""
         if connection in self.idle:
             self.idle.remove(connection)

@@ -155,12 +155,12 @@ class Intake:
             self._schemas.missing(answer.schema, answer.detail, now)
         for assignment, queue in list(self._waiting.items()):
             if not assignment.open:
-                self.forget(assignment)
+                self.let_go(assignment)
             elif queue.schema == answer.schema:
                 self._go_on(assignment, queue, now)
         self._look_up()
 
-    def forget(self, assignment: Assignment) -> None:
+    def let_go(self, assignment: Assignment) -> None:
         """It is no longer ours, or has stopped. What waits in it belongs to whoever reads it next."""
         queue = self._waiting.pop(assignment, None)
         if queue is not None:
@@ -281,7 +281,7 @@ class Intake:
             if isinstance(item, int):
                 assignment.offsets.reached_end(item)
             elif not assignment.open:  # it is given back, or has stopped on the way
-                self.forget(assignment)
+                self.let_go(assignment)
                 return
             elif not self._take(assignment, item, now):
                 self._ask(queue.schema)

@@ -234,7 +234,7 @@ class Partitions:
                 facts.is_halted = True
                 self._rests.add(assignment.partition, Rest.STOPPED)
                 self._sequencer.empty(assignment)
-                self._intake.forget(assignment)
+                self._intake.let_go(assignment)
                 self._reporter.stopped(assignment.partition, stopped)
 
     # ------------------------------------------------------------------ they go
@@ -249,7 +249,7 @@ class Partitions:
                 self._finished_here[partition] = _FinishedHere(
                     offsets.topic_id, offsets.committed_offset, offsets.uncommitted()
                 )
-                self._intake.forget(assignment)
+                self._intake.let_go(assignment)
             self._sequencer.drop(partition, reason)
             self._states.close(partition)
             self._rests.gone(partition)

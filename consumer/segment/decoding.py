@@ -28,7 +28,7 @@ from consumer.segment.envelope import (
     read_with_care,
 )
 from consumer.segment.event_of import event_of, invalid
-from consumer.segment.surrogates import Mended
+from consumer.segment.surrogates import Repaired
 from consumer.sequencing.dead_letter_headers import (
     BATCH_OMITTED,
     ITEM_INDEX,
@@ -106,7 +106,7 @@ def _with_care(record: Record, value: bytes, rules: DecodingRules) -> Decoded | 
     return _careful(record, text, None, rules)
 
 
-def _careful(record: Record, text: bytes | Mended | Flaw, batch: Shared | None, rules: DecodingRules) -> Decoded:
+def _careful(record: Record, text: bytes | Repaired | Flaw, batch: Shared | None, rules: DecodingRules) -> Decoded:
     """The event in a text, or what is wrong with it. `batch`: what it inherits from its batch."""
     read = text if isinstance(text, Flaw) else read_with_care(text)
     if isinstance(read, Flaw):

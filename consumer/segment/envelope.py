@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from consumer.segment.depth import DEPTH_MAX, brackets, depth
-from consumer.segment.surrogates import REPLACEMENT, Mended, mended
+from consumer.segment.surrogates import REPLACEMENT, Repaired, repaired
 from consumer.sequencing.events import DeadLetterReason
 
 NO_RAW: Final = msgspec.Raw(b"")
@@ -100,7 +100,7 @@ def check_text(value: bytes) -> None:
         value.decode()
 
 
-def checked(value: bytes) -> bytes | Mended | Flaw:
+def checked(value: bytes) -> bytes | Repaired | Flaw:
     """The text if it is JSON; repaired, if it is JSON with halves of surrogate pairs; else what is wrong with it."""
     if depth(brackets(value)) > DEPTH_MAX:
         return Flaw(DeadLetterReason.UNDECODABLE, _TOO_DEEP)
@@ -108,7 +108,7 @@ def checked(value: bytes) -> bytes | Mended | Flaw:
         value.decode()
     except UnicodeDecodeError as error:
         return Flaw(DeadLetterReason.UNDECODABLE, f"not UTF-8: {error.reason} at byte {error.start}")
-    text = mended(value)
+    text = repaired(value)
     try:
         _syntax(value if text is None else text.text)
     except msgspec.DecodeError as error:
@@ -116,15 +116,15 @@ def checked(value: bytes) -> bytes | Mended | Flaw:
     return value if text is None else text
 
 
-def read_with_care(text: bytes | Mended) -> Careful | Flaw:
+def read_with_care(text: bytes | Repaired) -> Careful | Flaw:
     """The envelope of an event in a text that is JSON."""
     try:
-        raws = _raws(text.text if isinstance(text, Mended) else text)
+        raws = _raws(text.text if isinstance(text, Repaired) else text)
     except msgspec.ValidationError as error:
         return Flaw(DeadLetterReason.INVALID_EVENT, short(error))
     fields = {name: getattr(raws, name) for name in _FIELDS}
     envelope = Envelope(raws.type, **{name: raw if name in _TEXTS else lenient(raw) for name, raw in fields.items()})
-    if not isinstance(text, Mended):
+    if not isinstance(text, Repaired):
         return Careful(envelope, {}, half_in_a_key=False)
     other = _raws(text.other)
     for name in _NAMES:

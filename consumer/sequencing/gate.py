@@ -101,7 +101,7 @@ class Gate:
         It still remembers who was refused before anything was accepted: each of them has cost a dead letter.
         """
         if self.state is State.STOPPED:
-            self._misdirections.forget()
+            self._misdirections.reset()
         self._reopen(now)
         if self.state is State.DELIVERING:
             self.reason = "nothing is left to send; the next request finds out"

@@ -54,10 +54,10 @@ class Misdirections:
             return True
         if sent_at < self._first_at:
             return False
-        self.forget()
+        self.reset()
         return True
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Forget everything, as at the start."""
         self._first_at = None
         self._in_a_row = 0
