@@ -61,7 +61,7 @@ def app(*names: str) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode=None,  # its tables cut option names off at 80 columns, and it swallows what stands in [ ]
+        rich_markup_mode=None,  # its tables cut option names off at 80 columns, and it drops what stands in [ ]
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     typer_app.callback()(_customfit_consumer)

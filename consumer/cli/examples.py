@@ -1,4 +1,4 @@
-"""What the help of each command ends with: examples, and the settings that matter to it."""
+"""The end of each command's help: examples, and the settings that matter to it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 AS_IT_IS: Final = "\b"
-"""Before a paragraph of help: its lines are not to be joined."""
+"""Stands before a paragraph of help whose lines must not be joined."""
 
 
 class Example(NamedTuple):
-    """A command as it is typed, and what for."""
+    """A command as it is typed, and what it is for."""
 
     command: str
     what: str
 
 
 class Shown(NamedTuple):
-    """Of one command."""
+    """What one command shows."""
 
     examples: Sequence[Example]
     settings: Sequence[str] = ()

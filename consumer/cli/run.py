@@ -21,7 +21,7 @@ def run(
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
 ) -> None:
     """Read the topic and deliver, until SIGTERM or Ctrl-C. Then finish what is in flight, commit, leave."""
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it would end the process before there is a log to switch
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # otherwise it would end the process before there is a log to switch
     settings = settings_or_exit(os.environ, config)
 
     from consumer.customfit.engine import EngineUnavailable
@@ -57,7 +57,7 @@ def run(
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Uvloop where it has wheels (not on Windows): it takes a third off the CPU time of a request (measured)."""
+    """uvloop, if there is a wheel of it (not on Windows): it saves a third of a request's CPU time (measured)."""
     try:
         import uvloop
     except ImportError:

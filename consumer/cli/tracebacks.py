@@ -1,4 +1,4 @@
-"""Tracebacks of faults that nobody caught, with the secrets blotted out: an exception may say what a server said.
+"""Tracebacks of uncaught errors, without secrets: an error may repeat what a server said.
 
 A crash below Python (SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE) shows where each thread stood.
 """
@@ -19,7 +19,7 @@ STANDARD_ERROR: Final = 2
 
 
 def mask_tracebacks() -> None:
-    """From now on in threads, and where Python can raise nothing."""
+    """From now on also for threads, and for errors that Python can't raise anywhere."""
     threading.excepthook = _of_thread
     sys.unraisablehook = _unraisable
 

@@ -54,8 +54,10 @@ EXCEPTION_CLASSES: Final = {
 }
 DETAIL_BYTES_MAX: Final = 500
 RECORD_BYTES_MAX: Final = 100_000_000
-"""A broker closes the connection on a request above socket.request.max.bytes (104,857,600) instead of refusing it, so
-that a larger record would be tried for ever: a compressed batch of 1 MB can hold one."""
+"""Largest record that is tried at all: above socket.request.max.bytes (104,857,600) a broker closes the connection.
+
+It does not refuse the request, so a larger record would be tried for ever: a compressed batch of 1 MB can hold one.
+"""
 _LEFT_OUT: Final = (BATCH_OMITTED, KEY_OMITTED, HEADERS_OMITTED)
 HEADER_BYTES: Final = 10
 """What a header takes beside its name and value, at most: two numbers of up to five bytes."""
@@ -65,21 +67,21 @@ Mask = Callable[[str], str]
 
 
 class Shape(Enum):
-    """How much of the record goes along: less when the topic refuses it, so that it never blocks its partition."""
+    """How much of the record goes along: less if the topic refuses it, so that it never blocks its partition."""
 
     WHOLE = "whole"
     ALONE = "alone"
-    """Whole, in a batch of its own: the broker refuses a batch as a whole, the small ones beside a large one too."""
+    """Whole, in a batch of its own: the broker refuses batches as a whole, small records beside a large one, too."""
     VALUELESS = "valueless"
     BARE = "bare"
-    """Only our own headers: where it was, and why it is here."""
+    """Only our own headers: where the record was, and why it is here."""
 
 
 NEXT_SHAPE: Final = {Shape.WHOLE: Shape.ALONE, Shape.ALONE: Shape.VALUELESS, Shape.VALUELESS: Shape.BARE}
 
 
 class Letter(NamedTuple):
-    """A dead letter as it is written."""
+    """A dead letter as it is written to the topic."""
 
     origin: Origin
     key: bytes | None
@@ -89,7 +91,7 @@ class Letter(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """About what it takes on its way."""
+        """About how many bytes it takes on its way."""
         return len(self.key or b"") + len(self.value or b"") + headers_bytes(self.headers)
 
 
@@ -100,10 +102,10 @@ def letter_of(
     replay_topic: str,
     mask: Mask = lambda text: text,
 ) -> Letter:
-    """Make the dead letter. Of a replayed record: what it was before it was a dead letter, and where it lay at first.
+    """Make the dead letter. For a replayed record: as it was before it was a dead letter, from its first place.
 
-    Our headers are appended to the record's: a reader takes the last of a name. `mask` blots secrets out of what a
-    server has said; the destination's body is masked when it arrives, before it is cut off.
+    Our headers are appended to the record's: readers take the last one of a name. `mask` removes secrets from what a
+    server has said. The destination's body was masked when it arrived, before it was cut.
     """
     record = action.record
     origin = origin_of(record, replay_topic)
@@ -111,7 +113,7 @@ def letter_of(
         origin = origin._replace(topic_life=action.assignment.topic_life)
     own, replays = carried(record, replay_topic)
     key, value = record.key, _value(record)
-    # What an earlier dead letter of this record left out is missing in this one too.
+    # What an earlier dead letter of this record left out is missing in this one, too.
     left_out = {name: size for name in _LEFT_OUT if (size := omitted(record.headers, name))}
     if record.item is not None and record.item.batch.omitted_bytes:
         left_out[BATCH_OMITTED] = record.item.batch.omitted_bytes
@@ -137,7 +139,7 @@ def first_shape(record: Record) -> Shape:
 
 
 def value_bytes(record: Record) -> int:
-    """How large the value of its dead letter is, about."""
+    """About how large the value of its dead letter is."""
     if record.item is None:
         return len(record.value or b"")
     return len(memoryview(record.item.text)) + len(record.item.batch.deciding)
@@ -157,11 +159,11 @@ def _value(record: Record) -> bytes | None:
 
 
 def _within_limits(record: Record, own: Headers, left_out: dict[str, int]) -> tuple[Headers, bytes | None]:
-    """The record's headers and key as far as they go along; notes the size of what does not."""
+    """The record's headers and key, as far as they go along. Notes the size of what does not."""
     key = record.key
     if record.item is None or record.item.batch.items == 1:
         return own, key
-    # What decides goes first; the rest is for whoever looks for the event.
+    # What decides goes first. The rest is for whoever looks for the event.
     left = DECIDING_BYTES_MAX - len(record.item.batch.deciding)
     if key is not None and len(key) > left:
         left_out[KEY_OMITTED] = len(key)

@@ -1,4 +1,4 @@
-"""Makes the snapshot: what the loop owns, as it is shown."""
+"""Makes the snapshot, which shows what the loop owns."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 PUBLISH_SECONDS: Final = 0.1
-"""A snapshot at most this often: making one costs as much as handling a request."""
+"""A snapshot is made at most this often: making one costs as much as handling a request."""
 PUBLISH_SECONDS_A_PARTITION: Final = 0.0005
-"""And with a thousand partitions every 0.5 s: each of them costs some 10 us."""
+"""How much longer for each partition, each of which costs some 10 us: with a thousand, a snapshot every 0.5 s."""
 
 WAITING_SHOWN: Final = 20
-"""Lanes that /status tells of."""
+"""How many lanes /status lists."""
 
 
 class Showing:
-    """The last snapshot, and what goes only into it."""
+    """The last snapshot, and what nothing else needs."""
 
     def __init__(  # noqa: PLR0917  the pipeline names them once
         self,
@@ -72,7 +72,7 @@ class Showing:
         return now >= self._due
 
     def next_due(self, now: float) -> float:
-        """When the next one is due, if something has happened since the last."""
+        """When the next one is due, if something has happened since the last one."""
         return max(self._due, now) if self._is_stale else float("inf")
 
     def publish(self, now: float, phase: Phase, *, joined: bool) -> None:
@@ -142,7 +142,7 @@ class Showing:
         )
 
     def _paused(self) -> dict[str, int]:
-        """How many partitions are not fetched or not sent, by the reason; some reasons stop all of them."""
+        """How many partitions are not fetched, or not sent from, by reason. Some reasons stop all of them."""
         buffered, settings = self._sequencer.buffered, self._settings
         ours = len(list(self._rests.partitions()))
         is_full = buffered.events >= settings.buffer_events_max or buffered.size_bytes >= settings.buffer_bytes_max

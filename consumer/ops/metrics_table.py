@@ -50,7 +50,7 @@ def _finished(snapshot: Snapshot, _: Now) -> Samples:
 
 
 def _identified_users(snapshot: Snapshot, _: Now) -> Samples:
-    """A partition's users are shared by all topics that are read."""
+    """The topics that are read share the users of a partition number."""
     users: Counter[int] = Counter()
     for view in snapshot.partitions:
         users[view.partition.number] += view.identified_users
@@ -292,7 +292,7 @@ BUILD_INFO: Final = Row(
 
 
 def rows() -> list[Row]:
-    """All of them as they are shown, in the order of this file."""
+    """All metrics as they are shown, in the order of this file."""
     shown = [Row(_shown(metric.name, metric.kind), metric.kind, metric.labels, metric.help) for metric in FROM_SNAPSHOT]
     shown += [Row(_shown(metric.name, "counter"), "counter", metric.labels, metric.help) for metric in COUNTERS]
     shown += [Row(metric.name, "histogram", (), metric.help) for metric in HISTOGRAMS]

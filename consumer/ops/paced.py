@@ -1,4 +1,4 @@
-"""Pages that cost CPU time, made no faster than the loop can bear: one at a time, with rests between."""
+"""Pages that cost CPU time are made no faster than the loop can bear: one at a time, with rests between."""
 
 from __future__ import annotations
 
@@ -10,19 +10,25 @@ from typing import Final
 from consumer.ops.server import Page
 
 RESTS_TIMES: Final = 4
-"""So many times as long as a page took nobody gets another: who asks without a pause gets a fifth of a core.
+"""How many times as long as a page took the rest lasts: asking without a pause costs a fifth of a core.
 
-A page of 1,000 partitions takes 27 ms. Eight viewers who asked without a pause left 8 % of the interpreter to a busy
-loop; with rests they leave it 70 %.
+A page of 1,000 partitions takes 27 ms. Eight viewers who asked without a pause left a busy loop 8 % of the interpreter;
+with rests they leave it 70 %.
 """
 RESTS_SECONDS_MAX: Final = 1.0
 
 
 class Paced:
-    """A page is made after it was asked for, so it is never old. Those who wait together share it. Threads may ask."""
+    """Each page is made after it was asked for, so it is never old. Those who wait at the same time share it.
+
+    Thread-safe.
+    """
 
     def __init__(self, make: Callable[[str], Page], shared_seconds: float = 0.0) -> None:
-        """`make` is told which kind is asked for; for `shared_seconds` after it was begun a page is for all who ask."""
+        """`make` is told which kind is wanted.
+
+        For `shared_seconds` after a page was begun, all who ask get that page.
+        """
         self._make = make
         self._shared_seconds = shared_seconds
         self._lock = threading.Lock()
@@ -31,7 +37,7 @@ class Paced:
         self._rests_until = 0.0
 
     def page(self, kind: str = "") -> Page:
-        """Whoever comes while one is being made waits for the next, or for that one where it is shared."""
+        """Whoever comes while a page is being made waits for the next one, or for that one if it is shared."""
         asked_at = time.monotonic()
         with self._lock:
             if self._made is not None and self._made[0] == kind and self._began_at > asked_at - self._shared_seconds:

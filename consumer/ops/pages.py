@@ -1,4 +1,4 @@
-"""What the HTTP server shows: each page is made from the snapshot when it is asked for."""
+"""What the HTTP server shows. Each page is made from the snapshot when it is asked for."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from consumer.ops.web_files import web_files
 
 JSON: Final = "application/json"
 SHARED_SECONDS: Final = 1.0
-"""So old may be what a page shows: five tabs of 300 partitions took 2 % of a core when each had its own."""
+"""How old a page may be: five tabs of 300 partitions took 2 % of a core when each got its own."""
 LINKS: Final = ("/metrics", "/livez", "/readyz", "/status", "/history")
 
 
 def routes(
     snapshot: Callable[[], Snapshot], polled_at: Callable[[], float], metrics: Metrics, overview: Overview
 ) -> Mapping[str, Route]:
-    """The pages by their paths; `polled_at`: when the Kafka thread polled last, in monotonic seconds."""
+    """The pages by path. `polled_at`: when the Kafka thread last polled, in monotonic seconds."""
 
     def metrics_page(accept: str) -> Page:
         content_type, body = metrics.page(accept)
@@ -47,7 +47,7 @@ def routes(
 
     paced_status = Paced(lambda _: status(look=False))
     watched_status = Paced(lambda _: status(look=True), SHARED_SECONDS)
-    # 8,000 numbers: not one a line.
+    # 8,000 numbers, so not one a line.
     paced_history = Paced(lambda _: Page(200, JSON, msgspec.json.encode(overview.recorder.as_json())))
     paced_metrics = Paced(metrics_page)
 

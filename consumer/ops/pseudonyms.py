@@ -26,29 +26,29 @@ from consumer.sequencing.events import User
 DIGITS: Final = 12
 PATTERN: Final = re.compile(f"[0-9a-f]{{{DIGITS}}}")
 _NAMED_BYTES: Final = 5
-"""Those of the HMAC that stand in the pseudonym."""
+"""How many bytes of the HMAC stand in the pseudonym."""
 
 
 class Pseudonyms:
-    """Those of one group at one destination."""
+    """The pseudonyms of one group at one destination."""
 
     def __init__(self, group: str, destination: str) -> None:
         # As JSON, so that no two pairs of names make the same key.
         self._key = msgspec.json.encode(["customfit-consumer pseudonyms", group, destination])
 
     def of(self, user: User) -> str:
-        """What this user is called. The same text as a userId and as an anonymousId is two users."""
+        """What this user is called. A userId and an anonymousId with the same text are two users."""
         encoded = user.id.encode("utf-8", "surrogatepass")
         name = self._name(encoded, anonymous=user.anonymous)
         return (name + bytes([_drawer(encoded) ^ self._mask(name)])).hex()
 
     def find(self, pseudonym: str, users: Iterable[User]) -> list[User]:
-        """Those who are called so: one, or none; two with a chance of one in 10^14 for each pair."""
+        """The users with this name: one, or none. Two, with a chance of one in 10^14 for each pair."""
         assert is_pseudonym(pseudonym), pseudonym
         *digits, masked = bytes.fromhex(pseudonym)
         name = bytes(digits)
         drawer = masked ^ self._mask(name)
-        # Written out, and not with `_drawer`: this is done for each lane.
+        # Written out instead of calling `_drawer`, because it is done for each lane.
         in_drawer = [user for user in users if crc32(user.id.encode("utf-8", "surrogatepass")) & 0xFF == drawer]
         return [
             user

@@ -102,7 +102,7 @@ def _partition(view: PartitionView, wall_seconds: float, monotonic_seconds: floa
 
 
 def _waiting(waiting: Waiting, snapshot: Snapshot, wall_offset_seconds: float) -> dict[str, Any]:
-    """A lane; of whom is said by a pseudonym, which `customfit-consumer user` takes, too."""
+    """A lane. Its user is named by a pseudonym, which `customfit-consumer user` takes, too."""
 
     def wall(moment: float | None) -> str | None:
         if moment is None:
