@@ -1,6 +1,6 @@
 """What looking on costs: `python -m bench.viewers [--seconds 300]`, and `python -m bench.viewers --lanes 200000`.
 
-Looked at: five tabs of the page, which ask at different moments, a scraper and the probes of an orchestrator. Two members
+Looked at: five tabs of the page, which ask at different moments, a scraper, the probes of an orchestrator. Two members
 each of 12 and of 300 partitions run at the same time, with the same few events a second; one of the two is looked at.
 What that costs is the difference of their CPU seconds. No probe may be refused meanwhile.
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hmac
 import re
 from binascii import crc32
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -25,6 +25,8 @@ from consumer.sequencing.events import User
 
 DIGITS: Final = 12
 PATTERN: Final = re.compile(f"[0-9a-f]{{{DIGITS}}}")
+SEARCHED_AT_ONCE: Final = 5000
+"""Who is found among the first of them is found so much sooner."""
 _NAMED_BYTES: Final = 5
 """Those of the HMAC that stand in the pseudonym."""
 
@@ -42,19 +44,24 @@ class Pseudonyms:
         name = self._name(encoded, anonymous=user.anonymous)
         return (name + bytes([_drawer(encoded) ^ self._mask(name)])).hex()
 
-    def find(self, pseudonym: str, users: Iterable[User]) -> list[User]:
-        """Those who are called so: one, or none; two with a chance of one in 10^14 for each pair."""
+    def find(self, pseudonym: str, users: Sequence[User | str]) -> User | None:
+        """Who is called so; of a userId the text is enough. Of two, by a chance of one in 10^14 for each pair, one."""
         assert is_pseudonym(pseudonym), pseudonym
         *digits, masked = bytes.fromhex(pseudonym)
         name = bytes(digits)
         drawer = masked ^ self._mask(name)
-        # Written out, and not with `_drawer`: this is done for each lane.
-        in_drawer = [user for user in users if crc32(user.id.encode("utf-8", "surrogatepass")) & 0xFF == drawer]
-        return [
-            user
-            for user in in_drawer
-            if self._name(user.id.encode("utf-8", "surrogatepass"), anonymous=user.anonymous) == name
-        ]
+        for first in range(0, len(users), SEARCHED_AT_ONCE):
+            some = users[first : first + SEARCHED_AT_ONCE]
+            # Written out, and not with `_drawer`: this is done for each lane.
+            in_drawer = [
+                one
+                for one in some
+                if crc32((one if isinstance(one, str) else one.id).encode("utf-8", "surrogatepass")) & 0xFF == drawer
+            ]
+            for user in (User(one) if isinstance(one, str) else one for one in in_drawer):
+                if self._name(user.id.encode("utf-8", "surrogatepass"), anonymous=user.anonymous) == name:
+                    return user
+        return None
 
     def _name(self, encoded: bytes, *, anonymous: bool) -> bytes:
         return self._hmac(b"anonymous" if anonymous else b"user", encoded)[:_NAMED_BYTES]

@@ -217,7 +217,7 @@ class Sequencer:
         assignment = lane.assignment
         assert lane.in_flight is delivery, "a request is answered once"
         self.in_flight -= 1
-        assignment.in_flight -= 1
+        del assignment.under_way[lane]
         lane.status = LaneStatus.IDLE
         lane.in_flight = None
         delivery.attempts += 1
@@ -268,7 +268,7 @@ class Sequencer:
                 within_rate.start(lane)
             lane.status = LaneStatus.IN_FLIGHT
             self.in_flight += 1
-            lane.assignment.in_flight += 1
+            lane.assignment.under_way[lane] = None
             step = next_step(lane, now, rules.hold_seconds, rules.unidentified)
             delivery = lane.next_delivery(step, rules.batch_events_max, rules.batch_bytes_max)
             delivery.sent_at = now

@@ -6,6 +6,7 @@ from binascii import crc32
 
 import pytest
 
+from consumer.ops import pseudonyms as pseudonyms_module
 from consumer.ops.pseudonyms import Pseudonyms, is_pseudonym
 from consumer.sequencing.events import User
 
@@ -46,8 +47,18 @@ def test_users_are_found_by_it() -> None:
     """Each of them, and nobody else: also those who lie in the same drawer."""
     users = [User(f"user-{number}", anonymous=number % 2 == 0) for number in range(2000)]
 
-    assert [[user] for user in users] == [PSEUDONYMS.find(PSEUDONYMS.of(user), users) for user in users]
-    assert [] == PSEUDONYMS.find(PSEUDONYMS.of(User("nobody")), users)
+    assert users == [PSEUDONYMS.find(PSEUDONYMS.of(user), users) for user in users]
+    assert PSEUDONYMS.find(PSEUDONYMS.of(User("nobody")), users) is None
+
+
+def test_of_a_user_id_the_text_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the remembered are kept; and many are searched a part at a time."""
+    monkeypatch.setattr(pseudonyms_module, "SEARCHED_AT_ONCE", 3)
+    known = ["ann", User("bob", anonymous=True), "cid", "dan", User("eve", anonymous=True), "fay", "gil"]
+    sought = [User("gil"), User("bob", anonymous=True), User("bob"), User("dan"), User("eve", anonymous=True)]
+
+    expected = [None if user == User("bob") else user for user in sought]
+    assert expected == [PSEUDONYMS.find(PSEUDONYMS.of(user), known) for user in sought]
 
 
 def test_without_the_key_it_does_not_say_in_which_drawer_an_id_lies() -> None:
