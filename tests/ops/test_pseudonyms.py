@@ -54,7 +54,15 @@ def test_users_are_found_by_it() -> None:
 def test_of_a_user_id_the_text_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the remembered are kept; and many are searched a part at a time."""
     monkeypatch.setattr(pseudonyms_module, "SEARCHED_AT_ONCE", 3)
-    known = ["ann", User("bob", anonymous=True), "cid", "dan", User("eve", anonymous=True), "fay", "gil"]
+    known: list[User | str] = [
+        "ann",
+        User("bob", anonymous=True),
+        "cid",
+        "dan",
+        User("eve", anonymous=True),
+        "fay",
+        "gil",
+    ]
     sought = [User("gil"), User("bob", anonymous=True), User("bob"), User("dan"), User("eve", anonymous=True)]
 
     expected = [None if user == User("bob") else user for user in sought]

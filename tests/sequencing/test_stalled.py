@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return taken
 
 
-def with_tracks(**rules: float) -> Bench:
+def with_tracks(**rules: Any) -> Bench:
     """A bench with a track of each user."""
     bench = Bench(**rules)
     for offset, user in enumerate(USERS):
