@@ -16,7 +16,7 @@ A page of 1,000 partitions takes 27 ms. Eight viewers who asked without a pause 
 loop; with rests they leave it 70 %.
 """
 RESTS_SECONDS_MAX: Final = 1.0
-SHARED_PART_MAX: Final = 0.005
+SHARED_PART_MAX: Final = 0.003
 """Of a core; pages that are shared take no more: the longer one takes to make, the longer it is for all who ask.
 
 So five tabs of 300 partitions that ask at different moments cost what two cost that ask together.

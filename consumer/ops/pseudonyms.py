@@ -16,7 +16,8 @@ from __future__ import annotations
 import hmac
 import re
 from binascii import crc32
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -44,21 +45,15 @@ class Pseudonyms:
         name = self._name(encoded, anonymous=user.anonymous)
         return (name + bytes([_drawer(encoded) ^ self._mask(name)])).hex()
 
-    def find(self, pseudonym: str, users: Sequence[User | str]) -> User | None:
-        """Who is called so; of a userId the text is enough. Of two, by a chance of one in 10^14 for each pair, one."""
+    def find(self, pseudonym: str, users: Iterable[User]) -> User | None:
+        """Who is called so. Of two, by a chance of one in 10^14 for each pair, the first."""
         assert is_pseudonym(pseudonym), pseudonym
         *digits, masked = bytes.fromhex(pseudonym)
         name = bytes(digits)
         drawer = masked ^ self._mask(name)
-        for first in range(0, len(users), SEARCHED_AT_ONCE):
-            some = users[first : first + SEARCHED_AT_ONCE]
-            # Written out, and not with `_drawer`: this is done for each lane.
-            in_drawer = [
-                one
-                for one in some
-                if crc32((one if isinstance(one, str) else one.id).encode("utf-8", "surrogatepass")) & 0xFF == drawer
-            ]
-            for user in (User(one) if isinstance(one, str) else one for one in in_drawer):
+        left = iter(users)
+        while some := list(islice(left, SEARCHED_AT_ONCE)):
+            for user in _of_drawer(drawer, some):
                 if self._name(user.id.encode("utf-8", "surrogatepass"), anonymous=user.anonymous) == name:
                     return user
         return None
@@ -71,6 +66,14 @@ class Pseudonyms:
 
     def _hmac(self, purpose: bytes, text: bytes) -> bytes:
         return hmac.digest(self._key, purpose + b"\0" + text, "sha256")
+
+
+def _of_drawer(drawer: int, users: list[User]) -> list[User]:
+    """Written out, and not with `_drawer`: this is done for each lane."""
+    try:
+        return [user for user in users if crc32(user.id.encode()) & 0xFF == drawer]
+    except UnicodeEncodeError:  # of one of them: half of a surrogate pair
+        return [user for user in users if _drawer(user.id.encode("utf-8", "surrogatepass")) == drawer]
 
 
 def is_pseudonym(text: str) -> bool:

@@ -119,7 +119,8 @@ class Users:
             self._post(waits)
             told = _wait(waits.answer, LOOP_SECONDS)
             return Found(pseudonym, *self._names, told, identified_at=self._stored(user))
-        if (known := pseudonyms.find(pseudonym, in_hand.known)) is not None:
+        remembered = (User(one) if isinstance(one, str) else one for one in in_hand.known)
+        if (known := pseudonyms.find(pseudonym, remembered)) is not None:
             return Found(pseudonym, *self._names, is_known=True, identified_at=self._stored(known))
         return Found(pseudonym, *self._names)
 
