@@ -19,7 +19,7 @@ RESTS_SECONDS_MAX: Final = 1.0
 SHARED_PART_MAX: Final = 0.003
 """Of a core; pages that are shared take no more: the longer one takes to make, the longer it is for all who ask.
 
-So five tabs of 300 partitions that ask at different moments cost what two cost that ask together.
+So five tabs of 300 partitions that ask at different moments cost what one of them does.
 """
 SHARED_SECONDS_MAX: Final = 1.9
 """Who polls every 2 s sees something new each time."""
