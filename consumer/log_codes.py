@@ -84,7 +84,7 @@ class Code(StrEnum):
     USER_WAITS = "user_waits", "A user has waited long for another try; the line has their pseudonym."
     DESTINATION_UP = "destination_up", "The destination accepts events again."
     DESTINATION_IDLE = "destination_idle", "Nothing is left to send, so the destination is no longer probed."
-    DESTINATION_THROTTLED = "destination_throttled", "The destination asks to slow down."
+    DESTINATION_THROTTLED = "destination_throttled", "The destination is throttled: it answers 429."
     DESTINATION_UNAVAILABLE = "destination_unavailable", "The destination is unavailable; events wait."
     DESTINATION_STOPPED = "destination_stopped", "The key, URL or account is wrong; events wait until it is fixed."
     KEY_CHANGED = "key_changed", "The API key has changed and is used from now on."

@@ -7,6 +7,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -18,6 +19,7 @@ from prometheus_client.registry import Collector
 from consumer import __version__
 from consumer.customfit.answers import Result
 from consumer.kafka.client import librdkafka_version
+from consumer.ops.exposition import exposition
 from consumer.ops.metric_kinds import Counted, Durations, FromSnapshot, Now
 from consumer.ops.metrics_table import (
     BUILD_INFO,
@@ -31,6 +33,9 @@ from consumer.ops.metrics_table import (
 )
 from consumer.ops.snapshot import Snapshot
 
+RENAMING: Final = ("escaping=dots", "escaping=values")
+"""What a scraper may ask for, by which our names would be others."""
+
 
 class Metrics:
     """The registry of one process."""
@@ -38,15 +43,20 @@ class Metrics:
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         disable_created_metrics()
         self.registry = CollectorRegistry()
+        """All of them."""
+        self._snapshot = snapshot
+        self._others = CollectorRegistry()
+        """Those that are not read from the snapshot."""
         self.registry.register(_SnapshotCollector(snapshot))
         self._counters = {metric.name: _Counter(metric) for metric in COUNTERS}
         self._histograms = {metric.name: _Histogram(metric) for metric in HISTOGRAMS}
-        for collector in (*self._counters.values(), *self._histograms.values()):
-            self.registry.register(collector)
-        info = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=self.registry)
+        info = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=None)
         info.labels(__version__, platform.python_version(), librdkafka_version()).set(1)
-        ProcessCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        for registry in (self.registry, self._others):
+            for collector in (*self._counters.values(), *self._histograms.values(), info):
+                registry.register(collector)
+            ProcessCollector(registry=registry)
+            GCCollector(registry=registry)
 
     def count(self, metric: Counted, *values: str, times: int = 1) -> None:
         """Count one or more, with these label values."""
@@ -79,7 +89,10 @@ class Metrics:
             encoder, content_type = choose_encoder(accept)
         except (TypeError, ValueError):  # no valid version (prometheus-client 0.23): then text, as without it
             encoder, content_type = choose_encoder("")
-        return content_type, encoder(self.registry)
+        if any(renaming in content_type for renaming in RENAMING):
+            return content_type, encoder(self.registry)
+        now = Now(time.time(), time.monotonic())
+        return content_type, exposition(FROM_SNAPSHOT, self._snapshot(), now, content_type) + encoder(self._others)
 
     def text(self) -> str:
         """All of it in the plain format."""

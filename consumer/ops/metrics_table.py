@@ -80,10 +80,11 @@ def _assigned(snapshot: Snapshot) -> Counter[str]:
 
 
 def _stopped(snapshot: Snapshot, _: Now) -> Samples:
+    causes = [(cause, cause.value) for cause in StopCause]
     for view in snapshot.partitions:
-        for cause in StopCause:
-            is_so = view.stopped is not None and view.stopped.cause is cause
-            yield (*view.labels, cause.value), int(is_so)
+        (topic, number), found = view.labels, None if view.stopped is None else view.stopped.cause
+        for cause, name in causes:
+            yield (topic, number, name), int(cause is found)
 
 
 def _paused(snapshot: Snapshot, _: Now) -> Samples:

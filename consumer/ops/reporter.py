@@ -140,9 +140,10 @@ class Reporter:
             case State.DELIVERING:
                 log.info("the destination accepts events again", extra=fields(Code.DESTINATION_UP))
             case State.THROTTLED if before is not State.DELIVERING:
-                log.info("the destination accepts events again, slowly", extra=fields(Code.DESTINATION_THROTTLED))
+                told = "the destination is throttled: %s; it is no longer %s"
+                log.info(told, gate.reason, before.value, extra=fields(Code.DESTINATION_THROTTLED))
             case State.THROTTLED:
-                told = "the destination asks to slow down: %s"
+                told = "the destination is throttled: %s; events wait and are sent more slowly"
                 log.warning(told, gate.reason, extra=fields(Code.DESTINATION_THROTTLED))
             case State.UNAVAILABLE:
                 told = "the destination is unavailable: %s; events wait and are sent when it is back"

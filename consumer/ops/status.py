@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, fields
+from operator import attrgetter
 from typing import Any, Final
 
 from consumer.ops.causes import findings
@@ -17,6 +18,7 @@ from consumer.sequencing.pauses import PauseOrder
 from consumer.sequencing.waiting import Waiting
 
 WAITS: Final = tuple(one.name for one in fields(Waits))
+_of_waits: Final = attrgetter(*WAITS)
 
 
 def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def _partition(view: PartitionView, wall_seconds: float, monotonic_seconds: floa
         "restore_remaining": view.restore_remaining,
         "identified_users": view.identified_users,
         "problem": None if view.stopped is None else view.stopped.reason,
-        "waits": {name: getattr(view.waits, name) for name in WAITS},
+        "waits": dict(zip(WAITS, _of_waits(view.waits), strict=True)),
     }
 
 

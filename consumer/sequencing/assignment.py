@@ -42,7 +42,12 @@ class Assignment:
         self.lanes: dict[User, Lane] = {}
         self.known = KnownUsers(pool)
         self.unfinished_bytes = 0
-        self.in_flight = 0
+        self.under_way: dict[Lane, None] = {}
+        """Lanes whose request waits for its answer, the one that was sent first comes first."""
+        self.retrying: dict[Lane, None] = {}
+        """Lanes whose request has failed (waiting.py)."""
+        self.held_events = 0
+        """How many events wait for their users' identify (holds.py)."""
         self.unrecorded = 0
         """Events that are answered and wait for a state write or a receipt."""
         self.unacknowledged = 0
@@ -94,6 +99,11 @@ class Assignment:
         return self.offsets.unrecorded + self.unrecorded
 
     @property
+    def in_flight(self) -> int:
+        """How many requests wait for their answer."""
+        return len(self.under_way)
+
+    @property
     def open(self) -> bool:
         """Whether its events may be sent."""
         return not (self.closed or self.dropped or self._stopped)
@@ -111,7 +121,7 @@ class Assignment:
     @property
     def drained(self) -> bool:
         """Every request is answered, every state write and dead letter acknowledged."""
-        return self.in_flight == 0 and self.unacknowledged == 0
+        return not self.under_way and self.unacknowledged == 0
 
     def may_dead_letter(self, ratio_max: float) -> bool:
         """Whether the share of dead letters is still allowed. Replays have no limit."""

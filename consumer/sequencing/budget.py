@@ -14,7 +14,6 @@ from typing import Final
 from consumer.sequencing.active import Active
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition
-from consumer.sequencing.lanes import LaneStatus
 
 SHARE_EVENTS_MIN: Final = 100
 INTAKE_SHARE: Final = 0.75
@@ -114,17 +113,9 @@ class Budget:
             return True  # with a rate set they may be slow, and live events would wait for room behind them
         if not assignment.progress.is_clogged(now):
             return False
-        # Held events wait for an identify that is still to be fetched. Half a full buffer ends their hold.
-        return in_hand - held_events(assignment) >= part * buffer_share
+        # Those held wait for their identify, which has yet to be fetched: half a full buffer ends their hold.
+        return in_hand - assignment.held_events >= part * buffer_share
 
     @staticmethod
     def _share_of(events_max: int, partitions: int) -> int:
         return max(events_max // max(partitions, 1), min(SHARE_EVENTS_MIN, events_max))
-
-
-def held_events(assignment: Assignment) -> int:
-    """How many events of a partition wait for their users' identify.
-
-    It walks all lanes, so ask only if nothing moves.
-    """
-    return sum(len(lane.waiting) for lane in assignment.lanes.values() if lane.status is LaneStatus.HELD)

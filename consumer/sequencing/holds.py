@@ -8,7 +8,7 @@ from consumer.sequencing.lanes import Lane
 
 
 class Holds:
-    """Lanes in hold, oldest first, and how many events they hold."""
+    """Lanes in hold, oldest first, and how many events that keeps: in all, and of each partition."""
 
     def __init__(self, events_max: int) -> None:
         self.events = 0
@@ -33,12 +33,15 @@ class Holds:
         """Hold a lane with all that waits in it."""
         self._lanes[lane] = None
         self.events += len(lane.waiting)
+        lane.assignment.held_events += len(lane.waiting)
 
-    def grow(self) -> None:
+    def grow(self, lane: Lane) -> None:
         """One more event waits in a lane that is held."""
         self.events += 1
+        lane.assignment.held_events += 1
 
     def remove(self, lane: Lane) -> None:
         """End a hold."""
         del self._lanes[lane]
         self.events -= len(lane.waiting)
+        lane.assignment.held_events -= len(lane.waiting)

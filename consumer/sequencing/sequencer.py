@@ -44,6 +44,7 @@ from consumer.sequencing.ready import ReadyLanes
 from consumer.sequencing.ready_within_rate import ReadyWithinRate
 from consumer.sequencing.rule import next_step
 from consumer.sequencing.rules import SequencingRules
+from consumer.sequencing.stalled import Limits, Stalled
 from consumer.sequencing.steps import Steps
 from consumer.sequencing.waiting import Retrying
 
@@ -72,8 +73,7 @@ class Sequencer:
         giving_up = GivingUp(rules.give_up_seconds, gate, lambda: self._nobody_else_can_try)
         self._outcomes = Outcomes(gate, self._endings, giving_up, self._others_wait)
         self._known = Pool(rules.known_users_max)
-        self._stalled: list[Lane] = []
-        """Ready lanes that wait for a commit, or for the lease of their partition."""
+        self._stalled = Stalled(self._limits)
         self.budget = Budget(
             rules.uncommitted_events_max,
             rules.buffer_events_max,
@@ -220,7 +220,7 @@ class Sequencer:
         assignment = lane.assignment
         assert lane.in_flight is delivery, "a request is answered once"
         self.in_flight -= 1
-        assignment.in_flight -= 1
+        del assignment.under_way[lane]
         lane.status = LaneStatus.IDLE
         lane.in_flight = None
         delivery.attempts += 1
@@ -265,13 +265,13 @@ class Sequencer:
             ready.pop()
             is_leased = now - lane.assignment.leased_at < rules.lease_seconds
             if not is_leased or not (self.budget.may_send(lane.assignment) or self._unblocks_commits(lane)):
-                self._stalled.append(lane)
+                self._stalled.add(lane, now)
                 continue
             if within_rate is not None:
                 within_rate.start(lane)
             lane.status = LaneStatus.IN_FLIGHT
             self.in_flight += 1
-            lane.assignment.in_flight += 1
+            lane.assignment.under_way[lane] = None
             step = next_step(lane, now, rules.hold_seconds, rules.unidentified)
             delivery = lane.next_delivery(step, rules.batch_events_max, rules.batch_bytes_max)
             delivery.sent_at = now
@@ -296,12 +296,11 @@ class Sequencer:
         self.budget.update(self.assignments, self.active, now)
         if self.rate is not None:
             self.rate.tick(self.assignments.values(), now)
-        stalled, self._stalled = self._stalled, []
-        for lane in stalled:
-            if lane.status is LaneStatus.READY and lane.assignment.open:
+        if self._stalled:
+            for lane in self._stalled.let_go(now):
                 self._steps.ready.add(lane)
         self._steps.wake(now)
-        if self.gate.needs_an_answer and not (self.retrying or self._others_wait()):
+        if self.gate.needs_an_answer and not (self.retrying or self._stalled or self._others_wait()):
             self.gate.nothing_to_send(now)
 
     def next_deadline(self, now: float) -> float | None:
@@ -311,6 +310,11 @@ class Sequencer:
         moments = (opens_at, permit_at, self._steps.next_due(), self.budget.next_due())
         due = [moment for moment in moments if moment is not None]
         return min(due, default=None)
+
+    def _limits(self, assignment: Assignment, now: float) -> Limits:
+        is_leased, offsets = now - assignment.leased_at < self.rules.lease_seconds, assignment.offsets
+        may_send = self.budget.may_send(assignment)
+        return Limits(is_leased, may_send, self.gate.probing, offsets.is_committed, offsets.committable())
 
     def _unblocks_commits(self, lane: Lane) -> bool:
         """Whether the lane has its partition's first unfinished event, and ending that is all that allows a commit.

@@ -60,7 +60,7 @@ class Steps:
 
     def hold_grows(self, lane: Lane, now: float, *, is_identify: bool) -> None:
         """One more event waits in a lane that is held."""
-        self.holds.grow()
+        self.holds.grow(lane)
         if is_identify:
             self.take(lane, now)
         self._cut_holds_short(now)

@@ -15,11 +15,15 @@ from consumer.sequencing.events import Headers, Partition, User
 from consumer.sequencing.lanes import Delivery, Lane, LaneStatus
 
 if TYPE_CHECKING:
+    from consumer.sequencing.assignment import Assignment
     from consumer.sequencing.sequencer import Sequencer
 
 
 class Retrying:
-    """Lanes whose request has failed, and is neither delivered nor a dead letter yet. The first to fail comes first."""
+    """Lanes whose request has failed and is neither delivered nor a dead letter yet; the first to fail comes first.
+
+    Each partition has its own of them, too, so that nobody who asks about one walks all of its lanes.
+    """
 
     def __init__(self) -> None:
         self._lanes: dict[Lane, None] = {}
@@ -34,12 +38,14 @@ class Retrying:
         """A request of the lane was answered: note whether it, or a part of it, is to be tried again."""
         if lane.assignment.stopped is None and lane.again and lane.again[-1].first_failed_at is not None:
             self._lanes.setdefault(lane)
+            lane.assignment.retrying[lane] = None
         else:
-            self._lanes.pop(lane, None)
+            self.discard(lane)
 
     def discard(self, lane: Lane) -> None:
         """The lane is no longer ours."""
         self._lanes.pop(lane, None)
+        lane.assignment.retrying.pop(lane, None)
 
 
 @dataclass(slots=True, frozen=True)
@@ -71,6 +77,14 @@ def oldest_waiting(sequencer: Sequencer, now: float, count: int) -> list[Waiting
     retrying = [_retrying(sequencer, lane, now) for lane in islice(sequencer.retrying, count)]
     held = [_held(lane) for lane in islice(sequencer.holds, count - len(retrying))]
     return retrying + held
+
+
+def retried_events(assignment: Assignment) -> int:
+    """Of users whose request has failed: those that are tried again, and those that wait behind them."""
+    return sum(
+        len(lane.waiting) + sum(len(one.events) for one in (lane.in_flight, *lane.again) if one is not None)
+        for lane in assignment.retrying
+    )
 
 
 def oldest_held_since(sequencer: Sequencer) -> float | None:

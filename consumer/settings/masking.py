@@ -100,10 +100,11 @@ class Masker:
                     found = masked[value] = self.text(value)
                 return found
             case dict():
-                return {
-                    name: member if type(member) in NUMBERS else self._value(member, masked)
-                    for name, member in value.items()
-                }
+                changed = {}
+                for name, member in value.items():
+                    if type(member) not in NUMBERS and (new := self._value(member, masked)) is not member:
+                        changed[name] = new
+                return {**value, **changed} if changed else value
             case list() | tuple():
                 return [self._value(item, masked) for item in value]
             case _:
