@@ -32,7 +32,7 @@ FAULTS: Final = (
     EdgeFault(
         "a store that may have missed a deletion is believed",
         "consumer/state/store.py",
-        "not 0 <= _now_seconds() - at_seconds < self._age_seconds_max",
+        "not 0 <= _now_seconds() - copy.at_seconds < self._age_seconds_max",
         "False",
         "tests/state/test_store.py::test_a_store_that_may_have_missed_a_deletion_is_rebuilt",
     ),
