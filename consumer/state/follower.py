@@ -161,10 +161,11 @@ class Follower:
         consumer: Consumer | None = None
         self._assigned = {}
         try:
-            while not self._stopping.is_set():
+            while True:
                 self._changed.clear()
-                wanted = self._wanted
-                if wanted:
+                if self._stopping.is_set():  # behind the line above: whoever stops it sets both
+                    break
+                if wanted := self._wanted:
                     consumer = consumer or self._consumer()
                     self._assign(consumer, wanted)
                     self._turn(consumer)
@@ -202,9 +203,9 @@ class Follower:
 
     def _turn(self, consumer: Consumer) -> None:
         if pieces := self._gather(consumer):
-            while not (self._is_same_topic() or self._stopping.is_set()):
-                self._stopping.wait(AGAIN_SECONDS)
             self._taken.clear()
+            while not (self._stopping.is_set() or self._is_same_topic()):
+                self._stopping.wait(AGAIN_SECONDS)
             self._tell(partial(self._listener.take, pieces))
             self._taken.wait()
         if not self._stopping.is_set() and time.monotonic() >= self._check_at:

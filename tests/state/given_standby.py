@@ -89,7 +89,7 @@ class Member(Steps):
         """Of ann and bob, who is identified in the file's copy of a partition, be it ours or not; and its end."""
         copy = self._index.store.copy_of(number)
         found = self._index.store.identified([ANN, BOB]).items()
-        return {user for user, numbers in found if number in numbers}, copy and copy.next_offset
+        return {user for user, numbers in found if number in numbers}, None if copy is None else copy.next_offset
 
 
 def part(*changes: tuple[User, bool], next_offset: int) -> Slice:
