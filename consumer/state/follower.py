@@ -204,7 +204,7 @@ class Follower:
     def _turn(self, consumer: Consumer) -> None:
         if pieces := self._gather(consumer):
             self._taken.clear()
-            while not (self._stopping.is_set() or self._is_same_topic()):
+            while not self._stopping.is_set() and self._seen() is None:
                 self._stopping.wait(AGAIN_SECONDS)
             self._tell(partial(self._listener.take, pieces))
             self._taken.wait()
@@ -253,12 +253,11 @@ class Follower:
 
     # ------------------------------------------------------------------ the topic
 
-    def _is_same_topic(self) -> bool:
-        """Whether what was read so far is of the topic that the file follows; False, too, where nobody says."""
-        seen = self._seen()
-        return seen is not None and seen.topic_id == self._topic.topic_id
-
     def _seen(self) -> TopicSeen | None:
+        """The topic, if it is the one that the file follows: then so is what was read of it until now.
+
+        None, too, where nobody says.
+        """
         name = self._topic.name
         try:
             told = self._topic_ids.seen([name], ASK_SECONDS)
@@ -272,11 +271,12 @@ class Follower:
         if seen.topic_id != self._topic.topic_id:
             self._tell(self._listener.made_again)
             self.stop()
+            return None
         return seen
 
     def _check(self, consumer: Consumer) -> None:
         """Where the partitions end, how many there are, and whether they can be read."""
-        if (seen := self._seen()) is None or self._stopping.is_set():
+        if (seen := self._seen()) is None:
             return
         self._tell(partial(self._listener.topic_has, seen.partitions or 0))
         asked_seconds = int(time.time())
