@@ -16,6 +16,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from hashlib import blake2b
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -129,7 +130,7 @@ def _fill(settings: Settings, users: int) -> None:
     producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers, "linger.ms": 50})
     now_ms = time.time_ns() // 1_000_000
     for number in range(users):
-        key = StateKey(settings.destination_name, User(f"user-{number:012d}"))
+        key = StateKey(settings.destination_name, User(_user(number)))
         value, name = encode_value(key, now_ms), encode_key(key)
         while True:
             try:
@@ -138,6 +139,11 @@ def _fill(settings: Settings, users: int) -> None:
             except BufferError:
                 producer.poll(0.1)
     assert producer.flush(600) == 0
+
+
+def _user(number: int) -> str:
+    """In no order: a store has to look for the place of each."""
+    return blake2b(number.to_bytes(8), digest_size=16).hexdigest()
 
 
 def _member(folder: Path, name: str, environ: dict[str, str]) -> Service:
@@ -160,7 +166,7 @@ def _live(broker: Broker) -> Iterator[None]:
         for number in count():
             if ending.wait(LIVE_SECONDS):
                 return
-            user = f"user-{number % LIVE_USERS:012d}"
+            user = _user(number % LIVE_USERS)
             body = {"userId": user, "messageId": f"event-{number}", "type": "track", "event": "E"}
             producer.produce(TOPIC, json.dumps(body), user)
             producer.poll(0)

@@ -179,8 +179,12 @@ class Follower:
                 consumer.close()
 
     def _consumer(self) -> Consumer:
-        # From leaders, as all of the state is read.
-        config = {**reader_config(self._settings), **FETCH_LIMITS, "client.rack": "", "error_cb": _raise_if_fatal}
+        config = reader_config(self._settings) | FETCH_LIMITS
+        config |= {
+            "client.id": f"{config['client.id']}-standby",  # a broker's quota for it does not slow down what delivers
+            "client.rack": "",  # from leaders, as all of the state is read
+            "error_cb": _raise_if_fatal,
+        }
         return Consumer(config, logger=logging.getLogger("librdkafka"))
 
     def _assign(self, consumer: Consumer, wanted: Mapping[int, Following]) -> None:
