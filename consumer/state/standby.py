@@ -168,13 +168,11 @@ class Standby:
     def _write(self, piece: Piece) -> bool:
         store = self._index.store
         steps: list[Step] = []
-        records = 0
+        records, unknown = 0, []
         for following, part in piece.items():
             copy = self._copy(following)
             if copy is None:
                 continue
-            if part.unknown is not None:
-                self._problems.report("unknown_record", f"{self._problems.topic}: {part.unknown}")
             if part.out_of_range:
                 self._out_of_range(following.partition)
                 continue
@@ -182,6 +180,7 @@ class Standby:
                 self._begin_again(following.partition)
                 continue
             records += part.records
+            unknown += [part.unknown] if part.unknown is not None else []
             end = self._ends.get(following.partition)
             at_end = end is not None and part.next_offset >= end.offset
             as_of = None if end is None else end.asked_seconds
@@ -189,6 +188,8 @@ class Standby:
         if not self._store(steps):
             return False
         self.figures = self.figures._replace(records=self.figures.records + records)
+        for reason in unknown:
+            self._problems.report("unknown_record", f"{self._problems.topic}: {reason}")
         return True
 
     def _copy(self, following: Following) -> Copy | None:
