@@ -43,7 +43,8 @@ def users(count: int, name: str = "user") -> list[str]:
 
 def shared(*members: Service) -> bool:
     """Whether each has its half."""
-    return [PARTITIONS // len(members)] * len(members) == [len(partitions_of(member)) for member in members]
+    half = PARTITIONS // len(members)
+    return all(member.ready() and len(partitions_of(member)) == half for member in members)
 
 
 def has_all(member: Service) -> bool:
