@@ -2,9 +2,10 @@
 
     python -m bench.takeover [--users 1000000] [--standby off,all] [--rate 5000]
 
-One partition, whose state names so many users, and two members: one has the partition, and is killed. Events of known
-users come all the time. Measured from the line of the log in which the other gets the partition until the first request
-that the destination accepts from it. What following costs is measured beside it, from /proc. A line of JSON for each.
+One partition, whose state names so many users, and three members: one has the partition and is killed, another has the
+replays, and the third, which has nothing, takes over. Events of known users come all the time. Measured from the line
+of its log in which it gets the partition until the first request that the destination accepts from it. What following
+costs is measured beside it, from /proc. A line of JSON for each.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOPIC: Final = "segment-events"
+WITHOUT: Final = {"CUSTOMFIT_STANDBY": "off"}
 LIVE_USERS: Final = 500
 LIVE_SECONDS: Final = 0.01
 """From one event to the next."""
-IDLE_SECONDS: Final = 15.0
+IDLE_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 3600.0
 
 
@@ -71,23 +73,24 @@ def measure(users: int, standby: str, rate: int) -> dict[str, Any]:
             "CUSTOMFIT_STANDBY_RECORDS_PER_SECOND_MAX": str(rate),
         }
         _fill(load_settings({"CUSTOMFIT_API_KEY": KEY, **environ}), users)
-        one = stack.enter_context(_member(folder, "one", environ))
-        wait_until(lambda: _owns(one), "one has the partition", PATIENCE_SECONDS)
-        two = stack.enter_context(_member(folder, "two", environ))
-        wait_until(two.ready, "two is there", PATIENCE_SECONDS)
-        following = _followed(two, users, standby)
-        idle = cpu_seconds(two.process.pid)
+        first = [stack.enter_context(_member(folder, name, environ | WITHOUT)) for name in ("one", "two")]
+        wait_until(lambda: any(map(_owns, first)) and all(map(_has_any, first)), "both have some", PATIENCE_SECONDS)
+        third = stack.enter_context(_member(folder, "three", environ))
+        wait_until(third.ready, "the third is there", PATIENCE_SECONDS)
+        following = _followed(third, users, standby)
+        idle = cpu_seconds(third.process.pid)
         time.sleep(IDLE_SECONDS)
-        idle = cpu_seconds(two.process.pid) - idle
+        idle = cpu_seconds(third.process.pid) - idle
         stack.enter_context(_live(broker))
         wait_until(lambda: emulator.ledger.summary()["events"] > LIVE_USERS, "events arrive", PATIENCE_SECONDS)
-        one.kill()
-        wait_until(lambda: _owns(two), "two has the partition", PATIENCE_SECONDS)
-        assigned_at = _assigned_at(two)
+        assert not _has_any(third)
+        next(filter(_owns, first)).kill()
+        wait_until(lambda: _owns(third), "the third has the partition", PATIENCE_SECONDS)
+        assigned_at = _assigned_at(third)
         first_at = wait_until(lambda: _first_after(emulator, assigned_at), "a delivery", PATIENCE_SECONDS)
-        restored = two.sample("customfit_restored_records_total")
+        restored = third.sample("customfit_restored_records_total")
         assert emulator.ledger.summary()["introductions"] == 0
-        size_bytes = sum(path.stat().st_size for path in (folder / "state-two").rglob("*") if path.is_file())
+        size_bytes = sum(path.stat().st_size for path in (folder / "state-three").rglob("*") if path.is_file())
         return {
             "standby": standby,
             "users": users,
@@ -95,30 +98,30 @@ def measure(users: int, standby: str, rate: int) -> dict[str, Any]:
             "restored_records": restored,
             **following,
             "idle_cpu_percent": round(idle / IDLE_SECONDS * 100, 2),
-            "peak_memory_mb": round(peak_memory_mb(two.process.pid), 1),
+            "peak_memory_mb": round(peak_memory_mb(third.process.pid), 1),
             "store_mb": round(size_bytes / 1e6, 1),
         }
 
 
-def _followed(two: Service, users: int, standby: str) -> dict[str, Any]:
+def _followed(member: Service, users: int, standby: str) -> dict[str, Any]:
     """Wait until it has followed everything; what that took."""
     if standby == "off":
-        return {"before_mb": round(peak_memory_mb(two.process.pid), 1)}
-    before_mb, cpu, began = peak_memory_mb(two.process.pid), cpu_seconds(two.process.pid), time.monotonic()
-    had = two.sample("customfit_standby_records_total") or 0
+        return {"before_mb": round(peak_memory_mb(member.process.pid), 1)}
+    before_mb, cpu, began = peak_memory_mb(member.process.pid), cpu_seconds(member.process.pid), time.monotonic()
+    had = member.sample("customfit_standby_records_total") or 0
     wait_until(
         lambda: (
-            two.sample("customfit_standby_behind_records") == 0
-            and (two.sample("customfit_standby_records_total") or 0) >= users
+            member.sample("customfit_standby_behind_records") == 0
+            and (member.sample("customfit_standby_records_total") or 0) >= users
         ),
-        lambda: f"all is followed: {two.json('/status')['standby']}",
+        lambda: f"all is followed: {member.json('/status')['standby']}",
         PATIENCE_SECONDS,
     )
-    seconds, used = time.monotonic() - began, cpu_seconds(two.process.pid) - cpu
-    records = (two.sample("customfit_standby_records_total") or 0) - had
+    seconds, used = time.monotonic() - began, cpu_seconds(member.process.pid) - cpu
+    records = (member.sample("customfit_standby_records_total") or 0) - had
     return {
         "before_mb": round(before_mb, 1),
-        "followed_mb": round(peak_memory_mb(two.process.pid), 1),
+        "followed_mb": round(peak_memory_mb(member.process.pid), 1),
         "following_seconds": round(seconds, 1),
         "following_cpu_us_a_record": round(used / records * 1e6, 1),
         "following_cpu_percent": round(used / seconds * 100, 1),
@@ -150,10 +153,17 @@ def _member(folder: Path, name: str, environ: dict[str, str]) -> Service:
     return Service(folder, {**environ, "CUSTOMFIT_STATE_DIR": str(folder / f"state-{name}")}, name=name)
 
 
-def _owns(member: Service) -> bool:
+def _views(member: Service) -> list[dict[str, Any]]:
     code, body = member.get("/status")
-    views = json.loads(body)["partitions"] if code == 200 else []
-    return any(view["topic"] == TOPIC and not view["restoring"] for view in views)
+    return json.loads(body)["partitions"] if code == 200 else []
+
+
+def _has_any(member: Service) -> bool:
+    return bool(_views(member))
+
+
+def _owns(member: Service) -> bool:
+    return any(view["topic"] == TOPIC and not view["restoring"] for view in _views(member))
 
 
 @contextmanager
