@@ -109,6 +109,14 @@ class Code(StrEnum):
         "The state topic needs more partitions and can't get them; the partition waits.",
     )
     STATE_NOT_FOLLOWED = "state_not_followed", "Whether sending is paused can't be read; the last order stays in force."
+    STATE_STANDBY_NOT_READ = (
+        "state_standby_not_read",
+        "Other members' partitions can't be followed; nothing waits for it.",
+    )
+    STATE_STANDBY_NOT_STORED = (
+        "state_standby_not_stored",
+        "What was followed of other members' partitions can't be written; nothing waits for it.",
+    )
     STATE_SET_ASIDE = "state_set_aside", "A local copy is not used; the topic is read instead."
     STATE_UNKNOWN_RECORD = "state_unknown_record", "The state topic holds a record that this version does not know."
     STATE_FIXED = "state_fixed", "A problem with the state that was reported before is over."

@@ -120,7 +120,7 @@ async def serve(
     receipts = Receipts(settings, inbox.post) if settings.receipt_topic is not None else None
     pauses = PauseFollower(settings, inbox.post)
     edges = Edges(source, states, dead_letters, engine, registry, peek, receipts)
-    pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, schemas)
+    pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, schemas, states.figures)
     recorder = Recorder(lambda: pipeline.snapshot, metrics)
     process = about(settings, socket.gethostname(), time.time(), time.monotonic())
     members = Members(settings, lambda: source.member_id)

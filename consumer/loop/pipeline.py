@@ -14,7 +14,7 @@ commit when it is time, publish a snapshot.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -78,6 +78,7 @@ from consumer.ports.inputs import (
     TopicsSeen,
     WaitsAsked,
 )
+from consumer.ports.state_figures import StateFigures
 from consumer.segment.decoding import DecodingRules
 from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.drains import Drains
@@ -103,7 +104,9 @@ class Pipeline:
         edges: Edges,
         reporter: Reporter,
         schemas: KnownSchemas,
+        figures: Callable[[], StateFigures] = StateFigures,
     ) -> None:
+        """`figures`: what the state's threads have counted."""
         self.failure: BaseException | None = None
         """Why the pipeline ended by itself."""
         self._settings = settings
@@ -157,6 +160,7 @@ class Pipeline:
             self._problems,
             rule_counts.matched,
             self._pausing,
+            figures,
         )
         self._publish(time.monotonic())
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from consumer.ops.pseudonyms import Pseudonyms
 from consumer.ops.snapshot import Phase, RateView, Rest, Snapshot
+from consumer.ports.state_figures import StateFigures
 from consumer.sequencing.waiting import oldest_held_since, oldest_waiting
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Showing:
         problems: Problems,
         rules_matched: Mapping[tuple[str, str], int],
         pausing: Pausing,
+        figures: Callable[[], StateFigures],
     ) -> None:
         self.snapshot: Snapshot
         self._settings = settings
@@ -52,6 +54,7 @@ class Showing:
         self._problems = problems
         self._rules_matched = rules_matched
         self._pausing = pausing
+        self._figures = figures
         self._delivered_at = 0.0
         self._committed_at = 0.0
         self._state, self._state_at = sequencer.gate.state, float("-inf")
@@ -133,6 +136,7 @@ class Showing:
             unpaused_seconds=self._pausing.unpaused_seconds(now),
             denied=self._problems.denied,
             rules_matched=dict(self._rules_matched),
+            state=self._figures(),
         )
 
     def _rate(self, now: float) -> RateView | None:

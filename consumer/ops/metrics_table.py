@@ -34,6 +34,7 @@ from consumer.ops.metric_kinds import (
 )
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Phase, Rest, Snapshot
+from consumer.ports.state_figures import StandbyFigures
 from consumer.sequencing.gate import State
 from consumer.sequencing.stops import StopCause
 
@@ -59,6 +60,11 @@ def _identified_users(snapshot: Snapshot, _: Now) -> Samples:
 
 def _restore_remaining(view: PartitionView, _: Now) -> float | None:
     return view.restore_remaining if view.restoring else 0
+
+
+def _standby_behind(snapshot: Snapshot, _: Now) -> Samples:
+    standby = snapshot.state.standby or StandbyFigures(behind_records=0)
+    return [] if standby.behind_records is None else [((), standby.behind_records)]
 
 
 def _destination_up(snapshot: Snapshot, _: Now) -> float:
@@ -181,6 +187,28 @@ FROM_SNAPSHOT: Final = (
         "Records of the state topic that are still to be read",
         _restore_remaining,
     ),
+    total(
+        "customfit_restored_records",
+        "Records of the state topic that were read to make this member's partitions ready",
+        lambda shown, _: shown.state.restored_records,
+    ),
+    gauge(
+        "customfit_standby_partitions",
+        "Other members' partitions whose state is followed (CUSTOMFIT_STANDBY); 0: off, or all are ours",
+        lambda shown, _: shown.state.standby.partitions if shown.state.standby else 0,
+    ),
+    FromSnapshot(
+        "gauge",
+        "customfit_standby_behind_records",
+        "Records of these partitions that are not copied yet; absent while that is not known",
+        (),
+        _standby_behind,
+    ),
+    total(
+        "customfit_standby_records",
+        "Records of these partitions that were copied",
+        lambda shown, _: shown.state.standby.records if shown.state.standby else 0,
+    ),
     FromSnapshot(
         "gauge", "customfit_identified_users", "Users stored as identified", ("partition",), _identified_users
     ),
@@ -250,7 +278,10 @@ ERROR_KINDS: Final[dict[str, tuple[str, ...]]] = {
     "deliver": ("refused", "gave_up", "unavailable", "misdirected"),
     "dead_letter": ("value_omitted", "not_written", "ratio"),
     "receipt": ("not_written",),
-    "state": ("not_written", "not_stored", "not_read", "not_grown", "not_followed", "set_aside", "unknown_record"),
+    "state": (
+        *("not_written", "not_stored", "not_read", "not_grown", "not_followed", "set_aside", "unknown_record"),
+        *("standby_not_read", "standby_not_stored"),
+    ),
     "commit": ("failed", "metadata"),
     "kafka": ("client", "partition", "denied"),
 }

@@ -44,6 +44,13 @@ _REBALANCED: Final = {
     "revoked": Code.PARTITIONS_REVOKED,
     "lost": Code.PARTITIONS_LOST,
 }
+_FIXED: Final = {
+    "not_read": "read",
+    "not_grown": "as large as its source",
+    "not_followed": "followed for orders to pause",
+    "standby_not_read": "read for other members' partitions",
+    "standby_not_stored": "copied for other members' partitions",
+}
 
 log = logging.getLogger("consumer")
 
@@ -226,6 +233,8 @@ class Reporter:
                 text = f"its partition waits and it is tried again: {detail}"
             case "not_followed":
                 text = f"whether sending is paused can't be read; the last order stays in force: {detail}"
+            case "standby_not_read" | "standby_not_stored":
+                text = f"the state of other members' partitions is not followed; events are not held up: {detail}"
             case "unknown_record":
                 text = f"the state topic holds a record that this version does not know and leaves out: {detail}"
             case _:
@@ -233,9 +242,8 @@ class Reporter:
         self._say(logging.ERROR, CODES[f"state_{kind}"], text)
 
     def state_fixed(self, kind: str) -> None:
-        """Something that was to be tried again has worked."""
-        again = {"not_read": "read", "not_followed": "followed for orders to pause"}.get(kind, "as large as its source")
-        log.info("the state topic is %s again", again, extra=fields(Code.STATE_FIXED))
+        """What was said to be tried again has worked."""
+        log.info("the state topic is %s again", _FIXED[kind], extra=fields(Code.STATE_FIXED))
 
     def paused(self, pause: PauseOrder) -> None:
         """Somebody has paused sending, now or before this process started."""

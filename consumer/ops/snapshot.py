@@ -11,6 +11,7 @@ from enum import Enum, StrEnum
 
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.pseudonyms import Pseudonyms
+from consumer.ports.state_figures import StateFigures
 from consumer.sequencing.accounting import End, Reason
 from consumer.sequencing.gate import State
 from consumer.sequencing.pauses import PauseOrder
@@ -137,3 +138,4 @@ class Snapshot:
     """What the cluster's access lists keep us from."""
     rules_matched: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How often each rule of what is not sent has matched, by the setting and the rule."""
+    state: StateFigures = field(default_factory=StateFigures)

@@ -44,6 +44,7 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
             | {"why": reasons.get(view.partition) or of_partition(view, snapshot)}
             for view in snapshot.partitions
         ],
+        "standby": None if snapshot.state.standby is None else snapshot.state.standby._asdict(),
         "events": {
             "consumed": dict(snapshot.consumed),
             "unfinished": snapshot.unfinished,
