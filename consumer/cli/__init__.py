@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "pause",
     "resume",
     "offsets",
+    "state",
     "audit",
     "completion",
 )

@@ -143,6 +143,21 @@ SHOWN: Final[Mapping[str, Shown]] = {
         ),
         (*KAFKA, "kafka_start"),
     ),
+    "state copy": Shown(
+        (
+            Example(
+                "customfit-consumer state copy --from-topic old-group.identified-users --dry-run",
+                "what would be copied",
+            ),
+            Example("customfit-consumer state copy --from-topic old-group.identified-users", "say so, ask, and do it"),
+            Example(
+                "customfit-consumer state copy --from-topic customfit-consumer.identified-users "
+                "--from-destination https://old.example.com/v1/cfe",
+                "after the destination's name has changed",
+            ),
+        ),
+        (*KAFKA, "state_topic", "destination_name"),
+    ),
     "audit": Shown(
         (
             Example("customfit-consumer audit --from -2h --to now", "of the last two hours"),
