@@ -146,15 +146,9 @@ SHOWN: Final[Mapping[str, Shown]] = {
     "state copy": Shown(
         (
             Example(
-                "customfit-consumer state copy --from-topic old-group.identified-users --dry-run",
-                "what would be copied",
+                "customfit-consumer state copy --from-topic old.identified-users --dry-run", "what would be copied"
             ),
-            Example("customfit-consumer state copy --from-topic old-group.identified-users", "say so, ask, and do it"),
-            Example(
-                "customfit-consumer state copy --from-topic customfit-consumer.identified-users "
-                "--from-destination https://old.example.com/v1/cfe",
-                "after the destination's name has changed",
-            ),
+            Example("customfit-consumer state copy --from-topic old.identified-users", "say so, ask, and do it"),
         ),
         (*KAFKA, "state_topic", "destination_name"),
     ),

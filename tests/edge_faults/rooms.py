@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.edge_faults import (
     audit,
+    copies,
     customfit,
     dead_letters,
     formats,
@@ -22,6 +23,7 @@ FAULTS: Final = (
     *audit.FAULTS,
     *dead_letters.FAULTS,
     *state.FAULTS,
+    *copies.FAULTS,
     *customfit.FAULTS,
     *settings.FAULTS,
     *formats.FAULTS,

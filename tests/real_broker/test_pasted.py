@@ -36,16 +36,14 @@ ENDS_WITH: Final = {
     "customfit-consumer audit --from -1d --to now --ledger accepted.jsonl": {1},
     "customfit-consumer offsets --to 2026-11-23T10:00:00Z": {75},
     "customfit-consumer offsets --to latest --yes": {75},
-    "customfit-consumer state copy --from-topic old-group.identified-users": {69},
-    "customfit-consumer state copy --from-topic old-group.identified-users --dry-run": {69},
-    "customfit-consumer state copy --from-topic customfit-consumer.identified-users --from-destination "
-    "https://old.example.com/v1/cfe": {1, 75},
+    "customfit-consumer state copy --from-topic old.identified-users": {69},
+    "customfit-consumer state copy --from-topic old.identified-users --dry-run": {69},
     "customfit-consumer top --url consumer": {69},
     "customfit-consumer top --url a:9464 --url b:9464": {69},
     "customfit-consumer user ann": {0, 1},
     "customfit-consumer user --pseudonym 9ebb7c63b02b": {69},
 }
-"""Where it is not 0: the group has a member; there is no such ledger, topic or destination; there is nobody at that
+"""Where it is not 0: the group has a member; there is no such ledger or topic; there is nobody at that
 port or of that name; she may have been forgotten by the line before; of a user whom no member has in hand, a pseudonym
 says nothing."""
 SILENT: Final = re.compile(r"^eval|^customfit-consumer health|\| source")
