@@ -75,6 +75,7 @@ class Code(StrEnum):
     ACCESS_GRANTED = "access_granted", "The missing right was granted."
     TOPIC_CREATED = "topic_created", "A topic was missing and was created."
     REPLAY_TOPIC_MISSING = "replay_topic_missing", "There is no replay topic: no replays until a restart."
+    TOPIC_GROWN = "topic_grown", "A topic that is read has more partitions now; the group hands the new ones out."
     NO_TOPIC_IDS = "no_topic_ids", "The cluster gives topics no ids, so a topic that is made again is not noticed."
     CLIENT_NOT_CLOSED = "client_not_closed", "Kafka did not answer while the client was closed."
     HEADERS_LEFT_OUT = "headers_left_out", "A record's headers can't be read and are left out."

@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "pause",
     "resume",
     "offsets",
+    "state",
     "audit",
     "completion",
 )

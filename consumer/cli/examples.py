@@ -143,6 +143,15 @@ SHOWN: Final[Mapping[str, Shown]] = {
         ),
         (*KAFKA, "kafka_start"),
     ),
+    "state copy": Shown(
+        (
+            Example(
+                "customfit-consumer state copy --from-topic old.identified-users --dry-run", "what would be copied"
+            ),
+            Example("customfit-consumer state copy --from-topic old.identified-users", "say so, ask, and do it"),
+        ),
+        (*KAFKA, "state_topic", "destination_name"),
+    ),
     "audit": Shown(
         (
             Example("customfit-consumer audit --from -2h --to now", "of the last two hours"),

@@ -32,9 +32,15 @@ class Cluster:
         """For how long nothing has come from any broker."""
         return now - self._heard_at
 
-    def topics_seen(self, topics: Mapping[str, TopicSeen]) -> None:
-        """This is how the topics are now."""
+    def topics_seen(self, topics: Mapping[str, TopicSeen]) -> dict[str, tuple[int, int]]:
+        """How the topics are now; of those that were given more partitions since, how many they had and have."""
+        grown = {}
+        for topic, seen in topics.items():
+            before = self._topics.get(topic, seen)
+            if before.topic_id == seen.topic_id and before.partitions and (seen.partitions or 0) > before.partitions:
+                grown[topic] = before.partitions, seen.partitions or 0
         self._topics |= topics
+        return grown
 
     def retention(self, seconds: Mapping[str, float | None]) -> None:
         """This is how long topics keep their records."""

@@ -109,7 +109,8 @@ class News:
                 self._partitions.bounds(item, now)
             case TopicsSeen(topics):
                 self._cluster.heard(now)
-                self._cluster.topics_seen(topics)
+                for topic, (before, partitions) in self._cluster.topics_seen(topics).items():
+                    self._reporter.topic_grown(topic, before, partitions)
                 self._partitions.topics_seen(topics, now)
                 held = {partition.topic for partition in self._sequencer.assignments}
                 self._problems.seen(topics.keys() - held, now)

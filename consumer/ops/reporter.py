@@ -169,6 +169,13 @@ class Reporter:
             names = ", ".join(str(partition) for partition in partitions) or (NO_OTHERS % kept if kept else NONE)
             log.log(level, "partitions %s: %s", event, names, extra=fields(_REBALANCED[event], count=len(partitions)))
 
+    def topic_grown(self, topic: str, before: int, partitions: int) -> None:
+        """A topic was given more partitions."""
+        told = (
+            "%s has %d partitions now, %d before: the group hands the new ones out, and users that move are introduced"
+        )
+        log.info(told, topic, partitions, before, extra=fields(Code.TOPIC_GROWN, before=before, partitions=partitions))
+
     def committed(self, error: str | None) -> None:
         """A commit was answered."""
         self._metrics.count(COMMITS, "ok" if error is None else "error")

@@ -7,6 +7,7 @@ from typing import Final
 from tests.edge_faults import (
     audit,
     cli,
+    copies,
     customfit,
     dead_letters,
     formats,
@@ -23,6 +24,7 @@ FAULTS: Final = (
     *audit.FAULTS,
     *dead_letters.FAULTS,
     *state.FAULTS,
+    *copies.FAULTS,
     *customfit.FAULTS,
     *settings.FAULTS,
     *formats.FAULTS,

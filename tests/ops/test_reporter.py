@@ -78,3 +78,13 @@ def test_the_log_and_readyz_say_the_same_of_a_pause(caplog: pytest.LogCaptureFix
 
     assert f"sending is {finding.text}" == line.getMessage()
     assert finding.cause.value == vars(line)["code"]
+
+
+def test_a_topic_that_has_grown_is_told_with_what_follows(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody else in the log says why partitions move."""
+    with caplog.at_level("INFO", "consumer"):
+        Reporter(Metrics(snapshot), "letters").topic_grown("events", 4, 6)
+    [line] = caplog.records
+
+    assert line.getMessage().startswith("events has 6 partitions now, 4 before: ")
+    assert (Code.TOPIC_GROWN, {"before": 4, "partitions": 6}) == (vars(line)["code"], vars(line)["fields"])
