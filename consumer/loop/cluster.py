@@ -33,12 +33,13 @@ class Cluster:
         return now - self._heard_at
 
     def topics_seen(self, topics: Mapping[str, TopicSeen]) -> dict[str, tuple[int, int]]:
-        """How the topics are now; of those that were given more partitions since, how many they had and have."""
+        """How the topics are now; of those that are read, which have got more partitions: how many before and now."""
         grown = {}
         for topic, seen in topics.items():
             before = self._topics.get(topic, seen)
-            if before.topic_id == seen.topic_id and before.partitions and (seen.partitions or 0) > before.partitions:
-                grown[topic] = before.partitions, seen.partitions or 0
+            has_more = 0 < (before.partitions or 0) < (seen.partitions or 0)
+            if has_more and before.topic_id == seen.topic_id and topic != self._settings.state_topic:
+                grown[topic] = before.partitions or 0, seen.partitions or 0
         self._topics |= topics
         return grown
 

@@ -266,6 +266,7 @@ class UserStates:
     def _grown(self, partitions: Collection[Partition], want: int, error: BaseException | None) -> None:
         if error is None:
             self._growth.worked()
+            self._writes.writer.has_grown()
             self._topic = self._topic._replace(partitions=max(want, self._topic.partitions))
             for partition, assignment in list(self._assignments.items()):
                 if self._index.of(partition) is None:

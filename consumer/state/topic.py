@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
@@ -166,6 +167,8 @@ class StateWriter(Generic[Note]):
         """Of the producer, in one call of `poll`."""
         self._is_gone = False
         self._look_at = 0.0
+        self._is_outdated = False
+        """The client knows fewer partitions than the topic has; by itself it looks again after 30 s."""
         self._thread = threading.Thread(target=self._run, name="state-topic", daemon=True)
 
     def start(self) -> None:
@@ -185,6 +188,10 @@ class StateWriter(Generic[Note]):
         self._producer.purge()
         self._producer.poll(0)
         self._hand_on()
+
+    def has_grown(self) -> None:
+        """The topic was given more partitions, which are about to be written to."""
+        self._is_outdated = True
 
     def write_all(self, partition: int, records: Sequence[tuple[bytes, bytes, Note]]) -> None:
         """Write records to exactly this partition: key, value and note of each. In one call, at half the cost."""
@@ -206,6 +213,8 @@ class StateWriter(Generic[Note]):
         except BufferError:
             self._written([Written(note, None, KafkaError(KafkaError._QUEUE_FULL))])
         except KafkaException as error:
+            # A partition that was added a moment ago. It is asked for by the thread: nobody here waits for a broker.
+            self._is_outdated = self._is_outdated or error.args[0].code() == KafkaError._UNKNOWN_PARTITION
             self._written([Written(note, None, error.args[0])])
 
     def _delivered(self, note: Note, error: KafkaError | None, message: Message) -> None:
@@ -218,6 +227,14 @@ class StateWriter(Generic[Note]):
         while not self._stopping:
             self._producer.poll(POLL_SECONDS)
             self._hand_on()
+            if self._is_outdated:
+                self._ask_for_partitions()
+
+    def _ask_for_partitions(self) -> None:
+        """Have the client learn how many the topic has. Who was refused tries again by themselves."""
+        self._is_outdated = False
+        with suppress(KafkaException):
+            self._producer.list_topics(timeout=ASK_SECONDS)  # all of them: to ask for one may create it
 
     def _hand_on(self) -> None:
         if not self._answers:
