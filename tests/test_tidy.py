@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 FILE_LINES_MAX: Final = 350
 TEST_LINES_MAX: Final = 900  # a rule by example is read from top to bottom, and looked up by its sentences
@@ -219,6 +221,15 @@ def test_no_path_of_a_machine_is_named() -> None:
     homes = rb"/(?:home|Users)/\w+/|" + re.escape(str(Path.home()).encode()) + rb"/"
 
     assert [] == lines_with(re.compile(here + rb"\b|" + homes))
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a checkout")
+def test_no_link_is_in_the_tree() -> None:
+    """A link to a folder of one machine takes the place of that folder where it is merged."""
+    command = ["git", "ls-files", "--stage"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    assert [] == [line for line in listed if line.startswith("120000 ")]
 
 
 def test_sources_are_plain_text() -> None:
