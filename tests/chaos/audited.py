@@ -16,6 +16,8 @@ from typing import Any, Final
 
 AUDITS: Final = {"ledger": "audit.json", "receipts": "audit-by-receipts.json"}
 RECEIPTS: Final = "CUSTOMFIT_RECEIPT_TOPIC"
+LONG_AGO: Final = "2000-01-01T00:00:00Z"
+"""Before all records; as seconds it would be taken for a date without its dashes."""
 
 
 def write_audits(environ: Mapping[str, str], ledger: Path, folder: Path) -> None:
@@ -28,7 +30,7 @@ def write_audits(environ: Mapping[str, str], ledger: Path, folder: Path) -> None
 
 def _write(environ: Mapping[str, str], options: list[str], file: Path) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CUSTOMFIT_")}
-    command = [sys.executable, "-m", "consumer", "audit", "--json", "--from", "0", "--to", "now", *options]
+    command = [sys.executable, "-m", "consumer", "audit", "--json", "--from", LONG_AGO, "--to", "now", *options]
     done = subprocess.run(command, env={**inherited, **environ}, check=False, capture_output=True, text=True)
     said = json.loads(done.stdout) if done.stdout else {"error": done.stderr}
     file.write_text(json.dumps({"exit_code": done.returncode, **said}, indent=2), encoding="utf-8")
