@@ -143,6 +143,7 @@ def canaries_in(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "way",
     [
@@ -199,6 +200,7 @@ def test_all_that_leaves_the_process_goes_through_one_masker(
     assert "ok   Kafka topic: ***, 1 partitions" in run(environ | proxies, "check", "--connect")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "command",
     [
@@ -218,6 +220,7 @@ def test_a_command_shows_no_secret(environ: dict[str, str], command: tuple[str, 
     assert [] == canaries_in(run(environ, *command))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("name", "value"),
     [
