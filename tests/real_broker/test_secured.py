@@ -138,7 +138,7 @@ def test_who_is_not_let_in_is_told_why(scene: Scene, secured: SecuredBroker, fau
             }
             scene.settings["CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS"] = secured.broker.address("MTLS")
     with scene.member("one") as one:
-        code = one.ended(30)
+        code = one.ended()
 
     assert 69 == code
     last_line = one.log.splitlines()[-1]
@@ -208,7 +208,7 @@ def test_who_may_not_join_the_group_is_told_so(scene: Scene, secured: SecuredBro
 def end_with_69(scene: Scene, told: str) -> None:
     """Start a member that can't work, and read what it says of it."""
     with scene.member("one") as one:
-        code = one.ended(40)
+        code = one.ended()
 
     assert 69 == code
     assert told in one.log
@@ -288,7 +288,7 @@ def test_check_names_the_missing_right(scene: Scene, secured: SecuredBroker) -> 
     secured.allow(("Describe", "topic", scene.topic), ("Describe", "group", scene.topic))
     command = ("-m", "consumer", "check", "--connect", "--json")
     with scene.member("check", command=command) as check:
-        code = check.ended(40)
+        code = check.ended()
 
     assert 69 == code
     findings = json.loads(check.log)["findings"]
