@@ -9,6 +9,7 @@
 
 PYTHON ?= python3
 SEED ?= 1
+FIRST ?= 0
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 MINUTES ?= 1
 SECONDS ?= 60
@@ -36,15 +37,15 @@ demo: .venv/.runtime ## the whole promise on this machine (ARGS=--keep leaves it
 	@$(BIN)/customfit-consumer demo $(ARGS)
 
 test: venv kafka ## every test but the long ones, quick ones first; with a real broker where Java and Maven are there
-	@$(BIN)/python -m pytest -q -m "not long" $(PARALLEL) -n $$(($(JOBS) + 1)) $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not long" --sample $(SEED) $(PARALLEL) -n $$(($(JOBS) + 1)) $(ARGS)
 
 test-quick: venv ## the loop of work: under a minute on two cores, without a broker
 	@$(BIN)/python -m pytest -q --quick $(PARALLEL) -n $(JOBS) $(ARGS)
 
 durations: venv kafka ## tests/durations.toml: measures how long each file of `make test` takes
-	@$(BIN)/python -m pytest -q -m "not long" $(PARALLEL) -n $$(($(JOBS) + 1)) --store-durations
+	@$(BIN)/python -m pytest -q -m "not long" --sample $(SEED) $(PARALLEL) -n $$(($(JOBS) + 1)) --store-durations
 
-test-long: venv kafka ## the tests that take longer than 20 s, each alone (SAMPLE=2 SEED=7: two of them)
+test-long: venv kafka ## what `make test` leaves out: tests of more than 20 s, each alone, and all cases (SAMPLE=2 SEED=7: two tests)
 	@$(BIN)/python -m tests.long_tests $(if $(SAMPLE),--sample $(SAMPLE) --seed $(SEED)) $(ARGS)
 
 check: venv ## lint, format, types, what may import what
@@ -69,7 +70,7 @@ release-check: venv ## what a release would be made of, and whether it may be ma
 	@$(BIN)/python -m tests.release.check $(ARGS)
 
 simulate: venv ## one simulated world, e.g. make simulate SEED=7, or many: make simulate SEEDS=10000
-	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds 0-$$(($(SEEDS) - 1)) --jobs $(JOBS) --all-kinds,--seed $(SEED))
+	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(FIRST)-$$(($(FIRST) + $(SEEDS) - 1)) --jobs $(JOBS) --all-kinds,--seed $(SEED))
 
 fuzz: venv ## bytes that reach new code, against the decoding: make fuzz SECONDS=600
 	@$(PYTHON) locks/install.py fuzz

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from tests.durations import TABLE, Done, as_toml, estimate_seconds, file_of, in_order, is_quick, minutes, stored
+from tests.sampled import left_out
 
 settings.register_profile("project", deadline=None)  # how long an example takes on a busy machine says nothing
 settings.load_profile("project")
@@ -29,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How `make` asks for parts and orders."""
     group = parser.getgroup("this project")
     group.addoption("--quick", action="store_true", help="only files that take a few seconds and need no broker")
+    group.addoption("--sample", metavar="SEED", help="of tests marked sampled(n): n cases, which the seed chooses")
     group.addoption("--longest-first", action="store_true", help="as CI does it: no processor waits at the end")
     group.addoption("--store-durations", action="store_true", help="write what each file took into durations.toml")
 
@@ -37,11 +39,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Quick ones first; `--quick`: no others."""
     if config.getoption("--quick"):
-        chosen = [item for item in items if is_quick(file_of(item.nodeid), stored()) and not _is_slow(item)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-        items[:] = chosen
+        slow = {item for item in items if not is_quick(file_of(item.nodeid), stored()) or _is_slow(item)}
+        _leave_out(config, items, slow)
+    if (seed := config.getoption("--sample")) is not None:
+        marked = {item: marker for item in items if (marker := item.get_closest_marker("sampled"))}
+        names = left_out({item.nodeid: marker.args[0] for item, marker in marked.items()}, seed)
+        _leave_out(config, items, {item for item in marked if item.nodeid in names})
     order = in_order([item.nodeid for item in items], stored(), longest_first=bool(config.getoption("--longest-first")))
     items[:] = [items[place] for place in order]
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], out: set[pytest.Item]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if item in out])
+    items[:] = [item for item in items if item not in out]
 
 
 def _is_slow(item: pytest.Item) -> bool:
@@ -108,7 +118,10 @@ class Watch:
         if seconds >= ESTIMATED_SECONDS_MIN:
             files = len({file_of(test) for test in tests})
             said = f"{len(tests):,} tests in {files} files: about {minutes(seconds)} minutes on two busy cores"
-            self._write(f"\n{said}, the quick ones first\n" if not self._longest_first else f"\n{said}\n")
+            order = "" if self._longest_first else ", the quick ones first"
+            seed = self._config.getoption("--sample")
+            sample = "" if seed is None else f"; some with the cases that seed {seed} chooses (all: make test-long)"
+            self._write(f"\n{said}{order}{sample}\n")
 
     def _draw(self, done: Done) -> None:
         now = time.monotonic()

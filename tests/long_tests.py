@@ -1,5 +1,7 @@
 """The tests that carry the marker `long`, each in a process of its own: all of them, or a sample that a seed chooses.
 
+All of them are followed by every case of those tests of which `make test` runs a sample (sampled.py), file by file.
+
 `python -m tests.long_tests --sample 2 --seed SEED [what to give pytest, such as files or names]` (make test-long).
 """
 
@@ -20,17 +22,18 @@ ROOT: Final = Path(__file__).parents[1]
 NO_TESTS: Final = 5
 """The exit code of pytest where nothing has the marker."""
 MARK: Final = "pytest.mark.long"
+SAMPLED: Final = "pytest.mark.sampled"
 
 
-def marked(folder: Path = ROOT / "tests") -> list[str]:
+def marked(mark: str, folder: Path = ROOT / "tests") -> list[str]:
     """The files that have the marker: to read all the others takes pytest ten seconds."""
     files = sorted(folder.rglob("test_*.py"))
-    return [str(file) for file in files if MARK in file.read_text(encoding="utf-8")]
+    return [str(file) for file in files if mark in file.read_text(encoding="utf-8")]
 
 
 def collected(arguments: Sequence[str]) -> list[str]:
     """Give the names of all tests that take long, in the order of the files."""
-    files = [] if any(Path(one.partition("::")[0]).exists() for one in arguments) else marked()
+    files = [] if any(Path(one.partition("::")[0]).exists() for one in arguments) else marked(MARK)
     command = [sys.executable, "-m", "pytest", "-m", "long", "--collect-only", "-q", "--no-header", *files, *arguments]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     if done.returncode not in (0, NO_TESTS):
@@ -52,14 +55,17 @@ def main() -> int:
     names = collected(arguments)
     if options.sample is not None:
         names = sample(names, options.sample, options.seed)
+    parts = [[name] for name in names]
+    if options.sample is None and not arguments:
+        parts += [["-m", "sampled", file] for file in marked(SAMPLED)]
     failed = []
-    print(f"{len(names)} tests, one after the other; each takes from 20 s to some minutes", flush=True)
+    print(f"{len(parts)} parts, one after the other; each takes from 20 s to some minutes", flush=True)
     started = time.monotonic()
-    for number, name in enumerate(names, 1):
-        print(f"--- {number} of {len(names)}, {minutes(time.monotonic() - started)} so far: {name}", flush=True)
-        if subprocess.run([sys.executable, "-m", "pytest", "-q", name], cwd=ROOT, check=False).returncode:
-            failed.append(name)
-    print(f"{len(names)} long tests, {len(failed)} failed", *failed, sep="\n")
+    for number, part in enumerate(parts, 1):
+        print(f"--- {number} of {len(parts)}, {minutes(time.monotonic() - started)} so far: {part[-1]}", flush=True)
+        if subprocess.run([sys.executable, "-m", "pytest", "-q", *part], cwd=ROOT, check=False).returncode:
+            failed.append(part[-1])
+    print(f"{len(parts)} parts, {len(failed)} failed", *failed, sep="\n")
     return 1 if failed else 0
 
 

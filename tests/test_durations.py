@@ -1,4 +1,4 @@
-"""The order of the tests and what is said of their time."""
+"""The order of the tests, what is said of their time, and which cases of a large test are run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from tests.durations import Done, as_toml, estimate_seconds, in_order, is_quick, minutes, stored
 from tests.fakes.terminals import Terminal
+from tests.sampled import left_out
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 TABLE: Final = {"tests/slow.py": 100, "tests/middle.py": 10}
@@ -104,3 +105,42 @@ def test_on_a_terminal_one_line_says_how_far_it_is(tmp_path: Path, workers: str)
     assert re.search(r"FAILED \S*::test_bad\n", terminal.printed)
     assert "1 failed, 5 passed in" in terminal.printed
     assert "...." not in terminal.printed
+
+
+CASES: Final = {**{f"test_a.py::test_it[{n}]": 3 for n in range(20)}, "test_b.py::test_it[x]": 1, "test_c.py::test": 2}
+
+
+def chosen(seed: str) -> set[str]:
+    """The cases that are not left out."""
+    return CASES.keys() - left_out(CASES, seed)
+
+
+def test_of_each_test_so_many_cases_are_run() -> None:
+    """One that has no more is run whole; the same seed chooses the same."""
+    assert {"test_b.py::test_it[x]", "test_c.py::test"} < chosen("4f1c")
+    assert 3 + 2 == len(chosen("4f1c"))
+    assert chosen("4f1c") == CASES.keys() - left_out(dict(reversed(CASES.items())), "4f1c")
+
+
+def test_over_many_seeds_each_case_is_run() -> None:
+    """None is left out for ever."""
+    assert CASES.keys() == {case for seed in range(100) for case in chosen(str(seed))}
+
+
+def test_pytest_runs_a_sample_only_if_it_is_asked_to(tmp_path: Path) -> None:
+    """Without `--sample` all of its cases."""
+    made = tmp_path / "test_made.py"
+    made.write_text(
+        "import pytest\n@pytest.mark.sampled(2)\n@pytest.mark.parametrize('n', range(9))\ndef test_it(n): pass\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
+    command += ["--rootdir", str(ROOT), str(ROOT / "tests" / "test_long_tests.py"), str(made), "-k", "test_it"]
+
+    def said(*options: str) -> str:
+        done = subprocess.run(
+            [*command, *options], cwd=ROOT, env=os.environ, check=False, capture_output=True, text=True
+        )
+        return done.stdout
+
+    assert "9 passed" in said()
+    assert "2 passed" in said("--sample", "4f1c")

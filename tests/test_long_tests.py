@@ -30,4 +30,4 @@ def test_a_file_with_a_long_test_is_read_and_no_other(tmp_path: Path) -> None:
     (tmp_path / "test_quick.py").write_text("def test_it(): pass\n")
     (tmp_path / "test_long.py").write_text(f"import pytest\nL = {MARK}\n")
 
-    assert [str(tmp_path / "test_long.py")] == marked(tmp_path)
+    assert [str(tmp_path / "test_long.py")] == marked(MARK, tmp_path)

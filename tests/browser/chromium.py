@@ -23,6 +23,8 @@ ARGUMENTS: Final = ("--disable-gpu", "--disable-dev-shm-usage", "--force-color-p
 
 DESKTOP: Final = (1280, 800)
 PHONE: Final = (390, 844)
+PATIENCE_MILLISECONDS: Final = 60_000
+"""For whatever is waited for in a page."""
 
 
 def executable() -> str | None:
@@ -68,6 +70,7 @@ class Opened:
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce",
         )
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
         opened = cls(await context.new_page())
         opened._listen()
         if still:

@@ -6,12 +6,14 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from consumer.kafka.members import Group, Member, Members
 from consumer.ops.metrics import Metrics
 from consumer.ops.overview import Overview
 from consumer.ops.pages import routes
 from consumer.ops.server import HttpServer
+from consumer.ops.snapshot import Snapshot
 from consumer.sequencing.events import Partition
 from consumer.settings import load_settings
 from consumer.settings.masking import Masker
@@ -27,9 +29,9 @@ class Shown:
 
     def __init__(self, given: Given, host: str = "customfit-consumer-0") -> None:
         self.given = given
-        metrics = Metrics(lambda: self.given.snapshot)
-        overview = _overview(given, host, given_overview(metrics, lambda: self.given.snapshot, Masker()))
-        self._routes = routes(lambda: self.given.snapshot, time.monotonic, metrics, overview)
+        metrics = Metrics(self._snapshot)
+        overview = _overview(given, host, given_overview(metrics, self._snapshot, Masker()))
+        self._routes = routes(self._snapshot, time.monotonic, metrics, overview)
         self._port = 0
         self._server: HttpServer | None = None
 
@@ -49,6 +51,10 @@ class Shown:
     def url(self) -> str:
         """Of the page."""
         return f"http://127.0.0.1:{self._port}/"
+
+    def _snapshot(self) -> Snapshot:
+        """As new as that of a loop that turns: however long a test takes, its member does not hang."""
+        return replace(self.given.snapshot, taken_at=time.monotonic())
 
 
 @contextmanager

@@ -54,7 +54,7 @@ async def texts(page: Page, selector: str) -> list[str]:
 
 async def until(page: Page, selector: str, text: str) -> None:
     """Wait until it is there."""
-    await page.locator(selector, has_text=text).first.wait_for(timeout=10_000)
+    await page.locator(selector, has_text=text).first.wait_for()
 
 
 def assert_well(opened: Opened, emulator: Emulator) -> None:

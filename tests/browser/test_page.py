@@ -70,6 +70,7 @@ async def turn_until(page: Page, selector: str) -> None:
 # --- what it says first, and to whom
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", STATES)
 async def test_the_first_line_is_the_cause_and_what_to_do(show: Show, open_page: Open, name: str) -> None:
     """The words of /readyz; on a desk and a phone, light and dark, axe finds nothing and nothing scrolls sideways."""

@@ -52,7 +52,7 @@ class OneLeaderLeft(Consumer):
 def test_an_order_needs_no_other_partition_of_the_state_topic(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a broker away it may be wanted most."""
     cluster, topic = mock_cluster(), f"state-{uuid.uuid4().hex}"
-    cluster.keeper.list_topics(topic, timeout=10)
+    cluster.keeper.list_topics(topic, timeout=60)
     monkeypatch.setattr(reader, "Consumer", OneLeaderLeft)
     monkeypatch.setenv("CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS", cluster.servers)
     monkeypatch.setenv("CUSTOMFIT_STATE_TOPIC", topic)

@@ -42,7 +42,7 @@ def cluster() -> Cluster:
 def topic(cluster: Cluster) -> str:
     """A topic of this test's own: asking for it makes it."""
     name = f"{TOPIC}-{uuid.uuid4().hex}"
-    cluster.keeper.list_topics(name, timeout=10)
+    cluster.keeper.list_topics(name, timeout=60)
     return name
 
 
@@ -87,7 +87,7 @@ def test_keys_go_where_java_sends_them(cluster: Cluster, topic: str) -> None:
     hashes = [-973932308, -790332482, -985981536, -58897971]
     run("--file", "-", stdin="\n".join(json.dumps({"type": "track", "userId": user}) for user in users).encode())
     found = {(record.key() or b"").decode(): record.partition() for record in cluster.records(4, topic)}
-    count = len(cluster.keeper.list_topics(topic, timeout=10).topics[topic].partitions)
+    count = len(cluster.keeper.list_topics(topic, timeout=60).topics[topic].partitions)
 
     assert {user: (number & 0x7FFFFFFF) % count for user, number in zip(users, hashes, strict=True)} == found
 
@@ -327,7 +327,7 @@ def test_an_interrupted_run_says_what_was_sent(
         process.stdin.flush()
         first = cluster.records(1, topic)
         process.send_signal(number)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=60)
 
     assert first
     assert 1 == process.returncode

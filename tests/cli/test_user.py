@@ -32,7 +32,7 @@ def cluster() -> Cluster:
 def record(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Record:
     """Write into this test's own state topic that a user is identified at a destination, or forgotten there."""
     topic = f"state-{uuid.uuid4().hex}"
-    cluster.keeper.list_topics(topic, timeout=10)
+    cluster.keeper.list_topics(topic, timeout=60)
     monkeypatch.setenv("CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS", cluster.servers)
     monkeypatch.setenv("CUSTOMFIT_STATE_TOPIC", topic)
     monkeypatch.setenv("CUSTOMFIT_STARTUP_TIMEOUT_SECONDS", "10")

@@ -97,7 +97,7 @@ def topics(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A state topic of this test's own, in which ann is identified; and a source without records."""
     topic, source = f"state-{uuid.uuid4().hex}", f"source-{uuid.uuid4().hex}"
     for name in (topic, source):
-        cluster.keeper.list_topics(name, timeout=10)
+        cluster.keeper.list_topics(name, timeout=60)
     key = StateKey(HERE, User(ANN))
     cluster.keeper.produce(topic, encode_value(key, 1), encode_key(key), partition=0, timestamp=1_795_428_000_456)
     assert cluster.keeper.flush(10) == 0

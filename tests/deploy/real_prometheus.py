@@ -42,7 +42,7 @@ class Prometheus:
 
     def ask(self, expression: str) -> list[Any]:
         """The series that it has for an expression now, those whose value is no number left out."""
-        with urlopen(f"{self.url}/api/v1/query?{urlencode({'query': expression})}", timeout=10) as answer:  # noqa: S310
+        with urlopen(f"{self.url}/api/v1/query?{urlencode({'query': expression})}", timeout=60) as answer:  # noqa: S310
             series = json.loads(answer.read())["data"]["result"]
         return [one for one in series if not math.isnan(float(one["value"][1]))]
 
@@ -81,8 +81,8 @@ def running_prometheus(folder: Path, members: Mapping[str, str], *options: str) 
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
         prometheus = Prometheus(f"http://127.0.0.1:{port}")
-        wait_until(prometheus.is_ready, lambda: f"Prometheus to be ready; its log:\n{log.read_text()}", 30)
+        wait_until(prometheus.is_ready, lambda: f"Prometheus to be ready; its log:\n{log.read_text()}")
         yield prometheus
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)

@@ -19,7 +19,7 @@ from tests.fakes.servers import closed_port
 
 FILE: Final = FOLDER / "alertmanager.yml"
 SEVERITY: Final = {alert.name: alert.labels["severity"] for alert in alerts()}
-SECONDS_MAX: Final = 30.0
+SECONDS_MAX: Final = 60.0
 SYMPTOMS: Final = {
     "CustomfitLateMinutesBurnFast",
     "CustomfitLateMinutesBurnSlow",
@@ -95,7 +95,7 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _wait_until_it_is_ready(address: str, log: Path) -> None:
@@ -112,7 +112,7 @@ def _wait_until_it_is_ready(address: str, log: Path) -> None:
 def _ask(address: str, body: list[Mapping[str, Any]] | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = Request(f"{address}/api/v2/alerts", data, {"Content-Type": "application/json"})  # noqa: S310
-    with urlopen(request, timeout=10) as response:  # noqa: S310  our own process
+    with urlopen(request, timeout=60) as response:  # noqa: S310  our own process
         return json.loads(response.read() or b"null")
 
 

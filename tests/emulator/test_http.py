@@ -37,7 +37,7 @@ async def exchange(emulator: Emulator, *parts: bytes, half_close: bool = True) -
             await writer.drain()
         if half_close:
             writer.write_eof()
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 60)
     finally:
         writer.close()
         await writer.wait_closed()

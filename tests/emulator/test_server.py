@@ -215,7 +215,7 @@ def test_the_command_says_what_happens(tmp_path: Path) -> None:
         httpx.post(f"{url}?cfenc=not-the-secret", json=identify("u1"), trust_env=False)
         process.send_signal(signal.SIGTERM)
         printed = process.stdout.read() if process.stdout is not None else ""
-        code = process.wait(10)
+        code = process.wait(60)
 
     assert 0 == code
     assert printed.startswith('identify u1 {"plan":"pro"}\ntrack u1 "Order Completed"\ntrack early "Order Completed"\n')

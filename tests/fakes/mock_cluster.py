@@ -17,7 +17,7 @@ class Cluster(NamedTuple):
     def records(self, count: int, topic: str) -> list[Message]:
         """The first `count` records of all partitions, within each in order."""
         consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "reader"})
-        partitions = self.keeper.list_topics(topic, timeout=10).topics[topic].partitions
+        partitions = self.keeper.list_topics(topic, timeout=60).topics[topic].partitions
         consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
         found: list[Message] = []
         deadline = time.monotonic() + 20
@@ -30,5 +30,5 @@ class Cluster(NamedTuple):
 def mock_cluster() -> Cluster:
     """A cluster of one broker, where asking for a topic makes it."""
     keeper = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "log_level": 0})
-    [broker] = keeper.list_topics(timeout=10).brokers.values()
+    [broker] = keeper.list_topics(timeout=60).brokers.values()
     return Cluster(f"{broker.host}:{broker.port}", keeper)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from tests.real_broker.broker import free_ports
+
 
 class Request(NamedTuple):
     line: str
@@ -187,11 +189,9 @@ async def tunnelling(connection: Connection) -> None:
 
 
 def closed_port() -> int:
-    """A port on 127.0.0.1 on which nothing listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port on 127.0.0.1 on which nothing listens; none that the kernel gives to a client's socket meanwhile."""
+    [port] = free_ports(1)
+    return port
 
 
 class TlsFiles(NamedTuple):

@@ -16,7 +16,7 @@ from tests.fakes.servers import closed_port
 
 USER: Final = "me"
 PASSWORD: Final = "p.ss_word"
-START_SECONDS_MAX: Final = 10.0
+START_SECONDS_MAX: Final = 60.0
 
 
 def missing() -> str:
@@ -40,7 +40,7 @@ def tinyproxy(folder: Path, *lines: str) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:

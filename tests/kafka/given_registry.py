@@ -26,7 +26,7 @@ class Asking:
 
     def next(self) -> Input:
         """The next thing it posts."""
-        return self._posted.get(timeout=20)
+        return self._posted.get(timeout=60)
 
     def ask(self, schema: int | str) -> Input:
         """Ask, and give the first thing that comes."""

@@ -40,7 +40,7 @@ class Clock:
 
     def until_asleep(self) -> None:
         """The question has been answered."""
-        assert self.asleep.acquire(timeout=10)
+        assert self.asleep.acquire(timeout=60)
 
     def wake(self) -> None:
         """The seconds of its sleep have passed."""

@@ -23,7 +23,7 @@ def settings() -> Callable[[], Settings]:
     """Those for a mock cluster with source and dead-letter topic, which can't create topics on request."""
     cluster = mock_cluster()
     for topic in (TOPIC, f"{TOPIC}.customfit-dlq"):
-        cluster.keeper.list_topics(topic, timeout=10)  # asking for it makes it
+        cluster.keeper.list_topics(topic, timeout=60)  # asking for it makes it
 
     def make() -> Settings:
         # So long the cluster says nothing to what it does not know.

@@ -36,7 +36,7 @@ class Program:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
 
     def __enter__(self) -> Self:
-        wait_until(self._is_ready, lambda: f"ready; its log:\n{self._log.read_text()}", 30)
+        wait_until(self._is_ready, lambda: f"ready; its log:\n{self._log.read_text()}")
         return self
 
     def __exit__(self, *_exc: object) -> None:

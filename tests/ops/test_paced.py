@@ -103,7 +103,7 @@ def test_those_who_wait_together_share_one(monkeypatch: pytest.MonkeyPatch) -> N
 
     def make(_: str) -> Page:
         begun.release()
-        assert go_on.acquire(timeout=10)
+        assert go_on.acquire(timeout=60)
         return Page(200, TEXT, str(len(bodies)).encode())
 
     clock = SimpleNamespace(monotonic=look, sleep=lambda _: None, thread_time=lambda: 0.0)
@@ -112,7 +112,7 @@ def test_those_who_wait_together_share_one(monkeypatch: pytest.MonkeyPatch) -> N
     bodies: list[bytes] = []
     threads = [threading.Thread(target=lambda: bodies.append(paced.page().body)) for _ in range(4)]
     threads[0].start()
-    assert begun.acquire(timeout=10)
+    assert begun.acquire(timeout=60)
     before = len(looks)
     for thread in threads[1:]:
         thread.start()
@@ -120,8 +120,8 @@ def test_those_who_wait_together_share_one(monkeypatch: pytest.MonkeyPatch) -> N
         threads[1].join(0.001)
     go_on.release(4)
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=60)
 
     assert [b"0", b"1", b"1", b"1"] == bodies
-    assert begun.acquire(timeout=10)
+    assert begun.acquire(timeout=60)
     assert not begun.acquire(blocking=False)

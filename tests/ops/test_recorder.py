@@ -109,7 +109,7 @@ def test_it_notes_by_itself_while_the_loop_hangs(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(watched.recorder, "note", note_and_say_so)
     watched.recorder.start()
-    came = [noted.acquire(timeout=10) for _ in range(5)]
+    came = [noted.acquire(timeout=60) for _ in range(5)]
     watched.recorder.stop()
     watched.recorder._thread.join(10)
 

@@ -55,7 +55,7 @@ def ask(
     server: HttpServer, path: str, method: str = "GET", host: str = "127.0.0.1", **headers: str
 ) -> tuple[http.client.HTTPResponse, bytes]:
     """One request; the answer and its body."""
-    connection = http.client.HTTPConnection(host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(host, server.port, timeout=60)
     try:
         connection.request(method, path, headers=headers)
         response = connection.getresponse()
@@ -66,7 +66,7 @@ def ask(
 
 def say(server: HttpServer, data: bytes) -> bytes:
     """Everything that comes back to these bytes."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(data)
         return read_all(connection)
 
@@ -156,7 +156,7 @@ def test_there_is_no_access_log(
 def test_what_is_no_request_is_refused(start: Start, sent: bytes, status_line: bytes) -> None:
     """One line of answer, and the next client is served."""
     server = start()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(sent)
         with suppress(OSError):  # it may have closed already
             connection.shutdown(socket.SHUT_WR)
@@ -198,7 +198,7 @@ def test_a_client_that_trickles_is_dropped(start: Start, monkeypatch: pytest.Mon
 def test_connections_that_say_nothing_keep_nobody_from_being_answered(start: Start, said: bytes) -> None:
     """At the limit the oldest that has not asked gives way, not whoever comes with a request."""
     server = start()
-    held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(40)]
+    held = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(40)]
     for connection in held:
         with suppress(OSError):
             connection.sendall(said)
@@ -222,10 +222,10 @@ def test_more_requests_than_16_at_once_are_refused(start: Start) -> None:
         return Page(200, TEXT, b"done")
 
     server = start({"/slow": Route(slow), "/metrics": ROUTES["/metrics"]})
-    held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(16)]
+    held = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(16)]
     for connection in held:
         connection.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
-    assert all(entered.acquire(timeout=10) for _ in held)
+    assert all(entered.acquire(timeout=60) for _ in held)
     refused = say(server, b"")
     go_on.set()
     answers = [read_all(connection) for connection in held]
@@ -252,7 +252,7 @@ def test_a_hanging_page_leaves_the_others_alone(start: Start) -> None:
         return Page(200, TEXT, b"late")
 
     server = start({"/hanging": Route(hanging), "/metrics": ROUTES["/metrics"]})
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(b"GET /hanging HTTP/1.1\r\n\r\n")
         assert entered.wait(10)
         quick, _ = ask(server, "/metrics")

@@ -164,7 +164,7 @@ def test_who_waits_for_the_searches_of_others_is_not_told_that_the_loop_hangs(mo
         time.sleep(0.001)
     page = member.get("1" * 12)
     _answer(member.asked[0]).set_result(InHand([], []))
-    first.join(timeout=10)
+    first.join(timeout=60)
 
     assert (503, True) == (page.status, b"others have asked about users" in page.body)
 

@@ -41,13 +41,13 @@ class Served:
 
     def connect(self, said: bytes = b"") -> socket.socket:
         """A connection that has said this."""
-        connection = socket.create_connection(("127.0.0.1", self.server.port), timeout=10)
+        connection = socket.create_connection(("127.0.0.1", self.server.port), timeout=60)
         connection.sendall(said)
         return connection
 
     def ask(self, path: str, **headers: str) -> http.client.HTTPResponse:
         """One request, read to its end; the body is in `.body`."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         response.body = response.read()  # type: ignore[attr-defined]
@@ -98,7 +98,7 @@ def test_a_viewer_too_many_is_told_to_come_back(served: Served) -> None:
     """At once, and not served in the place of somebody else; when a place is free, it is served."""
     with ExitStack() as stack:
         held = [stack.enter_context(served.connect(request("/status"))) for _ in range(VIEWERS)]
-        assert all(served.entered.acquire(timeout=10) for _ in held)
+        assert all(served.entered.acquire(timeout=60) for _ in held)
         refused = served.ask("/quick-status")
         served.go_on.set()
         answers = [read_all(connection) for connection in held]
@@ -113,7 +113,7 @@ def test_viewers_take_no_place_from_a_scraper_or_a_probe(served: Served) -> None
     refused: list[bytes] = []
     with ExitStack() as stack:
         held = [stack.enter_context(served.connect(request("/status"))) for _ in range(VIEWERS)]
-        assert all(served.entered.acquire(timeout=10) for _ in held)
+        assert all(served.entered.acquire(timeout=60) for _ in held)
         go, done = threading.Event(), threading.Event()
 
         def view() -> None:
@@ -141,7 +141,7 @@ def test_slow_readers_of_large_pages_leave_places_for_probes(served: Served) -> 
     with ExitStack() as stack:
         for path in ("/large-status", "/large-metrics"):
             slow = [stack.enter_context(served.connect(request(path))) for _ in range(CONNECTIONS_MAX)]
-            assert all(served.entered.acquire(timeout=10) for _ in slow[: PLACES[Reader.SCRAPER]])
+            assert all(served.entered.acquire(timeout=60) for _ in slow[: PLACES[Reader.SCRAPER]])
         assert eventually(lambda: served.answers() == PLACES[Reader.VIEWER] + PLACES[Reader.SCRAPER])
         probes = [served.ask("/livez").status for _ in range(10)]
         refused = [served.ask(path).status for path in ("/quick-status", "/metrics")]
@@ -157,7 +157,7 @@ def test_a_reader_that_is_too_slow_loses_its_place(served: Served, monkeypatch: 
     with ExitStack() as stack:
         for _ in range(VIEWERS):
             stack.enter_context(served.connect(request("/large-status")))
-        assert all(served.entered.acquire(timeout=10) for _ in range(VIEWERS))
+        assert all(served.entered.acquire(timeout=60) for _ in range(VIEWERS))
 
         assert eventually(lambda: served.answers() == 0)
         assert 200 == served.ask("/quick-status").status
@@ -194,7 +194,7 @@ def test_a_place_that_is_about_to_be_free_is_waited_for(served: Served, monkeypa
         for path, count in (("/status", VIEWERS), ("/large-metrics", PLACES[Reader.SCRAPER])):
             for _ in range(count):
                 stack.enter_context(served.connect(request(path)))
-                assert served.entered.acquire(timeout=10)
+                assert served.entered.acquire(timeout=60)
         told = [stack.enter_context(served.connect(request("/status"))) for _ in range(2)]
         assert eventually(lambda: served.answers() == CONNECTIONS_MAX)
         probe = stack.enter_context(served.connect(request("/livez")))
@@ -218,7 +218,7 @@ def test_who_is_told_to_come_back_takes_no_viewers_place(served: Served, monkeyp
     monkeypatch.setattr(server_module, "TOO_MANY", LARGE._replace(status=503))
     with ExitStack() as stack:
         reading = [stack.enter_context(served.connect(request("/large-status"))) for _ in range(VIEWERS)]
-        assert all(served.entered.acquire(timeout=10) for _ in reading)
+        assert all(served.entered.acquire(timeout=60) for _ in reading)
         stack.enter_context(served.connect(request("/quick-status")))
         assert eventually(lambda: served.answers() == VIEWERS + 1)
         read_all(reading[0])

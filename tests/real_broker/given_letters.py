@@ -95,7 +95,7 @@ def committed_records(broker: Broker, topic: str) -> list[Message]:
             "isolation.level": "read_committed",
         }
     )
-    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    partitions = consumer.list_topics(topic, timeout=60).topics[topic].partitions
     consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
     found: list[Message] = []
     ended: set[int | None] = set()

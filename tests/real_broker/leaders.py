@@ -68,7 +68,7 @@ class PlacedCluster:
         """Create a topic whose partition n lies on `brokers[n]` alone; return when each has its leader."""
         placed = [[number] for number in brokers]
         topic = NewTopic(name, num_partitions=len(brokers), replica_assignment=placed, config=dict(config or {}))
-        self.admin.create_topics([topic])[name].result(30)
+        self.admin.create_topics([topic])[name].result(60)
         self._wait_leaders(name, brokers)
 
     def kill(self, number: int = LOST) -> None:

@@ -174,7 +174,7 @@ def test_a_window_older_than_the_topic_keeps_can_not_be_judged(scene: Scene, bro
     now_ms = 1_795_428_000_000
     broker.create_topic(scene.dead_letter_topic)
     send(broker, scene.topic, *map(track, range(4)), times_ms=[now_ms + 1000 * n for n in range(4)])
-    scene.admin.delete_records([TopicPartition(scene.topic, 0, 2)])[TopicPartition(scene.topic, 0)].result(10)
+    scene.admin.delete_records([TopicPartition(scene.topic, 0, 2)])[TopicPartition(scene.topic, 0)].result(60)
     window = ["--to", "now", "--from"]
 
     code, said = audit(*window, "1795428000")

@@ -90,6 +90,13 @@ class Watched:
         ]
 
 
+@pytest.fixture(scope="module")
+def registry(_there_is_a_registry: None) -> Iterator[Registry]:
+    """One for all: the subjects of a test have the name of its topic."""
+    with Registry() as running:
+        yield running
+
+
 @pytest.fixture
 def watched() -> Watched:
     """What the emulator accepts."""
@@ -117,10 +124,16 @@ def produce(broker: Broker, topic_name: str) -> Callable[..., None]:
 
 
 def test_every_format_says_the_same(
-    tmp_path: Path, settings: dict[str, str], topic_name: str, produce: Callable[..., None], watched: Watched
+    *,
+    tmp_path: Path,
+    settings: dict[str, str],
+    topic_name: str,
+    produce: Callable[..., None],
+    watched: Watched,
+    registry: Registry,
 ) -> None:
     """JSON, three schemas in Confluent's format, ids in headers and single objects, mixed in one partition."""
-    with Registry() as registry, client_of(registry) as client:
+    with client_of(registry) as client:
         ours = serializer(client, f"{topic_name}-a", OURS)
         older = serializer(client, f"{topic_name}-a", OLDER)
         acme = serializer(client, f"{topic_name}-b", ACME, in_snake_case)
@@ -141,16 +154,17 @@ def test_every_format_says_the_same(
     assert said == watched.of("header") == watched.of("single")
 
 
-def test_what_produce_writes_as_avro_arrives(tmp_path: Path, settings: dict[str, str], watched: Watched) -> None:
+def test_what_produce_writes_as_avro_arrives(
+    tmp_path: Path, settings: dict[str, str], watched: Watched, registry: Registry
+) -> None:
     """The command registers the schema and writes by it; the service reads it back, whoever types that for a try."""
-    with Registry() as registry:
-        environ = {**settings, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url, "CUSTOMFIT_ANONYMOUS": "forward"}
-        command = [sys.executable, "-m", "consumer", "produce", "--format", "avro", "--events", "200", "--seed", "1"]
-        subprocess.run(command, env={**os.environ, **environ}, check=True, timeout=60)
-        with Service(tmp_path, environ).wait_ready() as service:
-            wait_until(service.caught_up, "caught up")
-            samples = service.samples()
-            assert 0 == service.stop()
+    environ = {**settings, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url, "CUSTOMFIT_ANONYMOUS": "forward"}
+    command = [sys.executable, "-m", "consumer", "produce", "--format", "avro", "--events", "200", "--seed", "1"]
+    subprocess.run(command, env={**os.environ, **environ}, check=True, timeout=60)
+    with Service(tmp_path, environ).wait_ready() as service:
+        wait_until(service.caught_up, "caught up")
+        samples = service.samples()
+        assert 0 == service.stop()
 
     delivered = samples['customfit_events_finished_total{outcome="delivered",reason="ok"}']
     assert delivered > 150
@@ -158,26 +172,31 @@ def test_what_produce_writes_as_avro_arrives(tmp_path: Path, settings: dict[str,
 
 
 def test_a_registry_that_is_away_holds_back_only_what_needs_it(
-    tmp_path: Path, settings: dict[str, str], topic_name: str, produce: Callable[..., None], watched: Watched
+    *,
+    tmp_path: Path,
+    settings: dict[str, str],
+    topic_name: str,
+    produce: Callable[..., None],
+    watched: Watched,
+    registry: Registry,
 ) -> None:
     """The other partition goes on, readiness says why, nothing is dead-lettered, and the registry's return fixes it."""
-    with Registry() as registry:
-        with client_of(registry) as client:
-            ours = serializer(client, topic_name, OURS)
-            produce(0, *(ours(event) for event in events("avro")))
-        produce(1, *(json.dumps(event).encode() for event in events("json")))
-        with Service(tmp_path, {**settings, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url}) as service:
-            with registry.away():
-                service.wait_ready()
-                wait_until(lambda: len(watched.of("json")) == 3, "the events that need no registry")
-                health = wait_until(
-                    lambda: (found := service.json("/readyz"))["status"] == "degraded" and found, "readiness tells it"
-                )
-                assert [] == watched.of("avro")
-                assert 0 < service.samples()['customfit_errors_total{kind="registry",stage="decode"}']
-            wait_until(service.caught_up, f"caught up; its log:\n{service.log}")
-            samples = service.samples()
-            assert 0 == service.stop()
+    with client_of(registry) as client:
+        ours = serializer(client, topic_name, OURS)
+        produce(0, *(ours(event) for event in events("avro")))
+    produce(1, *(json.dumps(event).encode() for event in events("json")))
+    with Service(tmp_path, {**settings, "CUSTOMFIT_SCHEMA_REGISTRY_URL": registry.url}) as service:
+        with registry.away():
+            service.wait_ready()
+            wait_until(lambda: len(watched.of("json")) == 3, "the events that need no registry")
+            health = wait_until(
+                lambda: (found := service.json("/readyz"))["status"] == "degraded" and found, "readiness tells it"
+            )
+            assert [] == watched.of("avro")
+            assert 0 < service.samples()['customfit_errors_total{kind="registry",stage="decode"}']
+        wait_until(service.caught_up, f"caught up; its log:\n{service.log}")
+        samples = service.samples()
+        assert 0 == service.stop()
 
     assert f"{topic_name}-0 waits for a schema" in health["reasons"][0]
     assert watched.of("json") == watched.of("avro")
@@ -185,12 +204,19 @@ def test_a_registry_that_is_away_holds_back_only_what_needs_it(
 
 
 def test_avro_without_a_registry_waits_and_is_delivered_once_it_is_set(
-    tmp_path: Path, settings: dict[str, str], topic_name: str, produce: Callable[..., None], watched: Watched
+    *,
+    tmp_path: Path,
+    settings: dict[str, str],
+    topic_name: str,
+    produce: Callable[..., None],
+    watched: Watched,
+    registry: Registry,
 ) -> None:
     """Its partition alone waits, degraded and in the log; nothing of it is committed or buried, also over a restart."""
-    with Registry() as registry, client_of(registry) as client:
+    with client_of(registry) as client:
         ours = serializer(client, topic_name, OURS)
-        produce(0, *(ours(event) for event in events("avro")))
+        values = [ours(event) or b"" for event in events("avro")]
+        produce(0, *values)
         produce(1, *(json.dumps(event).encode() for event in events("json")))
         with Service(tmp_path, settings).wait_ready() as service:
             wait_until(lambda: len(watched.of("json")) == 3, "the partition that needs no registry")
@@ -218,7 +244,8 @@ def test_avro_without_a_registry_waits_and_is_delivered_once_it_is_set(
             assert 0 == service.stop()
 
     assert (200, "degraded", 1.0) == (*readiness[:2], gauge)
-    assert f"{topic_name}-0: offset 0 looks like Avro of schema 1" in readiness.reasons
+    schema = int.from_bytes(values[0][1:5], "big")
+    assert f"{topic_name}-0: offset 0 looks like Avro of schema {schema}" in readiness.reasons
     assert "set CUSTOMFIT_SCHEMA_REGISTRY_URL, or CUSTOMFIT_VALUE_FORMAT=json" in readiness.reasons
     assert (0, 0) == waits[0]
     assert watched.of("json") == watched.of("avro")
@@ -248,13 +275,19 @@ def test_garbage_that_looks_like_avro_is_a_dead_letter_among_json(
 
 
 def test_what_no_schema_reads_is_dead_lettered(
-    tmp_path: Path, settings: dict[str, str], topic_name: str, produce: Callable[..., None], watched: Watched
+    *,
+    tmp_path: Path,
+    settings: dict[str, str],
+    topic_name: str,
+    produce: Callable[..., None],
+    watched: Watched,
+    registry: Registry,
 ) -> None:
     """An id that the registry does not have, a recursive schema, a value cut short; the rest goes on."""
     recursive = {"type": "record", "name": "E", "fields": [{"name": "next", "type": ["null", "E"]}]}
-    with Registry() as registry, client_of(registry) as client:
+    with client_of(registry) as client:
         ours = serializer(client, topic_name, OURS)
-        number = client.register_schema("r", Schema(json.dumps(recursive), "AVRO"))
+        number = client.register_schema(f"{topic_name}-r", Schema(json.dumps(recursive), "AVRO"))
         good = [ours(event) for event in events("ann")]
         assert good[0] is not None
         bad = [b"\0\0\0\x7f\x7fxx", b"\0" + number.to_bytes(4, "big") + b"\x02" * 5000 + b"\0", good[0][:-9]]

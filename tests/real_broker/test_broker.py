@@ -26,7 +26,7 @@ def _consume(broker: Broker, topic: str, count: int) -> list[str]:
     )
     consumer.subscribe([topic])
     try:
-        return [(message.value() or b"").decode() for message in consumer.consume(count, timeout=30)]
+        return [(message.value() or b"").decode() for message in consumer.consume(count, timeout=60)]
     finally:
         consumer.close()
 

@@ -62,7 +62,7 @@ def forwarding(terminal: dict[str, str]) -> Iterator[HTTPConnection]:
         assert process.stdout is not None
         try:
             assert "SDKs may post" in process.stdout.readline()
-            yield HTTPConnection("127.0.0.1", int(terminal["PORT"]), timeout=30)
+            yield HTTPConnection("127.0.0.1", int(terminal["PORT"]), timeout=60)
         finally:
             process.kill()
 

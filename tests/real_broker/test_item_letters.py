@@ -35,10 +35,10 @@ def bytes_in(scene: Scene, topic: str) -> tuple[int, int]:
     reader = Consumer({"bootstrap.servers": scene.broker.bootstrap_servers, "group.id": "outside"})
     count = size = 0
     try:
-        partitions = reader.list_topics(topic, timeout=10).topics[topic].partitions
+        partitions = reader.list_topics(topic, timeout=60).topics[topic].partitions
         for number in partitions:
             where = TopicPartition(topic, number, 0)
-            _, end = reader.get_watermark_offsets(where, timeout=10)
+            _, end = reader.get_watermark_offsets(where, timeout=60)
             reader.assign([where])
             for _ in range(end):
                 message = reader.poll(30)

@@ -17,7 +17,7 @@ def test_a_partition_that_is_added_is_read_from_its_beginning(scene: Scene) -> N
     with scene.member("one", topic_metadata_refresh_interval_ms=1000).wait_ready() as one:
         scene.produce(event("ann", 0), partition=0)
         wait_until(lambda: "ann" in scene.sent(), "the first event")
-        scene.admin.create_partitions([NewPartitions(scene.topic, 3)])[scene.topic].result(10)
+        scene.admin.create_partitions([NewPartitions(scene.topic, 3)])[scene.topic].result(60)
         added = Producer({"bootstrap.servers": scene.broker.bootstrap_servers})
         for number in range(5):
             added.produce(scene.topic, event("bob", number)[1], "bob", partition=2)
@@ -82,7 +82,7 @@ def test_offsets_that_have_expired_repeat_and_lose_nothing(scene: Scene) -> None
     with scene.member("one").wait_ready() as one:
         scene.wait_committed()
         assert 0 == one.stop()
-        scene.admin.delete_consumer_groups([scene.topic])[scene.topic].result(10)
+        scene.admin.delete_consumer_groups([scene.topic])[scene.topic].result(60)
         scene.produce_rounds(USERS, 2, 4)
         one.restart()
         one.wait_ready()
@@ -98,7 +98,7 @@ def test_the_same_static_member_twice_ends_the_older(scene: Scene) -> None:
     same = {"group_instance_id": "same"}
     scene.produce_rounds(USERS, 0, 20)
     with scene.member("one", **same).wait_ready() as one, scene.member("two", **same) as two:
-        assert 1 == one.ended(30)
+        assert 1 == one.ended()
         scene.wait_committed()
         assert 0 == two.stop()
 

@@ -140,12 +140,12 @@ def _start_survivor(point: KillPoint, folder: Path, settings: dict[str, str], dy
     if point.scene is Scene.REVOKE:
         survivor = Service(folder, settings | {"CUSTOMFIT_STATE_DIR": str(folder / "other")}, name="survivor")
         try:
-            dying.ended(60)
+            dying.ended()
         except BaseException:
             survivor.kill()
             raise
         return survivor
-    dying.ended(60)
+    dying.ended()
     return Service(folder, settings, name="survivor")
 
 
@@ -173,6 +173,7 @@ def aftermaths(
         pool.shutdown(cancel_futures=True)
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("point", KILL_POINTS, ids=lambda point: point.name)
 def test_death_between_two_effects(point: KillPoint, aftermaths: dict[str, Future[Aftermath]]) -> None:
     """It died there; then nothing is lost, order is kept, identifies are first, and few come twice."""

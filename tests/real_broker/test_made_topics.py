@@ -32,10 +32,10 @@ def test_each_topic_has_the_source_s_replicas_and_its_own_settings(broker: Broke
     prepare_state_topic(settings, prepared.partitions)
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
     made = [settings.dead_letter_topic, settings.replay_topic, settings.state_topic]
-    seen = admin.list_topics(timeout=10).topics
+    seen = admin.list_topics(timeout=60).topics
     replicas = {name: {len(part.replicas) for part in seen[name].partitions.values()} for name in made}
     asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in made])
-    config = {resource.name: future.result(10) for resource, future in asked.items()}
+    config = {resource.name: future.result(60) for resource, future in asked.items()}
 
     def values(topic: str, *names: str) -> list[str]:
         return [config[topic][name].value for name in names]

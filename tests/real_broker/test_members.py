@@ -45,7 +45,7 @@ def test_members_are_told_of_again_after_the_broker_was_silent(
             held = sum(len(member.partitions) for member in group.members)
             return (held, len(group.members), group.problem) == (count, 2, problem)
 
-        wait_until(is_so, lambda: str(asked.known()), 30)
+        wait_until(is_so, lambda: str(asked.known()))
         return asked.known()
 
     try:

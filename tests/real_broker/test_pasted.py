@@ -27,7 +27,9 @@ TOPIC: Final = "segment-events"
 LETTERS: Final = 3
 ELSEWHERE: Final = ("customfit-consumer demo", "customfit-consumer demo --keep")
 """Pasted by tests/demo, which looks at all that they print."""
-OWN: Final = [one for one in (*pasted.of("customfit-consumer"), *pasted.of("eval")) if one.command not in ELSEWHERE]
+SHOWN: Final = {(one.command, one.exports): one for one in (*pasted.of("customfit-consumer"), *pasted.of("eval"))}
+"""Once, where several pages show it."""
+OWN: Final = [one for one in SHOWN.values() if one.command not in ELSEWHERE]
 
 NOBODY_THERE: Final = re.compile(r"^customfit-consumer emulator (last|control)")
 """They ask the emulator at its ordinary port."""

@@ -84,7 +84,7 @@ def test_a_group_that_nobody_has_is_not_paused(scene: Scene) -> None:
 
     assert 69 == done.returncode
     assert f"there is no topic '{scene.topic}-typo.identified-users'" in done.stderr
-    assert f"{scene.topic}-typo.identified-users" not in scene.admin.list_topics(timeout=10).topics
+    assert f"{scene.topic}-typo.identified-users" not in scene.admin.list_topics(timeout=60).topics
 
 
 @pytest.mark.long

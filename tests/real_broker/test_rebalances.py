@@ -62,6 +62,7 @@ def test_a_group_of_the_new_protocol_shares_leaves_and_takes_over(scene: Scene) 
     scene.check(USERS, 120)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_a_member_without_a_partition_is_ready(scene: Scene, protocol: str) -> None:
     """There is nothing for it to do, and whoever rolls out waits for it; one that finds no coordinator is not."""
@@ -110,7 +111,7 @@ def test_a_static_member_that_restarts_moves_nothing(scene: Scene) -> None:
 def delete_what_is_not_read(scene: Scene) -> int:
     """Retention takes records of partition 0 that the group has not read; gives where the log begins now."""
     scene.produce(*(event("ann", number) for number in range(10, 20)), partition=0)
-    scene.admin.delete_records([TopicPartition(scene.topic, 0, 15)])[TopicPartition(scene.topic, 0)].result(10)
+    scene.admin.delete_records([TopicPartition(scene.topic, 0, 15)])[TopicPartition(scene.topic, 0)].result(60)
     return 15
 
 
@@ -124,6 +125,7 @@ def commit_beyond_the_end(scene: Scene) -> int:
     return 0
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("lose", [delete_what_is_not_read, commit_beyond_the_end])
 def test_an_offset_out_of_range_stops_its_partition_and_says_what_fixes_it(
     scene: Scene, lose: Callable[[Scene], int]
@@ -168,6 +170,7 @@ def kill_and_start_again(_scene: Scene, member: Service) -> None:
     member.wait_ready()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("fix", [make_the_topic_again, kill_and_start_again])
 def test_a_dead_letter_topic_that_is_gone_blocks_the_commit(
     scene: Scene, fix: Callable[[Scene, Service], None]
@@ -175,7 +178,7 @@ def test_a_dead_letter_topic_that_is_gone_blocks_the_commit(
     """No dead letter is dropped: its offset waits, health says why; fixed, everything is there."""
     scene.properties["session.timeout.ms"] = 3_000  # of the one that is killed
     with scene.member("one").wait_ready() as one:
-        scene.admin.delete_topics([scene.dead_letter_topic])[scene.dead_letter_topic].result(10)
+        scene.admin.delete_topics([scene.dead_letter_topic])[scene.dead_letter_topic].result(60)
         scene.produce(event("ann", 0), ("ann", b"garbage 1"), event("ann", 1), ("ann", b"garbage 2"), partition=3)
         wait_until(lambda: scene.sent().get("ann") == ["ann-0", "ann-1"], "the events between")
         wait_until(lambda: "dead letters can't be written" in str(one.json("/readyz")["reasons"]), "health")

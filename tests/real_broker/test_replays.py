@@ -137,7 +137,7 @@ def test_killed_at_any_moment_each_is_replayed_once(
 
     def written() -> int:
         """Uncommitted ones too."""
-        return watcher.get_watermark_offsets(TopicPartition(replays, 0), timeout=10)[1]
+        return watcher.get_watermark_offsets(TopicPartition(replays, 0), timeout=60)[1]
 
     committed = []
     for _ in range(4):

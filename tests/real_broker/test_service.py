@@ -52,7 +52,7 @@ def dead_letters(broker: Broker, topic_name: str) -> Callable[[int], list[dict[s
         reader = Consumer(properties)
         reader.subscribe([f"{topic_name}.customfit-dlq"])
         found: list[dict[str, Any]] = []
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while len(found) < count and time.monotonic() < deadline:
             message = reader.poll(0.5)
             if message is not None and message.error() is None:
@@ -304,7 +304,7 @@ def test_a_missing_topic_ends_with_69(tmp_path: Path, broker: Broker, emulator: 
         "CUSTOMFIT_API_URL": emulator.url,
     }
     with Service(tmp_path, environ) as service:
-        assert 69 == service.ended(60)
+        assert 69 == service.ended()
 
     assert f"topic '{topic_name}' (CUSTOMFIT_KAFKA_TOPIC) does not exist" in service.log
     assert f"--create --topic {topic_name}" in service.log

@@ -79,5 +79,5 @@ def test_a_start_waits_for_answers_as_long_as_the_setting_says(
         assert 0 == one.stop()
     assert 1 == proxy.held
     letters = ConfigResource(ResourceType.TOPIC, scene.dead_letter_topic)
-    found = scene.admin.describe_configs([letters])[letters].result(10)
+    found = scene.admin.describe_configs([letters])[letters].result(60)
     assert str(RECORD_BYTES_MAX + 65_536) == found["max.message.bytes"].value  # nothing was guessed for want of time

@@ -37,7 +37,7 @@ def test_commits_go_on_where_the_broker_takes_little_metadata(small_scene: Scene
     garbage = set(random.Random("holes").sample(range(RECORDS), GARBAGE))
     records = [("ann", b"garbage") if number in garbage else event("ann", number + 1) for number in range(RECORDS)]
     with scene.member("one").wait_ready() as one:
-        scene.admin.delete_topics([scene.dead_letter_topic])[scene.dead_letter_topic].result(10)
+        scene.admin.delete_topics([scene.dead_letter_topic])[scene.dead_letter_topic].result(60)
         scene.produce(event("ann", 0), *records)
         first_unfinished = 1 + min(garbage)
         wait_until(

@@ -56,7 +56,7 @@ def stored_topic(broker: Broker, topic: str) -> dict[int, dict[User, bool]]:
     reader = Consumer(
         {"bootstrap.servers": broker.bootstrap_servers, "group.id": "reader", "enable.partition.eof": True}
     )
-    partitions = reader.list_topics(topic, timeout=10).topics[topic].partitions
+    partitions = reader.list_topics(topic, timeout=60).topics[topic].partitions
     reader.assign([TopicPartition(topic, number, 0) for number in partitions])
     found: dict[int, dict[User, bool]] = {number: {} for number in partitions}
     ended = 0
@@ -173,7 +173,7 @@ def test_a_state_topic_that_forgets_is_refused(tmp_path: Path, settings: dict[st
     topic = f"{settings['CUSTOMFIT_KAFKA_TOPIC']}.identified-users"
     broker.create_topic(topic, 2, {"cleanup.policy": "delete"})
     with Service(tmp_path, settings) as service:
-        assert 69 == service.ended(60)
+        assert 69 == service.ended()
 
     assert "CUSTOMFIT_STATE_TOPIC" in service.log
     assert "cleanup.policy=delete" in service.log
@@ -187,8 +187,8 @@ def test_added_partitions_get_their_state(
     soon = {"CUSTOMFIT_KAFKA_PROPERTIES": json.dumps({"topic.metadata.refresh.interval.ms": 500})}
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
     with Service(tmp_path, settings | soon).wait_ready() as service:
-        admin.create_partitions([NewPartitions(topic, 4)])[topic].result(30)
-        wait_until(lambda: len(admin.list_topics(topic, timeout=10).topics[topic].partitions) == 4, "four partitions")
+        admin.create_partitions([NewPartitions(topic, 4)])[topic].result(60)
+        wait_until(lambda: len(admin.list_topics(topic, timeout=60).topics[topic].partitions) == 4, "four partitions")
         produce(("identify", "ann", 0), ("track", "ann", 1), partition=3)
         wait_until(lambda: len(sent(emulator, "ann")) == 2, "ann's events")
         wait_until(service.caught_up, "caught up")
@@ -241,8 +241,8 @@ def test_a_store_does_not_follow_a_topic_that_was_made_again(
     topic = settings["CUSTOMFIT_KAFKA_TOPIC"]
     state_topic = f"{topic}.identified-users"
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
-    admin.delete_topics([state_topic])[state_topic].result(30)
-    wait_until(lambda: state_topic not in admin.list_topics(timeout=10).topics, "the topic is gone")
+    admin.delete_topics([state_topic])[state_topic].result(60)
+    wait_until(lambda: state_topic not in admin.list_topics(timeout=60).topics, "the topic is gone")
     broker.create_topic(state_topic, 2, {"cleanup.policy": "compact"})
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
     for user in ("ann", "bob", "cid"):
@@ -265,7 +265,7 @@ def test_a_state_topic_that_was_deleted_is_named_and_made_again_by_the_next_star
         wait_until(service.caught_up, "caught up")
         admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
         topic = f"{settings['CUSTOMFIT_KAFKA_TOPIC']}.identified-users"
-        admin.delete_topics([topic])[topic].result(30)
+        admin.delete_topics([topic])[topic].result(60)
         produce(("identify", "u2", 1), ("track", "u2", 1))
         wait_until(lambda: "if it was deleted, start all members again" in service.log, "told", 60)
         service.kill()

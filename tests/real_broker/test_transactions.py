@@ -38,7 +38,7 @@ def test_what_an_open_transaction_holds_back_is_lag_and_is_named(scene: Scene) -
             lambda: f"a lag of {held}; it is {gauge(one, scene, 'lag_events')}, {one.readiness()}",
             20,
         )
-        wait_until(lambda: gauge(one, scene, "blocked_by_transaction_events") == held, "what is held back", 20)
+        wait_until(lambda: gauge(one, scene, "blocked_by_transaction_events") == held, "what is held back")
         assert 0.0 == gauge(one, scene, "blocked_by_transaction_events", 1)
         assert gauge(one, scene, "lag_seconds") is not None
         wait_until(

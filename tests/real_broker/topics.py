@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 
 from tests.chaos.book import claimed
 
-READ_SECONDS_MAX = 30.0
+READ_SECONDS_MAX = 60.0
 
 
 class Committed(NamedTuple):
@@ -90,8 +90,8 @@ def _messages(bootstrap_servers: str, topic: str) -> list[Message]:
     properties = {"bootstrap.servers": bootstrap_servers, "group.id": "outside", "enable.auto.commit": False}
     reader = Consumer(properties)
     try:
-        partitions = reader.list_topics(topic, timeout=10).topics[topic].partitions
-        ends = {number: reader.get_watermark_offsets(TopicPartition(topic, number), 10)[1] for number in partitions}
+        partitions = reader.list_topics(topic, timeout=60).topics[topic].partitions
+        ends = {number: reader.get_watermark_offsets(TopicPartition(topic, number), 60)[1] for number in partitions}
         reader.assign([TopicPartition(topic, number, 0) for number in ends])
         found: list[Message] = []
         deadline = time.monotonic() + READ_SECONDS_MAX

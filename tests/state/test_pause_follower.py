@@ -46,7 +46,7 @@ class Member:
 
     def until(self, *orders: PauseRead) -> None:
         """Wait until it has said these, and no others."""
-        wait_until(lambda: len(self.orders) >= len(orders), lambda: f"{self.posted}", 20)
+        wait_until(lambda: len(self.orders) >= len(orders), lambda: f"{self.posted}")
         assert list(orders) == self.orders
 
     def stop(self) -> None:
@@ -166,12 +166,11 @@ def test_an_idle_partition_is_looked_after(cluster: Cluster, tmp_path: Path, mon
     try:
         member.until(UNKNOWN, PauseRead(None))
         monkeypatch.setattr(pause_follower, "SILENT_SECONDS", 0.1)
-        wait_until(lambda: "not_followed" in member.problems, "said", 20)
+        wait_until(lambda: "not_followed" in member.problems, "said")
         asked.set()
         wait_until(
             lambda: StateFixed("not_followed") in member.posted,
             lambda: f"over: {member.posted} {member.follower._thread.is_alive()}",
-            20,
         )
     finally:
         member.stop()

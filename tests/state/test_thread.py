@@ -394,7 +394,7 @@ def test_a_record_that_finds_no_broker_comes_back_within_its_lease() -> None:
     writer = StateWriter[str](settings, answers.put, lambda _: None)
     writer.start()
     writer.write(0, b"key", None, "note")
-    ((note, _, error),) = answers.get(timeout=20)
+    ((note, _, error),) = answers.get(timeout=60)
     writer.stop()
 
     assert 1.8 > settings.state_lease.seconds + settings.state_lease.request_timeout_seconds
