@@ -43,6 +43,7 @@ from consumer.sequencing.dead_letter_headers import (
     origin_of,
 )
 from consumer.sequencing.events import DeadLetterReason, Headers, Record
+from consumer.sequencing.rekeyed_headers import said_key
 
 EXCEPTION_CLASSES: Final = {
     DeadLetterReason.UNDECODABLE: "consumer.Undecodable",
@@ -99,18 +100,23 @@ def letter_of(
     failed_at: float,
     replay_topic: str,
     mask: Mask = lambda text: text,
+    *,
+    rekeyed: bool = False,
 ) -> Letter:
     """Make the dead letter. Of a replayed record: what it was before it was a dead letter, and where it lay at first.
 
     Our headers are appended to the record's: a reader takes the last of a name. `mask` blots secrets out of what a
-    server has said; the destination's body is masked when it arrives, before it is cut off.
+    server has said; the destination's body is masked when it arrives, before it is cut off. `rekeyed`: the record says
+    where it lay, and with which key, before `rekey` wrote it.
     """
     record = action.record
-    origin = origin_of(record, replay_topic)
-    if record.partition.topic != replay_topic:
+    origin = origin_of(record, replay_topic, rekeyed=rekeyed)
+    is_replay = record.partition.topic == replay_topic
+    if not is_replay and origin.partition == record.partition:
         origin = origin._replace(topic_life=action.assignment.topic_life)
-    own, replays = carried(record, replay_topic)
-    key, value = record.key, _value(record)
+    own, replays = carried(record, replay_topic, rekeyed=rekeyed)
+    key = said_key(record) if rekeyed and not is_replay else record.key
+    value = value_of(record)
     # What an earlier dead letter of this record left out is missing in this one too.
     left_out = {name: size for name in _LEFT_OUT if (size := omitted(record.headers, name))}
     if record.item is not None and record.item.batch.omitted_bytes:
@@ -118,7 +124,7 @@ def letter_of(
     if shape is Shape.BARE:
         own, key = [], None
     else:
-        own, key = _within_limits(record, own, left_out)
+        own, key = _within_limits(record, key, own, left_out)
     if shape in (Shape.VALUELESS, Shape.BARE) and value is not None:
         left_out[VALUE_OMITTED] = len(value)
         value = None
@@ -148,7 +154,8 @@ def headers_bytes(headers: Headers) -> int:
     return sum(len(name.encode()) + len(value or b"") + HEADER_BYTES for name, value in headers)
 
 
-def _value(record: Record) -> bytes | None:
+def value_of(record: Record) -> bytes | None:
+    """The record's value; of an item of a batch, a batch of that item alone."""
     item = record.item
     if item is None:
         return record.value
@@ -156,9 +163,10 @@ def _value(record: Record) -> bytes | None:
     return b"".join([b'{"batch":[', memoryview(item.text), b"]", deciding, b"}"])
 
 
-def _within_limits(record: Record, own: Headers, left_out: dict[str, int]) -> tuple[Headers, bytes | None]:
+def _within_limits(
+    record: Record, key: bytes | None, own: Headers, left_out: dict[str, int]
+) -> tuple[Headers, bytes | None]:
     """The record's headers and key as far as they go along; notes the size of what does not."""
-    key = record.key
     if record.item is None or record.item.batch.items == 1:
         return own, key
     # What decides goes first; the rest is for whoever looks for the event.
