@@ -23,7 +23,7 @@ def rekey(
         ),
     ] = False,
 ) -> None:
-    """Copy the topic to `{topic}.by-user`, each event under its user's key and exactly once, until SIGTERM or Ctrl-C."""
+    """Copy the topic to `{topic}.by-user`, each event once and under its user's key, until SIGTERM or Ctrl-C."""
     settings = settings_or_exit(os.environ, config, api_key_required=False)
 
     from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable

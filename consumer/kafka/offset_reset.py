@@ -39,7 +39,7 @@ class GroupHasMembers(Exception):
 def reset_offsets(
     settings: Settings, offsets: Mapping[int, int], check: Callable[[], None], metadata: str = ""
 ) -> None:
-    """Commit these for the source topic, with empty metadata unless it is given. Raises GroupHasMembers, KafkaUnavailable.
+    """Commit these for the source topic; raises GroupHasMembers, KafkaUnavailable.
 
     The broker takes them only where the group is empty, so a member that has just joined is never led astray.
     """

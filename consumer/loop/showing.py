@@ -40,6 +40,7 @@ class Showing:
         cluster: Cluster,
         problems: Problems,
         rules_matched: Mapping[tuple[str, str], int],
+        keyed: Mapping[str, int],
         pausing: Pausing,
     ) -> None:
         self.snapshot: Snapshot
@@ -51,6 +52,7 @@ class Showing:
         self._cluster = cluster
         self._problems = problems
         self._rules_matched = rules_matched
+        self._keyed = keyed
         self._pausing = pausing
         self._delivered_at = 0.0
         self._committed_at = 0.0
@@ -133,6 +135,7 @@ class Showing:
             unpaused_seconds=self._pausing.unpaused_seconds(now),
             denied=self._problems.denied,
             rules_matched=dict(self._rules_matched),
+            keyed=dict(self._keyed),
         )
 
     def _rate(self, now: float) -> RateView | None:

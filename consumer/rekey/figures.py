@@ -122,9 +122,9 @@ def not_ready(figures: Figures, now: float) -> str | None:
         return figures.client_problem or "the consumer group has not answered yet"
     said = figures.problem or figures.client_problem
     if (silent := now - figures.turned_at) > SILENT_SECONDS:
-        return f"the loop has not turned for {silent:.0f} s{said and f': {said}' or ''}"
+        return f"the loop has not turned for {silent:.0f} s{(said and f': {said}') or ''}"
     if figures.problem is not None:
         return figures.problem
     if (stuck := now - figures.wrote_at) > STUCK_SECONDS:
-        return f"records wait, and none was written for {stuck:.0f} s{said and f': {said}' or ''}"
+        return f"records wait, and none was written for {stuck:.0f} s{(said and f': {said}') or ''}"
     return None

@@ -107,7 +107,8 @@ class Member:
         try:
             for known in self._consumer.committed(topic_partitions_of(self._granted), timeout=ASK_SECONDS):
                 if known.error is not None:
-                    raise KafkaException(known.error)
+                    self._report(known.error)
+                    continue
                 partition, offset = self._names.of(known.topic, known.partition), known.offset
                 if offset == OFFSET_INVALID:
                     offset, _ = self._consumer.get_watermark_offsets(known, timeout=ASK_SECONDS)
