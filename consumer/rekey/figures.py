@@ -49,9 +49,14 @@ class Figure(NamedTuple):
     """A row of the table of metrics."""
 
     name: str
-    kind: Literal["gauge", "counter", "summary"]
+    kind: Literal["gauge", "counter"]
     labels: LabelValues
     help: str
+
+    @property
+    def shown(self) -> str:
+        """Its name in /metrics."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
 
     def samples(self, figures: Figures, now: float) -> Iterable[tuple[LabelValues, float]]:
         """What it is now."""
@@ -69,34 +74,34 @@ class Figure(NamedTuple):
 
 
 FIGURES: Final = (
-    Figure("customfit_rekey_ready", "gauge", (), "`rekey`: 1 exactly when its /readyz answers 200"),
+    Figure("customfit_rekey_ready", "gauge", (), "1 exactly when its /readyz answers 200"),
     Figure(
         "customfit_rekey_records",
         "counter",
         ("end",),
-        "`rekey`: records of the source that are written, by what became of them",
+        "Records of the source that are written, by what became of them",
     ),
-    Figure("customfit_rekey_written_records", "counter", (), "`rekey`: records written to the target"),
+    Figure("customfit_rekey_written_records", "counter", (), "Records written to the target"),
     Figure(
         "customfit_rekey_older_records",
         "counter",
         (),
-        "`rekey`: records written behind a newer one, because they were not waited for any longer",
+        "Records written behind a newer one, because they were not waited for any longer",
     ),
-    Figure("customfit_rekey_transactions", "counter", ("result",), "`rekey`: transactions that have ended"),
+    Figure("customfit_rekey_transactions", "counter", ("result",), "Transactions that have ended"),
     Figure(
         "customfit_rekey_transaction_seconds",
         "counter",
         (),
-        "`rekey`: how long transactions were open, together",
+        "How long transactions were open, together",
     ),
-    Figure("customfit_rekey_waiting_records", "gauge", (), "`rekey`: records that are read and not written"),
-    Figure("customfit_rekey_waiting_bytes", "gauge", (), "`rekey`: bytes of these records"),
+    Figure("customfit_rekey_waiting_records", "gauge", (), "Records that are read and not written"),
+    Figure("customfit_rekey_waiting_bytes", "gauge", (), "Bytes of these records"),
     Figure(
         "customfit_rekey_lag_events",
         "gauge",
         ("topic", "partition"),
-        "`rekey`: end of the log minus committed offset, of its partitions",
+        "End of the log minus committed offset, of its partitions",
     ),
 )
 _FIELDS: Final = {

@@ -16,7 +16,17 @@ from consumer.segment.decoding import DecodingRules, decode
 from consumer.segment.usual_event import usual_event
 from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
-from consumer.sequencing.events import Batch, DeadLetterReason, Decoded, Event, Partition, Record, Rejected, Skipped
+from consumer.sequencing.events import (
+    Batch,
+    DeadLetterReason,
+    Decoded,
+    Event,
+    Headers,
+    Partition,
+    Record,
+    Rejected,
+    Skipped,
+)
 from consumer.sequencing.offsets import OffsetTracker
 from consumer.sequencing.rekeyed_headers import ORIGIN, ORIGIN_KEY, ORIGIN_TIMESTAMP
 from tests.segment.given_events import PARTITION, RECORD_MS, record, segment
@@ -107,7 +117,7 @@ def test_without_the_setting_nothing_of_it_is_believed() -> None:
 
 def test_claims_in_the_source_are_left_out() -> None:
     """Only `rekey` says where a record lay."""
-    lies = [(ORIGIN, b"other/0/7"), ("mine", b"x"), (ORIGIN_KEY, b"k"), (ORIGIN_TIMESTAMP, b"1")]
+    lies: Headers = [(ORIGIN, b"other/0/7"), ("mine", b"x"), (ORIGIN_KEY, b"k"), (ORIGIN_TIMESTAMP, b"1")]
     [one] = rekeyed(Record(PARTITION, 42, RECORD_MS, None, segment(), lies)).written
     assert [("mine", b"x"), (ORIGIN, b"segment-events/3/42")] == one.headers
 
