@@ -83,8 +83,8 @@ class Code(StrEnum):
     REKEY_STARTED = "rekey_started", "The first line of `rekey`: version, group, source and target."
     REKEY_ABORTED = "rekey_aborted", "A transaction of `rekey` was aborted; the same records are written again."
     REKEY_WRITES = "rekey_writes", "Transactions of `rekey`, which were aborted, are committed again."
-    REKEY_AGAIN = "rekey_again", "`rekey` begins again from the group's offsets; the line says why."
-    REKEY_GREW = "rekey_grew", "`rekey` writes to a target that has grown, as `--accept-growth` allows."
+    REKEY_AGAIN = "rekey_again", "The work of `rekey` begins again from the group's offsets; the line says why."
+    REKEY_GREW = "rekey_grew", "The target of `rekey` has grown, and is written as `--accept-growth` allows."
     # The destination
     NOT_ACCEPTED = "not_accepted", "A request was not accepted; it is sent again."
     MISDIRECTED_USER = "misdirected_user", "One user's request got 401, 403, 404 or the like; that user waits."

@@ -23,7 +23,10 @@ def rekey(
         ),
     ] = False,
 ) -> None:
-    """Copy the topic to `{topic}.by-user`, each event once and under its user's key, until SIGTERM or Ctrl-C."""
+    """Copy the topic to one that is keyed by user, exactly once.
+
+    Reads CUSTOMFIT_KAFKA_TOPIC and writes `{topic}.by-user`, until SIGTERM or Ctrl-C. A process and a group of its own.
+    """
     settings = settings_or_exit(os.environ, config, api_key_required=False)
 
     from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable

@@ -88,7 +88,7 @@ class Process:
                 self._settings,
                 accept_growth=self._accept_growth,
                 check=self._check,
-                tell=lambda line: log.info("%s", line),
+                tell=_tell,
             )
             while True:
                 self._session(prepared, instance)
@@ -173,6 +173,11 @@ def instance_of(settings: Settings, port: int) -> str:
     """The transactional id: the same after a restart, and another one for each process that runs at the same time."""
     name = settings.kafka_properties.get("group.instance.id") or f"{socket.gethostname()}-{port}"
     return f"{settings_of_rekey(settings).kafka_group_id}-{name}"
+
+
+def _tell(line: str) -> None:
+    """What is in the way at the start."""
+    log.warning("%s", line, extra=fields(Code.KAFKA_CLIENT))
 
 
 def _backoff(attempt: int) -> float:

@@ -88,7 +88,7 @@ def test_each_record_is_written_once_under_its_user_s_key(rekeying: RekeyScene) 
 
 def test_what_run_delivers_of_it(rekeying: RekeyScene, emulator: Emulator) -> None:
     """Every user's events in their order, and dead letters that name the record as it was produced."""
-    rekeying.produce(events())
+    rekeying.produce(events(), pace_seconds=0.001)
     run = {
         "CUSTOMFIT_KAFKA_TOPIC": rekeying.target,
         "CUSTOMFIT_REKEYED": "true",
@@ -128,6 +128,7 @@ def test_two_rekeyers_share_the_partitions_and_write_nothing_twice(rekeying: Rek
     with rekeying.rekeyer("one") as one:
         wait_until(lambda: one.total("customfit_rekey_written_records_total") > 0, lambda: one.log)
         with rekeying.rekeyer("two") as two:
+            wait_until(lambda: two.total("customfit_rekey_lag_events") >= 0, lambda: two.log)
             rekeying.produce(events(3000, first=3000), first=3000)
             wait_until(lambda: two.total("customfit_rekey_written_records_total") > 0, lambda: two.log)
             one.kill()
