@@ -1,4 +1,4 @@
-"""The last records of the topic, for `check --connect`: are they keyed by their users?"""
+"""Whether the last records of the topic are keyed by their users, for `check --connect`."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from tests.edge_faults import (
     kafka,
     loop,
     not_sent,
+    rekey,
     sequencing,
     settings,
     state,
@@ -26,6 +27,7 @@ FAULTS: Final = (
     *settings.FAULTS,
     *formats.FAULTS,
     *not_sent.FAULTS,
+    *rekey.FAULTS,
     *sequencing.FAULTS,
     *loop.FAULTS,
 )
