@@ -65,8 +65,8 @@ goes away, their series stay at their last values.
 
 {_table(("name", "kind", "labels", "meaning"), rows)}
 ## Of `rekey`
-The process of [`rekey`](rekey.md) has these in place of the others, and `customfit_build_info`. Those of Python's memory
-(`python_gc_*`) are left out.
+The process of [`rekey`](rekey.md) has these in place of the others, and `customfit_build_info`. Those of Python's
+memory (`python_gc_*`) are left out.
 
 {_table(("name", "kind", "labels", "meaning"), of_rekey)}
 ## Label values

@@ -171,7 +171,7 @@ class Member:
             if (failure := partition_failure(self._settings, partition, error)) is not None:
                 raise KafkaUnavailable(f"{partition}: {failure.reason}; {failure.remedy}")
             self._report(error, partition.topic)
-        elif partition not in self._assigned or partition in self._paused:
+        elif partition not in self._assigned:
             return
         elif error is not None:
             found.read_to[partition] = message.offset() or 0

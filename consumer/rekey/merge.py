@@ -9,9 +9,11 @@ older record. Such a queue is not waited for
     what is appended later is later, where the broker gives records their time
     or when the head has waited `wait_seconds`, counted from when it was fetched and the queue became empty
 
-So an idle partition, or one without a leader, holds back no record for longer than that. Within a partition the order
-of the log stays, whatever its times say. A record that claims to be of the future counts as `wait_seconds` ahead at
-most, by our clock, so it can't hold back its partition for longer either.
+So an idle partition, or one without a leader, holds back no record for longer than that. One of which the answers say
+that it has more is on its way here: its wait begins anew with each of them, for BEHIND_SECONDS_MAX at most.
+
+Within a partition the order of the log stays, whatever its times say. A record that claims to be of the future counts
+as `wait_seconds` ahead at most, by our clock, so it can't hold back its partition for longer either.
 """
 
 from __future__ import annotations
@@ -21,10 +23,13 @@ import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from consumer.sequencing.events import Partition, Record
 
-NEVER = -math.inf
+NEVER: Final = -math.inf
+BEHIND_SECONDS_MAX: Final = 30.0
+"""A fetch may take seconds where broker or network are busy; of a backlog, all that is behind would lose its order."""
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +40,8 @@ class _Queue:
     """Meaningful while it is empty, or set aside."""
     ended_at: float = NEVER
     """When it was asked for its end last, of the answers that named our position."""
+    behind_at: float = NEVER
+    """The same of those answers that named a later one."""
     records: deque[tuple[int, Record]] = field(default_factory=deque)
     """With the time that counts, in ms."""
     set_aside: bool = False
@@ -101,6 +108,8 @@ class Merge:
             queue = self._queues.get(partition)
             if queue is not None and queue.position >= end:
                 queue.ended_at = max(queue.ended_at, asked_at)
+            elif queue is not None:
+                queue.behind_at = max(queue.behind_at, asked_at)
 
     # ------------------------------------------------------------------ out
 
@@ -133,7 +142,7 @@ class Merge:
     def set_aside(self, partition: Partition, now: float) -> None:
         """Its head can't be written yet; the others go on, after the wait."""
         queue = self._queues[partition]
-        queue.set_aside, queue.empty_since, queue.ended_at = True, now, NEVER
+        queue.set_aside, queue.empty_since, queue.ended_at, queue.behind_at = True, now, NEVER, NEVER
         self._lacking.add(partition)
 
     def take_back(self, partition: Partition) -> None:
@@ -168,6 +177,7 @@ class Merge:
         waited = now - self._wait_seconds
         for partition in self._lacking:
             queue = self._queues[partition]
-            patience = waited if waited >= queue.empty_since else NEVER
+            since = max(queue.empty_since, min(queue.behind_at, queue.empty_since + BEHIND_SECONDS_MAX))
+            patience = waited if waited >= since else NEVER
             free = min(free, max(queue.ended_at, patience))
         return free

@@ -103,7 +103,13 @@ class Process:
         """One producer and one membership; ends when one of them does. Raises _Stopped."""
         figures = self._figures
         writer = Writer(self._ours, self._target, instance, self._check_transaction)
-        writer.open()
+        try:
+            writer.open()
+        except KafkaUnavailable as error:
+            if figures.phase == "starting":
+                raise
+            self._again(str(error))  # it worked before: Kafka is away, and is waited for
+            return
         logs = Logs(self._ours, [self._settings.kafka_topic, self._target])
         logs.start()
         rekeyer = Rekeyer(self._ours, prepared.remembered, writer, self._reading, logs, figures, _backoff)

@@ -21,7 +21,7 @@ FAULTS: Final = (
     EdgeFault(
         "rekey waits for an idle partition for ever",
         "consumer/rekey/merge.py",
-        "patience = waited if waited >= queue.empty_since else NEVER",
+        "patience = waited if waited >= since else NEVER",
         "patience = NEVER",
         f"{MERGE}::test_a_partition_without_a_leader_holds_back_nobody_for_longer",
     ),

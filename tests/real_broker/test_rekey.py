@@ -218,8 +218,8 @@ def test_the_order_of_200_000_events(rekeying: RekeyScene, pace_seconds: float) 
     written = rekeying.written()
     assert [] == twice(written)
     order = order_of(written)
-    assert Order(0, order.near, count) == order
     print(order)
+    assert Order(0, order.near, count) == order
 
 
 def _source_values(scene: RekeyScene) -> dict[tuple[str, int, int], bytes | None]:

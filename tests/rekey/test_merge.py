@@ -7,7 +7,7 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.rekey.merge import Merge
+from consumer.rekey.merge import BEHIND_SECONDS_MAX, Merge
 from consumer.sequencing.events import Partition, Record
 
 TOPIC: Final = "segment-events"
@@ -84,6 +84,17 @@ def test_a_log_that_goes_on_is_waited_for() -> None:
     assert [] == taken(merge, 5.6)
     merge.add([record(B, 0, 5, fetched_at=5.7)], WALL_MS)
     assert [(1, 0)] == taken(merge, 5.7)
+
+
+def test_a_log_that_goes_on_is_waited_for_longer_while_its_leader_says_so() -> None:
+    """A fetch may take seconds; a leader that says so and never gives the records holds back the others for 30 s."""
+    merge = merge_of(A, B)
+    merge.add([record(A, 0, 10, fetched_at=0.0)], WALL_MS)
+    for moment in range(60):
+        merge.ended({B: 1}, asked_at=moment / 2)
+        assert [] == taken(merge, moment / 2 + 0.4)
+    merge.ended({B: 1}, asked_at=BEHIND_SECONDS_MAX + 5)
+    assert [(0, 0)] == taken(merge, BEHIND_SECONDS_MAX + WAIT)
 
 
 def test_markers_of_transactions_at_the_end_of_a_log_are_no_records_on_their_way() -> None:
