@@ -109,6 +109,7 @@ def _load(job: Job) -> Command:
 
 OURS = "customfit-consumer"
 TWO = "customfit-consumer-two"
+SEVERAL = "customfit-consumer-several"
 
 CONTENDERS: Mapping[str, Contender] = {
     contender.name: contender
@@ -122,7 +123,13 @@ CONTENDERS: Mapping[str, Contender] = {
         Contender(
             TWO,
             "two members of it in one group, each with half of the requests at once",
-            lambda _job: [sys.executable, "-m", "bench.two_members"],
+            lambda _job: [sys.executable, "-m", "bench.several_members"],
+            _customfit("auto"),
+        ),
+        Contender(
+            SEVERAL,
+            "as many members of it in one group as the point says, each with all of the requests at once",
+            lambda _job: [sys.executable, "-m", "bench.several_members", "--each"],
             _customfit("auto"),
         ),
         Contender(

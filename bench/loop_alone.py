@@ -1,13 +1,12 @@
 """What the loop costs with its engine and a real sink, but without Kafka: for a change to the core, in half a minute.
 
-    python -m bench.loop_alone --rounds 5 [--beside FOLDER]
+    python -m bench.loop_alone --rounds 5
     python -m bench.loop_alone --known --users 100000
 
 `--known`: tracks of users who were all identified before, one event a request, as in the scenario `users`.
 
-`--beside`: another checkout, whose loop takes turns with this one's; the ratio is that of each pair of rounds. CPU time
-of the whole process, in which there is one thread: Kafka's part is done here (records are made of what was prepared),
-and the state knows nobody and answers at once.
+CPU time of the whole process, in which there is one thread: Kafka's part is done here (records are made of what was
+prepared), and the state knows nobody and answers at once. Beside another checkout: loop_beside.py.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import time
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 FETCH_RECORDS: Final = 400
@@ -43,7 +42,7 @@ class _Edges:
     def __init__(self, prepared: list[Prepared], inbox: Any) -> None:
         self._prepared = prepared
         self._inbox = inbox
-        self._handed = 0
+        self._handed = self._handed_before = 0
         self._limit = 0
         self.limit_bytes = 0
         self.wanted: Mapping[Any, int] = {}
@@ -55,12 +54,18 @@ class _Edges:
     @limit_records.setter
     def limit_records(self, limit: int) -> None:
         self._limit = limit
-        left = len(self._prepared) - self._handed
+        begin = self._handed - self._handed_before
+        left = len(self._prepared) - begin
         room = min(limit - self._handed, FETCH_RECORDS, left)
         if room > 0 and room >= min(FETCH_RECORDS, left):
-            some = self._prepared[self._handed : self._handed + room]
+            some = self._prepared[begin : begin + room]
             self._handed += room
             self._inbox.post_here(fetched(sorted(some)))
+
+    def more(self, prepared: list[Prepared]) -> None:
+        """These come next; all before them was handed over."""
+        self._prepared, self._handed_before = prepared, self._handed
+        self.limit_records = self._limit
 
     def commit(self, points: Mapping[Any, Any]) -> None:
         self._post("Committed", points, list(points), None)
@@ -101,9 +106,27 @@ def fetched(some: list[Prepared]) -> Any:
     return Fetched(runs, {})  # type: ignore[arg-type]
 
 
-async def _measured(  # noqa: PLR0917  called once
-    url: str, prepared: list[Prepared], partitions: int, stats: Any, warm: int, batch_events_max: int
-) -> dict[str, float]:
+class Running(NamedTuple):
+    """A loop at work."""
+
+    task: asyncio.Task[None]
+    edge: Any
+    sequencer: Any
+
+    @property
+    def finished(self) -> int:
+        """How many events have ended."""
+        return sum(self.sequencer.account.finished.values())
+
+    async def finish(self, goal: int) -> None:
+        """Return when so many have ended."""
+        while self.finished < goal:
+            assert not self.task.done(), self.task.exception()
+            await asyncio.sleep(0.02)
+
+
+def running(url: str, prepared: list[Prepared], partitions: int, batch_events_max: int) -> Running:
+    """The pipeline with its engine, of the package `consumer` that is found first."""
     from consumer.avro.known_schemas import KnownSchemas
     from consumer.customfit.key_rotation import RotatingEngine
     from consumer.loop.pipeline import Pipeline
@@ -137,22 +160,25 @@ async def _measured(  # noqa: PLR0917  called once
     pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, KnownSchemas({}, has_registry=False))
     inbox.post_here(Assigned({Partition("t", number): StartPoint(0, None) for number in range(partitions)}, "c"))
     _tune_interpreter()
-    turning = asyncio.get_running_loop().create_task(pipeline.run())
-    done = sequencer.account.finished
+    return Running(asyncio.get_running_loop().create_task(pipeline.run()), edge, sequencer)
+
+
+async def _measured(  # noqa: PLR0917  called once
+    url: str, prepared: list[Prepared], partitions: int, stats: Any, warm: int, batch_events_max: int
+) -> dict[str, float]:
+    loop = running(url, prepared, partitions, batch_events_max)
     marks = []
     for goal in (warm, len(prepared)):
-        while (finished := sum(done.values())) < goal:
-            assert not turning.done(), turning.exception()
-            await asyncio.sleep(0.02)
-        marks.append((finished, time.process_time(), time.monotonic(), stats()["requests"]))
-    turning.cancel()
+        await loop.finish(goal)
+        marks.append((loop.finished, time.process_time(), time.monotonic(), stats()["requests"]))
+    loop.task.cancel()
     (events, cpu, at, requests), (events_2, cpu_2, at_2, requests_2) = marks
     some = events_2 - events
     return {
         "microseconds": (cpu_2 - cpu) / some * 1e6,
         "rate": some / (at_2 - at),
         "events_a_request": some / max(requests_2 - requests, 1),
-        "unfinished": sequencer.account.unfinished,
+        "unfinished": loop.sequencer.account.unfinished,
     }
 
 
@@ -180,43 +206,50 @@ def _child(events: int, users: int, partitions: int, known: int) -> None:
     os._exit(0)
 
 
-def _round(folder: Path, *sizes: int) -> dict[str, float]:
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])}
+def command(folder: Path, called: str) -> list[str]:
+    """For a process that runs this harness's code upon the package `consumer` of the folder."""
     # The harness is this one's whatever is measured.
     code = (
-        "import sys, importlib.util as u\n"
-        f"sys.path.insert(0, {str(ROOT)!r}); import bench.sink, bench.workload\n"
+        "import sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r}); import bench.sink, bench.workload, bench.loop_beside\n"
         f"sys.path.insert(0, {str(folder)!r})\n"
-        f"from bench.loop_alone import _child; _child(*{sizes})"
+        f"{called}"
     )
+    return [sys.executable, "-c", code]
+
+
+def environ(folder: Path) -> dict[str, str]:
+    """Of such a process."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])}
+
+
+def _round(*sizes: int) -> dict[str, float]:
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=environ, check=True, stdout=subprocess.PIPE, text=True
+        command(ROOT, f"from bench.loop_alone import _child; _child(*{sizes})"),
+        cwd=ROOT,
+        env=environ(ROOT),
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def main() -> None:
-    """Print each round, and the medians."""
+    """Print each round, and the median."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--partitions", type=int, default=6)
     parser.add_argument("--known", action="store_true")
-    parser.add_argument("--beside", type=Path)
     options = parser.parse_args()
-    folders = [ROOT, *([options.beside.resolve()] if options.beside else [])]
-    costs: dict[Path, list[float]] = {folder: [] for folder in folders}
-    for number in range(options.rounds):
-        for folder in folders if number % 2 == 0 else folders[::-1]:
-            found = _round(folder, options.events, options.users, options.partitions, int(options.known))
-            costs[folder].append(found["microseconds"])
-            shown = "  ".join(f"{name} {value:,.1f}" for name, value in found.items())
-            print(f"{'this ' if folder == ROOT else 'other'}  {shown}", flush=True)
-    print(f"median {statistics.median(costs[ROOT]):.1f} µs of CPU an event")
-    if options.beside:
-        ratios = [mine / other for mine, other in zip(*costs.values(), strict=True)]
-        print(f"to the other: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
+    costs = []
+    for _ in range(options.rounds):
+        found = _round(options.events, options.users, options.partitions, int(options.known))
+        costs.append(found["microseconds"])
+        print("  ".join(f"{name} {value:,.1f}" for name, value in found.items()), flush=True)
+    print(f"median {statistics.median(costs):.1f} µs of CPU an event")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bench.contenders import OURS, TWO
+from bench.contenders import OURS, SEVERAL, TWO
+from bench.several_members import MEMBERS
 from bench.workload import Workload
 
 PEERS = ("parallel-consumer", "quix-streams", "go")
@@ -123,6 +124,15 @@ def _partitions(events: int | None) -> list[Point]:
     return [Point(count, (OURS,), partitions=count, workload=workload) for count in (1, 8, 64, 256)]
 
 
+def _members(events: int | None) -> list[Point]:
+    """The destination is the limit, not the processor."""
+    workload = Workload(events=events or 400_000)
+    return [
+        Point(count, (SEVERAL,), latency_ms=50, partitions=12, workload=workload, settings={MEMBERS: str(count)})
+        for count in (1, 2, 4)
+    ]
+
+
 def _latency(events: int | None) -> list[Point]:
     workload = Workload(events=events or 300_000)
     contenders = (OURS, "parallel-consumer", "go")
@@ -189,6 +199,7 @@ SCENARIOS: Mapping[str, Scenario] = {
             "users", "Tracks of users who are all known, one event a request", _users, axis="known users", rounds=3
         ),
         Scenario("partitions", "Throughput against partitions", _partitions, axis="partitions", rounds=3),
+        Scenario("members", "Throughput against members, 50 ms, 64 requests at a time each", _members, axis="members"),
         Scenario("latency", "Throughput against the destination's latency", _latency, axis="latency (ms)", rounds=3),
         Scenario(
             "in-flight", "Throughput against requests at once, 20 ms", _in_flight, axis="requests at once", rounds=3

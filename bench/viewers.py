@@ -1,8 +1,8 @@
 """What looking on costs: `python -m bench.viewers [--seconds 300]`, and `python -m bench.viewers --lanes 200000`.
 
-Looked at: five tabs of the page, a scraper and the probes of an orchestrator. Two members each of 12 and of 300
-partitions run at the same time, with the same few events a second; one of the two is looked at. What that costs is the
-difference of their CPU seconds. No probe may be refused meanwhile.
+Looked at: five tabs of the page, which ask at different moments, a scraper, the probes of an orchestrator. Two members
+each of 12 and of 300 partitions run at the same time, with the same few events a second; one of the two is looked at.
+What that costs is the difference of their CPU seconds. No probe may be refused meanwhile.
 
 Lanes: of one member, which has events of so many users in hand while nobody answers it. How long it takes until it has
 said what one of them waits for, asked as `customfit-consumer user` asks.
@@ -17,9 +17,12 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 from consumer.emulator.server import Emulator, running_emulator
 from consumer.ops.pseudonyms import Pseudonyms
@@ -33,6 +36,8 @@ TAB_SECONDS: Final = 2.0
 HISTORY_SECONDS: Final = 60.0
 SCRAPE_SECONDS: Final = 5.0
 PROBE_SECONDS: Final = 5.0
+PROMETHEUS: Final = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+"""What it accepts."""
 PARTITIONS: Final = (12, 300)
 EVENTS_PER_SECOND: Final = 10.0
 ASKED: Final = 30
@@ -42,13 +47,14 @@ def main() -> None:
     """Print what was measured."""
     parser = argparse.ArgumentParser(prog="python -m bench.viewers")
     parser.add_argument("--seconds", type=float, default=300.0, help="How long it is looked at.")
+    parser.add_argument("--partitions", type=int, nargs="+", default=PARTITIONS, help="Of the members.")
     parser.add_argument("--lanes", type=int, default=0, help="Users with events in hand; 0: what looking on costs.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Broker() as broker:
         if options.lanes:
             _lanes(broker, Path(folder), options.lanes)
         else:
-            _looking_on(broker, Path(folder), options.seconds)
+            _looking_on(broker, Path(folder), options.seconds, options.partitions)
 
 
 # --- what looking on costs
@@ -63,7 +69,10 @@ class Looking:
         self._over = threading.Event()
         every = [("/status?members", TAB_SECONDS)] * TABS + [("/history", HISTORY_SECONDS)] * TABS
         every += [("/metrics", SCRAPE_SECONDS), ("/livez", PROBE_SECONDS), ("/readyz", PROBE_SECONDS)]
-        self._threads = [threading.Thread(target=self._ask, args=(path, seconds)) for path, seconds in every]
+        self._threads = [
+            threading.Thread(target=self._ask, args=(path, seconds, seconds * number / len(every)))
+            for number, (path, seconds) in enumerate(every)
+        ]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -75,18 +84,31 @@ class Looking:
         for thread in self._threads:
             thread.join()
 
-    def _ask(self, path: str, seconds: float) -> None:
-        due = time.monotonic()
+    def _ask(self, path: str, seconds: float, later_seconds: float) -> None:
+        due = time.monotonic() + later_seconds
         while not self._over.wait(max(due - time.monotonic(), 0.0)):
-            self.answers[path, self._service.get(path)[0]] += 1
+            self.answers[path, self._status(path)] += 1
             due += seconds
 
+    def _status(self, path: str) -> int:
+        """Of the answer; 0 where nothing answers."""
+        accept = PROMETHEUS if path == "/metrics" else "*/*"
+        try:
+            with urlopen(Request(self._service.base_url + path, headers={"Accept": accept}), timeout=5) as answer:  # noqa: S310  our own process
+                answer.read()
+                return int(answer.status)
+        except HTTPError as error:
+            with error:
+                return error.code
+        except (URLError, ConnectionError):
+            return 0
 
-def _looking_on(broker: Broker, folder: Path, seconds: float) -> None:
+
+def _looking_on(broker: Broker, folder: Path, seconds: float, partition_counts: Sequence[int]) -> None:
     with ExitStack() as stack:
         emulator = stack.enter_context(running_emulator(Emulator(keys=frozenset({KEY}))))
         members: dict[tuple[int, str], tuple[GroupScene, Service]] = {}
-        for partitions in PARTITIONS:
+        for partitions in partition_counts:
             for what in ("alone", "looked at"):
                 topic = f"events-{partitions}-{what.replace(' ', '-')}"
                 scene = Scene(broker, topic, emulator, folder, partitions)
@@ -95,7 +117,7 @@ def _looking_on(broker: Broker, folder: Path, seconds: float) -> None:
         producing = threading.Thread(target=_produce, args=([scene for scene, _ in members.values()], over))
         producing.start()
         time.sleep(10)  # a start costs, too
-        looking = {number: Looking(members[number, "looked at"][1]) for number in PARTITIONS}
+        looking = {number: Looking(members[number, "looked at"][1]) for number in partition_counts}
         for one in looking.values():
             stack.enter_context(one)
         before, began = {place: _cpu_seconds(service) for place, (_, service) in members.items()}, time.monotonic()
@@ -104,7 +126,7 @@ def _looking_on(broker: Broker, folder: Path, seconds: float) -> None:
         used = {place: _cpu_seconds(service) - before[place] for place, (_, service) in members.items()}
         over.set()
         producing.join()
-    for number in PARTITIONS:
+    for number in partition_counts:
         alone, looked_at = used[number, "alone"], used[number, "looked at"]
         print(
             f"{number} partitions: alone {alone:.2f} s of CPU, looked at {looked_at:.2f} s, in {lasted:.0f} s: "

@@ -1,4 +1,4 @@
-"""The words that a setting may have, once: settings check against them, and what obeys them is typed by them. Pure.
+"""The words that a setting may have, in one place: settings check against them, and types are made of them. Pure.
 
 The first of each is the default.
 """
@@ -16,5 +16,6 @@ Anonymous = Literal["skip", "forward"]
 Integrations = Literal["respect", "explicit", "ignore"]
 ValueFormat = Literal["auto", "json", "avro"]
 HttpUsers = Literal["loopback", "off", "all"]
+Standby = Literal["off", "all"]
 LogLevel = Literal["info", "debug", "warning", "error"]
 LogFormat = Literal["text", "json"]

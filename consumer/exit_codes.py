@@ -1,4 +1,4 @@
-"""How the process ends, for whoever starts it; the numbers are those of sysexits.h, where it has one. Pure."""
+"""How the process ends, for whoever starts it. The numbers are those of sysexits.h, as far as it has them. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 EXIT_OK: Final = 0
 """Done."""
 EXIT_ERROR: Final = 1
-"""Any other error, or no as the answer of `health`, `user`, `lag --max` and `audit`."""
+"""Any other error; from `health`, `user`, `lag --max` and `audit` also the answer no."""
 EXIT_USAGE: Final = 2
 """The command was called wrongly."""
 EXIT_UNAVAILABLE: Final = 69

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 def printable(text: str, characters_max: int | None = None) -> str:
-    """The text on one line; of a long one its beginning."""
+    """The text on one line; if it is long, its beginning."""
     if characters_max is not None:
         text = cut(text, characters_max)
     if text.isprintable():
@@ -19,7 +19,7 @@ def printable(text: str, characters_max: int | None = None) -> str:
 
 
 def printable_bytes(value: bytes) -> str:
-    """The same for bytes; those that are no UTF-8 as two hexadecimal digits behind a backslash and an x."""
+    """The same for bytes. Those that are not UTF-8 become a backslash, an x and two hexadecimal digits."""
     return printable(value.decode(errors="backslashreplace"))
 
 

@@ -75,6 +75,7 @@ class Code(StrEnum):
     ACCESS_GRANTED = "access_granted", "The missing right was granted."
     TOPIC_CREATED = "topic_created", "A topic was missing and was created."
     REPLAY_TOPIC_MISSING = "replay_topic_missing", "There is no replay topic: no replays until a restart."
+    TOPIC_GROWN = "topic_grown", "A topic that is read has more partitions now; the group hands the new ones out."
     NO_TOPIC_IDS = "no_topic_ids", "The cluster gives topics no ids, so a topic that is made again is not noticed."
     CLIENT_NOT_CLOSED = "client_not_closed", "Kafka did not answer while the client was closed."
     HEADERS_LEFT_OUT = "headers_left_out", "A record's headers can't be read and are left out."
@@ -91,7 +92,7 @@ class Code(StrEnum):
     USER_WAITS = "user_waits", "A user has waited long for another try; the line has their pseudonym."
     DESTINATION_UP = "destination_up", "The destination accepts events again."
     DESTINATION_IDLE = "destination_idle", "Nothing is left to send, so the destination is no longer probed."
-    DESTINATION_THROTTLED = "destination_throttled", "The destination asks to slow down."
+    DESTINATION_THROTTLED = "destination_throttled", "The destination is throttled: it answers 429."
     DESTINATION_UNAVAILABLE = "destination_unavailable", "The destination is unavailable; events wait."
     DESTINATION_STOPPED = "destination_stopped", "The key, URL or account is wrong; events wait until it is fixed."
     KEY_CHANGED = "key_changed", "The API key has changed and is used from now on."
@@ -116,6 +117,14 @@ class Code(StrEnum):
         "The state topic needs more partitions and can't get them; the partition waits.",
     )
     STATE_NOT_FOLLOWED = "state_not_followed", "Whether sending is paused can't be read; the last order stays in force."
+    STATE_STANDBY_NOT_READ = (
+        "state_standby_not_read",
+        "Other members' partitions can't be followed; nothing waits for it.",
+    )
+    STATE_STANDBY_NOT_STORED = (
+        "state_standby_not_stored",
+        "What was followed of other members' partitions can't be written; nothing waits for it.",
+    )
     STATE_SET_ASIDE = "state_set_aside", "A local copy is not used; the topic is read instead."
     STATE_UNKNOWN_RECORD = "state_unknown_record", "The state topic holds a record that this version does not know."
     STATE_FIXED = "state_fixed", "A problem with the state that was reported before is over."

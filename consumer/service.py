@@ -77,7 +77,7 @@ _ENDS: Final = {
 
 
 def say_start(settings: Settings) -> None:
-    """The first line of the log: what this is."""
+    """Log the first line: what this is."""
     what = {
         "version": __version__,
         "librdkafka": librdkafka_version(),
@@ -90,7 +90,7 @@ def say_start(settings: Settings) -> None:
 
 
 def say_end(code: int, why: str | None = None) -> None:
-    """The last line of the log: how it ended."""
+    """Log the last line: how it ended."""
     level = logging.INFO if code == EXIT_OK else logging.ERROR
     log.log(level, "ended: %s", why or _ENDS[code], extra=fields(Code.ENDED, exit_code=code))
 
@@ -120,7 +120,7 @@ async def serve(
     receipts = Receipts(settings, inbox.post) if settings.receipt_topic is not None else None
     pauses = PauseFollower(settings, inbox.post)
     edges = Edges(source, states, dead_letters, engine, registry, peek, receipts)
-    pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, schemas)
+    pipeline = Pipeline(settings, inbox, sequencer, edges, reporter, schemas, states.figures)
     recorder = Recorder(lambda: pipeline.snapshot, metrics)
     process = about(settings, socket.gethostname(), time.time(), time.monotonic())
     members = Members(settings, lambda: source.member_id)
@@ -189,7 +189,7 @@ def _hear_signals(  # noqa: PLR0917  called once
     config: Path | None,
     stop: Callable[[], None],
 ) -> asyncio.Event:
-    """All of them; gives what is set when the process is told to stop."""
+    """Listen to all of them. Returns what is set when the process is told to stop."""
     stopping = _stop_on_signals(stop)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, switch.toggle)
     _read_again_on_signal(settings, engine, switch, reload, config)
@@ -219,7 +219,7 @@ def _stop_on_signals(stop: Callable[[], None]) -> asyncio.Event:
 def _read_again_on_signal(
     settings: Settings, engine: RotatingEngine, switch: LevelSwitch, reload: Callable[[], Settings], config: Path | None
 ) -> None:
-    """SIGHUP: take what files hold now, the key and the log level. Without any of these files a hangup stops us."""
+    """SIGHUP: read files again, for the key and the log level. Without any of these files a hangup stops us."""
     has_key = settings.origin("api_key") != "CUSTOMFIT_API_KEY (environment)"
 
     def on_signal() -> None:
@@ -244,9 +244,9 @@ def _read_log_level(switch: LevelSwitch, reload: Callable[[], Settings]) -> None
 
 
 async def _prepared(settings: Settings, stopping: asyncio.Event) -> tuple[list[str], StateTopic] | None:
-    """Check Kafka and create what is missing; gives the topics to read, and that of the state.
+    """Check Kafka, and create what is missing. Returns the topics to read, and the state's.
 
-    None when told to stop meanwhile. Raises KafkaUnavailable.
+    None: told to stop meanwhile. Raises KafkaUnavailable.
     """
 
     def work() -> tuple[list[str], StateTopic]:

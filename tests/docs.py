@@ -87,7 +87,8 @@ def logs_page() -> str:
 Lines go to standard error. Each has a code that stays when its words change, so search and alert by codes; the list is
 closed. In text the code is the last field, `code=…`. With `CUSTOMFIT_LOG_FORMAT=json` each line is an object: `ts`,
 `level`, `code`, `event` (the words), its fields and, after a bug, `traceback`. A library's own lines have the code
-`{FOREIGN}` and the field `logger`.
+`{FOREIGN}` and the field `logger`. A process that crashes below Python (exit code 139 in a container) prints last where
+its threads stood: plain lines from `Fatal Python error:` on, which show no values. Please report them.
 
 {_table(("code", "meaning"), rows)}"""
 

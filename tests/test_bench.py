@@ -13,6 +13,7 @@ import pytest
 
 from bench import report
 from bench.contenders import CONTENDERS, OURS
+from bench.loop_beside import interval
 from bench.plots import Series, line_plot
 from bench.scenarios import SCENARIOS
 from bench.workload import EVENT_BYTES, Workload
@@ -149,3 +150,11 @@ def test_a_plot_shows_every_round_between_its_axes() -> None:
     assert {"A & B", "users", "events/s", "1", "2", "ours <&>", "theirs", "0", "20"} <= set(texts)
     assert 2 == len(list(root.iter("{http://www.w3.org/2000/svg}polyline")))
     assert 3 == len(list(root.iter("{http://www.w3.org/2000/svg}circle")))
+
+
+@pytest.mark.parametrize(("count", "first", "last"), [(3, 1, 3), (11, 2, 10), (101, 41, 61)])
+def test_the_interval_of_a_median_is_that_of_the_tables(count: int, first: int, last: int) -> None:
+    """95 %, by the order of the values, whichever comes first; of three there is none narrower than all of them."""
+    values = [float(number) for number in range(count, 0, -1)]
+
+    assert (float(first), (count + 1) / 2, float(last)) == tuple(interval(values))

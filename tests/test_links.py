@@ -1,4 +1,4 @@
-"""Every relative link of every page leads somewhere, to the heading that it names."""
+"""Every relative link of every page leads somewhere, to the heading that it names; every table is one."""
 
 from __future__ import annotations
 
@@ -76,3 +76,11 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path, monkeypatch: pytest.
         "other.md#nowhere: no such heading",
         "#here: no such heading",
     ] == broken(page)
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_table_has_a_head(page: Path) -> None:
+    """Rows behind a blank line are no table: readers would see the bars."""
+    tables = re.findall(r"(?:^\|.*\n)+", prose(page) + "\n", re.MULTILINE)
+
+    assert [] == [table for table in tables if not re.match(r".*\n\|[ :|-]+\|?\n", table)]

@@ -1,6 +1,7 @@
-"""A record, decoded once more by the code that `run` decodes it with. Pure.
+"""A record, decoded again by the code that `run` decodes it with. Pure.
 
-The settings are those of now: where others were in force when the record was consumed, it may have ended otherwise.
+It is judged by the settings of now. If others were in force when the record was consumed, it may have ended
+differently.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ UNDECODABLE: Final = DeadLetterReason.UNDECODABLE
 
 
 class Unread(NamedTuple):
-    """Avro by a schema that only a registry has, and none is set: `run` waits for one, or takes it for garbage."""
+    """Avro with a schema that only a registry has, and none is set: `run` waits for one, or takes it for garbage."""
 
     schema: SchemaRef
 
@@ -35,7 +36,7 @@ Again = Decoded | Batch | Unread | SchemaWanted
 
 
 class Decoder:
-    """By these rules."""
+    """Decodes by these rules."""
 
     def __init__(self, rules: DecodingRules, value_format: ValueFormat, schemas: KnownSchemas) -> None:
         self.schemas = schemas

@@ -1,7 +1,7 @@
-"""READ FIRST. One audit: what there is to judge by, then every record of the window, one at a time.
+"""READ FIRST. One audit: first what there is to judge by, then every record of the window, one at a time.
 
-Memory is a byte for each offset of the window where there are receipts, the dead letters' few numbers, and a hash for
-each event of a ledger; the records themselves pass by.
+It keeps in memory a byte for each offset of the window if there are receipts, a few numbers for each dead letter, and a
+hash for each event of a ledger. The records themselves are not kept.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Each = Callable[[Judgement], None]
 
 
 class Auditor:
-    """Of one window, by these settings."""
+    """Audits one window, by these settings."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Auditor:
         advance: Advance,
         check: Callable[[], None],
     ) -> None:
-        """`advance` hears of each record that was read, `check` is called while a registry is waited for."""
+        """`advance` hears of each record that was read. `check` is called while a registry is waited for."""
         self._settings = settings
         self._window = window
         self._advance = advance
@@ -45,7 +45,7 @@ class Auditor:
         self._gathering = Gathering(settings, reader, window, advance)
 
     def run(self, ledger: Callable[[LedgerProof], None] | None, each: Each | None) -> Verdict:
-        """The verdict; `each` hears of every event. What is found missing is looked for in all there is, too.
+        """The verdict. `each` hears of every event. If something seems missing, all there is is searched for it.
 
         Raises TooOld, TooMany, NoLedger, KafkaUnavailable, RegistryUnavailable.
         """
@@ -80,9 +80,9 @@ class Auditor:
 
 
 def _may_change(verdict: Verdict) -> bool:
-    """Whether what was written long before the window may say otherwise.
+    """Whether something written long before the window may change the verdict.
 
-    A dead letter may fill a gap. And what has no receipt is lost, or from before receipts began: where they began may
+    A dead letter may fill a gap. And an event without a receipt is lost, or older than the first receipt, which may
     have been written when the member got the partition, days ago.
     """
     return verdict.gaps > 0 or ("receipts" in verdict.proofs and verdict.count(End.COMMITTED) > 0)

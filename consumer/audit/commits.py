@@ -1,7 +1,8 @@
 """What the group has finished of a partition, as its last commit says. Pure.
 
-A commit says where to read on, and in its metadata which topic it is about and what is finished above it. A commit of
-an earlier topic of the same name says nothing of this one's records, and the consumer starts nothing from it either.
+A commit says where to read on. Its metadata says which topic it is about, and what is finished above the offset. A
+commit of an earlier topic with the same name says nothing about this one's records, and the consumer does not start
+from it either.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from consumer.sequencing.commit_metadata import FinishedBefore, decode
 
 
 class Commit(NamedTuple):
-    """As the group keeps it."""
+    """A commit as the group keeps it."""
 
     offset: int
     metadata: str | None = None
 
 
 class Finished:
-    """Which offsets of one partition are finished; asked in rising order."""
+    """Which offsets of one partition are finished. Ask in rising order."""
 
     def __init__(self, commit: Commit | None, cluster_id: str, topic_id: str | None) -> None:
         self.offset = 0 if commit is None else commit.offset
-        """All below it."""
+        """Everything below it is finished."""
         self.is_of_another_topic = False
         self._above: FinishedBefore | None = None
         if commit is None:

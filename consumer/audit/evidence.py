@@ -1,7 +1,7 @@
-"""Gathers from Kafka what a window is judged by. Nothing is changed, and no group is joined.
+"""Gathers from Kafka what a window is judged by. It changes nothing, and joins no group.
 
-The order matters: the commits are read first. What a commit calls finished had its dead letter or its receipt before,
-so that the ends of those topics, which are asked for later, lie behind them.
+The order matters: commits are read first. What a commit calls finished had its dead letter or its receipt before. So
+the ends of those topics, which are asked for later, lie behind them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 
 ASK_SECONDS: Final = 5.0
 LOOK_BACK_MS: Final = 3_600_000
-"""Dead letters and receipts are written behind their records, but by the brokers' clock, and records have the time of
-their producers': so much of a difference is thought of at first. Where something is missing, all there is is read."""
+"""How far before the window dead letters and receipts are read at first.
+
+They are written after their records, but by the brokers' clock, and records have their producers' time. If something is
+missing, all of them are read.
+"""
 DISORDER_RECORDS: Final = 1000
-"""Times do not always rise with offsets. A stretch ends where so many records in turn are of after the window."""
+"""Times do not always rise with offsets. A stretch ends where so many records in a row are later than the window."""
 
 Advance = Callable[[int], None]
 
@@ -52,7 +55,7 @@ class Evidence:
 
 
 class Gathering:
-    """Of one window."""
+    """Gathers for one window."""
 
     def __init__(self, settings: Settings, reader: TopicReader, window: Window, advance: Advance) -> None:
         self._settings = settings
@@ -63,11 +66,14 @@ class Gathering:
 
     @property
     def topic_id(self) -> str | None:
-        """Of the source topic as it is now; None where the cluster gives topics none."""
+        """The id of the source topic as it is now; None: the cluster gives topics no ids."""
         return self._ids.get(self._settings.kafka_topic)
 
     def gather(self, *, is_whole: bool, ledger: Callable[[LedgerProof], None] | None) -> Evidence:
-        """All of it. `ledger` reads it, where there is one. Raises TooOld, TooMany, NoLedger, KafkaUnavailable."""
+        """Gather everything. `ledger` reads the ledger, if there is one.
+
+        Raises TooOld, TooMany, NoLedger, KafkaUnavailable.
+        """
         settings, reader = self._settings, self._reader
         source, replays = settings.kafka_topic, settings.replay_topic
         commits = {topic: reader.commits(topic, reader.partitions(topic)) for topic in (source, replays)}
@@ -125,10 +131,10 @@ class Gathering:
         return found
 
     def _from(self, topic: str, bounds: Mapping[int, Bounds], *, is_whole: bool) -> dict[int, Bounds]:
-        """Where to read what was written behind the window's records."""
+        """Where to begin reading for what was written after the window's records."""
         if is_whole:
             return dict(bounds)
-        # A time below 0 would be one of Kafka's own words, such as "the end".
+        # A time below 0 would be one of Kafka's special values, such as "the end".
         starts = self._reader.offsets_at(topic, bounds, max(self._window.from_ms - LOOK_BACK_MS, 0))
         return {n: Bounds(max(starts.get(n, end), low), end) for n, (low, end) in bounds.items()}
 
@@ -159,7 +165,7 @@ class Gathering:
     def _receipts(
         self, stretches: Mapping[int, Stretch], replays: Mapping[int, Bounds], *, is_whole: bool
     ) -> tuple[ReceiptProof | None, bool]:
-        """What they say, and whether all of them were read."""
+        """What receipts say, and whether all of them were read."""
         settings, reader = self._settings, self._reader
         if settings.receipt_topic is None:
             return None, True
@@ -175,7 +181,7 @@ class Gathering:
         return proof, read_from == bounds
 
     def records(self, stretches: Mapping[int, Stretch]) -> Iterator[Record]:
-        """Those of the window, in the order of each partition."""
+        """The records of the window, in the order of each partition."""
         for record in self._reader.read(self._settings.kafka_topic, {n: Bounds(*one) for n, one in stretches.items()}):
             self._advance(1)
             if self._window.from_ms <= record.timestamp_ms < self._window.to_ms:
@@ -183,7 +189,7 @@ class Gathering:
 
 
 def _topic_ids(settings: Settings, *topics: str) -> dict[str, str]:
-    """Those that the cluster tells; without one a topic that was made again is taken for the one before."""
+    """The ids that the cluster tells. Without one, a topic that was made again is taken for the one before."""
     ids = TopicIds(settings)
     ids.start()
     try:

@@ -1,4 +1,4 @@
-"""The gaps, told as runs of neighbours: a commit that came too early leaves thousands of them. Pure."""
+"""Gaps, reported as runs of neighbours: a commit that came too early leaves thousands of them. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Final
 
 RUNS_MAX: Final = 1000
-"""So many are kept to be told; all are counted."""
+"""So many runs are kept to be shown. All gaps are counted."""
 
 
 class Gap(StrEnum):
-    """What is missing; judge.py says what each one means."""
+    """What is missing. judge.py says what each kind means."""
 
     NOT_DELIVERED = "not_delivered"
     COMMIT_AHEAD = "commit_ahead"
@@ -23,7 +23,7 @@ class Gap(StrEnum):
 
 @dataclass(slots=True)
 class Run:
-    """Gaps of one kind, in one partition, with nothing between them that has an end."""
+    """Gaps of one kind in one partition, without a visible end between them."""
 
     partition: int
     first: int
@@ -41,10 +41,10 @@ class Gaps:
         self.runs: list[Run] = []
         self._commits = commits
         self._open: dict[tuple[int, bool], dict[Gap, Run]] = {}
-        """By partition, and whether below the commit: the runs that the next gap there may make longer."""
+        """By partition, and whether below the commit: the runs that the next gap there may extend."""
 
     def note(self, partition: int, offset: int, gap: Gap | None, *, is_proof: bool) -> None:
-        """An event was judged, in the order of its partition. `is_proof`: it has an end that can be seen."""
+        """An event was judged, in the order of its partition. `is_proof`: it has a visible end."""
         if gap is None:
             if is_proof and self._open:
                 self._open.pop((partition, offset < self._commits[partition]), None)
@@ -61,12 +61,15 @@ class Gaps:
             self.runs.append(run)
 
     def beyond_end(self, partition: int, end: int) -> None:
-        """The partition ends there, and is committed further."""
+        """The partition ends there, and its commit is beyond that."""
         self.events += 1
         self.runs.append(Run(partition, end, self._commits[partition] - 1, 1, Gap.BEYOND_END))
 
     def close(self, reached: Mapping[int, int]) -> None:
-        """All was judged, up to before these offsets: what is missing right below a commit is one that came early."""
+        """All was judged, up to these offsets.
+
+        What is missing right below a commit means that the commit came too early.
+        """
         for (partition, is_below), runs in self._open.items():
             is_to_commit = is_below and reached.get(partition, 0) >= self._commits[partition]
             if is_to_commit and (run := runs.get(Gap.NOT_DELIVERED)) is not None:

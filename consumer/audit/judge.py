@@ -52,7 +52,7 @@ class End(StrEnum):
 
 
 class Judgement(NamedTuple):
-    """Of one event."""
+    """The judgement of one event."""
 
     partition: int
     offset: int
@@ -75,7 +75,7 @@ class Judge:
         self._proof = proof
 
     def judge(self, record: Record) -> list[Judgement] | SchemaWanted:
-        """What became of its events; or which schema it takes to say so, and then it is asked again."""
+        """What became of its events. If a schema is needed to say so, that is the answer, and it is asked again."""
         decoded = self._decoder.decode(record)
         if isinstance(decoded, SchemaWanted):
             return decoded
@@ -115,7 +115,7 @@ class Judge:
 
 
 PROOF: Final = frozenset({End.DELIVERED, End.COMMITTED, End.DEAD_LETTERED, End.REPLAYED})
-"""An event with such an end, below the commit: what is missing before it is no commit that came too early."""
+"""If an event below the commit has such an end, what is missing before it is not a commit that came too early."""
 
 
 def _of_letter(fate: Fate, *, is_missing: bool) -> tuple[End, str]:

@@ -1,4 +1,4 @@
-"""Whether a topic still has all that it had of a window: what Kafka has removed, nobody can judge."""
+"""Whether a topic still has everything of a window: nobody can judge what Kafka has removed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ASK_SECONDS: Final = 5.0
 
 
 class TooOld(Exception):
-    """The window is older than a topic keeps. The text says which, and from when on it has everything."""
+    """The window is older than what a topic keeps. The text says which topic, and from when on it has everything."""
 
 
 def demand_kept(
@@ -30,14 +30,14 @@ def demand_kept(
 ) -> None:
     """Make sure that nothing was removed since that moment. Raises TooOld, KafkaUnavailable.
 
-    A partition that still begins with offset 0 has everything. Else one that holds a record of before the window has
-    all of it. Else the topic's retention has to say that it can't have removed anything as young.
+    A partition that still begins with offset 0 has everything. So has one with a record from before the window. For any
+    other, the topic's retention has to say that it can't have removed anything so young.
     """
     from_ms, now_ms = window.from_ms, window.now_ms
     shortened = [number for number, (low, _) in bounds.items() if low > 0]
     starts = {number: bounds[number].low for number in shortened if bounds[number].low < bounds[number].end}
     first = reader.first(topic, starts) if starts else {}
-    # One with no record left, or nothing but markers of transactions, begins with the next that comes.
+    # One without records, or with transaction markers only, begins with the next record.
     begins = {number: first[number].timestamp_ms if number in first else now_ms for number in shortened}
     late = {number: at_ms for number, at_ms in begins.items() if at_ms >= from_ms}
     if not late or from_ms >= now_ms - _kept_ms(settings, topic):
@@ -51,7 +51,7 @@ def demand_kept(
 
 
 def _kept_ms(settings: Settings, topic: str) -> float:
-    """For how long the topic keeps all records; 0 where that is not known, or size limits it too."""
+    """For how long the topic keeps all records; 0: not known, or size limits it, too."""
     resource = ConfigResource(ResourceType.TOPIC, topic)
     try:
         asked = admin_client(settings).describe_configs([resource], request_timeout=ASK_SECONDS)[resource]

@@ -1,8 +1,8 @@
 """The dead letters of the window's records, and their replays, by the place of the record. Pure.
 
-Kept of each are a few numbers, some 330 bytes. A record may have several: a crash between a dead letter and its commit
-leaves two, and one that failed again after a replay has another. What counts is the last: a replay of the last dead
-letter, or a dead letter behind the last replay.
+A few numbers are kept of each, some 330 bytes. A record may have several: a crash between a dead letter and its commit
+leaves two, and one that failed again after a replay has another. The last one counts: a replay of the last dead letter,
+or a dead letter after the last replay.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ LETTERS_MAX: Final = 1_000_000
 UNKNOWN_REASON: Final = "unknown"
 REASONS: Final = {reason.value.encode(): reason.value for reason in DeadLetterReason}
 ITEMS: Final = 4096
-"""More than a batch may have."""
+"""More items than a batch may have."""
 
 
 class TooMany(Exception):
-    """There is more to remember of the window than this takes memory for. The text says what to narrow."""
+    """The window has more than may be kept in memory. The text says what to narrow."""
 
 
 class Fate(NamedTuple):
-    """What the dead letters and replays of a record come to."""
+    """What the dead letters and replays of a record amount to."""
 
     reason: str
-    """Of the last dead letter."""
+    """The reason of the last dead letter."""
     replay: Replay | None
-    """Its replay, where there is one."""
+    """The replay of that dead letter, if there is one."""
 
 
 class Replay(NamedTuple):
-    """Where it lies in the replay topic, and whether the group has finished it there."""
+    """Its place in the replay topic, and whether the group has finished it there."""
 
     partition: int
     offset: int
@@ -62,7 +62,7 @@ class _Replay(NamedTuple):
 
 
 class Letters:
-    """Of the records in these stretches of the source topic."""
+    """Those of records in these stretches of the source topic."""
 
     def __init__(
         self, topic: str, stretches: dict[int, Stretch], topic_id: str | None, letters_max: int = LETTERS_MAX
@@ -100,7 +100,7 @@ class Letters:
         self._note()
 
     def of(self, record: Record) -> Fate | None:
-        """What they come to for this record, or this item of it; None where it has none."""
+        """What they amount to for this record, or this item of it; None: it has none."""
         if not self._letters:
             return None
         place = _key(record.partition.number, record.offset, record.item_index)
@@ -116,12 +116,12 @@ class Letters:
         return Fate(last.reason, replays[-1] if replays else None)
 
     def _place(self, receipt: Receipt) -> tuple[int, int] | None:
-        """Where the record lay, if that is in the stretches; a letter may be of an earlier topic of the same name."""
+        """The record's place, if it is in the stretches. A letter may be about an earlier topic of the same name."""
         origin = receipt.origin
         stretch = self._stretches.get(origin.partition.number)
         if origin.partition.topic != self._topic or stretch is None or origin.offset not in stretch:
             return None
-        if origin.item_index is not None and origin.item_index >= ITEMS - 1:  # it would be told as the next offset's
+        if origin.item_index is not None and origin.item_index >= ITEMS - 1:  # it would count for the next offset
             return None
         if origin.topic_life and self._topic_id and not self._topic_id.startswith(origin.topic_life):
             return None

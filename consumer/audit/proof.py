@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 
 INSERT_IDS_MAX: Final = 5_000_000
 OFFSETS_MAX: Final = 2_000_000_000
-"""Of all stretches; a byte each. A topic that compaction has thinned out may have far more offsets than records."""
+"""Most offsets in all stretches; a byte each.
+
+A topic thinned out by compaction may have far more offsets than records.
+"""
 _NOT_READABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""The last of a megabyte of brackets."""
+"""The last one comes from a megabyte of brackets."""
 
 
 class _Entry(msgspec.Struct):
-    """What of a ledger's line is read: the emulator writes more, another destination's ledger may too."""
+    """What is read of a ledger's line. The emulator writes more, and another destination's ledger may, too."""
 
     insert_ids: list[str]
     accepted_at: float = 0.0
@@ -43,7 +46,7 @@ _decode_entry: Final = msgspec.json.Decoder(_Entry).decode
 
 
 class LedgerProof:
-    """What a ledger holds. Of each insert_id a hash of 64 bits is kept, some 70 bytes."""
+    """What a ledger holds. It keeps a hash of 64 bits for each insert_id: some 70 bytes."""
 
     def __init__(self, dialect: ApiDialect, topic_id: str | None, insert_ids_max: int = INSERT_IDS_MAX) -> None:
         self.began_ms: int | None = None
@@ -73,14 +76,14 @@ class LedgerProof:
                 raise TooMany(f"the ledger has more than {self._insert_ids_max} insert_ids; give it in parts")
 
     def says(self, event: Event) -> bool | None:
-        """Whether it arrived; None: it would not be in there by an insert_id."""
+        """Whether it arrived; None: the ledger would not know it by an insert_id."""
         if hash(event.insert_id) in self._hashes:
             return True
         if event.kind is Kind.IDENTIFY and not self._identifies_have_ids:
             return None
         record = event.record
         origin = Origin(record.partition, record.offset, record.timestamp_ms, record.item_index)
-        if self._life and event.insert_id == str(origin):  # made of its place, maybe with the topic's life
+        if self._life and event.insert_id == str(origin):  # made from its place, maybe with the topic's life
             return hash(str(origin._replace(topic_life=self._life))) in self._hashes
         return False
 
@@ -96,12 +99,12 @@ class ReceiptProof:
             raise TooMany(f"the window and its replays have {offsets} offsets, more than {offsets_max}; narrow it")
         self.receipts = 0
         self.foreign = 0
-        """Records of the receipt topic that are none."""
+        """How many records of the receipt topic are no receipts."""
         self._stretches = stretches
         self._topic_ids = topic_ids
         self._whole = {where: bytearray(end - low) for where, (low, end) in stretches.items()}
         self._items: dict[Partition, dict[int, int]] = {where: {} for where in stretches}
-        """Of batches: a bit for each item."""
+        """For batches: a bit for each item."""
         self._begins: dict[Partition, int] = {}
 
     def add(self, record: Record) -> None:
@@ -125,11 +128,11 @@ class ReceiptProof:
                 continue
             if item is None:
                 self._whole[where][offset - stretch.low] = 1
-            elif 0 <= item < ITEMS:  # anybody who may write to the topic may write another number
+            elif 0 <= item < ITEMS:  # whoever may write to the topic may write another number
                 self._items[where][offset] = self._items[where].get(offset, 0) | 1 << item
 
     def says(self, record: Record, replay: Replay | None, replay_topic: str) -> bool | None:
-        """Whether there is a receipt of it, or of its replay; None: receipts began behind it."""
+        """Whether it, or its replay, has a receipt; None: receipts began after it."""
         if self._has(record.partition, record.offset, record.item_index):
             return True
         if replay is not None:
@@ -152,7 +155,7 @@ class ReceiptProof:
 
 
 class Proof:
-    """The ledger's word before the receipts': it is the destination's own."""
+    """The ledger counts before the receipts: it is the destination's own word."""
 
     def __init__(self, ledger: LedgerProof | None, receipts: ReceiptProof | None, replay_topic: str) -> None:
         self.ledger = ledger
@@ -160,7 +163,7 @@ class Proof:
         self._replay_topic = replay_topic
 
     def says(self, record: Record, event: Event | None, replay: Replay | None) -> bool | None:
-        """Whether it arrived; None: nobody can say. `event`: what it is decoded to, if that is one."""
+        """Whether it arrived; None: nobody can say. `event`: what it decodes to, if it is an event."""
         if self.ledger is not None and event is not None:
             said = self.ledger.says(event)
             if said is not None:

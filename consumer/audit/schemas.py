@@ -22,7 +22,7 @@ BACKOFF_SECONDS: Final = 1.0
 
 
 class Schemas:
-    """What is known of them; a context manager."""
+    """What is known of schemas; a context manager."""
 
     def __init__(self, settings: Settings, check: Callable[[], None]) -> None:
         """`check` is called while an answer is waited for, and may raise to end that."""
@@ -42,7 +42,7 @@ class Schemas:
         self._registry.stop()
 
     def ask(self, schema: SchemaRef) -> None:
-        """Have it known when this returns: how to read with it, or that nobody has it. Raises RegistryUnavailable."""
+        """Wait until it is known how to read with it, or that nobody has it. Raises RegistryUnavailable."""
         self.known.ask(schema)
         self._registry.fetch(schema)
         deadline = time.monotonic() + self._settings.startup_timeout_seconds

@@ -30,7 +30,7 @@ MEANINGS: Final[Mapping[Gap, str]] = {
 
 
 def place(partition: int, offset: int, item_index: int | None = None) -> str:
-    """As `dlq show` takes it; of a batch with the item."""
+    """In the form that `dlq show` takes; for a batch with the item."""
     return f"{partition}:{offset}" if item_index is None else f"{partition}:{offset}-{item_index}"
 
 

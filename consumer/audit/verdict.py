@@ -1,4 +1,4 @@
-"""What an audit comes to. Pure."""
+"""The result of an audit. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from consumer.audit.window import Window
 
 
 class Verdict(NamedTuple):
-    """Of a window."""
+    """The verdict on a window."""
 
     window: Window
     records: int
@@ -23,5 +23,5 @@ class Verdict(NamedTuple):
     """Who said what arrived: `ledger`, `receipts`, or nobody."""
 
     def count(self, end: End) -> int:
-        """How many events ended so."""
+        """How many events ended in this way."""
         return sum(count for (one, _), count in self.counts.items() if one is end)

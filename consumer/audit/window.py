@@ -19,11 +19,11 @@ class Window(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """Of one partition: from this offset to before that one."""
+    """A part of one partition: from this offset to before that one."""
 
     low: int
     end: int
 
     def __contains__(self, offset: object) -> bool:
-        """Whether it lies in there."""
+        """Whether it lies inside."""
         return isinstance(offset, int) and self.low <= offset < self.end

@@ -1,6 +1,6 @@
-"""Which schemas are known, which nobody has, and which have been asked for. Pure: answers in, answers out.
+"""Which schemas are known, which nobody has, and which were asked for. Pure: answers in, answers out.
 
-All of it is bounded, because a record may name any of four billion ids.
+All of it has limits, because a record may name any of four billion ids.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from consumer.avro.wire_format import SchemaRef
 KNOWN_MAX: Final = 1000
 MISSING_MAX: Final = 1000
 MISSING_SECONDS: Final = 60.0
-"""A schema that the registry did not have is asked for again after this long: it may have been registered."""
+"""A schema that the registry did not have is asked for again after this long: it may have been registered since."""
 
 Read = Callable[[bytes], bytes]
 """An encoded event → its JSON text; raises Unreadable."""
 
 
 class Unreadable(Exception):
-    """A record that its schema does not read."""
+    """A record that its schema can't read."""
 
 
 class KnownSchemas:
-    """By id, GUID or fingerprint: how to read with it, or why that can't be done."""
+    """By id, GUID or fingerprint: how to read with a schema, or why that can't be done."""
 
     def __init__(self, built_in: Mapping[bytes, Read], *, has_registry: bool) -> None:
         self.has_registry = has_registry
@@ -35,7 +35,7 @@ class KnownSchemas:
         self._asked: set[SchemaRef] = set()
 
     def find(self, schema: SchemaRef, now: float) -> Read | str | None:
-        """How to read with this schema; text: why it can't be read; None: the registry has to say."""
+        """How to read with this schema. A text: why it can't be read. None: the registry has to say."""
         if isinstance(schema, bytes):
             return self._built_in.get(schema) or f"no schema has the fingerprint {schema.hex()}"
         if (known := self._known.get(schema)) is not None:
@@ -51,14 +51,14 @@ class KnownSchemas:
         return not (self.has_registry or isinstance(schema, bytes))
 
     def ask(self, schema: SchemaRef) -> bool:
-        """Whether the registry has to be asked now: not while an answer is awaited, or where there is none."""
+        """Whether to ask the registry now: not while an answer is awaited, and not if there is no registry."""
         if schema in self._asked or not self.has_registry:
             return False
         self._asked.add(schema)
         return True
 
     def found(self, schema: SchemaRef, read: Read | str) -> None:
-        """The registry has it; text: it is not safe to read with, or no Avro."""
+        """The registry has it. A text: it is not safe to read with, or not Avro."""
         self._asked.discard(schema)
         self._missing.pop(schema, None)
         self._known[schema] = read

@@ -37,7 +37,7 @@ _SEGMENT_NAMES: Final = {
 }
 _JSON_FIELDS: Final = ("properties", "traits", "context", "integrations")
 DECIMAL_BYTES_MAX: Final = 416
-"""They hold 1,000 digits."""
+"""These hold 1,000 digits."""
 _ALL_DIGITS: Final = Context(prec=3 * DECIMAL_BYTES_MAX)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _json = msgspec.json.Decoder(msgspec.Raw)
@@ -49,10 +49,10 @@ def json_reader(payload: bytes) -> bytes:
 
 
 def avro_reader(documents: Sequence[object]) -> Read:
-    """A reader for what was written with the last of these schemas; those before it are what it refers to.
+    """A reader for values written with the last of these schemas. It refers to those before it.
 
-    A schema with the name of ours is resolved against ours (aliases, defaults, promotions); the fields of any other
-    are taken by their names. Raises UnusableSchema.
+    A schema with the name of ours is resolved against ours (aliases, defaults, promotions). From any other schema,
+    fields are taken by their names. Raises UnusableSchema.
     """
     check(documents)
     try:
@@ -64,7 +64,7 @@ def avro_reader(documents: Sequence[object]) -> Read:
     writer: Any = parsed[-1]
     ours = event_schema() if _is_another_version(writer) else None
     if ours is not None:
-        bytes_max //= 2  # to resolve takes twice as long
+        bytes_max //= 2  # resolving takes twice as long
 
     def read(payload: bytes) -> bytes:
         if len(payload) > bytes_max:
@@ -83,7 +83,7 @@ def avro_reader(documents: Sequence[object]) -> Read:
 
 
 def _is_another_version(writer: object) -> bool:
-    """Whether it has to be resolved against ours, which takes twice as long as reading does."""
+    """Whether it has to be resolved against ours. That takes twice as long as reading does."""
     ours = event_schema()
     return isinstance(writer, dict) and writer.get("name") == ours["name"] and fingerprint(writer) != fingerprint(ours)
 
@@ -107,7 +107,7 @@ def fingerprint(document: Any) -> bytes:
 
 
 def _decimal(data: bytes, writer: Mapping[str, Any] | None = None, reader: Mapping[str, Any] | None = None) -> Decimal:
-    """All of its digits, where fastavro rounds to the precision; fastavro calls it, and names the parameters."""
+    """All of its digits, whereas fastavro rounds to the precision. fastavro calls it, and names the parameters."""
     if len(data) > DECIMAL_BYTES_MAX:
         raise ValueError(f"a decimal of {len(data)} bytes; the limit is {DECIMAL_BYTES_MAX}")
     scale = (reader or writer or {}).get("scale", 0)
@@ -115,10 +115,7 @@ def _decimal(data: bytes, writer: Mapping[str, Any] | None = None, reader: Mappi
 
 
 def _or_as_it_is(reader: Callable[..., Any]) -> Callable[..., Any]:
-    """What is no such moment stays the number that it is, as it would in JSON.
-
-    Java's Long.MAX_VALUE in a timestamp means "never", and is no reason to lose the event.
-    """
+    """A number that is no such moment stays a number, as it would in JSON."""
 
     def read(data: Any, writer: Any = None, reader_schema: Any = None) -> Any:
         try:
@@ -129,13 +126,13 @@ def _or_as_it_is(reader: Callable[..., Any]) -> Callable[..., Any]:
     return read
 
 
-del LOGICAL_READERS["string-uuid"]  # it is text already, and a million that are none took 4 s
+del LOGICAL_READERS["string-uuid"]  # it is text already; a million that are no UUIDs took 4 s
 LOGICAL_READERS.update({kind: _or_as_it_is(reader) for kind, reader in LOGICAL_READERS.items()})
 LOGICAL_READERS["bytes-decimal"] = LOGICAL_READERS["fixed-decimal"] = _decimal
 
 
 def _as_segment_writes(event: dict[str, Any]) -> dict[str, Any]:
-    """Segment's names for fields in snake_case, and objects for fields that hold the text of one."""
+    """With Segment's names for fields in snake_case, and objects for fields that hold an object's text."""
     for theirs, segments in _SEGMENT_NAMES.items():
         if theirs in event and event.get(segments) is None:
             event[segments] = event.pop(theirs)
@@ -147,7 +144,7 @@ def _as_segment_writes(event: dict[str, Any]) -> dict[str, Any]:
             except (msgspec.DecodeError, RecursionError):
                 if _is_json_with_halves(text):
                     event[field] = msgspec.Raw(text)  # decoding knows what to do with it
-                # else it is then not an object, and decoding says so
+                # otherwise it is not an object, and decoding says so
     items = event.get("batch")
     if isinstance(items, list):
         event["batch"] = [_as_segment_writes(item) if isinstance(item, dict) else item for item in items]
@@ -155,7 +152,7 @@ def _as_segment_writes(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_json_with_halves(text: str) -> bool:
-    """Whether it is JSON but for halves of surrogate pairs, which Python's own parser takes."""
+    """Whether it is JSON except for halves of surrogate pairs, which Python's own parser accepts."""
     if "\\u" not in text:
         return False
     try:

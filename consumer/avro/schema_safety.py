@@ -12,13 +12,15 @@ DEPTH_MAX: Final = 64
 NODES_MAX: Final = 20_000
 """Types in a schema. Each use of a named type counts in full, so nested records multiply."""
 NAME_CHARACTERS_MAX: Final = 256
-"""In the name of a field or enum symbol: one byte of an enum is read as the whole symbol."""
+"""Longest name of a field or enum symbol: one byte of an enum is read as the whole symbol."""
 GROWTH_MAX: Final = 64
 """Most characters of names for each byte of a repeated value. Without this limit an array of records with 50 empty
 fields of long names turned 1 MB into 261 MB."""
 COST_MAX: Final = 2**21
-"""What a payload may cost to read, in values; one of 1 MiB by our own schema may cost as much. Reading stands still
-for some half a second then, a second with a large batch; a million UUIDs that are none took 4 s."""
+"""What reading a payload may cost, counted in values. One of 1 MiB by our own schema may cost as much.
+
+Reading then takes some half a second, or a second with a large batch; a million UUIDs that are none took 4 s.
+"""
 RECORD_COST: Final = 4
 CONTAINER_COST: Final = 4
 MADE_COST: Final = 7
@@ -30,7 +32,7 @@ MADE_TYPES: Final = frozenset(
     }
 )
 RATES: Final = tuple(2.0**power for power in range(-3, 11))
-"""Costs of a byte that schemas are sorted by; of nested records it is a few hundred at the most."""
+"""Costs of a byte by which schemas are sorted. With nested records it is a few hundred at most."""
 DECIMAL_DIGITS_MAX: Final = 1000
 _PRIMITIVES: Final = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
 
@@ -40,10 +42,10 @@ class UnusableSchema(Exception):
 
 
 class _Size(NamedTuple):
-    """Of a value; what lies in arrays and maps counts for itself.
+    """The size of a value. What stands in arrays and maps counts separately.
 
-    Of a union one branch is taken: the one that is cheapest in bytes is not the one with the longest names. So what a
-    value may be is compared with what it takes branch by branch, and of that the most is kept.
+    Of a union one branch is taken, and the branch that takes the fewest bytes need not be the one with the longest
+    names. So what a value may be is compared with what it takes branch by branch, and the largest result is kept.
     """
 
     nodes: int
@@ -52,7 +54,7 @@ class _Size(NamedTuple):
     names: int
     """Characters of the names that it is written out with, less GROWTH_MAX for each byte that it takes."""
     costs: tuple[float, ...]
-    """What reading it costs, less so much for each byte that it takes: for each of RATES."""
+    """What reading it costs, less the rate for each byte that it takes: one for each of RATES."""
 
     def with_bytes(self, count: int) -> _Size:
         """The same with so many bytes more."""
@@ -65,9 +67,9 @@ def _leaf(bytes_min: int, cost: float, names: int = 0) -> _Size:
 
 
 def check(documents: Sequence[object]) -> int:
-    """Raise UnusableSchema unless all of these schemas, each of which may name those before it, are safe.
+    """Raise UnusableSchema unless all of these schemas are safe. Each may name those before it.
 
-    Gives how many bytes a payload may have, so that it can't be made of so many small values that reading takes long.
+    Returns how many bytes a payload may have, so that it can't hold so many small values that reading takes long.
     """
     checker = _Checker()
     for document in documents:
@@ -80,7 +82,7 @@ class _Checker:
         self._named: dict[str, _Size | None] = {}
         """None while it is being looked at."""
         self.rate = RATES[0]
-        """What a byte in arrays and maps costs at the most; other values are few."""
+        """What a byte in arrays and maps costs at most. Other values are few."""
 
     def size(self, schema: object, namespace: str, depth: int) -> _Size:
         if depth > DEPTH_MAX:

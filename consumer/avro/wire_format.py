@@ -25,7 +25,7 @@ _FINGERPRINT_END: Final = 10
 
 
 class Encoded(NamedTuple):
-    """A value that takes a schema to read."""
+    """A value that needs a schema to be read."""
 
     schema: SchemaRef
     payload: bytes
@@ -43,7 +43,7 @@ def wire_format(record: Record, accepted: ValueFormat) -> Encoded | Malformed | 
     if value is None or accepted == "json":
         return None
     if record.headers and value[:1] == b"{" and holds_one_item(record.headers):
-        return None  # a dead letter of an item: JSON, also where the batch was Avro and its headers say so
+        return None  # a dead letter of an item is JSON, even if the batch was Avro and its headers say so
     if record.headers and (schema := _schema_in(record.headers)) is not None:
         return schema if isinstance(schema, Malformed) else Encoded(schema, value)
     first = value[:1]

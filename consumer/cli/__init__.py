@@ -11,8 +11,9 @@ import typer
 
 from consumer import __version__
 from consumer.cli.examples import epilog
+from consumer.cli.process_end import leave
 from consumer.cli.streams import exit_code, unbreak
-from consumer.cli.tracebacks import mask_tracebacks, show
+from consumer.cli.tracebacks import mask_tracebacks, show, show_crashes
 from consumer.exit_codes import EXIT_ERROR, EXIT_OK
 
 COMMANDS: Final = (
@@ -30,6 +31,7 @@ COMMANDS: Final = (
     "pause",
     "resume",
     "offsets",
+    "state",
     "audit",
     "completion",
 )
@@ -39,6 +41,7 @@ def main() -> NoReturn:
     """Run the command that the arguments name."""
     output = unbreak()
     mask_tracebacks()
+    show_crashes()
     arguments = sys.argv[1:]
     if "--version" in takewhile(lambda argument: argument != "--", arguments):  # behind a command, too
         arguments = ["--version"]
@@ -51,7 +54,7 @@ def main() -> NoReturn:
     except Exception as error:  # noqa: BLE001  whatever it is, Python itself would show it with its secrets
         show(error)
         code = EXIT_ERROR
-    sys.exit(exit_code(code if isinstance(code, int) else EXIT_ERROR, output))
+    leave(exit_code(code if isinstance(code, int) else EXIT_ERROR, output))
 
 
 def app(*names: str) -> typer.Typer:
@@ -60,7 +63,7 @@ def app(*names: str) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode=None,  # its tables cut option names off at 80 columns, and it swallows what stands in [ ]
+        rich_markup_mode=None,  # its tables cut option names off at 80 columns, and it drops what stands in [ ]
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     typer_app.callback()(_customfit_consumer)

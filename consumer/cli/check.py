@@ -1,4 +1,4 @@
-"""`customfit-consumer check`: are the settings right, and is what they name there? It changes nothing."""
+"""`customfit-consumer check`: are the settings right, and is everything there that they name? It changes nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WARNING: Final = "warning"
 
 
 class Checked(NamedTuple):
-    """One thing that was checked, and what came of it."""
+    """One thing that was checked, and the result."""
 
     ok: bool
     what: str
@@ -34,7 +34,7 @@ class Checked(NamedTuple):
 
     @property
     def mark(self) -> str:
-        """What stands before it."""
+        """What the line begins with."""
         return ("warn" if self.what == WARNING else "ok") if self.ok else "BAD"
 
 
@@ -69,7 +69,7 @@ def check(
         findings += asyncio.run(_destination_findings(settings))
     findings = [finding._replace(detail=masker.text(finding.detail)) for finding in findings]
     failed = [finding for finding in findings if not finding.ok]
-    shown = masker.value(settings.describe())  # a secret may stand in a setting that is none, such as a URL's path
+    shown = masker.value(settings.describe())  # a secret may stand in a setting that is not one, such as a URL's path
     assert isinstance(shown, dict)
     if as_json:
         rows = [finding._asdict() for finding in findings]
@@ -88,7 +88,7 @@ def check(
 
 
 def _verdict(findings: list[Checked], *, connect: bool) -> str:
-    """One line: is it fit to run, as far as it was looked at."""
+    """One line: is it fit to run, as far as this was checked."""
     failed = [finding.what for finding in findings if not finding.ok]
     if failed:
         return f"NOT READY: {len(failed)} of {len(findings)} checks failed ({', '.join(failed)})"
@@ -106,7 +106,7 @@ def _kafka_findings(settings: Settings) -> list[Checked]:
 
     contact = Contact(settings, tell)
     try:
-        contact.topics(admin_client(settings, contact.note))  # says what is in the way while it waits
+        contact.topics(admin_client(settings, contact.note))  # it says what is in the way while it waits
         seen = inspect(settings)
     except KafkaUnavailable as error:
         return [Checked(False, "Kafka", str(error))]
@@ -156,7 +156,7 @@ def _registry_findings(settings: Settings) -> list[Checked]:
 
 
 async def _destination_findings(settings: Settings) -> list[Checked]:
-    """Post one identify as the settings say; when it is refused, say which other way of sending is accepted."""
+    """Post one identify as the settings say. If it is refused, say which other way of sending is accepted."""
     from dataclasses import replace
 
     from consumer.customfit.answers import Answered

@@ -1,6 +1,6 @@
 """The scripts behind `completion`, made from the commands.
 
-All that can be typed stands in the script, so a Tab starts no process. zsh runs the script for bash, as it can.
+Everything that can be typed is in the script, so a Tab starts no process. zsh can run the script for bash, and does.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ SCRIPTS: Final[Mapping[str, Callable[[Sequence[Command]], str]]] = {"bash": bash
 
 
 def _below(commands: Sequence[Command]) -> dict[str, list[str]]:
-    """What may come next, by what has been typed: `""`, `"dlq"`, `"dlq list"`."""
+    """What may come next after what has been typed: `""`, `"dlq"`, `"dlq list"`."""
     below: dict[str, list[str]] = {"": []}
     for command in commands:
         for depth, word in enumerate(command.path):
@@ -95,7 +95,7 @@ def _below(commands: Sequence[Command]) -> dict[str, list[str]]:
 
 
 def _bash_values(commands: Sequence[Command]) -> Iterator[str]:
-    """What may stand behind an option that takes a value; behind most that is anybody's guess."""
+    """What may follow an option that takes a value. For most options nobody can guess."""
     options = defaultdict[str, list[str]](list)
     for command in commands:
         for parameter in command.parameters():

@@ -1,6 +1,6 @@
-"""Ctrl-C as the end of a command and not as a signal to all that the terminal runs.
+"""Makes Ctrl-C end a command, instead of being a signal to everything that the terminal runs.
 
-The terminal sends SIGINT to the whole foreground: `make demo` would end with make's own error, whatever the demo does.
+The terminal sends SIGINT to all of its foreground: `make demo` would end with make's own error, whatever the demo does.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Final
 
 CTRL_C: Final = b"\x03"
 LOCAL_FLAGS: Final = 3
-"""Where termios has them in its list; the control characters are the last of it."""
+"""The index of these flags in termios's list. Control characters are its last item."""
 
 
 @contextmanager
 def typed_ctrl_c(or_one_of: bytes = b"") -> Iterator[Callable[[float], bool]]:
-    """Gives what waits so many seconds at most and says whether Ctrl-C was typed, or another key that ends the command.
+    """Gives a function that waits so many seconds at most, and says whether Ctrl-C or another key that ends was typed.
 
     Without a terminal it only waits.
     """
@@ -42,7 +42,7 @@ def typed_ctrl_c(or_one_of: bytes = b"") -> Iterator[Callable[[float], bool]]:
 
 
 def _is_ours() -> bool:
-    """Whether there is a terminal, with us in its foreground: whoever else touches it is stopped."""
+    """Whether there is a terminal, and we are in its foreground: anybody else who touches it is stopped."""
     try:
         return sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (AttributeError, ValueError, OSError):

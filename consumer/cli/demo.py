@@ -21,18 +21,18 @@ from consumer.demo.proof import Proof
 from consumer.exit_codes import EXIT_ERROR
 
 OTHER_COLUMNS: Final = 64
-"""What stands beside a bar: name, count, time, `10,000 waiting, unavailable`."""
+"""The width of what stands beside a bar: name, count, time, `10,000 waiting, unavailable`."""
 
 
 class Playing(Protocol):
-    """The part of a demo that is watched."""
+    """The part of a demo that somebody watches."""
 
     @property
     def script(self) -> Script:
-        """What is to be played."""
+        """What is played."""
 
     def play(self, show: Callable[[Point], None]) -> None:
-        """Play it, and show where it stands."""
+        """Play it, and show how far it is."""
 
 
 def demo(

@@ -27,7 +27,7 @@ REASON_CHARACTERS_MAX: Final = 120
 
 
 def program() -> str:
-    """How this program is called from any folder and any terminal, as a shell takes it."""
+    """How to call this program from any folder and any terminal, quoted for a shell."""
     script = Path(sys.executable).with_name("customfit-consumer")
     return shlex.quote(str(script)) if script.exists() else f"{shlex.quote(sys.executable)} -m consumer"
 
@@ -38,7 +38,7 @@ def to_look_at(demo: Demo) -> str:
 
 
 def to_paste(demo: Demo) -> str:
-    """Commands for another terminal: events, and the questions that can be asked of them."""
+    """Commands for another terminal: to send events, and to ask what became of them."""
     us = program()
     return f"""\
 export CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS={demo.bootstrap_servers} CUSTOMFIT_API_URL={demo.emulator.url}
@@ -56,7 +56,7 @@ curl -s {demo.consumer_url}/metrics | grep '^customfit_events_finished.* [1-9]'"
 
 
 def to_break(demo: Demo) -> str:
-    """Commands that make CustomFit fail, send events, show what the consumer says then, and end it."""
+    """Commands that make CustomFit fail, send events, show what the consumer says then, and end the failure."""
     us = program()
     control = f"{us} emulator control --url {demo.emulator.base_url}"
     return f"""\
@@ -67,11 +67,11 @@ curl -s {demo.consumer_url}/readyz
 
 
 class Live:
-    """What becomes of each event, one line each: told by the emulator, the dead-letter topic and the consumer."""
+    """Shows what becomes of each event, a line each: told by the emulator, the dead-letter topic and the consumer."""
 
     def __init__(self, show: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self.on = False
-        """Before that nobody is interested."""
+        """Whether anything is shown: before that nobody is interested."""
         self._show = show
         self._clock = clock
         self._seen = SimpleQueue[tuple[str, str]]()
@@ -80,7 +80,7 @@ class Live:
         self._left_out: Counter[str] = Counter()
 
     def accepted(self, call: Call, *, out_of_order: bool) -> None:
-        """The emulator accepted it; `out_of_order` says that it should not have come yet."""
+        """The emulator accepted it. `out_of_order`: too early."""
         if self.on:
             for line in lines(call):
                 self.note("delivered", f"{line}{' BEFORE AN IDENTIFY' if out_of_order else ''}")
@@ -99,11 +99,11 @@ class Live:
         self.note("dead-lettered", f"{value}  ({why}; dlq show {letter.partition}:{letter.offset})")
 
     def note(self, end: str, text: str) -> None:
-        """Keep a line until the next turn; from any thread."""
+        """Keep a line until the next turn. From any thread."""
         self._seen.put((end, text))
 
     def turn(self) -> None:
-        """Show what has come, but not more of it than somebody can read."""
+        """Show what has come, but no more than somebody can read."""
         if self._clock() - self._second_began >= 1.0:
             for end, count in self._left_out.items():
                 self._show(f"  {end:14} {count:,} more")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ABOUT: Final = ("__connect.errors.", "customfit.")
 """Headers of a dead letter that say why it is one."""
 COLUMNS: Final = 100
-"""Of a table that goes to no terminal."""
+"""The width of a table that is not printed on a terminal."""
 
 dlq = typer.Typer(no_args_is_help=True, help="Look into dead letters, and replay them.")
 
@@ -35,14 +35,14 @@ Config = Annotated[Path | None, typer.Option(help="A TOML file of settings; the 
 
 
 def reasons() -> Sequence[str]:
-    """All that a dead letter may have, for the completion of shells."""
+    """All reasons that a dead letter may have, for completion in shells."""
     from consumer.dead_letters.selection import REASONS
 
     return REASONS
 
 
 def _reasons(given: list[str] | None) -> list[str] | None:
-    """Refuse a reason that no dead letter has."""
+    """Refuse a reason that no dead letter can have."""
     from consumer.dead_letters.selection import REASONS
     from consumer.settings.values import nearest
 
@@ -153,7 +153,7 @@ def show(
 
 
 def without_secrets(record: Record) -> Record:
-    """The dead letter, but of what servers said of it the secrets that an earlier version may have written down.
+    """The dead letter, with secrets removed from what servers said: an earlier version may have written some down.
 
     Key, value and the producer's own headers stay as they are: whoever corrects an event needs them.
     """
@@ -207,7 +207,7 @@ def replay(
 
 
 def filters_of(reason: list[str] | None, user: str | None, since: str | None, until: str | None) -> Filters:
-    """The options as filters; exit code 2 for a time that is none."""
+    """The options as filters. Exit code 2 for a time that can't be read."""
     from consumer.dead_letters.selection import Filters
     from consumer.dead_letters.text import moment_ms
 

@@ -1,4 +1,4 @@
-"""`customfit-consumer emulator`: the stand-in for CustomFit's API, in the foreground, and what asks one."""
+"""`customfit-consumer emulator`: the stand-in for CustomFit's API, in the foreground; and what asks a running one."""
 
 from __future__ import annotations
 
@@ -169,7 +169,10 @@ async def _serve(server: Emulator, console: Console, host: str, port: int) -> No
 
 
 class Console:
-    """Says what happens: problems, but not more of them than somebody can read; with `verbose` all that is accepted."""
+    """Prints what happens: problems, but no more of them than somebody can read.
+
+    With `verbose`, all that is accepted, too.
+    """
 
     def __init__(self, *, verbose: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._verbose = verbose
@@ -178,10 +181,10 @@ class Console:
         self._lines = 0
         self._left_out = 0
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know an id's letters
+            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not have the letters of an id
 
     def accepted(self, call: Call, *, out_of_order: bool) -> None:
-        """Show the events; and that they came too early."""
+        """Show the events, and whether they came too early."""
         if self._verbose:
             for line in lines(call):
                 self.say(line)
@@ -196,7 +199,7 @@ class Console:
         self._problem(f"refused with {status}: {_short(reason)} ({_short(path)})")
 
     def say(self, line: str) -> None:
-        """Print, at once; a reader that is gone does not stop the server."""
+        """Print at once. If the reader is gone, the server goes on."""
         try:
             print(line, flush=True)
         except BrokenPipeError:
@@ -216,7 +219,7 @@ class Console:
 
 
 def lines(call: Call) -> list[str]:
-    """A call as somebody new to it reads it, one line for each event: `track u1 "Order Completed"`."""
+    """A call for somebody new to it, one line for each event: `track u1 "Order Completed"`."""
     who = _short(call.user_id) + (" (anonymous)" if call.anonymous else "")
     if call.identify is not None:
         traits = call.properties[0]

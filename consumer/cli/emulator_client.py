@@ -45,15 +45,15 @@ class EmulatorClient:
         return self._ask("GET", f"/last?{query}", None, "last")
 
     def faults(self) -> dict[str, Any]:
-        """The faults as they are."""
+        """The present faults."""
         return self._ask("GET", "/control", None, "fail_rate")
 
     def change(self, faults: dict[str, Any]) -> dict[str, Any]:
-        """Change some; the answer has all of them."""
+        """Change some. The answer has all of them."""
         return self._ask("POST", "/control", json.dumps(faults), "fail_rate")
 
     def _ask(self, method: str, path: str, body: str | None, expected: str) -> dict[str, Any]:
-        """The answer, which holds `expected` if it is an emulator's; else the end of the command."""
+        """The answer, which holds `expected` if an emulator gave it; otherwise the command ends."""
         connection = HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
         try:
             connection.request(method, self._path + path, body)
@@ -81,7 +81,7 @@ class EmulatorClient:
 
 
 def arrival_lines(arrival: dict[str, Any]) -> list[str]:
-    """One accepted request as somebody new to it reads it, a line for each event."""
+    """One accepted request for somebody new to it, a line for each event."""
     who = printable(arrival["user_id"], ID_CHARACTERS_MAX) + (" (anonymous)" if arrival["anonymous"] else "")
     end = "" if arrival["answered"] else " (its answer was lost)"
     at = arrival["arrived_at"]
@@ -101,7 +101,7 @@ def _about(arrival: dict[str, Any], event: dict[str, Any]) -> str:
 
 
 def summary(answer: dict[str, Any], url: str) -> str:
-    """What stands below the lines: whether the user is identified, and how many requests came at all."""
+    """The line below: whether the user is identified, and how many requests came in all."""
     accepted = f"{answer['accepted']} request{'' if answer['accepted'] == 1 else 's'} accepted"
     if "user_id" in answer:
         who = printable(answer["user_id"], ID_CHARACTERS_MAX)

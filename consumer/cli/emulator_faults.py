@@ -33,15 +33,15 @@ HELP: Final = {
     "reset_rate": "Share of accepted requests whose answer is lost.",
     "reset_unrecorded_rate": "Share of requests that are lost before they are accepted.",
 }
-"""By the names of Faults; a test looks that none is missing."""
+"""By name of the field of Faults. A test checks that none is missing."""
 
 _NONE: Final = Faults()
 
 
 def takes_faults(*, running: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for each fault; it is called with `faults`, a dict of those that were given.
+    """Give a command an option for each fault. It is called with `faults`: a dict of those that were given.
 
-    `running`: of an emulator that runs, where what is not given stays as it is and a switch can be turned off.
+    `running`: it is about a running emulator, so what is not given stays as it is, and a switch can be turned off.
     """
     options = {name: _option(name, running=running) for name in HELP}
 
@@ -64,7 +64,7 @@ def takes_faults(*, running: bool) -> Callable[[Callable[..., None]], Callable[.
 
 
 def shown(faults: dict[str, Any]) -> str:
-    """Those that are on, as the options that turn them on."""
+    """The faults that are on, as the options that turn them on."""
     words: list[str] = []
     for name, value in faults.items():
         if value == getattr(_NONE, name, None):
@@ -75,7 +75,7 @@ def shown(faults: dict[str, Any]) -> str:
 
 
 def refused(why: str) -> typer.BadParameter:
-    """What is wrong with a fault, in the emulator's words, by the name of its option."""
+    """What is wrong with a fault, in the emulator's words, but with the name of its option."""
     found = re.fullmatch(r"(.*) - at `\$\.(\w+)(?:\[.*)?`", why)
     return typer.BadParameter(found[1], param_hint=_flag(found[2])) if found else typer.BadParameter(why)
 
@@ -106,5 +106,5 @@ def _flag(name: str) -> str:
 
 
 def no_faults() -> dict[str, Any]:
-    """All faults as they are when nothing is to fail."""
+    """All faults as they are when nothing fails."""
     return dict(msgspec.to_builtins(_NONE))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def what_becomes_of(given: str, settings: Settings) -> Iterator[tuple[bool, str]]:
-    """Of the event in a text, `-` for standard input, or of each event of a batch: is it none, and what is done."""
+    """For the event in a text (`-`: standard input), or each event of a batch: is it one, and what becomes of it."""
     from consumer.segment.decoding import DecodingRules, decode
     from consumer.sequencing.events import Batch, Event, Kind, Partition, Record, Rejected
 
@@ -46,7 +46,7 @@ def _by_which(skipped: Skipped, settings: Settings) -> str:
 
 
 def _body(event: Event, settings: Settings) -> str:
-    """The request, as it would be if the event went alone; paths that must not leave are cut out of it."""
+    """The request that would be sent if the event went alone, without the paths that must not leave."""
     from consumer.customfit.mapping import request_body
     from consumer.loop.rule_counts import redaction_of
     from consumer.sequencing.assignment import Assignment

@@ -1,4 +1,4 @@
-"""What the help of each command ends with: examples, and the settings that matter to it."""
+"""The end of each command's help: examples, and the settings that matter to it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 AS_IT_IS: Final = "\b"
-"""Before a paragraph of help: its lines are not to be joined."""
+"""Stands before a paragraph of help whose lines must not be joined."""
 
 
 class Example(NamedTuple):
-    """A command as it is typed, and what for."""
+    """A command as it is typed, and what it is for."""
 
     command: str
     what: str
 
 
 class Shown(NamedTuple):
-    """Of one command."""
+    """What one command shows."""
 
     examples: Sequence[Example]
     settings: Sequence[str] = ()
@@ -149,6 +149,15 @@ SHOWN: Final[Mapping[str, Shown]] = {
             Example("customfit-consumer offsets --to latest --yes", "leave out all that is there, without being asked"),
         ),
         (*KAFKA, "kafka_start"),
+    ),
+    "state copy": Shown(
+        (
+            Example(
+                "customfit-consumer state copy --from-topic old.identified-users --dry-run", "what would be copied"
+            ),
+            Example("customfit-consumer state copy --from-topic old.identified-users", "say so, ask, and do it"),
+        ),
+        (*KAFKA, "state_topic", "destination_name"),
     ),
     "audit": Shown(
         (

@@ -1,4 +1,4 @@
-"""How a command ends: one clear message, and an exit code that a script can tell apart."""
+"""How a command ends: one clear message, and an exit code by which a script can tell."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from consumer.settings.known_secrets import secrets_of
 from consumer.settings.masking import Masker
 
 masker: Final = Masker()
-"""The one of this process: it knows the secrets from the moment on at which the settings are read.
+"""The masker of this process. It knows the secrets from the moment when the settings are read.
 
 What a broker, the registry, the destination or the service has said goes through it before it is printed.
 """
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """Say why and end."""
+    """Print why, and end."""
     print(f"customfit-consumer: {masker.text(message)}", file=sys.stderr)
     raise typer.Exit(code)
 
 
 def tell(line: str) -> None:
-    """A sign of life, beside what the command prints."""
+    """Show a sign of life, beside what the command prints."""
     print(f"customfit-consumer: {masker.text(line)}", file=sys.stderr, flush=True)
 
 
 def quiet_kafka_client() -> None:
-    """What librdkafka logs says the same as a command's own message, many times over."""
+    """Silence librdkafka's log, which says the same as a command's own message, many times over."""
     logger = logging.getLogger("librdkafka")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
@@ -47,9 +47,9 @@ def settings_or_exit(
     api_key_required: bool = True,
     **options: tuple[str, str | None],
 ) -> Settings:
-    """The settings; or all that is wrong with them, one line each, and exit code 78.
+    """The settings; or everything that is wrong with them, one line each, and exit code 78.
 
-    `options`: by setting, the option that may stand in its place, and what it was given.
+    `options`: by setting, the option that takes its place, and the value that was given.
     """
     given = {setting: Given(value, name) for setting, (name, value) in options.items() if value is not None}
     try:

@@ -1,4 +1,4 @@
-"""`produce --format`: which there are, and the records in the one asked for."""
+"""`produce --format`: which formats there are, and the records in the chosen one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Format = Literal["json", "avro", "single-object"]
 
 
 class Formatted:
-    """Records in the format asked for; those that do not fit it stay as they are."""
+    """Records in the chosen format. Those that do not fit it stay as they are."""
 
     def __init__(self, records: Iterator[KeyedValue], encode: Callable[[bytes], bytes | None]) -> None:
         self.unfit = 0
@@ -24,7 +24,7 @@ class Formatted:
         self._encode = encode
 
     def __iter__(self) -> Iterator[KeyedValue]:
-        """Each once."""
+        """Each record once."""
         for record_key, text in self._records:
             value = self._encode(text)
             self.unfit += value is None
@@ -32,7 +32,7 @@ class Formatted:
 
 
 def in_format(records: Iterator[KeyedValue], settings: Settings, format_: Format) -> Formatted:
-    """The records in this format; exit codes 69 and 78 where its schema can't be had."""
+    """The records in this format; exit codes 69 and 78 if its schema can't be had."""
     if format_ == "json":
         return Formatted(records, lambda text: text)
     from consumer.cli.produce_format import encoder

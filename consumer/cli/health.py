@@ -1,4 +1,4 @@
-"""`customfit-consumer health`: what a container's health check runs every few seconds, so it loads next to nothing."""
+"""`customfit-consumer health`. A container's health check runs it every few seconds, so it loads next to nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def health(
 
 
 def why_not_ready(host: str, port: int) -> str | None:
-    """Ask `/readyz`; None when it answers 200, else one line."""
+    """Ask `/readyz`. None: it answers 200. Else one line."""
     where = f"http://{f'[{host}]' if ':' in host else host}:{port}/readyz"
     connection = HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
     try:

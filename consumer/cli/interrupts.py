@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in a command that speaks to Kafka."""
+"""Ctrl-C and SIGTERM in a command that talks to Kafka."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Self
 
 
 class Interrupts:
-    """Ctrl-C and SIGTERM as KeyboardInterrupt, but not out of librdkafka's calls.
+    """Turns Ctrl-C and SIGTERM into KeyboardInterrupt, but not inside librdkafka's calls.
 
-    There confluent-kafka 2.16 loses it: the call ends with "returned NULL without setting an exception".
+    confluent-kafka 2.16 loses it there: the call ends with "returned NULL without setting an exception".
     """
 
     def __init__(self, *also: signal.Signals) -> None:
@@ -33,7 +33,7 @@ class Interrupts:
 
     @contextmanager
     def put_off(self) -> Iterator[None]:
-        """Only note a signal that comes now."""
+        """From now on only note a signal."""
         self._put_off = True
         try:
             yield
@@ -42,7 +42,7 @@ class Interrupts:
 
     @contextmanager
     def let_through(self) -> Iterator[None]:
-        """Within `put_off`: raise KeyboardInterrupt at once again, and now if one has come."""
+        """Inside `put_off`: raise KeyboardInterrupt at once again, and now if a signal has come."""
         self._put_off = False
         try:
             self.check()

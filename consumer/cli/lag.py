@@ -1,4 +1,4 @@
-"""`customfit-consumer lag`: how far the group is behind, asked of the broker and not of the consumer."""
+"""`customfit-consumer lag`: how far the group is behind, asked of the broker and not of the members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines of JSON as records: each as it is, keyed by its user."""
+"""Lines of JSON as records: each line as it is, keyed by its user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 def lines(file: BinaryIO) -> Iterator[KeyedValue]:
-    """Each line as it is, but for blank ones; keyed by its user where it has one."""
+    """Each line as it is, except blank ones; keyed by its user if it has one."""
     number = 0
     while line := _next_line(file):
         number += 1
@@ -44,7 +44,7 @@ _ids: Final = msgspec.json.Decoder(_Ids)
 
 
 def key(value: bytes) -> bytes | None:
-    """The userId, else the anonymousId; None for what has neither, or is no event."""
+    """The userId, else the anonymousId; None: it has neither, or is no event."""
     try:
         ids = _ids.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from consumer.cli.exits import fail, masker, settings_or_exit, tell
+from consumer.cli.exits import fail, masker, settings_or_exit
 from consumer.cli.reading import bounds_or_exit, work
-from consumer.exit_codes import EXIT_ERROR, EXIT_UNDRAINED
+from consumer.cli.stopped_group import ask, busy, members_of
+from consumer.exit_codes import EXIT_UNDRAINED
 
 if TYPE_CHECKING:
     from consumer.cli.interrupts import Interrupts
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EARLIEST: Final = "earliest"
 LATEST: Final = "latest"
+WHY: Final = "only members may commit while there are some"
 
 
 def offsets(
@@ -54,14 +55,14 @@ def offsets(
     at_ms = _moment(to)
     with work(settings) as (reader, interrupts):
         planned, commits = _planned(settings, reader, to, at_ms)
-        members = _members(settings)
+        members = members_of(settings)
         _tell(settings, planned, members, as_json=as_json, dry_run=dry_run)
         if dry_run:
             return
         if members:
-            fail(_busy(settings, members), EXIT_UNDRAINED)
+            fail(busy(settings, members, WHY), EXIT_UNDRAINED)
         with interrupts.let_through():
-            _ask(yes=yes)
+            ask("Commit this for the whole group?", yes=yes)
         if reader.commits(settings.kafka_topic, len(planned)) != commits:
             fail("the group has committed meanwhile, so other things would follow; run it again", EXIT_UNDRAINED)
         _reset(settings, planned, interrupts)
@@ -76,8 +77,9 @@ def _moment(to: str) -> int | None:
         return None
     try:
         return moment_ms(to, round(time.time() * 1000))
-    except ValueError:
-        problem = f"{to!r} is no time; write {EARLIEST}, {LATEST}, {FORMS}"
+    except ValueError as error:
+        why = f" ({error})" if to[:1].isdigit() else ""
+        problem = f"{to!r} is no time{why}; write {EARLIEST}, {LATEST}, {FORMS}"
         raise typer.BadParameter(problem, param_hint="--to") from None
 
 
@@ -99,26 +101,6 @@ def _planned(
     commits = reader.commits(topic, len(bounds))
     starts_at_end = settings.kafka_start == LATEST
     return plan(bounds, commits, places, reader.cluster_id(), starts_at_end=starts_at_end), commits
-
-
-def _members(settings: Settings) -> list[MemberName]:
-    """Who is in the group; none where the broker does not tell: it refuses the commit if somebody is."""
-    from consumer.kafka.group_hosts import GroupUnknown, group_members
-
-    try:
-        return group_members(settings)
-    except GroupUnknown as unknown:
-        tell(str(unknown))
-        return []
-
-
-def _busy(settings: Settings, members: Sequence[MemberName]) -> str:
-    names = ", ".join(f"{one.client_id} at {one.host}" for one in members)
-    whom = f": {names}" if names else ""
-    return (
-        f"the group {settings.kafka_group_id} has {len(members) or 'some'} members{whom}; stop them first (one that "
-        "was killed counts until its session is over), since only members may commit while there are some"
-    )
 
 
 def _tell(
@@ -149,16 +131,7 @@ def _tell(
         print(f"{row}  {one.note}".rstrip())
     print(f"group {group}, topic {topic}: {again} offsets sent again, {never} never sent", flush=True)
     if members and dry_run:
-        print(masker.text(_busy(settings, members)))
-
-
-def _ask(*, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise typer.BadParameter("nobody can be asked here; --yes does it without", param_hint="--yes")
-    if not typer.confirm("Commit this for the whole group?"):
-        fail("nothing was changed", EXIT_ERROR)
+        print(masker.text(busy(settings, members, WHY)))
 
 
 def _reset(settings: Settings, planned: Sequence[PartitionPlan], interrupts: Interrupts) -> None:
@@ -167,4 +140,4 @@ def _reset(settings: Settings, planned: Sequence[PartitionPlan], interrupts: Int
     try:
         reset_offsets(settings, {one.partition: one.after for one in planned}, interrupts.check)
     except GroupHasMembers:
-        fail(_busy(settings, _members(settings)), EXIT_UNDRAINED)
+        fail(busy(settings, members_of(settings), WHY), EXIT_UNDRAINED)

@@ -1,4 +1,4 @@
-"""What `pause` and `resume` share: which order is in force, giving another one, and who hears of it."""
+"""What `pause` and `resume` share: which order is in force, giving another, and who hears of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FOLLOWED_SECONDS: Final = 5
 
 
 def order(config: Path | None, *, is_paused: bool, reason: str, as_json: bool) -> None:
-    """Give the order, unless the group is paused and is to be paused; and say what is in force now."""
+    """Give the order, unless the group is to be paused and is paused already; and say what is in force now."""
     from consumer.foreign_text import printable
     from consumer.sequencing.pauses import PauseOrder
     from consumer.state.pause_orders import give_order, order_in_force
@@ -34,7 +34,7 @@ def order(config: Path | None, *, is_paused: bool, reason: str, as_json: bool) -
             before = order_in_force(reader, settings, bounds, advance)
         was_paused = before is not None and before.is_paused
         now = before if was_paused and is_paused else None
-        if now is None:  # also to go on when it is not paused: a member may have missed that
+        if now is None:  # an order to go on is given even if nothing is paused: a member may have missed it
             now = PauseOrder(is_paused, printable(_who(), NAME_CHARACTERS_MAX), round(time.time() * 1000), reason)
             give_order(settings, now, interrupts.check)
     members = _members(settings)
@@ -47,7 +47,7 @@ def order(config: Path | None, *, is_paused: bool, reason: str, as_json: bool) -
 
 
 def _who() -> str:
-    """user@host; in a container the user may have no name."""
+    """user@host. In a container the user may have no name."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -56,7 +56,7 @@ def _who() -> str:
 
 
 def _members(settings: Settings) -> dict[str, Any]:
-    """Who is in the group, as far as the broker tells."""
+    """Who is in the group, as far as the broker says."""
     from consumer.kafka.group_hosts import GroupUnknown, group_members
 
     try:

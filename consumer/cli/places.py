@@ -1,4 +1,4 @@
-"""Where members may be asked over HTTP: one URL may be many of them, by the addresses of its name."""
+"""Where members may be asked over HTTP. One URL may mean many of them, by the addresses of its name."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Place(NamedTuple):
     path: str = ""
 
     def __str__(self) -> str:
-        """As it is shown: host and port."""
+        """Host and port, as they are shown."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def place_of(url: str, port: int) -> Place:
-    """`http://host:port/path`, `host:port` or `host`. Raises ValueError, with a text to be shown."""
+    """`http://host:port/path`, `host:port` or `host`. Raises ValueError with a text for the user."""
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{url!r} is no URL of a member: http://HOST:PORT, HOST:PORT or HOST")
@@ -35,15 +35,15 @@ def place_of(url: str, port: int) -> Place:
 
 
 def places_of(place: Place) -> list[Place]:
-    """Each address of its name, which may be many members; itself where there is nothing to be found out."""
-    if place.scheme == "https" or _is_address(place.host):  # a certificate is made out to the name
+    """Each address of its name, which may be many members; the place itself if nothing can be found out."""
+    if place.scheme == "https" or _is_address(place.host):  # a certificate is for the name
         return [place]
     try:
         found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
     except OSError:
         return [place]  # asking it will say why
     families = {family for family, *_ in found}
-    family = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6  # of both, it would be there twice
+    family = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6  # it would be there twice, once for each
     addresses = dict.fromkeys(str(address[0]) for one, *_, address in found if one == family)
     if all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in addresses):
         return [place]
@@ -51,11 +51,11 @@ def places_of(place: Place) -> list[Place]:
 
 
 class NoAnswer(Exception):
-    """Nobody answers there; the text says why."""
+    """Nobody answers there. The text says why."""
 
 
 def ask(place: Place, path: str, seconds_max: float, bytes_max: int) -> tuple[int, bytes]:
-    """The status and the body of what a member answers, so much of it at the most. Raises NoAnswer."""
+    """The status and the body of a member's answer; at most so many bytes. Raises NoAnswer."""
     kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
     connection = kind(place.host, place.port, timeout=seconds_max)
     try:

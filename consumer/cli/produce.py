@@ -1,4 +1,4 @@
-"""`customfit-consumer produce`: Segment events into the topic, made up or given."""
+"""`customfit-consumer produce`: sends Segment events to the topic, made up or given."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def produce(
 
 
 def samples(users: int, events: int, seed: int, garbage_every: int) -> Iterator[KeyedValue]:
-    """Sample events that happen now."""
+    """Sample events with the time of now."""
     from consumer.demo.samples import encoded_samples
 
     return encoded_samples(users, events, seed, garbage_every=garbage_every, start_seconds=time.time())

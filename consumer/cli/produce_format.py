@@ -1,4 +1,4 @@
-"""`produce --format`: JSON events as Avro, in Confluent's wire format or as single objects behind their fingerprint."""
+"""`produce --format`: JSON events as Avro, in Confluent's wire format or as single objects with a fingerprint."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _SCHEMA: Final = "segment_event"
 
 
 def encoder(settings: Settings, format_: Format) -> Encode:
-    """JSON text → the value of a record; None for what does not fit schemas/segment_event.avsc, garbage above all.
+    """JSON text → the value of a record; None: it does not fit schemas/segment_event.avsc. That is mostly garbage.
 
-    For `avro` the schema is registered first: raises RegistryUnavailable.
+    For `avro`, the schema is registered first: raises RegistryUnavailable.
     """
     if format_ == "single-object":
         head = single_object_header(event_schema())
@@ -53,14 +53,14 @@ def _avro(text: bytes) -> bytes | None:
     if not isinstance(event, dict):
         return None
     if any(isinstance(event.get(field), int | float) for field in _TIMES):
-        return None  # seconds or milliseconds: the schema knows the latter only
-    has_long_numbers = _MANY_DIGITS.search(text) is not None  # which a map would make doubles
+        return None  # seconds or milliseconds; the schema knows the latter only
+    has_long_numbers = _MANY_DIGITS.search(text) is not None  # a map would make doubles of them
     written = None if has_long_numbers else _written(event)
     return written if written is not None else _written(event | _texts(event, text))
 
 
 def _texts(event: dict[str, Any], text: bytes) -> dict[str, Any]:
-    """What nests deeper than the schema's maps goes as it stands in the JSON."""
+    """Values that nest deeper than the schema's maps go as JSON text."""
     members = _members.decode(text)
     return {field: bytes(members[field]).decode() for field in _NESTING_FIELDS if isinstance(event.get(field), dict)}
 

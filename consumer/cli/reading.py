@@ -1,4 +1,4 @@
-"""What the commands that read topics share: connect, survey, show progress, and end with the right exit code."""
+"""What the commands share that read topics: connect, survey, show progress, and end with the right exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BAR_STEP: Final = 100
 
 @contextmanager
 def work(settings: Settings) -> Iterator[tuple[TopicReader, Interrupts]]:
-    """A reader, and signals that wait for the next check; each problem with Kafka as its exit code."""
+    """A reader, and signals that wait for the next check. Each problem with Kafka becomes its exit code."""
     from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable
     from consumer.kafka.reader import TopicReader
 
@@ -37,7 +37,7 @@ def work(settings: Settings) -> Iterator[tuple[TopicReader, Interrupts]]:
 
 
 def bounds_or_exit(settings: Settings, reader: TopicReader, setting: str, only: int | None = None) -> dict[int, Bounds]:
-    """The bounds of the topic that this setting names, or of one partition; exit code 69 where there is none."""
+    """The bounds of the topic that this setting names, or of one partition; exit code 69 if there is none."""
     topic = getattr(settings, setting)
     bounds = reader.bounds(topic, only)
     if not bounds:
@@ -59,7 +59,7 @@ def survey_all(
     interrupts: Interrupts,
     shown: bool,
 ) -> tuple[Selection, dict[int, int]]:
-    """What matches, and how far the replay topic was read for what has been replayed."""
+    """What matches. Also gives how far the replay topic was read to find what has been replayed."""
     from consumer.avro.reader import single_object_readers
     from consumer.dead_letters.replayer import note_replays, survey
     from consumer.dead_letters.selection import Selection, TooMany
@@ -88,7 +88,7 @@ def _too_many(letters_max: int) -> NoReturn:
 
 @contextmanager
 def progress(what: str, total: int | None, interrupts: Interrupts, *, shown: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal. Call what it gives with how many more are done; a pending interrupt is raised there."""
+    """A bar on a terminal. Call what it gives with how many more are done; that also raises a pending interrupt."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -106,7 +106,7 @@ def progress(what: str, total: int | None, interrupts: Interrupts, *, shown: boo
             nonlocal waiting
             interrupts.check()
             waiting += count
-            if waiting >= BAR_STEP:  # a bar that is told of every record takes longer than reading it
+            if waiting >= BAR_STEP:  # telling a bar of every record takes longer than reading it
                 bars.update(task, advance=waiting)
                 waiting = 0
 

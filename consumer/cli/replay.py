@@ -1,4 +1,4 @@
-"""One run of `dlq replay`: survey, look again, write in batches, and report what was done."""
+"""One run of `dlq replay`: survey, look again, write in batches, and report."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Replay:
         self._before = len(self._selection.replayed)
 
     def write(self) -> None:
-        """Replay what is chosen, after another look at what has been replayed meanwhile."""
+        """Replay what is chosen, after another look at what has been replayed since."""
         from consumer.dead_letters.replayer import Overtaken, Replayer, fetch, note_replays
         from consumer.dead_letters.selection import batches
         from consumer.kafka.topics import create_replay_topic

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -21,7 +21,7 @@ def run(
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; the environment wins.")] = None,
 ) -> None:
     """Read the topic and deliver, until SIGTERM or Ctrl-C. Then finish what is in flight, commit, leave."""
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it would end the process before there is a log to switch
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # otherwise it would end the process before there is a log to switch
     settings = settings_or_exit(os.environ, config)
 
     from consumer.customfit.engine import EngineUnavailable
@@ -48,24 +48,16 @@ def run(
     except AssertionError:
         told = "an internal rule was broken; nothing more is committed"
         log.critical(told, exc_info=True, extra=fields(Code.BROKEN_RULE))
-        say_end(EXIT_BROKEN_RULE)
-        _leave(EXIT_BROKEN_RULE)
+        code = EXIT_BROKEN_RULE
     except Exception:
         log.critical("the program failed; nothing more is committed", exc_info=True, extra=fields(Code.PROGRAM_FAILED))
-        say_end(EXIT_ERROR)
-        _leave(EXIT_ERROR)
+        code = EXIT_ERROR
     say_end(code, why)
     raise typer.Exit(code)
 
 
-def _leave(code: int) -> NoReturn:
-    """End a process whose threads are still at work: taking Python apart under them can end in SIGSEGV (seen)."""
-    logging.shutdown()
-    os._exit(code)
-
-
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Uvloop where it has wheels (not on Windows): it takes a third off the CPU time of a request (measured)."""
+    """uvloop, if there is a wheel of it (not on Windows): it saves a third of a request's CPU time (measured)."""
     try:
         import uvloop
     except ImportError:

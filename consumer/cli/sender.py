@@ -1,4 +1,4 @@
-"""Sending records to a topic, from a command: what was acknowledged, what was not taken, and why."""
+"""Sends records to a topic, for a command: what was acknowledged, what was not taken, and why."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Sender:
         self.acknowledged = 0
         self.failed = 0
         self.last: tuple[int, int] | None = None
-        """Partition and offset of what was acknowledged last."""
+        """Partition and offset of the last acknowledged record."""
         self.reasons: Counter[str] = Counter()
         self.interrupts = Interrupts()
         self._settings = settings
         self._contact = Contact(settings, tell)
         config = {
             **producer_config(settings),
-            "queue.buffering.max.kbytes": 2 * LINE_BYTES_MAX // 1024,  # or the longest line would wait for ever
-            "partitioner": "murmur2_random",  # as Java: a user's events meet those of other producers
+            "queue.buffering.max.kbytes": 2 * LINE_BYTES_MAX // 1024,  # otherwise the longest line would wait for ever
+            "partitioner": "murmur2_random",  # as in Java, so a user's events meet those of other producers
             "error_cb": self._contact.note,
         }
         try:
@@ -52,7 +52,7 @@ class Sender:
             fail(str(misconfigured(settings, error)), EXIT_SETTINGS)
 
     def check_topic(self) -> None:
-        """Wait for a broker, and look for the topic; exit code 69 without them."""
+        """Wait for a broker, and look for the topic. Exit code 69 without them."""
         from consumer.kafka.client import KafkaUnavailable
 
         settings = self._settings
@@ -72,7 +72,7 @@ class Sender:
             )
 
     def send(self, records: Iterable[KeyedValue], rate: float, advance: Callable[[int], None]) -> bool:
-        """Send all and wait for all; `advance` is told how many are done. True: the user interrupted it."""
+        """Send all, and wait for all. `advance` hears how many are done. True: the user interrupted it."""
         started = time.monotonic()
         try:
             for number, (record_key, value) in enumerate(records):

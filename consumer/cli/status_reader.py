@@ -1,4 +1,4 @@
-"""Asks members for /status and /history over HTTP: one URL may be many of them, by the addresses of its name."""
+"""Asks members for /status and /history over HTTP. One URL may mean many of them, by the addresses of its name."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from consumer.cli.places import NoAnswer, Place, ask, places_of
 from consumer.cli.status_shape import History, Status
 
 TIMEOUT_SECONDS: Final = 3.0
-"""For each step of an answer."""
+"""Limit for each step of an answer."""
 ANSWERS_SECONDS_MAX: Final = 4.0
-"""For all members together, however slowly they send."""
+"""Limit for all members together, however slowly they send."""
 ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024
 MEMBERS_MAX: Final = 32
 SERIES_VALUES_MAX: Final = 900
 HISTORY_SECONDS: Final = 60.0
-"""After so long it is read again; until then the newest values of /status are put behind it."""
+"""/history is read again after this long. Until then, the newest values of /status are added to it."""
 
 Series = dict[str, list[float | None]]
 Told = TypeVar("Told")
@@ -46,7 +46,7 @@ class StatusReader:
         self._members: dict[Place, _Member] = {}
 
     def ask(self) -> list[Answer]:
-        """What all members say now, in the order of the URLs, and of the addresses of each."""
+        """What all members say now, in the order of the URLs and of the addresses of each."""
         named = dict.fromkeys(found for place in self._places for found in places_of(place))
         places = list(named)[:MEMBERS_MAX]
         self._members = {place: self._members.get(place) or _Member(place) for place in places}
@@ -57,7 +57,7 @@ class StatusReader:
 
 
 class _Member:
-    """One of them. It is asked on a daemon thread: one that sends a byte at a time keeps nobody waiting."""
+    """One member. It is asked on a daemon thread, so a member that sends a byte at a time keeps nobody waiting."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -109,11 +109,11 @@ class _Member:
 
 
 class NoStatus(Exception):
-    """No answer, or none that can be used; the text says why."""
+    """No answer, or none that can be used. The text says why."""
 
 
 def _get(place: Place, path: str, shape: type[Told]) -> Told:
-    """What it answers, in the shape of a member of this version."""
+    """What it answers, checked for the shape of a member of this version."""
     try:
         status, body = ask(place, path, TIMEOUT_SECONDS, ANSWER_BYTES_MAX)
     except NoAnswer as error:

@@ -1,6 +1,6 @@
 """What `top` reads of a member's answers. Whatever else answers there, or a member that lies, breaks no terminal.
 
-Texts are anybody's, and are made safe where they are shown; figures and times are checked here.
+Texts may come from anybody, and are made safe where they are shown. Figures and times are checked here.
 """
 
 from __future__ import annotations

@@ -23,18 +23,18 @@ READER_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET})
 
 
 class Unbroken(io.RawIOBase):
-    """The bytes of a stream. What can't be written is dropped, and the first reason kept."""
+    """The bytes of a stream. What can't be written is dropped, and the first reason is kept."""
 
     def __init__(self, descriptor: int) -> None:
         self.problem: OSError | None = None
         self._descriptor = descriptor
 
     def writable(self) -> bool:
-        """Only that."""
+        """It can be written to, and no more."""
         return True
 
     def fileno(self) -> int:
-        """For whoever asks whether it is a terminal, and how wide."""
+        """For code that asks whether it is a terminal, and how wide."""
         return self._descriptor
 
     def isatty(self) -> bool:
@@ -42,11 +42,11 @@ class Unbroken(io.RawIOBase):
         return os.isatty(self._descriptor)
 
     def write(self, data: ReadableBuffer) -> int:
-        """As many bytes as it takes now; all of them once it took none."""
+        """As many bytes as it takes now. Once it has failed, it pretends to take all."""
         while self.problem is None:
             try:
                 return os.write(self._descriptor, data)
-            except BlockingIOError:  # somebody who shares it has made it so: wait until there is room
+            except BlockingIOError:  # somebody who shares it has set it so: wait until there is room
                 select.select([], [self._descriptor], [])
             except OSError as error:
                 self.problem = error
@@ -54,11 +54,11 @@ class Unbroken(io.RawIOBase):
 
 
 def unbreak() -> Unbroken:
-    """Put streams that hold in the place of the process's own; gives the bytes of standard output."""
+    """Replace the process's own streams by ones that never fail. Returns the bytes of standard output."""
     for number in STANDARD:
         try:
             os.fstat(number)
-        except OSError:  # or the next socket that is opened would be the standard stream of this number
+        except OSError:  # otherwise the next socket that is opened would get this stream's number
             os.open(os.devnull, os.O_RDWR)
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115  as long as the process lives
@@ -69,7 +69,7 @@ def unbreak() -> Unbroken:
 
 
 def exit_code(code: int, output: Unbroken) -> int:
-    """What the process ends with, once all is written; says what was lost."""
+    """The exit code when all is written. Says what was lost."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     problem = output.problem
@@ -80,7 +80,7 @@ def exit_code(code: int, output: Unbroken) -> int:
 
 
 def _text(raw: Unbroken, before: TextIO | None) -> TextIO:
-    """Text with escapes for what its encoding has no letters for: half of a pair, or anything on a plain terminal."""
+    """Text with escapes for letters that its encoding lacks: half of a pair, or anything on a plain terminal."""
     encoding = "utf-8" if before is None else before.encoding
     is_line_buffered = raw.isatty() or raw.fileno() == 2
     return io.TextIOWrapper(

@@ -1,4 +1,4 @@
-"""`customfit-consumer top`: what the page at `/` shows, in a terminal and of several members at once."""
+"""`customfit-consumer top`: what the page at `/` shows, in a terminal, and for several members at once."""
 
 from __future__ import annotations
 

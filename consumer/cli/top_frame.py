@@ -28,22 +28,22 @@ BUSY: Final = "bold white on dodger_blue3"
 SECTION: Final = "bold"
 MUTED: Final = "bright_black"
 PLAIN: Final = str.maketrans({"·": "|", "…": "~"})
-"""For a terminal that has no such letters."""
+"""For a terminal without such letters."""
 TEXT_CHARACTERS_MAX: Final = 1000
 ROWS_MAX: Final = 8
-"""Of each table below the members."""
+"""Most rows in each table below the members."""
 
 Said = tuple[str, Status]
 """A member's number, if there are several, and its status."""
 
 
 def asking() -> RenderableType:
-    """Before the first answer."""
+    """Shown before the first answer."""
     return Text("asking the members how they are; q ends it", style=MUTED)
 
 
 def frame(answers: Sequence[Answer], console: Console, lines_max: int | None) -> Text:
-    """All of them; what does not fit into so many lines is left out from below."""
+    """All members. What does not fit into so many lines is left out from the bottom."""
     is_unicode = console.encoding.lower().startswith("utf")
     several = len(answers) > 1
     told: list[Said] = [(str(n), each.status) for n, each in enumerate(answers, 1) if each.status is not None]
@@ -78,7 +78,7 @@ def _joined(line: Sequence[Any]) -> Text:
 
 
 def _head(answer: Answer, number: str) -> Text:
-    """How it is, and which one it is."""
+    """How it is, and which member it is."""
     status = answer.status
     word = "no answer" if status is None else status["status"]
     head = Text(f" {printable(word.upper(), 20)} ", style=STYLES.get(word, BUSY))
@@ -153,7 +153,7 @@ def _partitions(told: Sequence[Said], *, several: bool) -> Iterator[RenderableTy
 
 
 def _behind(one: PartitionTold) -> int:
-    """How late, roughly: rows are to stand still."""
+    """How late, roughly, so that rows stand still."""
     return int(math.log2(max(one["lag_seconds"] or 0.0, 0.0) + 1.0))
 
 
@@ -223,7 +223,7 @@ def _section(name: str, about: str) -> RenderableType:
 
 
 def _table(rows: Sequence[tuple[str, ...]], justify: str, *, several: bool) -> Iterator[RenderableType]:
-    """Rows whose first cell is the member; the last one takes what room there is."""
+    """Rows whose first cell is the member. The last cell takes the room that is left."""
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     if several:
         grid.add_column(style=MUTED, no_wrap=True)
@@ -246,7 +246,7 @@ def _table(rows: Sequence[tuple[str, ...]], justify: str, *, several: bool) -> I
 
 
 def _whole(text: Text) -> Text:
-    """On one line."""
+    """All of it on one line."""
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
 

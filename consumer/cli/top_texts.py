@@ -9,7 +9,7 @@ from typing import Final
 BARS: Final = "▁▂▃▄▅▆▇█"
 PLAIN_BARS: Final = "_.:-=+*#"
 WINDOWS_SECONDS: Final = (120, 300, 900)
-"""The smallest that holds what is known: a process that has just started is shown larger."""
+"""The smallest window that holds what is known: for a process that has just started, the picture is larger."""
 
 
 def count(value: float | None) -> str:
@@ -36,7 +36,7 @@ def seconds(value: float | None) -> str:
 
 
 def ago(value: float) -> str:
-    """In whole units, the largest two."""
+    """In whole units, the two largest."""
     whole = max(round(value), 0)
     if whole < 120:
         return f"{whole} s"
@@ -50,9 +50,9 @@ def ago(value: float) -> str:
 
 
 def spark(values: Sequence[float | None], columns: int, least: float, *, is_unicode: bool) -> str:
-    """The last minutes in so many letters, each as high as the highest of its seconds; a gap where none is known.
+    """The last minutes in so many letters, each as high as the highest of its seconds; a gap: none is known.
 
-    `least`: what a full bar means at the least, so that a calm run looks calm.
+    `least`: a full bar stands for at least this, so that a calm run looks calm.
     """
     bars = BARS if is_unicode else PLAIN_BARS
     length = next((each for each in WINDOWS_SECONDS if len(values) <= each), WINDOWS_SECONDS[-1])

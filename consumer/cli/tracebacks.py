@@ -1,20 +1,32 @@
-"""Tracebacks of faults that nobody caught, with the secrets blotted out: an exception may say what a server said."""
+"""Tracebacks of uncaught errors, without secrets: an error may repeat what a server said.
+
+A crash below Python (SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE) shows where each thread stood.
+"""
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
+STANDARD_ERROR: Final = 2
+"""Its descriptor: a process that crashes can't use the stream."""
+
 
 def mask_tracebacks() -> None:
-    """From now on in threads, and where Python can raise nothing."""
+    """From now on also for threads, and for errors that Python can't raise anywhere."""
     threading.excepthook = _of_thread
     sys.unraisablehook = _unraisable
+
+
+def show_crashes() -> None:
+    """From now on a crash prints stacks before its signal ends the process: files, lines and functions, no values."""
+    faulthandler.enable(STANDARD_ERROR)
 
 
 def show(error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""All commands with their options, read from the functions behind them: for the completion of shells, and for docs/."""
+"""All commands with their options, read from the functions behind them. For completion in shells, and for docs/."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Parameter(NamedTuple):
     """An option, or an argument."""
 
     names: tuple[str, ...]
-    """`("--verbose", "-v")`, `("--hang", "--no-hang")`; of an argument the one name that help shows."""
+    """`("--verbose", "-v")`, `("--hang", "--no-hang")`; for an argument the one name that help shows."""
     is_argument: bool
     kind: type
     choices: tuple[str, ...]
@@ -27,7 +27,7 @@ class Parameter(NamedTuple):
 
     @property
     def takes_value(self) -> bool:
-        """Whether something is to be given behind its name."""
+        """Whether a value follows its name."""
         return self.kind is not bool
 
     @property
@@ -37,7 +37,7 @@ class Parameter(NamedTuple):
 
 
 class Command(NamedTuple):
-    """One that can be run: `("dlq", "list")`."""
+    """A command that can be run: `("dlq", "list")`."""
 
     path: tuple[str, ...]
     function: Callable[..., object]
@@ -71,7 +71,7 @@ def commands() -> Iterator[Command]:
             continue
         group = command.registered_callback
         if group is not None and group.callback is not None and group.invoke_without_command is True:
-            yield Command((name,), group.callback)  # what it does without a command below it
+            yield Command((name,), group.callback)  # what it does without a subcommand
         for registered in command.registered_commands:
             assert registered.callback is not None
             yield Command((name, registered.name or registered.callback.__name__), registered.callback)
@@ -87,7 +87,7 @@ def _parameter(parameter: inspect.Parameter, annotated: Any, info: OptionInfo | 
     if is_argument:
         names: tuple[str, ...] = (info.metavar or parameter.name.upper(),)
     else:
-        # In an Annotated, typer takes the first name for a default and sorts that out later.
+        # In an Annotated, typer takes the first name for a default, and corrects that later.
         given = [name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str)]
         names = tuple(one for name in given for one in name.split("/")) or (f"--{parameter.name.replace('_', '-')}",)
     default = None if parameter.default is inspect.Parameter.empty else parameter.default

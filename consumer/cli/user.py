@@ -80,7 +80,7 @@ def _look_up(settings: Settings, user: User, urls: Sequence[str], *, as_json: bo
     members = _members(settings, urls, pseudonym)
     try:
         found, topics = _read_topics(settings, user, is_lag_asked=not members.have_answered, shown=not as_json)
-    except typer.Exit:  # why, is said; what members have said is worth as much
+    except typer.Exit:  # the reason is shown, and what members have said keeps its worth
         for line in lines_of_members(members) if members.have_answered and not as_json else ():
             print(masker.text(line))
         raise
@@ -122,7 +122,7 @@ def _members(settings: Settings, urls: Sequence[str], pseudonym: str) -> Members
 def _read_topics(
     settings: Settings, user: User, *, is_lag_asked: bool, shown: bool
 ) -> tuple[dict[str, StateOfUser], list[PartitionLag] | None]:
-    """What the state topic says of the user; and where no member has answered, how far the group is behind."""
+    """What the state topic says of the user; and, if no member has answered, how far the group is behind."""
     from consumer.kafka.client import KafkaUnavailable
     from consumer.kafka.lag import group_lag
     from consumer.state.lookup import look_up
@@ -137,7 +137,7 @@ def _read_topics(
         try:
             topics = settings.kafka_topic, settings.replay_topic
             return found, [one for topic in topics for one in group_lag(settings, reader, topic, time.time())]
-        except KafkaUnavailable as error:  # who is identified is known all the same
+        except KafkaUnavailable as error:  # who is identified is known nevertheless
             tell(str(error))
             return found, []
 
@@ -191,7 +191,7 @@ def _delete(user_id: str, *, anonymous: bool) -> dict[str, str]:
 
 
 def _refused(event: str) -> str | None:
-    """Why the consumer would make a dead letter of this event, if it would: asked of the code that decides it."""
+    """Why the consumer would make a dead letter of this event, if so. Asked of the code that decides it."""
     from consumer.segment.decoding import DecodingRules, decode
     from consumer.sequencing.events import Partition, Record, Rejected
 

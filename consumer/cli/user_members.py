@@ -1,4 +1,4 @@
-"""Asks members what one user's events wait for: all at once, for 2 s at most; by the pseudonym, never by the id."""
+"""Asks all members at once what a user's events wait for, for 2 s at most; by the pseudonym, never by the id."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROBLEM_CHARACTERS_MAX: Final = 300
 
 
 class Waits(msgspec.Struct):
-    """What is in hand of the user in one partition; of all that a member says, what is printed."""
+    """What is in hand of the user in one partition: the part of a member's answer that is printed."""
 
     topic: str
     partition: int
@@ -31,7 +31,7 @@ class Waits(msgspec.Struct):
 
 
 class Unread(msgspec.Struct):
-    """A partition that is not read to its end."""
+    """A partition that has not been read to its end."""
 
     topic: str
     partition: int
@@ -50,17 +50,17 @@ class Said(msgspec.Struct):
 
 
 class Answer(NamedTuple):
-    """Of one member: what it said, or why it said nothing."""
+    """A member's answer, or why there is none."""
 
     place: str
     said: Said | None = None
     raw: Any = None
-    """All of it, as JSON values."""
+    """All of the answer, as JSON values."""
     problem: str = ""
 
 
 class Members(NamedTuple):
-    """Of all."""
+    """All members' answers."""
 
     answers: Sequence[Answer]
     notes: Sequence[str] = ()
@@ -68,18 +68,18 @@ class Members(NamedTuple):
 
     @property
     def have_answered(self) -> bool:
-        """Whether any has."""
+        """Whether any member has answered."""
         return any(answer.said is not None for answer in self.answers)
 
     @property
     def identified(self) -> bool | None:
-        """Whether the user is, by what they say; None: none of them knows."""
+        """Whether the user is identified, according to them; None: none of them knows."""
         known = {answer.said.identified for answer in self.answers if answer.said is not None}
         return True if True in known else False if False in known else None
 
 
 def ask_members(settings: Settings, urls: Sequence[str], pseudonym: str) -> Members:
-    """Those at these URLs, or all that the group has. Raises ValueError for what is no URL."""
+    """The answers of those at these URLs, or of all that the group has. Raises ValueError for what is not a URL."""
     notes: list[str] = []
     if urls:
         places = [found for url in urls for found in places_of(place_of(url, settings.http_port))]
@@ -116,7 +116,7 @@ def _ask_all(settings: Settings, places: Sequence[Place], pseudonym: str) -> lis
     def ask_one(place: Place) -> None:
         answers[place] = _ask(settings, place, pseudonym)
 
-    # Daemons: a member that sends its answer a byte at a time keeps nobody from ending.
+    # Daemon threads: a member that sends its answer a byte at a time keeps nobody from ending.
     threads = [threading.Thread(target=ask_one, args=(place,), daemon=True) for place in places]
     for thread in threads:
         thread.start()

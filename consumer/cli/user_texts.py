@@ -1,4 +1,4 @@
-"""What `user` prints of what members have said, or of the topics where none has."""
+"""What `user` prints: what members have said, or what the topics say if no member has answered."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _lines(answer: Answer) -> Iterator[str]:
 
 
 def lines_of_topics(partitions: Sequence[PartitionLag]) -> Iterator[str]:
-    """How far the group is behind: whose the events are, only members know."""
+    """How far the group is behind. Only members know whose events those are."""
     behind = [partition for partition in partitions if partition.lag_events]
     yield "no member has answered; from the topics alone, which do not say whose the events are:"
     for topic, number, _committed, _end, events, seconds in behind:
@@ -51,7 +51,7 @@ def lines_of_topics(partitions: Sequence[PartitionLag]) -> Iterator[str]:
 
 
 def json_of_members(members: Members, topics: Sequence[PartitionLag] | None) -> dict[str, Any]:
-    """The same for scripts. `from_topics` is null where a member has answered."""
+    """The same for scripts. `from_topics` is null if a member has answered."""
     return {
         "members": [
             {"place": answer.place, "problem": answer.problem or None, "answer": answer.raw if answer.said else None}

@@ -38,9 +38,9 @@ _RESULTS_BY_HUNDREDS: Final[Mapping[int, Result]] = {2: "2xx", 3: "3xx", 4: "4xx
 
 
 class Answered(NamedTuple):
-    """An HTTP answer, whatever its status. `body` is its beginning, with the secrets blotted out.
+    """An HTTP answer, whatever its status. `body` is its beginning, with secrets masked.
 
-    That of a 2xx is as it came: nobody is shown it, and it would be the work of every request.
+    The body of a 2xx is left as it came: nobody is shown it, and masking would cost every request.
     """
 
     status: int
@@ -49,7 +49,7 @@ class Answered(NamedTuple):
 
 
 class NoAnswer(NamedTuple):
-    """No complete answer came. Only after `connect_error` is it certain that nothing was sent."""
+    """No complete answer came. Only with `connect_error` is it certain that nothing was sent."""
 
     kind: NoAnswerKind
     detail: str

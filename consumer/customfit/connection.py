@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection: asyncio's transports and httptools 0.9 (llhttp, Node's parser). One request at a time.
 
-An answer belongs to a request if nothing lay unread in the turn of the event loop in which that was sent. A 2xx counts
-if it began after the last byte of the request was handed to the kernel: what was said before can't speak of all of it.
+An answer belongs to a request only if nothing lay unread when it was sent, in that turn of the event loop. A 2xx counts
+only if it began after the last byte of the request was handed to the kernel: an earlier one can't be about all of it.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from consumer.customfit.usual_answer import Usual, UsualAnswers
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 RECEIVED_BYTES_MAX: Final = HEAD_BYTES_MAX + 2 * ANSWER_BYTES_MAX
-"""Most bytes read of one answer: the limit of the body is not enough, since trailers may follow a chunked one."""
+"""Most bytes read of one answer. A limit on the body is not enough, since trailers may follow a chunked one."""
 INFORMATIONAL: Final = range(100, 200)
 CUT_SHORT: Final = "the connection ended before the answer was complete"
 
 
 class Pool(Protocol):
-    """Who has the connections, and knows when their requests are out of time."""
+    """Owns the connections, and ends requests whose time is over."""
 
     target: Target
     head: bytes
-    """Of each request, up to the number of `Content-Length`."""
+    """The head of each request, up to the number of `Content-Length`."""
     busy: set[Connection]
     usual: UsualAnswers
     unread: Unread[Connection]
 
     def watch(self, ends_at: float) -> None:
-        """Have a busy connection ended at this time."""
+        """End a busy connection at this time."""
 
     def keep(self, connection: Connection) -> None:
-        """Have it ready for the next request."""
+        """Keep it ready for the next request."""
 
-    def forget(self, connection: Connection) -> None:
+    def discard(self, connection: Connection) -> None:
         """It has ended while it was idle."""
 
 
@@ -53,7 +53,7 @@ class _SecondAnswer(Exception):
 
 
 class Connection(Dialled):
-    """One request at a time. What the parser calls is named by httptools."""
+    """One request at a time. httptools decides how the methods that its parser calls are named."""
 
     _has_head: bool
     _is_whole: bool
@@ -63,7 +63,7 @@ class Connection(Dialled):
     def __init__(self, pool: Pool) -> None:
         self.idle_since = 0.0
         self.ends_at = 0.0
-        """Of the request under way, in the loop's time."""
+        """When the time of the request under way is over, in the loop's time."""
         self._pool = pool
         self._is_forwarded = pool.target.is_forwarded
         self._parser = self._new_parser()
@@ -71,11 +71,11 @@ class Connection(Dialled):
         """Who waits for an answer; None: nobody."""
         self._begin_reading()
         self._is_reading = False
-        """An answer that is not as usual, which the parser reads."""
+        """Whether the parser reads the answer, because it is no ordinary one."""
         self._descriptor = -1
 
     def send(self, body: bytes, then: Then, ends_at: float, headers: Forwarded | None) -> None:
-        """Send a request. The connection has none under way."""
+        """Send a request. None may be under way on this connection."""
         self._then = then
         self._is_reading = False
         self.ends_at = ends_at
@@ -94,7 +94,7 @@ class Connection(Dialled):
         self._end(self._pool.target.no_answer("protocol_error", messages))
 
     def out_of_time(self) -> None:
-        """End the request under way: its time is over."""
+        """End the request under way, whose time is over."""
         self._end(self._pool.target.timed_out(connecting=False))
 
     # ------------------------------------------------------------------ called by the transport
@@ -106,8 +106,8 @@ class Connection(Dialled):
         self._pool.unread.add(self._descriptor, self)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; what the parser found then decides."""
-        if self._then is None:  # nobody asked
+        """Read on. What the parser finds decides."""
+        if self._then is None:  # nobody has asked
             self.transport.abort()
             return
         if not self._is_reading:
@@ -137,13 +137,13 @@ class Connection(Dialled):
             self.fail(f"the head of the answer has more than {HEAD_BYTES_MAX} bytes")
 
     def _usual(self, data: bytes) -> Usual | None:
-        """The whole answer, where all is as usual: not through a proxy, not too early, not at the end."""
+        """The whole answer, if it is an ordinary one: not through a proxy, not too early, not at the end."""
         if self._is_forwarded or self.transport.get_write_buffer_size() or self.transport.is_closing():
             return None
         return self._pool.usual.read(data)
 
     def _begin_reading(self) -> None:
-        """The answer is not as usual: the parser reads it, however many pieces there are."""
+        """It is no ordinary answer: the parser reads it, in however many pieces it comes."""
         self._is_reading = True
         self._received_bytes = 0
         self._retry_after: bytes | None = None
@@ -156,7 +156,7 @@ class Connection(Dialled):
         self._says_kept = not self._is_forwarded
 
     def _parse(self, data: bytes) -> None:
-        """Raises HttpParserError for what is no HTTP, however it is read."""
+        """Raises HttpParserError if it is not HTTP, however generously it is read."""
         if not self._is_odd:
             try:
                 self._parser.feed_data(data)
@@ -170,19 +170,19 @@ class Connection(Dialled):
             self._parser.feed_data(received)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended, on whichever side."""
+        """It has ended, from either side."""
         self._pool.unread.remove(self._descriptor, self)
         if self._then is None:
-            self._pool.forget(self)
+            self._pool.discard(self)
         elif exc is None and self._is_reading and self._has_head and not self._is_framed:
-            self._complete(reusable=False)  # the end of the connection is the body's
+            self._complete(reusable=False)  # the end of the connection is the end of the body
         else:
             self.fail(*causes(exc), CUT_SHORT)
 
     # ------------------------------------------------------------------ called by the parser
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the few that matter; not those behind the body."""
+        """Keep the few that matter, but none behind the body."""
         if self._has_head:
             return
         match name.lower():
@@ -207,7 +207,7 @@ class Connection(Dialled):
             self._is_early = self.transport.get_write_buffer_size() > 0
 
     def on_headers_complete(self) -> None:
-        """Note the status; the body comes now, if there is one."""
+        """Note the status. The body comes now, if there is one."""
         self._status = self._parser.get_status_code()
         self._has_head = self._status not in INFORMATIONAL
 
@@ -218,11 +218,11 @@ class Connection(Dialled):
             self._beginning += body
 
     def on_chunk_header(self) -> None:
-        """A chunk begins; with no body behind it, it is the last one."""
+        """A chunk begins. If no body follows, it is the last one."""
         self._is_in_trailers = True
 
     def on_message_complete(self) -> None:
-        """It is whole, unless it was 100 Continue or such: then the answer comes after it."""
+        """It is whole. If it was 100 Continue or the like, the answer comes after it."""
         self._is_whole = self._has_head
         self._is_kept = self._says_kept and self._parser.should_keep_alive()
         if not self._has_head:
@@ -236,7 +236,7 @@ class Connection(Dialled):
             return
         retry_after = self._retry_after.decode("ascii", "replace") if self._retry_after is not None else None
         answer = self._pool.target.answered(self._status, retry_after, self._beginning, self._coding.decode("latin-1"))
-        # An answer may come before all of its request is written; whether the rest is ever read is anybody's guess.
+        # An answer may come before all of its request is written. Then nobody knows whether the rest is ever read.
         if reusable and not self._is_early and not self.transport.is_closing():
             self._pool.keep(self)  # first: whoever gets the answer may send at once
             self._release(answer)
@@ -255,7 +255,7 @@ class Connection(Dialled):
 
     def _new_parser(self) -> HttpResponseParser:
         parser = HttpResponseParser(self)
-        # With both a length and chunks the chunks count (RFC 9112, 6.3): an answer must not be lost by a strange proxy.
+        # If there are both a length and chunks, chunks count (RFC 9112, 6.3): no odd proxy shall cost us an answer.
         parser.set_dangerous_leniencies(lenient_chunked_length=True)
         return parser
 

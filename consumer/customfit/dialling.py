@@ -1,4 +1,4 @@
-"""Opens a TCP connection to a name: its addresses are tried in their order, the next one while the last is silent."""
+"""Opens a TCP connection to a name. Its addresses are tried in order, the next one while the one before is silent."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Final, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 NEXT_ADDRESS_SECONDS: Final = 0.25
-"""When an address has not answered for this long, the next one of the name is tried beside it (RFC 8305)."""
+"""If an address has not answered for this long, the name's next one is tried beside it (RFC 8305)."""
 
 
 class Peer(NamedTuple):
-    """Who is at the other end of a TCP connection."""
+    """The other end of a TCP connection."""
 
     host: str
     port: int
     tls: ssl.SSLContext | None
-    """Whom to trust there; None: it is spoken to without TLS."""
+    """Which certificates to trust there; None: no TLS."""
 
 
 def peer_of(url: str, tls: ssl.SSLContext | None) -> Peer:
-    """The server of a URL; of `tls` it needs to know only with https. Raises ValueError."""
+    """The server of a URL. `tls` is asked for only with https. Raises ValueError."""
     parts = urlsplit(url)
     is_tls = parts.scheme == "https"
     return Peer(parts.hostname or "", parts.port or (443 if is_tls else 80), tls if is_tls else None)
@@ -44,7 +44,10 @@ D = TypeVar("D", bound=Dialled)
 
 
 async def dial(peer: Peer, protocol: Callable[[], D]) -> D:
-    """A connection to the first address that gives one, TLS included. Raises what the last one to fail has raised."""
+    """A connection, TLS included, to the first address that gives one.
+
+    If none does, raises the last address's error.
+    """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM)
     addresses = deque(dict.fromkeys(str(where[0]) for *_, where in found))
@@ -76,6 +79,6 @@ async def _connect(address: str, peer: Peer, protocol: Callable[[], D]) -> D:
 
 
 def _close_late(attempt: asyncio.Task[D]) -> None:
-    """Close what has connected all the same: another one was faster, or it was too late."""
+    """Close a connection that was made all the same: another one was faster, or it was too late."""
     if not attempt.cancelled() and attempt.exception() is None:
         attempt.result().transport.abort()

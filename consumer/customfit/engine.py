@@ -14,15 +14,19 @@ from consumer.customfit.answers import Answer
 from consumer.customfit.forwarding import Forwarded
 
 Then = Callable[[Answer | Exception], None]
-"""Gets what came of a request, once, in the loop's thread; an exception is a fault of this program.
+"""Gets the result of a request, once, in the loop's thread. An exception in it is a bug of this program.
 
-A callback and no future: thousands of requests a second would each cost one, and a turn of the event loop.
+It is a callback and no future: a future would cost thousands of requests a second each an object, and a turn of the
+event loop.
 """
 
 ANSWER_BYTES_MAX: Final = 64 * 1024
-"""Most that is read of an answer; the connection of a longer one is closed, not drained."""
+"""Most bytes that are read of an answer. The connection of a longer one is closed, not drained."""
 IDLE_SECONDS_MAX: Final = 30.0
-"""A connection idle for longer is not used again; servers commonly close at 60 (load balancers) or 75 (nginx)."""
+"""A connection that was idle for longer is not used again.
+
+Servers commonly close after 60 s (load balancers) or 75 (nginx).
+"""
 CLOSED: Final = "the client is closed"
 TOO_EARLY: Final = "the answer came before all of the request was sent"
 
@@ -35,15 +39,15 @@ class Engine(Protocol):
     def post(self, body: bytes, then: Then, headers: Forwarded | None = None) -> None:
         """Send JSON once. The caller keeps to `in_flight_max` at once: nothing queues in here.
 
-        `then` may be called before this returns. `headers` go along with ours, as forwarding.py has made them.
+        `then` may be called before this returns. `headers` are sent beside ours, as forwarding.py has made them.
         """
 
     async def close(self) -> None:
-        """Close all connections; whatever is in flight gets a NoAnswer, and so does every later `post`."""
+        """Close all connections. Each request in flight gets a NoAnswer, and so does every later `post`."""
 
 
 def answer_to(engine: Engine, body: bytes, headers: Forwarded | None = None) -> asyncio.Future[Answer]:
-    """The same for whoever waits for the answer. Giving up the wait does not stop the request."""
+    """The same for code that awaits the answer. Cancelling the wait does not stop the request."""
     future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     def then(answer: Answer | Exception) -> None:

@@ -1,7 +1,7 @@
 """The default engine: asyncio's transports and httptools' parser; direct, and through HTTP proxies.
 
-A request costs 32 microseconds of CPU time, 64 at once on uvloop. To an https server a proxy opens a tunnel, which is
-kept with the connection in it; for an http server it is sent the whole URL.
+A request costs 32 microseconds of CPU time, with 64 at once on uvloop. For an https server the proxy is asked for a
+tunnel, which is kept as a connection. For an http server it is sent the whole URL.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from consumer.customfit.usual_answer import UsualAnswers
 
 
 class HttptoolsEngine:
-    """A stack of connections: the one used last is used next, those at the bottom grow old and are closed."""
+    """A stack of connections: the last one used is used next, and those at the bottom grow old and are closed."""
 
     name = "httptools"
 
@@ -42,12 +42,12 @@ class HttptoolsEngine:
         self.usual = UsualAnswers()
         self.unread: Unread[Connection] = Unread()
         self._has_looked = False
-        """For what is unread, in this turn of the event loop."""
+        """Whether it has looked for unread bytes in this turn of the event loop."""
         self.idle: deque[Connection] = deque()
         self._connecting: dict[asyncio.Task[None], Then] = {}
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
-        """One for all requests, and not one for each, which is made and cancelled thousands of times a second."""
+        """One timer for all requests. One for each would be made and cancelled thousands of times a second."""
         self._timer_at = 0.0
 
     def __repr__(self) -> str:
@@ -66,10 +66,10 @@ class HttptoolsEngine:
             task.add_done_callback(self._connecting.pop)
 
     async def close(self) -> None:
-        """Close all connections; whatever is in flight gets a NoAnswer, and so does every later `post`."""
+        """Close all connections. Each request in flight gets a NoAnswer, and so does every later `post`."""
         self._closed = True
         for task, then in [*self._connecting.items()]:
-            if task.cancel():  # or it has told already
+            if task.cancel():  # otherwise it has told already
                 then(self.target.no_answer("protocol_error", [CLOSED]))
         for connection in [*self.busy, *self.idle]:
             connection.fail(CLOSED)
@@ -79,7 +79,7 @@ class HttptoolsEngine:
         self.unread.close()
 
     def watch(self, ends_at: float) -> None:
-        """Have a busy connection ended at this time."""
+        """End a busy connection at this time."""
         if self._timer is None or ends_at < self._timer_at:
             if self._timer is not None:
                 self._timer.cancel()
@@ -91,24 +91,24 @@ class HttptoolsEngine:
         try:
             for connection in [one for one in self.busy if one.ends_at <= now]:
                 connection.out_of_time()
-        finally:  # a fault of whoever is told leaves the others their time-outs
+        finally:  # if one callback fails, the others still get their time-outs
             if self.busy:
                 self.watch(min(one.ends_at for one in self.busy))
 
     def keep(self, connection: Connection) -> None:
-        """Have it ready for the next request; the oldest may be too old meanwhile."""
+        """Keep it ready for the next request. The oldest may be too old by now."""
         connection.idle_since = self.loop.time()
         self.idle.append(connection)
         if self.idle[0].idle_since < connection.idle_since - IDLE_SECONDS_MAX:
-            self.idle.popleft().transport.abort()  # one at a time keeps up: each request adds one at most
+            self.idle.popleft().transport.abort()  # one at a time is enough, since each request adds one at most
 
-    def forget(self, connection: Connection) -> None:
-        """It has ended while it was idle: it is not used again."""
+    def discard(self, connection: Connection) -> None:
+        """It ended while it was idle, so it is not used again."""
         if connection in self.idle:
             self.idle.remove(connection)
 
     def _idle_connection(self) -> Connection | None:
-        """The one used last; where that is too old, all are."""
+        """The connection that was used last. If that one is too old, all are."""
         if self.idle and not self._has_looked:
             self._drop_unread()
         if self.idle and self.idle[-1].idle_since < self.loop.time() - IDLE_SECONDS_MAX:
@@ -121,7 +121,7 @@ class HttptoolsEngine:
         return None
 
     def _drop_unread(self) -> None:
-        """Use no connection again on which something has come that nobody asked for: a second answer, or the end."""
+        """Drop each connection on which something came that nobody asked for: a second answer, or the end."""
         self._has_looked = True
         self.loop.call_soon(self._look_again)
         for connection in self.unread.look():

@@ -31,15 +31,15 @@ from consumer.customfit.tls import tls_context
 
 CAUSES_MAX: Final = 5
 SENT_AT_ONCE_BYTES: Final = 65_536
-"""So much the kernel takes without waiting for the other side: nobody can answer in the middle of it."""
+"""What the kernel takes without waiting for the other side, so that nobody can answer in the middle of it."""
 CLOSE_SECONDS: Final = 2.0
-"""For requests in flight to end, once their time is over."""
+"""How long requests in flight may take to end once their time is over."""
 LIMITS: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS_MAX)
 SOCKET_OPTIONS: Final = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]  # asyncio sets TCP_NODELAY by itself
 
 
 class HttpxEngine:
-    """A stack of connections: the one used last is used next, those at the bottom grow old and are closed."""
+    """A stack of connections: the last one used is used next, and those at the bottom grow old and are closed."""
 
     name = "httpx"
 
@@ -109,7 +109,7 @@ class HttpxEngine:
                 await connection.close()
 
     async def close(self) -> None:
-        """Close all connections; for a request in flight the time is over, and it gets a NoAnswer."""
+        """Close all connections. The time of a request in flight is over: it gets a NoAnswer."""
         self._closed = True
         for deadline in self._deadlines:
             if not deadline.expired():
@@ -141,7 +141,7 @@ class HttpxEngine:
         connection.idle_since = now
         self._idle.append(connection)
         if self._idle[0].idle_since < now - IDLE_SECONDS_MAX:
-            await self._idle.popleft().close()  # one at a time keeps up: each request adds one at most
+            await self._idle.popleft().close()  # one at a time is enough, since each request adds one at most
 
 
 class _Stream(Protocol):
@@ -151,22 +151,22 @@ class _Stream(Protocol):
 class _Connection:
     """A transport limited to one connection, and the TCP stream under it.
 
-    httpcore keeps what came behind an answer and takes it for the next one. So what is read is looked at as well.
+    httpcore keeps bytes that follow an answer and takes them for the next answer. So what is read is checked here, too.
     """
 
     def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
         self.idle_since = 0.0
         self.is_early = False
-        """Something came before all of the request was sent."""
+        """Whether something came before all of the request was sent."""
         self._size_bytes = 0
         self._received = RawAnswer()
         self._transport = transport
         self._tcp: _Stream | None = None
         self._stream: Any = None
-        """What requests are written to, and answers read from: httpcore's stream, with TLS or without."""
+        """httpcore's stream, with or without TLS: requests are written to it, and answers are read from it."""
 
     async def exchange(self, request: httpx.Request) -> tuple[int, str | None, bytes, str]:
-        """Send a request and read the beginning of the answer: status, Retry-After, body, how that is packed."""
+        """Send a request and read the beginning of the answer: status, Retry-After, body, and how that is packed."""
         request.extensions["trace"] = self._trace
         self._size_bytes, self.is_early = len(request.content), False
         response = await self._transport.handle_async_request(request)
@@ -177,7 +177,7 @@ class _Connection:
                 beginning += chunk
                 if len(beginning) >= ANSWER_BYTES_MAX:
                     break
-        except httpx.RemoteProtocolError:  # h11 refuses odd trailers, when all of the answer is there
+        except httpx.RemoteProtocolError:  # h11 refuses odd trailers when all of the answer is there
             if not self._received.has_last_chunk:
                 raise
         finally:
@@ -208,7 +208,7 @@ class _Connection:
 
     @property
     def is_too_early(self) -> bool:
-        """Whether that was the answer itself, and not 100 Continue or such before it."""
+        """Whether what came too early was the answer itself, not 100 Continue or the like before it."""
         return self.is_early and not self._received.is_informational_first
 
     @property
@@ -218,9 +218,10 @@ class _Connection:
 
 
 def _settle_sniffio() -> None:
-    """Say once that sniffio is missing, where it is: that saves a third of the CPU time of a request.
+    """If sniffio is missing, say so once. That saves a third of a request's CPU time.
 
-    httpcore 1.0 tries to import it four times a request, anyio no longer brings it, and Python forgets failed imports.
+    httpcore 1.0 tries to import it four times a request, anyio no longer brings it, and Python does not remember failed
+    imports.
     """
     if importlib.util.find_spec("sniffio") is None:
         sys.modules["sniffio"] = None  # type: ignore[assignment]  # the documented way, unknown to the stubs
@@ -231,7 +232,7 @@ def _proxy(url: str, tls: ssl.SSLContext) -> httpx.Proxy:
 
 
 def _causes(error: BaseException) -> Iterator[str]:
-    """The message and, since httpx's own says little (`All connection attempts failed`), those behind it."""
+    """The message and those of its causes, since httpx's own says little (`All connection attempts failed`)."""
     cause: BaseException | None = error
     for _ in range(CAUSES_MAX):
         if cause is None:

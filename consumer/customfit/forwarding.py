@@ -1,7 +1,8 @@
 """Record headers → HTTP headers of the request that sends the record's event. Pure.
 
-Producers write them, so a value goes out only if no server can read more in it than a value: visible ASCII, blanks
-inside. A line end, a NUL or a byte above 126 is never sent. Names are checked at the start (settings/header_names.py).
+Producers write them, so a value is sent only if every server reads it as a value and nothing else: visible ASCII,
+blanks inside. A line end, a NUL or a byte above 126 is never sent. Names are checked at the start
+(settings/header_names.py).
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from consumer.sequencing.rule import DeliveryKind
 
 VALUE_BYTES_MAX: Final = 1024
 VALUES_BYTES_MAX: Final = 4096
-"""Together. Servers refuse a request whose head is too long, from 8 KiB on, and its event would be a dead letter."""
+"""All values together.
+
+A server refuses a request with a long head, from 8 KiB on, and its event would be a dead letter.
+"""
 _VALUE: Final = re.compile(rb"[!-~](?:[\t -~]*[!-~])?")
 
 Forwarded = Sequence[tuple[bytes, bytes]]
-"""Names and values, fit to be written into the head of a request as they are."""
+"""Names and values that may be written into the head of a request as they are."""
 NotForwarded = Literal["empty", "characters", "too_large"]
 NOT_FORWARDED: Final[tuple[NotForwarded, ...]] = ("empty", "characters", "too_large")
 """The `reason` label of customfit_headers_not_forwarded_total."""
@@ -30,14 +34,16 @@ class Forwarding:
     """Which headers of a record go along."""
 
     def __init__(self, names: Sequence[str], leave_out: Callable[[NotForwarded], object]) -> None:
-        """`leave_out` is told of each value that is not fit to be sent, at each request that it is not sent with."""
+        """`leave_out` hears of each value that is not fit to be sent, once for each request that goes without it."""
         self._names = {name: name.encode("ascii") for name in names}
         self._leave_out = leave_out
 
     def of(self, delivery: Delivery) -> Forwarded | None:
-        """Those of the record whose one event this request sends; of several with a name the last, as in Connect.
+        """The headers of the record whose one event this request sends.
 
-        An introduction has none. It is made by us, and what a producer says of an event is not true of it.
+        If several have one name, the last counts, as in Connect.
+
+        An introduction has none: we make it, and what a producer says of an event is not true of it.
         """
         if delivery.kind is DeliveryKind.INTRODUCTION or len(delivery.events) != 1:
             return None

@@ -1,7 +1,7 @@
-"""An HTTP engine whose API key may change while it runs: a new engine with the new key takes over from the old one.
+"""An HTTP engine whose API key may change while it runs: an engine with the new key takes over from the old one.
 
-The key is read again on SIGHUP, and when the loop says that the destination refused it. What was refused is sent again
-by the rules that hold for every wrong key.
+The key is read again on SIGHUP, and when the loop says that the destination refused it. Refused requests are sent
+again, as with every wrong key.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from consumer.settings.known_secrets import masker_of, secrets_of
 from consumer.settings.masking import Masker
 
 LOOK_SECONDS: Final = 3.0
-"""The key is looked for at most this often, however many requests are refused; less than two probes are apart."""
+"""The key is read again at most this often, however many requests are refused. Two probes are further apart."""
 KEY_REFUSED: Final = (401, 403)
 CLOSE_SLACK_SECONDS: Final = 5.0
-"""Beyond the time a request may take: its end may be late on a busy machine."""
+"""Added to the time that a request may take: it may end late on a busy machine."""
 
 log = logging.getLogger("consumer.destination")
 
 
 class RotatingEngine:
-    """Engines in turn behind one. `reload` gives the settings as their sources are now."""
+    """Several engines behind one, in turn. `reload` reads the settings again from their sources."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class RotatingEngine:
         clock: Callable[[], float] = time.monotonic,
         masker: Masker | None = None,
     ) -> None:
-        """Open the first one; the masker of the process learns each new key. Raises EngineUnavailable."""
+        """Open the first engine. The process's masker learns each new key. Raises EngineUnavailable."""
         self._settings = settings
         self._reload = reload
         self._environ = environ
@@ -73,7 +73,7 @@ class RotatingEngine:
             await engine.close()
 
     def read_key(self) -> bool:
-        """Take the key that the settings have now; whether it is another one. What can't be read changes nothing."""
+        """Take the key that the settings have now. True: it is another one. If it can't be read, nothing changes."""
         origin = self._settings.origin("api_key")
         try:
             settings = replace(self._settings, api_key=self._reload().api_key)

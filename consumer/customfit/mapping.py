@@ -58,7 +58,7 @@ _encode = msgspec.json.Encoder().encode
 def request_body(delivery: Delivery, dialect: ApiDialect, redaction: Redaction | None = None) -> bytes:
     """The JSON text of one request: one user, their events in the order of the log.
 
-    `redaction`: what of traits and properties must not leave. This is the one place that they leave by.
+    `redaction`: what of traits and properties must not leave. They leave by this function only.
     """
     user = _User(delivery.user.id, anonymous=delivery.user.anonymous)
     match delivery.kind:
@@ -71,7 +71,7 @@ def request_body(delivery: Delivery, dialect: ApiDialect, redaction: Redaction |
                 user.properties = traits if redaction is None else redaction.of(traits)
             return _encode(_Body(user, _identify(event, event.insert_id, dialect)))
         case DeliveryKind.INTRODUCTION:
-            # No properties at all: an empty object could be taken for "this user has none" and wipe newer traits.
+            # No properties at all: an empty object might be taken for "this user has none" and wipe newer traits.
             event = delivery.events[0]
             return _encode(_Body(user, _identify(event, f"introduction-{event.insert_id}", dialect)))
 

@@ -1,4 +1,7 @@
-"""Which proxy a URL goes through: chosen here, once, since the libraries read HTTPS_PROXY and NO_PROXY differently."""
+"""Which proxy a URL goes through.
+
+Decided once, here, because the libraries read HTTPS_PROXY and NO_PROXY differently.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ def _checked_proxy(url: str, variable: str) -> str:
 
 
 def user_info(proxy: str) -> str:
-    """`user:password` of its URL, decoded; empty when it names none."""
+    """`user:password` of the proxy's URL, decoded; empty if it names none."""
     parts = urlsplit(proxy)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return f"{user}:{password}" if user or password else ""

@@ -30,7 +30,7 @@ class RawAnswer:
         self._received, self._size_bytes = b"", 0
 
     def noting(self, read: Read) -> Read:
-        """The same, but what it reads is noted."""
+        """The same stream, but what it reads is noted."""
 
         async def noted(max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  httpcore's names
             data = await read(max_bytes, timeout)
@@ -43,7 +43,7 @@ class RawAnswer:
 
     @property
     def is_one_answer(self) -> bool:
-        """Whether it is one answer and certainly no more; False where that can't be told."""
+        """Whether it is one answer and certainly no more. False if that can't be told."""
         head, end, body = self._received.partition(b"\r\n\r\n")
         if not end or len(self._received) < self._size_bytes or _BARE_LINE_FEED.search(head):
             return False
@@ -54,11 +54,11 @@ class RawAnswer:
 
     @property
     def is_informational_first(self) -> bool:
-        """Whether 100 Continue or such comes before it."""
+        """Whether 100 Continue or the like comes before it."""
         return self._received.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1"))
 
     @property
     def has_last_chunk(self) -> bool:
-        """Whether what is left of it can be trailers at the most."""
+        """Whether what is left of it can only be trailers."""
         head, end, body = self._received.partition(b"\r\n\r\n")
         return _CHUNKED.search(head + end) is not None and _LAST_CHUNK in body

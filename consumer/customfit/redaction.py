@@ -31,11 +31,11 @@ from consumer.customfit.json_spans import (
 from consumer.settings.property_paths import DROP, HASH, PropertyPath
 
 HASHES_MAX: Final = 1000
-"""Of one event. A hash has 66 bytes, and 1 MiB of `[1,1,1…` would become 33: what is beyond becomes null."""
+"""Most hashes in one event. A hash takes 66 bytes, so 1 MiB of `[1,1,1…` would become 33 MiB. The rest becomes null."""
 
 
 class _Rule:
-    """A path, where it ends."""
+    """The end of a path."""
 
     __slots__ = ("setting", "text")
 
@@ -45,7 +45,7 @@ class _Rule:
 
 
 class _Tree:
-    """What is wanted of an object: by its key a rule, or what is wanted of the object there."""
+    """What to do inside an object: by key, a rule, or what to do inside the object there."""
 
     __slots__ = ("inner", "others")
 
@@ -70,7 +70,7 @@ class Redaction:
         key: str,
         found: Callable[[str, str], object],
     ) -> None:
-        """`found` is told of each path, by its setting and its text, at each request with an event that has it."""
+        """`found` hears of each path, by setting and text, once for each request with an event that has it."""
         self._key = key.encode()
         self._found = found
         rules = [(path.keys, _Rule(DROP, path.text)) for path in drop]
@@ -78,10 +78,13 @@ class Redaction:
         self._tree = _Tree(rules)
         last_keys = {f'"{keys[-1]}"'.encode() for keys, _ in rules}
         self._signs: Sequence[bytes] = [b"\\", *sorted(last_keys)]
-        """A text without any of them has none of the paths: any key may be escaped."""
+        """If a text has none of these, it has none of the paths.
+
+        Any key may be escaped, so a backslash is one of them.
+        """
 
     def of(self, payload: msgspec.Raw) -> msgspec.Raw:
-        """The payload as it may be sent; the same one where nothing of it has to go."""
+        """The payload as it may be sent. If nothing has to go, it is the same object."""
         text = bytes(payload)
         if not any(sign in text for sign in self._signs):
             return payload
@@ -93,7 +96,7 @@ class Redaction:
 
 
 class _Cut:
-    """One text on its way: what is put in the place of which part of it."""
+    """One text being cut: which parts of it are replaced, and by what."""
 
     def __init__(self, text: bytes, key: bytes) -> None:
         self.found: dict[_Rule, None] = {}
@@ -104,11 +107,11 @@ class _Cut:
         self._hashes = 0
 
     def result(self) -> bytes:
-        """The text with all that was put in."""
+        """The text with all replacements."""
         return b"".join([*self._parts, self._text[self._done :]])
 
     def object(self, at: int, tree: _Tree) -> int:
-        """Go through the members of the object that begins here; gives its end."""
+        """Go through the members of the object that begins here, and return where it ends."""
         text = self._text
         leading: int | None = None  # where the first members, which all go, begin
         end, has_kept = at + 1, False
@@ -143,7 +146,7 @@ class _Cut:
         return at + 1
 
     def _value(self, at: int, rule: _Rule | _Tree) -> int:
-        """Hash the value that begins here, or go on inside it; gives its end."""
+        """Hash the value that begins here, or go on inside it, and return where it ends."""
         first = self._text[at : at + 1]
         if first == ARRAY:
             return self._array(at, rule)

@@ -23,7 +23,7 @@ BODY_BYTES_KEPT: Final = 512
 DETAIL_CHARACTERS_MAX: Final = 200
 RETRY_AFTER_CHARACTERS_MAX: Final = 100  # an HTTP date has 29
 PACKED: Final = b"(packed, which it was asked not to be)"
-"""For a body that is not as it is: in what is packed nobody finds a secret, and whoever unpacks it does."""
+"""Shown in place of a packed body. A secret could not be found in it, but whoever unpacks it would see it."""
 PLAIN: Final = frozenset({"", "identity", "chunked"})
 CONNECT_SECONDS_MAX: Final = 5.0
 
@@ -35,28 +35,29 @@ class Target:
     """What an engine needs to know, independent of any HTTP library."""
 
     url: str = field(repr=False)
-    """With the key in it where the key travels in the query."""
+    """Has the key in it, if the key travels in the query."""
     shown_url: str
     headers: Mapping[str, str] = field(repr=False)
     proxy: str | None = field(repr=False)
     ca_certificates: tuple[bytes, ...] = field(repr=False)
-    """DER, trusted in addition to the machine's."""
+    """Trusted in addition to the machine's certificates; DER."""
     timeout_seconds: float
     connect_timeout_seconds: float
     connections_max: int
     masker: Masker = field(repr=False)
-    """Knows the secrets, which an answer or an error may repeat."""
+    """Knows the secrets that an answer or an error may repeat."""
 
     @property
     def needs_tls(self) -> bool:
-        """Whether it, or the proxy on the way to it, is asked over TLS."""
+        """Whether the server, or a proxy on the way to it, is spoken to over TLS."""
         return any(url.startswith("https:") for url in (self.url, self.proxy or ""))
 
     @property
     def is_forwarded(self) -> bool:
-        """Whether a proxy is sent each request, and not asked for a tunnel.
+        """Whether a proxy is sent each request, instead of being asked for a tunnel.
 
-        Some (tinyproxy) close after each answer without saying so. Such a connection would be used once more.
+        Some proxies (tinyproxy) close after each answer without saying so, and such a connection would be used once
+        more.
         """
         return self.proxy is not None and self.url.startswith("http:")
 
@@ -84,7 +85,7 @@ class Target:
 
 
 def target_of(settings: Settings, environ: Mapping[str, str], masker: Masker | None = None) -> Target:
-    """Settings and environment as what an engine needs; the masker is that of the process. Raises EngineUnavailable."""
+    """What an engine needs, from settings and environment. The masker is the process's. Raises EngineUnavailable."""
     key = settings.api_key.reveal()
     assert key, "sending needs the key"
     parts = urlsplit(settings.api_url)

@@ -1,4 +1,4 @@
-"""Whom an engine trusts: the machine's certificates (or those of SSL_CERT_FILE, SSL_CERT_DIR), and an own authority."""
+"""Which certificates an engine trusts: the machine's (or SSL_CERT_FILE, SSL_CERT_DIR), and your own authority's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE---
 
 
 def tls_context(ca_certificates: tuple[bytes, ...]) -> ssl.SSLContext:
-    """What a certificate must come from: `ca_certificates` (DER) are trusted too. Raises EngineUnavailable."""
+    """What a server's certificate must come from. `ca_certificates` (DER) are trusted, too.
+
+    Raises EngineUnavailable.
+    """
     try:
         context = httpx.create_ssl_context()
     except OSError as error:  # ssl.SSLError is one

@@ -36,12 +36,12 @@ class Tunnel(Dialled):
         self._received = b""
         self._received_bytes = 0
         self._opened: asyncio.Future[str] | None = None
-        """Has what is wrong with the tunnel; nothing: it is open."""
+        """Its result is what is wrong with the tunnel; None: it is open."""
 
     async def enter(self, peer: Peer, protocol: P) -> P:
-        """Wait for the tunnel, agree on TLS with the server at its other end, give the connection to `protocol`.
+        """Wait for the tunnel, start TLS with the server at its other end, and give the connection to `protocol`.
 
-        Raises OSError, and then, as when it is cancelled, the connection is closed.
+        If it raises OSError or is cancelled, the connection is closed.
         """
         try:
             await self._open()
@@ -56,7 +56,7 @@ class Tunnel(Dialled):
         self._opened = asyncio.get_running_loop().create_future()
         self.transport.write(self._request)
         problem = SILENT if self.transport.is_closing() else await self._opened
-        if problem or self.transport.is_closing():  # closing since this very turn: TLS would wait in vain
+        if problem or self.transport.is_closing():  # it began to close in this very turn: TLS would wait in vain
             raise ProxyRefused(problem or ENDED)
 
     async def _start_tls(self, peer: Peer, protocol: P) -> asyncio.Transport:
@@ -68,7 +68,7 @@ class Tunnel(Dialled):
         return transport
 
     def data_received(self, data: bytes) -> None:
-        """Read the answer to CONNECT. A server that speaks TLS says nothing before it is spoken to."""
+        """Read the answer to CONNECT. A server with TLS says nothing before it is spoken to."""
         self._received += data
         self._received_bytes += len(data)
         while self._is_asked() and (end := self._received.find(_HEAD_ENDS)) >= 0:
@@ -87,7 +87,7 @@ class Tunnel(Dialled):
         return self._opened is not None and not self._opened.done()
 
     def _judge(self, status_line: bytes) -> None:
-        """A 2xx opens the tunnel, whatever its headers say of a body; a 1xx comes before the answer."""
+        """A 2xx opens the tunnel, whatever its headers say of a body. A 1xx only precedes the answer."""
         match = _STATUS_LINE.fullmatch(status_line)
         if match is None:
             self._settle("the proxy's answer to CONNECT is not HTTP")

@@ -1,7 +1,7 @@
-"""Which connections have something to be read, as the kernel knows it, before the event loop has had a turn to read it.
+"""Which connections have something to read. Asks the kernel, before the event loop has had a turn to read it.
 
-One question for all of them, and not one for each request: each lets another thread have the interpreter, and waits to
-get it back, which cost 5 microseconds a request.
+One question for all of them, not one for each request: each question lets another thread have the interpreter, and the
+wait to get it back cost 5 microseconds a request.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ C = TypeVar("C")
 
 
 class Unread(Generic[C]):
-    """Sockets, and the connections that they are of."""
+    """Sockets, and the connections that they belong to."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -24,12 +24,12 @@ class Unread(Generic[C]):
         """A connection is open."""
         if self._is_closed:
             return
-        if descriptor in self._selector.get_map():  # an earlier one's, whose end has not been told yet
+        if descriptor in self._selector.get_map():  # an earlier connection's, whose end has not been reported yet
             self._selector.unregister(descriptor)
         self._selector.register(descriptor, selectors.EVENT_READ, connection)
 
     def remove(self, descriptor: int, connection: C) -> None:
-        """It has ended; the number may be another's by now. TLS tells of an end after all is closed."""
+        """It has ended, and its number may be another's by now. TLS reports an end only after everything is closed."""
         if self._is_closed or descriptor < 0:
             return
         key = self._selector.get_map().get(descriptor)
@@ -37,7 +37,7 @@ class Unread(Generic[C]):
             self._selector.unregister(descriptor)
 
     def look(self) -> Iterator[C]:
-        """Those with something to be read, or at their end."""
+        """The connections with something to read, or at their end."""
         return (key.data for key, _ in self._selector.select(0))
 
     def close(self) -> None:

@@ -1,8 +1,7 @@
-"""A whole answer as destinations send it nearly always, read at a glance. Pure.
+"""Reads, at a glance, a whole answer of the kind that destinations nearly always send. Pure.
 
-2xx with a Content-Length, no transfer coding, no word about the connection, and all of it in one piece. The heads of
-such answers differ by their date alone, so a head is taken apart only where it is new. Whatever is not so is read by
-the parser.
+It is a 2xx with a Content-Length, no transfer coding, no word about the connection, and all in one piece. The heads of
+such answers differ by their date only, so only a new head is taken apart. The parser reads any other answer.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ import re
 from typing import Final, NamedTuple
 
 HEADS_MAX: Final = 64
-"""Most that are remembered; then all are forgotten."""
+"""How many heads are remembered. Then all are forgotten."""
 HEAD_BYTES_MAX: Final = 4096
-"""Of one that is read here: what is remembered has a limit."""
+"""Longest head that is read here: what is remembered has a limit."""
 _LINE: Final = rb"[\t\x20-\x7e\x80-\xff]*\r\n"
 _HEAD: Final = re.compile(rb"HTTP/1\.1 (2\d\d) " + _LINE + rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:" + _LINE + rb")*)\r\n")
 _LENGTHS: Final = re.compile(rb"^content-length:(.*)\r$", re.IGNORECASE | re.MULTILINE)
@@ -36,12 +35,12 @@ class UsualAnswers:
 
     def __init__(self) -> None:
         self._heads: dict[bytes, tuple[int, int] | None] = {}
-        """Head → status and length of the body; None: not of this kind."""
+        """Head → status and length of the body; None: an answer of another kind."""
 
     def read(self, data: bytes) -> Usual | None:
         """The answer, if this is the whole of one of this kind."""
         end = data.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX) + 4
-        if end < 4:  # there is no end of a head
+        if end < 4:  # the head has no end
             return None
         head = data[:end]
         try:
@@ -56,7 +55,7 @@ class UsualAnswers:
 
 
 def _look(head: bytes) -> tuple[int, int] | None:
-    """Status and length; exactly one line may say a length, whatever it says."""
+    """Status and length. Exactly one line may give a length, whatever it says."""
     match = _HEAD.fullmatch(head)
     if match is None or _UNUSUAL.search(match[2]) or match[1] in (b"204", b"205"):
         return None

@@ -1,4 +1,4 @@
-"""A table that fits a terminal: columns are left out or cut, and the last one takes what room there is. Pure."""
+"""A table that fits a terminal: columns are left out or cut, and the last one takes the room that is left. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from consumer.foreign_text import cut
 
 GAP: Final = "  "
 LAST_MIN: Final = 30
-"""So wide the last column is left, at the cost of others."""
+"""The last column keeps this width, at the cost of others."""
 CUT_MIN: Final = 12
 
 Row = tuple[str, ...]
@@ -18,9 +18,9 @@ Row = tuple[str, ...]
 def lines(
     rows: Sequence[Row], columns: int | None = None, left_out: Sequence[int] = (), cuttable: int | None = None
 ) -> list[str]:
-    """The rows, each column as wide as it needs; `columns`: how wide a line may be, None: as wide as it gets.
+    """The rows, each column as wide as it needs. `columns`: how wide a line may be; None: without a limit.
 
-    `left_out`: which columns may be left out, the first of them first; `cuttable`: which may be cut beside the last.
+    `left_out`: which columns may be left out, in this order; `cuttable`: which may be cut beside the last.
     """
     places = list(range(len(rows[0])))
     widths = [max(len(row[place]) for row in rows) for place in places]
@@ -28,7 +28,7 @@ def lines(
         return _joined(rows, places, widths)
 
     def too_wide() -> int:
-        """By how much, when the last column has as much as it needs, or what it is left."""
+        """By how much they are too wide, if the last column has what it needs, or what is left for it."""
         room = sum(widths[place] + len(GAP) for place in places[:-1]) + min(widths[-1], LAST_MIN)
         return room - columns
 

@@ -55,8 +55,10 @@ EXCEPTION_CLASSES: Final = {
 }
 DETAIL_BYTES_MAX: Final = 500
 RECORD_BYTES_MAX: Final = 100_000_000
-"""A broker closes the connection on a request above socket.request.max.bytes (104,857,600) instead of refusing it, so
-that a larger record would be tried for ever: a compressed batch of 1 MB can hold one."""
+"""Largest record that is tried at all: above socket.request.max.bytes (104,857,600) a broker closes the connection.
+
+It does not refuse the request, so a larger record would be tried for ever: a compressed batch of 1 MB can hold one.
+"""
 _LEFT_OUT: Final = (BATCH_OMITTED, KEY_OMITTED, HEADERS_OMITTED)
 HEADER_BYTES: Final = 10
 """What a header takes beside its name and value, at most: two numbers of up to five bytes."""
@@ -66,21 +68,21 @@ Mask = Callable[[str], str]
 
 
 class Shape(Enum):
-    """How much of the record goes along: less when the topic refuses it, so that it never blocks its partition."""
+    """How much of the record goes along: less if the topic refuses it, so that it never blocks its partition."""
 
     WHOLE = "whole"
     ALONE = "alone"
-    """Whole, in a batch of its own: the broker refuses a batch as a whole, the small ones beside a large one too."""
+    """Whole, in a batch of its own: the broker refuses batches as a whole, small records beside a large one, too."""
     VALUELESS = "valueless"
     BARE = "bare"
-    """Only our own headers: where it was, and why it is here."""
+    """Only our own headers: where the record was, and why it is here."""
 
 
 NEXT_SHAPE: Final = {Shape.WHOLE: Shape.ALONE, Shape.ALONE: Shape.VALUELESS, Shape.VALUELESS: Shape.BARE}
 
 
 class Letter(NamedTuple):
-    """A dead letter as it is written."""
+    """A dead letter as it is written to the topic."""
 
     origin: Origin
     key: bytes | None
@@ -90,7 +92,7 @@ class Letter(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """About what it takes on its way."""
+        """About how many bytes it takes on its way."""
         return len(self.key or b"") + len(self.value or b"") + headers_bytes(self.headers)
 
 
@@ -103,10 +105,10 @@ def letter_of(
     *,
     rekeyed: bool = False,
 ) -> Letter:
-    """Make the dead letter. Of a replayed record: what it was before it was a dead letter, and where it lay at first.
+    """Make the dead letter. For a replayed record: as it was before it was a dead letter, from its first place.
 
-    Our headers are appended to the record's: a reader takes the last of a name. `mask` blots secrets out of what a
-    server has said; the destination's body is masked when it arrives, before it is cut off. `rekeyed`: the record says
+    Our headers are appended to the record's: a readers take the last one of a name. `mask` removes secrets from what a
+    server has said. The destination's body was masked when it arrived, before it was cut. `rekeyed`: the record says
     where it lay, and with which key, before `rekey` wrote it.
     """
     record = action.record
@@ -143,7 +145,7 @@ def first_shape(record: Record) -> Shape:
 
 
 def value_bytes(record: Record) -> int:
-    """How large the value of its dead letter is, about."""
+    """About how large the value of its dead letter is."""
     if record.item is None:
         return len(record.value or b"")
     return len(memoryview(record.item.text)) + len(record.item.batch.deciding)
@@ -169,7 +171,7 @@ def _within_limits(
     """The record's headers and key as far as they go along; notes the size of what does not."""
     if record.item is None or record.item.batch.items == 1:
         return own, key
-    # What decides goes first; the rest is for whoever looks for the event.
+    # What decides goes first. The rest is for whoever looks for the event.
     left = DECIDING_BYTES_MAX - len(record.item.batch.deciding)
     if key is not None and len(key) > left:
         left_out[KEY_OMITTED] = len(key)

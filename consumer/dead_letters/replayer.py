@@ -35,18 +35,18 @@ SETTLE_SECONDS_MIN: Final = 1.0
 FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 
 Advance = Callable[[int], None]
-"""Called with how many more records are done; may raise, and the work ends with nothing half done."""
+"""Called with how many more records are done. It may raise, and the work ends with nothing half done."""
 Replays = list[tuple[DeadLetter, Record]]
 
 
 class Overtaken(Exception):
-    """Another replay into the same topic has started; this one writes nothing more."""
+    """Another replay into the same topic has started, so this one writes nothing more."""
 
 
 def survey(
     reader: TopicReader, topic: str, selection: Selection, advance: Advance, stretches: Mapping[int, Bounds]
 ) -> None:
-    """Put what the dead-letter topic holds into the selection. Raises KafkaUnavailable, TooMany."""
+    """Add what the dead-letter topic holds to the selection. Raises KafkaUnavailable, TooMany."""
     for record in reader.read(topic, stretches):
         selection.add(record)
         advance(1)
@@ -55,7 +55,7 @@ def survey(
 def note_replays(
     reader: TopicReader, topic: str, selection: Selection, advance: Advance, starts: Mapping[int, int]
 ) -> dict[int, int]:
-    """Tell the selection what has been replayed; gives where to go on reading. Raises KafkaUnavailable."""
+    """Tell the selection what has been replayed. Returns where to go on reading. Raises KafkaUnavailable."""
     bounds = reader.bounds(topic)
     stretches = {number: Bounds(starts.get(number, low), end) for number, (low, end) in bounds.items()}
     for record in reader.read(topic, stretches):
@@ -66,7 +66,7 @@ def note_replays(
 
 
 def fetch(reader: TopicReader, topic: str, letters: Sequence[DeadLetter]) -> Replays:
-    """The dead letters with their records, in the order given, without those that are gone. Raises KafkaUnavailable."""
+    """The dead letters with their records, in the order given, except those that are gone. Raises KafkaUnavailable."""
     wanted = {(letter.partition, letter.offset): letter for letter in letters}
     records: dict[tuple[int, int], Record] = {}
     for run in runs(letters):
@@ -79,7 +79,7 @@ def fetch(reader: TopicReader, topic: str, letters: Sequence[DeadLetter]) -> Rep
 
 
 class Replayer:
-    """Writes replays; of two for the same topic the one that was opened last."""
+    """Writes replays. If there are two for one topic, only the one opened last."""
 
     def __init__(self, settings: Settings, partitions: int) -> None:
         self._settings = settings
@@ -102,9 +102,9 @@ class Replayer:
             ) from None
 
     def write(self, replays: Replays) -> list[DeadLetter]:
-        """Write them in one transaction; gives those that the topic can't take, which are left out.
+        """Write them in one transaction. Returns those that the topic can't take, which are left out.
 
-        Raises KafkaUnavailable; then they are written or not, all or none. Raises Overtaken.
+        Raises KafkaUnavailable: then all are written or none, and nobody knows which. Raises Overtaken.
         """
         refused: list[DeadLetter] = []
         deadline = time.monotonic() + WRITE_SECONDS_MAX
@@ -156,13 +156,13 @@ class Replayer:
         while True:
             try:
                 produce()
-            except BufferError:  # larger than what the client keeps on its way
+            except BufferError:  # larger than what the client may have on its way
                 self._producer.poll(0.1)
             else:
                 return
 
     def _settle(self, ask: Callable[[float], None], deadline: float) -> None:
-        """Commit or abort, again while the client says that it may: only so the outcome is known."""
+        """Commit or abort, and repeat it while the client says that this may help: otherwise the outcome is unknown."""
         patiently(
             lambda seconds: ask(max(seconds, SETTLE_SECONDS_MIN)),
             deadline - time.monotonic(),
@@ -172,7 +172,7 @@ class Replayer:
     def _raise_if_over(self, error: KafkaError) -> None:
         if error.code() in FENCED:
             raise Overtaken
-        # Not is_fatal: of the bare code _FATAL only the abort tells the cause, which may be that another has started.
+        # Not is_fatal: for the bare code _FATAL only the abort tells the cause, which may be that another has started.
         if error.fatal() or (error.retriable() and not error.txn_requires_abort()):
             self._unavailable(error)
 

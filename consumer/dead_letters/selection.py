@@ -39,18 +39,18 @@ from consumer.sequencing.events import Batch, DeadLetterReason, Event, Kind, Rec
 DETAIL_CHARACTERS_MAX: Final = 120
 BODY_CHARACTERS_MAX: Final = 120
 NO_REASON: Final = "unknown"
-"""Of a dead letter that somebody else wrote: Kafka Connect's headers alone."""
+"""The reason of a dead letter that somebody else wrote, with Kafka Connect's headers alone."""
 UNREAD: Final = "unread"
-"""The type of one in Avro by a schema of the registry."""
+"""The type of an event in Avro whose schema only the registry has."""
 RUN_GAP_MAX: Final = 500
-"""Reading on over so many records that are not wanted costs less than a new fetch elsewhere (some milliseconds)."""
+"""Reading past so many unwanted records costs less than a new fetch elsewhere (some milliseconds)."""
 
-# Whatever is set for `run`, here the question is only whose event it is.
+# Whatever is set for `run`: here the question is only whose event it is.
 _ANY_EVENT: Final = DecodingRules(anonymous="forward", integrations="ignore", record_bytes_max=2**63)
 
 
 REASONS: Final = (*(reason.value for reason in DeadLetterReason), NO_REASON)
-"""All that a dead letter may have: the list is closed."""
+"""All reasons that a dead letter may have: the list is closed."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
@@ -58,7 +58,7 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
 
     partition: int
     offset: int
-    """Its own place, in the dead-letter topic."""
+    """Its own offset, in the dead-letter topic."""
     receipt: Receipt
     """Which record it is, and how often that has been replayed before."""
     reason: str
@@ -69,24 +69,24 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     failed_at_ms: int
     type: str
     user: str | None
-    """The event's; of an event that can't be read the record's key, which is the user's where one keys by user."""
+    """The event's user. If the event can't be read: the record's key, which should be the user's id."""
     size_bytes: int
     value_omitted: bool
     batch_omitted: bool
-    """What decides is missing: only the whole batch says how the item ends."""
+    """Whether what decides is missing, so that only the whole batch says how the item ends."""
 
     @property
     def is_identify(self) -> bool:
         """Whether its traits could overwrite newer ones, or nobody here can say.
 
-        One that this version can't read is none: the service, being of the same version, won't send it either. But a
-        schema of the registry may be there by now.
+        One that this version can't read is none: the service, of the same version, won't send it either. But the
+        registry may have a schema by now.
         """
         return self.type in (UNREAD, Kind.IDENTIFY.value)
 
 
 Shorten = Callable[[str, int], str]
-"""The beginning of what a server said, without the secrets in it: earlier versions wrote down some."""
+"""Gives the beginning of what a server said, without secrets: earlier versions wrote some down."""
 
 
 def _beginning(text: str, characters_max: int) -> str:
@@ -94,9 +94,9 @@ def _beginning(text: str, characters_max: int) -> str:
 
 
 def read_dead_letter(record: Record, readers: Mapping[bytes, Read], shorten: Shorten = _beginning) -> DeadLetter | None:
-    """What a record of the dead-letter topic is; None when it does not say where it came from.
+    """A record of the dead-letter topic as a dead letter; None: it does not say where it came from.
 
-    `readers` are those of single objects, by the fingerprint of their schema.
+    `readers`: those of single objects, by the fingerprint of their schema.
     """
     receipt = dead_letter_receipt(record)
     if receipt is None:
@@ -122,17 +122,17 @@ def read_dead_letter(record: Record, readers: Mapping[bytes, Read], shorten: Sho
 
 @lru_cache(maxsize=64)
 def _shared(text: str) -> str:
-    """One object for the few texts that most have in common."""
+    """One object for each of the few texts that most of them share."""
     return text
 
 
 def _json_of(record: Record, readers: Mapping[bytes, Read]) -> bytes | None:
-    """The text of the event; None where only a schema of the registry reads it, which is not asked here."""
+    """The text of the event; None: only a schema of the registry reads it, and the registry is not asked here."""
     encoded = wire_format(record, "auto")
     if not isinstance(encoded, Encoded):
         return record.value
     read = readers.get(encoded.schema) if isinstance(encoded.schema, bytes) else None
-    if read is None:  # behind the id of a JSON Schema there is JSON
+    if read is None:  # behind the id of a JSON Schema stands JSON
         return encoded.payload if encoded.payload[:1] == b"{" else None
     try:
         return read(encoded.payload)
@@ -149,7 +149,7 @@ def _whose(record: Record, readers: Mapping[bytes, Read]) -> tuple[str, str | No
     items = decoded.items if isinstance(decoded, Batch) else [decoded]
     if len(items) == 1 and isinstance(items[0], Event):
         return items[0].type, items[0].user.id
-    # Of a batch as a whole: one identify among its events is enough to be careful.
+    # For a batch as a whole, one identify among its events is enough to be careful.
     types = [item.type for item in items]
     type_ = Kind.IDENTIFY.value if Kind.IDENTIFY.value in types else types[0]
     return type_, key
@@ -168,7 +168,7 @@ def _milliseconds(text: str, otherwise: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a dead letter must be to be meant; empty or None: anything."""
+    """Which dead letters are meant; empty or None: any."""
 
     reasons: frozenset[str] = frozenset()
     user: str | None = None
@@ -176,7 +176,7 @@ class Filters:
     until_ms: int | None = None
 
     def match(self, letter: DeadLetter) -> bool:
-        """Whether it is meant. Since and until are of the moment it became a dead letter."""
+        """Whether it is meant. Since and until are about the moment when it became a dead letter."""
         return (
             (not self.reasons or letter.reason in self.reasons)
             and (self.user is None or letter.user == self.user)
@@ -190,13 +190,13 @@ class TooMany(Exception):
 
 
 class Selection:
-    """Dead letters that match, until `letters_max`; a record that became two (at least once) is one."""
+    """Dead letters that match, at most `letters_max`. A record that became two (at least once) counts as one."""
 
     def __init__(
         self, filters: Filters, letters_max: int, readers: Mapping[bytes, Read], shorten: Shorten = _beginning
     ) -> None:
         self.foreign = 0
-        """Records of the topic that are no dead letters of ours or Kafka Connect's."""
+        """How many records of the topic are dead letters of neither ours nor Kafka Connect's."""
         self.replayed: list[DeadLetter] = []
         self._filters = filters
         self._letters_max = letters_max
@@ -235,7 +235,7 @@ class Selection:
 
     @property
     def all(self) -> list[DeadLetter]:
-        """Everything that matches and is not replayed, as it lies in the topic."""
+        """Everything that matches and is not replayed, in the order of the topic."""
         again = (letter for letters in self._more.values() for letter in letters)
         return sorted([*self._pending.values(), *again], key=_in_topic)
 
@@ -250,7 +250,7 @@ def _in_topic(letter: DeadLetter) -> tuple[int, int]:
 
 
 def replayable(letters: Iterable[DeadLetter], *, identifies: bool) -> tuple[list[DeadLetter], dict[str, int]]:
-    """Those that can be replayed; and how many can't, by why."""
+    """Those that can be replayed; and how many can't, by reason."""
     chosen = []
     left = {"identify": 0, "value_omitted": 0, "batch_omitted": 0}
     for letter in letters:
@@ -266,7 +266,7 @@ def replayable(letters: Iterable[DeadLetter], *, identifies: bool) -> tuple[list
 
 
 def batches(letters: Sequence[DeadLetter], letters_max: int, bytes_max: int) -> Iterator[list[DeadLetter]]:
-    """In order, each within both limits; a larger one goes alone."""
+    """In order, each within both limits. A larger one goes alone."""
     batch: list[DeadLetter] = []
     size_bytes = 0
     for letter in letters:

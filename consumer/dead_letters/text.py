@@ -1,7 +1,7 @@
 """Dead letters for people and scripts. Pure.
 
-What producers wrote is shown with everything escaped that a terminal could obey: control characters, marks that turn
-the direction of text, bytes that are no text.
+In what producers wrote, everything that a terminal could obey is escaped: control characters, marks that turn the
+direction of text, bytes that are not text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ USER_CHARACTERS_MAX: Final = 36
 DETAIL_CHARACTERS_MAX: Final = 100
 HEADINGS: Final = ("DEAD LETTER", "FAILED AT", "REASON", "TYPE", "USER", "ORIGIN", "BYTES", "REPLAYS", "CAUSE")
 LEFT_OUT: Final = [HEADINGS.index(name) for name in ("BYTES", "REPLAYS", "ORIGIN", "TYPE", "FAILED AT")]
-"""On a narrow terminal, in this order; `dlq show` and `--json` have them."""
+"""Left out on a narrow terminal, in this order. `dlq show` and `--json` have them."""
 USER: Final = HEADINGS.index("USER")
 SUMMARY_HEADINGS: Final = ("COUNT", "REASON", "CAUSE, FOR EXAMPLE")
 CAUSES_MAX: Final = 10
@@ -33,7 +33,7 @@ _AGE_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def moment_ms(text: str, now: datetime) -> int:
-    """`2h` (so long before now; s, m, h, d, w) or an ISO time, UTC where it names no zone. Raises ValueError."""
+    """`2h` (that long before now; s, m, h, d, w) or an ISO time, in UTC if it names no zone. Raises ValueError."""
     if (age := _AGE.fullmatch(text.strip())) is not None:
         return round((now.timestamp() - int(age[1]) * _AGE_SECONDS[age[2]]) * 1000)
     moment = datetime.fromisoformat(text.strip())
@@ -49,14 +49,17 @@ def iso(milliseconds: int) -> str:
 
 
 def table(letters: Sequence[DeadLetter], replayed: Iterable[DeadLetter], columns: int | None = None) -> list[str]:
-    """A heading and a line each; `columns`: how wide a line may be, None: as wide as it gets."""
+    """A heading, and a line for each. `columns`: how wide a line may be; None: without a limit."""
     done = {id(letter) for letter in replayed}
     rows = [HEADINGS, *(_row(letter, replayed=id(letter) in done) for letter in letters)]
     return lines(rows, columns, LEFT_OUT, USER)
 
 
 def summary(letters: Iterable[DeadLetter], columns: int | None = None) -> list[str]:
-    """A heading, and a line for each reason and cause, the most frequent first. Numbers make no other cause."""
+    """A heading, and a line for each reason and cause, the most frequent first.
+
+    Causes that differ in numbers are one.
+    """
     counts: Counter[tuple[str, str, str]] = Counter()
     examples: dict[tuple[str, str, str], str] = {}
     for letter in letters:
@@ -74,7 +77,7 @@ def summary(letters: Iterable[DeadLetter], columns: int | None = None) -> list[s
 
 
 def cause(letter: DeadLetter) -> str:
-    """Why it is here: the status once, what is known beside it, and how the destination put it."""
+    """Why it is here: the status once, what else is known, and the destination's own words."""
     only_status = f"the destination answered {letter.status}"
     named = letter.status in letter.detail
     parts = [letter.status if letter.detail == only_status or not named else ""]
@@ -139,7 +142,7 @@ def page(record: Record) -> list[str]:
 
 
 def page_json(record: Record) -> dict[str, Any]:
-    """The same as a JSON value; bytes as text where they are UTF-8, else in base64 under another name."""
+    """The same as a JSON value. Bytes are text if they are UTF-8, else base64 under another name."""
     return {
         "topic": record.partition.topic,
         "partition": record.partition.number,
@@ -152,7 +155,7 @@ def page_json(record: Record) -> dict[str, Any]:
 
 
 def _produced_ms(record: Record) -> int:
-    """The time of the record that became this dead letter; the dead letter's own where it names none."""
+    """The time of the record that became this dead letter; the dead letter's own if it names none."""
     receipt = dead_letter_receipt(record)
     return record.timestamp_ms if receipt is None else receipt.origin.timestamp_ms
 

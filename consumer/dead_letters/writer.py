@@ -1,7 +1,7 @@
 """The dead-letter edge: a producer with a thread of its own.
 
-A dead letter is never dropped: it is tried until it is acknowledged by all in-sync replicas, and until then its offset
-is not committed.
+A dead letter is never dropped: it is tried until all in-sync replicas have acknowledged it. Until then its offset is
+not committed.
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ POLL_SECONDS: Final = 0.05
 IDLE_SECONDS: Final = 1.0
 ON_ITS_WAY_BYTES_MAX: Final = 16 * 1024 * 1024
 PARTITION_BYTES_MAX: Final = ON_ITS_WAY_BYTES_MAX // 4
-"""Most bytes that the client has and no broker has acknowledged: in all, and of one partition. One letter of each
-partition may always be on its way."""
+"""Most bytes that the client has and no broker has acknowledged: in all, and for one partition.
+
+One letter of each partition may always be on its way.
+"""
 ABOUT_THE_RECORD: Final = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -49,17 +51,17 @@ ABOUT_THE_RECORD: Final = frozenset(
         KafkaError.INVALID_MSG,
     }
 )
-"""What the topic will never take, however often it is tried."""
+"""Errors that are about the record: the topic will never take it, however often it is tried."""
 
 
 log = logging.getLogger("consumer.dead_letters")
 
 
 class DeadLetters:
-    """Writes dead letters, each to the partition of its own number where the topic has so many."""
+    """Writes each dead letter to the partition with its record's number, if the topic has so many."""
 
     def __init__(self, settings: Settings, post: Post, mask: Mask = lambda text: text) -> None:
-        """`mask` blots secrets out of what servers say of a record."""
+        """`mask` removes secrets from what servers say of a record."""
         self._settings = settings
         self._post = post
         self._mask = mask
@@ -67,12 +69,12 @@ class DeadLetters:
         self._again: list[tuple[WriteDeadLetter, Shape]] = []
         self._again_at = 0.0
         self._alone: deque[tuple[WriteDeadLetter, Shape]] = deque()
-        """What the topic did not take, in the shape that comes next: each goes when nothing else is under way."""
+        """What the topic did not take, in its next shape. Each goes when nothing else is under way."""
         self._one_is_alone = False
         self._waiting: dict[Partition, deque[tuple[WriteDeadLetter, Shape]]] = {}
         """What there is no room for yet."""
         self._on_its_way_bytes: Counter[Partition] = Counter()
-        """Of letters that the client has and nobody has acknowledged."""
+        """Bytes of letters that the client has and nobody has acknowledged."""
         self._partitions: int | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="dead-letters", daemon=True)
@@ -87,7 +89,7 @@ class DeadLetters:
         self._requests.put(action)
 
     def stop(self) -> None:
-        """End the thread; what is not acknowledged by now is read again after the next start."""
+        """End the thread. What is not acknowledged by now is read again after the next start."""
         self._stopping = True
         self._requests.put(None)
         self._thread.join(timeout=10)
@@ -116,7 +118,7 @@ class DeadLetters:
         self._producer.poll(0)
 
     def _take_requests(self) -> None:
-        """All there are; where there is nothing else to do, wait for the next."""
+        """All there are. If there is nothing else to do, wait for the next."""
         is_busy = len(self._producer) > 0 or bool(self._again)
         timeout_seconds = 0 if self._waiting else POLL_SECONDS if is_busy else IDLE_SECONDS
         try:
@@ -132,7 +134,7 @@ class DeadLetters:
         self._waiting.setdefault(action.record.partition, deque()).append((action, shape))
 
     def _produce_waiting(self) -> None:
-        """Give the client what it has room for: a partition that nobody acknowledges keeps no other one from writing.
+        """Give the client what it has room for. A partition that nobody acknowledges keeps no other one from writing.
 
         One letter of each may always be on its way, since one may be larger than all that a partition may have.
         """
@@ -160,7 +162,7 @@ class DeadLetters:
             self._produce(*self._alone.popleft())
 
     def _produce(self, action: WriteDeadLetter, shape: Shape) -> None:
-        """Give it to the client, which keeps a copy; made no sooner, so that what waits costs the record alone."""
+        """Give it to the client, which keeps a copy. It is made no sooner, so what waits costs the record alone."""
         settings = self._settings
         made = letter_of(action, shape, time.time(), settings.replay_topic, self._mask, rekeyed=settings.rekeyed)
         partition, size_bytes = action.record.partition, made.size_bytes

@@ -43,7 +43,7 @@ START_AND_END_SECONDS: Final = 4.0
 
 
 class DemoFailed(Exception):
-    """A part of the demo did not come up or did not finish; the text says which, with the consumer's last lines."""
+    """A part of the demo did not come up or did not finish. The text says which, with the consumer's last lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ class Script:
     latency_seconds: float = 0.02
     fail_rate: float = 0.02
     outage_seconds: float = 3.0
-    """CustomFit goes away for so long when half of the events are produced."""
+    """For how long CustomFit is away when half of the events are produced."""
 
     @property
     def seconds(self) -> float:
-        """About how long it takes, with start and end."""
+        """About how long it takes, including start and end."""
         return self.events / self.events_per_second + self.outage_seconds + START_AND_END_SECONDS
 
 
@@ -85,7 +85,7 @@ class Demo:
         watcher: Watcher | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        """`log` gets what the consumer prints; `check` is called while it waits, and may raise."""
+        """`log` gets what the consumer prints. `check` is called while it waits, and may raise."""
         self.script = script
         self.emulator = Emulator(keys=frozenset({KEY}), seed=script.seed, watcher=watcher)
         self.bootstrap_servers = ""
@@ -136,7 +136,7 @@ class Demo:
         return prove(self._produced, entries, letters, finished["skipped"], summary)
 
     def finished(self) -> dict[str, dict[str, int]]:
-        """How many events came to which end, and why, as the consumer counts them."""
+        """How the consumer counts its events: end and reason → how many."""
         ends: dict[str, dict[str, int]] = self._status()["events"]["finished"]
         return ends
 
@@ -223,7 +223,7 @@ def _embedded_broker() -> Iterator[str]:
 
 @contextmanager
 def _running(environ: dict[str, str], log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """The consumer, in a process group of its own: a Ctrl-C in the terminal is not for it, or it would stop at once."""
+    """The consumer, in a process group of its own: otherwise a Ctrl-C in the terminal would stop it at once."""
     command = [sys.executable, "-m", "consumer", "run"]
     process = subprocess.Popen(command, env=environ, stdout=log, stderr=log, process_group=0)  # noqa: S603  ourselves
     try:

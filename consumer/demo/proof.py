@@ -1,7 +1,7 @@
-"""What was produced against what arrived: the accounting of the demo.
+"""Compares what was produced with what arrived: the accounting of the demo.
 
-It knows the sample events and the emulator's ledger and asks the consumer only how many it skipped, so it is a second
-opinion and not the consumer's own.
+It knows the sample events and the emulator's ledger, and asks the consumer only how many events it skipped. So it is a
+second opinion, and not the consumer's own.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Proof:
     seconds: float
     """From the first event produced to the last accepted."""
     latency_seconds: Sequence[float]
-    """From produced to accepted, the first time of each delivered event, the shortest first."""
+    """From produced to accepted, for the first arrival of each delivered event; the shortest first."""
 
     @property
     def kept(self) -> bool:
@@ -56,7 +56,7 @@ class Proof:
         return self.delivered / self.seconds if self.seconds > 0 else 0.0
 
     def latency_quantile(self, share: float) -> float:
-        """That share of the events took at most so many seconds."""
+        """This share of the events took at most so many seconds."""
         if not self.latency_seconds:
             return 0.0
         return self.latency_seconds[min(int(share * len(self.latency_seconds)), len(self.latency_seconds) - 1)]
@@ -82,7 +82,7 @@ def prove(
     skipped: Mapping[str, int],
     summary: Mapping[str, Any],
 ) -> Proof:
-    """Account for every event: `summary` is the ledger's own, `skipped` the consumer's counts by reason."""
+    """Account for every event. `summary` is the ledger's, `skipped` the consumer's counts by reason."""
     wanted, garbage = _by_user(produced)
     produced_at = {id_: sample.at for samples in wanted.values() for id_, sample in samples.items()}
     accepted = defaultdict[str, list[str]](list)
@@ -123,7 +123,7 @@ class _Wanted(NamedTuple):
 
 
 def _by_user(produced: Iterable[Produced]) -> tuple[dict[str, dict[str, _Wanted]], int]:
-    """Per user what must arrive, by message id and in order; and how many were garbage."""
+    """For each user what must arrive, by message id and in order; and how many values were garbage."""
     wanted = defaultdict[str, dict[str, _Wanted]](dict)
     garbage = 0
     for record in produced:
@@ -138,6 +138,6 @@ def _by_user(produced: Iterable[Produced]) -> tuple[dict[str, dict[str, _Wanted]
 
 
 def _in_order(wanted: Mapping[str, _Wanted], arrived: Sequence[str]) -> bool:
-    """The order of the topic, but that the user's first identify may have overtaken what came before it."""
+    """The order of the topic, except that the user's first identify may have overtaken what came before it."""
     first_identify = next((id_ for id_, sample in wanted.items() if sample.type == "identify"), None)
     return [i for i in wanted if i != first_identify] == [i for i in arrived if i != first_identify]

@@ -51,9 +51,9 @@ def sample_events(
 def encoded_samples(
     users: int, events: int, seed: int, *, garbage_every: int = 0, **options: Any
 ) -> Iterator[tuple[bytes, bytes]]:
-    """The same as Kafka keys (userId, else anonymousId) and JSON values; `options` are those of sample_events.
+    """The same as Kafka keys (userId, else anonymousId) and JSON values. `options` are those of sample_events.
 
-    `garbage_every`: every Nth value is one of GARBAGE instead; 0: none.
+    `garbage_every`: make every Nth value one of GARBAGE; 0: none.
     """
     encode = msgspec.json.Encoder().encode
     for index, event in enumerate(sample_events(users, events, seed, **options)):
@@ -82,7 +82,7 @@ GARBAGE: Final = (
     b'{"type":"track","userId":"' + b"u" * 600 + b'","event":"an id above 512 bytes"}',
     b"\x00\x00\x00\x00\x01\x02Avro of a schema that nobody has",
 )
-"""Not JSON, not UTF-8, not an object; an object but no event; nested too deeply; too long an id."""
+"""Not JSON, not UTF-8, not an object; an object but no event; nested too deep; an id that is too long."""
 
 
 class _Source(NamedTuple):
@@ -93,7 +93,7 @@ class _Source(NamedTuple):
 
 
 class _Shop:
-    """The users, where each of them is, and the time."""
+    """The users, what each has done so far, and the time."""
 
     def __init__(
         self, users: int, seed: int, *, start_seconds: float, skew: float, late_share: float, never_share: float
@@ -117,7 +117,7 @@ class _Shop:
         if self._identified[user]:
             identifies = draw < 0.04
         else:
-            # Stepped through by a multiplication: the first users, who are the busy ones, are of every kind.
+            # Stepped through by a multiplication, so the first users, who are the busy ones, are of every kind.
             kind = (user * 619 + 300) % 1000
             identifies = seen >= 3 if kind < self._late else kind >= self._never
         if identifies:
@@ -248,7 +248,7 @@ class _Clock:
 
 
 def _other(shop: _Shop, index: int) -> SampleEvent:
-    # Every so many events one of each, so that a short run shows them too.
+    # One of each after every so many events, so that a short run shows them, too.
     if index % 29 == 17:
         return shop.audience()
     if index % 53 == 31:

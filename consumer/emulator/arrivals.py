@@ -1,4 +1,4 @@
-"""What `GET /last` answers: the requests that were accepted last, of everybody or of one user, with their contents."""
+"""What `GET /last` answers: the requests accepted last, of everybody or of one user, with their contents."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     identify: Identify | None
     answered: bool
     contents_kept: bool
-    """False: it is so old that its traits or properties are not known any more."""
+    """False: the request is so old that its traits or properties are no longer kept."""
     events: tuple[ArrivedEvent, ...]
 
 
 def last(ledger: Ledger, *, limit: int = LIMIT_DEFAULT, user_id: str | None = None) -> dict[str, Any]:
-    """The newest of them, oldest first; and what has become of all requests so far."""
+    """The newest of them, oldest first, and what has become of all requests so far."""
     summary = ledger.summary()
     answer: dict[str, Any] = {name: summary[name] for name in ("requests", "accepted", "refused", "dropped")}
     if user_id is not None:

@@ -1,6 +1,6 @@
-"""The traits and properties of what was accepted last, for whoever looks at what arrived.
+"""The traits and properties of what was accepted last, for somebody who looks at what arrived.
 
-The ledger keeps a million requests without them; with them it would be as large as everything that was ever sent.
+The ledger keeps a million requests without them. With them it would be as large as everything that was ever sent.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ ENTRY_BYTES: Final = 200
 
 
 Copies = tuple[bytes | None, ...]
-"""One for each of a request's events, None where it had none."""
+"""One for each of a request's events; None: it had none."""
 
 
 class Contents:
-    """By the sequence of the ledger's entries, which come one after the other; the oldest fall out."""
+    """By sequence number of the ledger's entries, which follow each other. The oldest are dropped."""
 
     def __init__(self, bytes_max: int = BYTES_MAX) -> None:
         self._bytes_max = bytes_max
@@ -29,7 +29,7 @@ class Contents:
         self._bytes = 0
 
     def keep(self, sequence: int, properties: tuple[Raw | None, ...]) -> tuple[Copies, int]:
-        """Remember them, as the copies that are given back, with their size: a piece of a body would keep all of it."""
+        """Keep copies, and return them with their size: a view would keep the whole body."""
         copies = []
         size_bytes = 0
         for raw in properties:
@@ -49,7 +49,7 @@ class Contents:
         return kept
 
     def of(self, sequence: int) -> Copies | None:
-        """Those of a request; None when they are gone."""
+        """The contents of a request; None: they are gone."""
         place = sequence - (self._next - len(self._kept))
         return self._kept[place][0] if 0 <= place < len(self._kept) else None
 

@@ -19,16 +19,16 @@ USER_ID_BYTES_MAX: Final = 512
 EventType = Literal["identify", "track", "pageview", "screenview"]
 KINDS: Final[tuple[EventType, ...]] = ("identify", "track", "pageview", "screenview")
 Identify = Literal["traits", "introduction"]
-"""An identify with properties, or one without: all that is said is that the user exists."""
+"""An identify with properties, or one without, which says only that the user exists."""
 Dialect = Literal["destination", "sdk"]
 
 
 class ContractError(Exception):
-    """The request would be answered 400; the text says why, and where in the body."""
+    """The request would be answered 400. The text says why, and where in the body."""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """One request that keeps the contract: one user, and one identify or a run of other events, in order."""
+    """One request that keeps the contract: one user, and either one identify or a run of other events, in order."""
 
     user_id: str
     anonymous: bool
@@ -38,10 +38,10 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     insert_ids: tuple[str, ...]
     """Empty for an identify of the sdk dialect, which has no event to carry one."""
     timestamps: tuple[str, ...]
-    """When each event happened; empty as `insert_ids` are."""
+    """When each event happened; empty as for `insert_ids`."""
     identify: Identify | None
     properties: tuple[Raw | None, ...]
-    """For each kind: a user's traits on an identify, an event's properties on the others."""
+    """For each event: a user's traits for an identify, an event's properties otherwise."""
 
 
 _Text = Annotated[str, Meta(min_length=1)]
@@ -99,7 +99,7 @@ def read_call(body: bytes) -> Call:
     parsed = _decode(body)
     user, events = parsed.user, parsed.events
     user_id = user.user_customer_id
-    if len(user_id) > USER_ID_BYTES_MAX // 4:  # a character has at most 4 bytes
+    if len(user_id) > USER_ID_BYTES_MAX // 4:  # a character takes at most 4 bytes
         _check_size(user_id)
     traits = _object(user.properties, "$.user.properties")
     identify: Identify = "introduction" if traits is None else "traits"

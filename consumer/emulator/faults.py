@@ -1,4 +1,4 @@
-"""The faults that the emulator can be told to show, and its limit of requests per second."""
+"""The faults that the emulator can be told to have, and its limit of requests per second."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ _Status = Annotated[int, Meta(ge=300, le=599)]
 
 
 class FaultsError(Exception):
-    """Faults that do not exist or are out of range; the text says which."""
+    """Faults that do not exist or are out of range. The text says which."""
 
 
 class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What goes wrong, for requests with events only; changed while it runs, by a test or `POST /control`.
+    """What goes wrong, for requests with events only. A test or `POST /control` may change it while the emulator runs.
 
     A request meets, in this order: unavailable, hang, throttle, reset (unrecorded), keys, fail, the contract,
-    fail_users, refuse, reset (recorded). Latency comes before all of it: what is accepted is accepted when it is
+    fail_users, refuse, reset (recorded). The latency comes before all of them: a request counts as accepted when it is
     answered.
     """
 
     latency_seconds: _Seconds = 0.0
     latency_jitter_seconds: _Seconds = 0.0
-    """Added to the latency, uniformly from 0 to this."""
+    """Added to the latency: a random time from 0 to this."""
     fail_rate: _Rate = 0.0
     fail_status: _Status = 503
     fail_retry_after_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 0
     """Sent as Retry-After with `fail_status`; 0: no such header."""
     throttle_requests_per_second: Annotated[float, Meta(ge=0)] = 0.0
-    """Above it: 429 with Retry-After: 1. 0: no limit."""
+    """Above it the answer is 429 with Retry-After: 1. 0: no limit."""
     reject_keys: list[str] = msgspec.field(default_factory=list)
     reject_all_keys: bool = False
     """401."""
     unavailable_seconds: _Seconds = 0.0
-    """Connections are closed without an answer for that long from the first request that meets it; then 0 again."""
+    """Connections are closed without an answer for this long, from the first such request on; then it is 0 again."""
     refuse_users: list[str] = msgspec.field(default_factory=list)
     refuse_names: list[str] = msgspec.field(default_factory=list)
-    """400 for every request of such a user, or with an event of such a name: to see dead letters."""
+    """400 for every request of such a user, or with an event of such a name, to make dead letters."""
     fail_users: list[str] = msgspec.field(default_factory=list)
     fail_users_status: _Status = 503
     fail_users_retry_after_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 0
-    """This answer for every request of such a user, whoever else succeeds; 0: no Retry-After."""
+    """This answer to every request of such a user, whoever else succeeds; 0: no Retry-After."""
     hang: bool = False
     """Read the request, never answer."""
     reset_rate: _Rate = 0.0
@@ -54,7 +54,7 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Reset the connection without having done anything."""
 
     def change(self, changes: dict[str, Any]) -> None:
-        """Set some of them, all or none; raises FaultsError."""
+        """Set some of them: all or none. Raises FaultsError."""
         for name in changes:
             if name not in self.__struct_fields__:
                 near = difflib.get_close_matches(name, self.__struct_fields__, n=1)
@@ -72,7 +72,7 @@ BURST_SECONDS: Final = 1.0
 
 
 class Throttle:
-    """Requests per second, smoothly, with a second's worth at once (the generic cell rate algorithm)."""
+    """Limits requests per second smoothly, with a second's worth at once (the generic cell rate algorithm)."""
 
     def __init__(self) -> None:
         self._expected_at = 0.0

@@ -1,7 +1,7 @@
 """HTTP/1.1 for the emulator: one asyncio protocol over the strict parser of request.py.
 
-Not a web framework: the emulator is inside the wheel, where a framework would be a dependency of everybody who only
-runs the consumer; and it must never be what a measurement of the consumer measures, without uvloop either.
+It is no web framework. The emulator is inside the wheel, so a framework would be a dependency of everybody who only
+runs the consumer. And the emulator must never be the limit in a measurement of the consumer, not even without uvloop.
 
 Requests on one connection are answered one after the other, in order, so pipelining is safe.
 """
@@ -27,7 +27,7 @@ two thirds of the CPU time of a request."""
 
 
 class Reply:
-    """An answer, as it is written; `headers` are whole lines."""
+    """An answer, as it is written. `headers` are whole lines."""
 
     __slots__ = ("status", "wire")
 
@@ -57,7 +57,7 @@ _HEAD_ENDS: Final = b"\r\n\r\n"
 
 
 def closing(wire: bytes) -> bytes:
-    """The same answer, saying that it is the last on its connection."""
+    """The same answer, marked as the last on its connection."""
     return wire.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
 
 
@@ -76,10 +76,10 @@ class App(Protocol):
         """How long `answer` is put off."""
 
     def answer(self, request: Request, *, connected: bool) -> Reply | Silence:
-        """Decide, at the time of the answer; `connected` is False when nobody is there any more to read it."""
+        """Decide when the answer is due. `connected` is False when nobody is left to read it."""
 
     def unreadable(self, status: int, reason: str) -> Reply:
-        """What to say of a request that can't be read, or is too large (413)."""
+        """The answer to a request that can't be read, or is too large (413)."""
 
 
 class HttpConnection(asyncio.BufferedProtocol):
@@ -98,7 +98,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._writable = True
         self._reading = True
         self._half_closed = False
-        self._ended = False  # what still arrives is thrown away
+        self._ended = False  # what still arrives is dropped
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start."""
@@ -108,7 +108,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop. A late answer is still decided: a server does not take back what it was sent."""
+        """Stop. A late answer is still decided: a server does not take back what it received."""
         del exc
         self._connections.discard(self)
         self._transport = None
@@ -121,18 +121,18 @@ class HttpConnection(asyncio.BufferedProtocol):
         return self._received
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take bytes in and answer the requests that are whole."""
+        """Take the bytes, and answer each request that is whole."""
         if not self._ended:
             self._waiting += self._parser.feed(self._received[:nbytes])
             self._advance()
 
     def eof_received(self) -> bool:
-        """Stay open for the answer that is due; the client has mostly given up, but may only have said all it had."""
+        """Stay open for the answer that is due. The client has mostly given up, but may only have sent all it had."""
         self._half_closed = True
         return self._answering and not self._hanging
 
     def pause_writing(self) -> None:
-        """Take no further request from a client that does not read its answers."""
+        """Take no more requests from a client that does not read its answers."""
         self._writable = False
 
     def resume_writing(self) -> None:
@@ -141,7 +141,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._advance()
 
     def close(self, *, reset: bool = False) -> None:
-        """End the connection at once; `reset`: with a TCP RST, as a server that has crashed does."""
+        """End the connection at once. `reset`: with a TCP RST, as a server does that has crashed."""
         transport = self._transport
         if transport is None:
             return
@@ -213,7 +213,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._loop.call_later(LINGER_SECONDS, transport.abort)
 
     def _limit_reading(self, transport: asyncio.Transport) -> None:
-        # Only a client that pipelines has requests that wait: of one piece, at most.
+        # Only a client that pipelines has requests that wait: those of one piece, at most.
         reading = self._ended or not self._waiting
         if reading is not self._reading:
             self._reading = reading

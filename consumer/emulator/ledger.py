@@ -59,7 +59,7 @@ class Ledger:
             self._open(file)
 
     def accept(self, call: Call, *, answered: bool) -> bool:
-        """Record an accepted request, in the file first; True when it came before an identify of its user.
+        """Record an accepted request, in the file first. True: it came before an identify of its user.
 
         OSError: the file did not take it, and nothing was recorded.
         """
@@ -85,7 +85,7 @@ class Ledger:
             return self._count(entry, line)
 
     def refuse(self, status: int) -> None:
-        """Count a request that was answered with something else than 2xx."""
+        """Count a request that was answered with something other than 2xx."""
         with self._lock:
             self._refused[status] += 1
 
@@ -96,15 +96,15 @@ class Ledger:
 
     @property
     def sequence(self) -> int:
-        """That of the newest entry; 0: none yet."""
+        """The sequence number of the newest entry; 0: none yet."""
         return self._sequence
 
     def now(self) -> float:
-        """The time, by the clock that entries have theirs from."""
+        """The time, by the clock of the entries."""
         return self._clock()
 
     def summary(self) -> dict[str, Any]:
-        """All counters, and how far they keep the promise."""
+        """All counters, and how well they keep the promise."""
         with self._lock:
             return {
                 "requests": self._sequence + self._refused.total() + self._dropped.total(),
@@ -126,7 +126,7 @@ class Ledger:
             }
 
     def entries(self, *, after: int = 0, limit: int | None = None) -> list[Entry]:
-        """The entries kept whose sequence is above `after`, oldest first."""
+        """The kept entries with a sequence number above `after`, oldest first."""
         return [from_line(line) for line in self.lines(after=after, limit=limit)]
 
     def lines(self, *, after: int = 0, limit: int | None = None) -> list[bytes]:
@@ -138,7 +138,7 @@ class Ledger:
             return list(islice(self._entries, start, stop))
 
     def last(self, limit: int, *, user_id: str | None = None) -> list[tuple[Entry, tuple[bytes | None, ...] | None]]:
-        """The newest entries, of everybody or of one user, oldest first; each with its contents, as far as kept."""
+        """The newest entries, of everybody or of one user, oldest first, each with its contents if they are kept."""
         # Quotes inside of text are escaped, so these bytes stand nowhere but at the entry's own user.
         its_user = b"" if user_id is None else b'"user_id":%b,' % to_line(user_id)
         with self._lock:
@@ -147,13 +147,13 @@ class Ledger:
             return [(entry, self._contents.of(entry.sequence)) for entry in reversed(entries)]
 
     def identified(self, user_id: str, *, anonymous: bool = False) -> bool:
-        """Whether the 2xx of an identify of this user was handed over."""
+        """Whether the 2xx to an identify of this user was handed over."""
         with self._lock:
             return self._users.get((user_id, anonymous), False)
 
     @contextmanager
     def profiles(self) -> Iterator[Profiles]:
-        """What is kept of each user; nobody changes it while the context lasts."""
+        """What is kept of each user. Nothing changes while the context lasts."""
         with self._lock:
             yield self._profiles
 
@@ -181,7 +181,7 @@ class Ledger:
         self._answers_lost = 0
         self._events: dict[str, int] = dict.fromkeys(KINDS, 0)
         self._introductions = 0
-        # User → identified. The same text as a userId and as an anonymousId is two users.
+        # User → identified. A userId and an anonymousId with the same text are two users.
         self._users: dict[tuple[str, bool], bool] = {}
         self._users_identified = 0
         self._users_not_followed = 0
@@ -220,7 +220,7 @@ class Ledger:
             identified = self._users[user] = False
         if entry.identify is not None:
             self._introductions += entry.identify == "introduction"
-            # The promise waits for the answer: an identify whose 2xx was lost has to be sent again.
+            # The promise counts the answer: an identify whose 2xx was lost has to be sent again.
             if entry.answered and not identified:
                 self._users[user] = True
                 self._users_identified += 1
@@ -262,7 +262,7 @@ class Ledger:
 
 
 def _write(file: int, line: bytes) -> None:
-    """Write all of the line or raise; a part that was written is taken back, so that the next line starts a line."""
+    """Write all of the line or raise. A part that was written is taken back, so that the next line starts a line."""
     end = os.fstat(file).st_size
     view = memoryview(line)
     try:

@@ -95,7 +95,7 @@ def _file(request: Request) -> Reply:
 
 
 def _on(faults: Faults) -> list[str]:
-    """The faults that are on, with their values where those are numbers: a list may be one of keys."""
+    """The faults that are on. Values are shown only if they are numbers: a list may contain keys."""
     none = Faults()
     return [
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" if type(value) is int else name

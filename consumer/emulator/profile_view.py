@@ -1,4 +1,4 @@
-"""What the page shows: the users that are kept, one's profile, one's events. Worked out when somebody looks."""
+"""What the page shows: the users that are kept, one user's profile, and one user's events. Made when somebody looks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class User(msgspec.Struct, frozen=True, gc=False):
     identified: bool
     last_at: str
     last: str
-    """What came last: the name of an event, or its type."""
+    """What came last: an event's name, or its type."""
     events: int
     identifies: int
 
@@ -37,7 +37,7 @@ class Property(msgspec.Struct, frozen=True, gc=False):
     name: str
     value: Value
     since: str | None
-    """When the identify arrived that set it; None: it has fallen out."""
+    """When the identify arrived that set it; None: that one is no longer kept."""
 
 
 class Identified(msgspec.Struct, frozen=True, gc=False):
@@ -49,12 +49,12 @@ class Identified(msgspec.Struct, frozen=True, gc=False):
     insert_id: str | None
     answered: bool
     introduction: bool
-    """It said nothing but the id."""
+    """It said only the id."""
     known: bool
     """False: its properties are not kept."""
     changes: tuple[Change, ...]
     unchanged: int
-    """How many properties it said again as they were."""
+    """How many properties it repeated unchanged."""
     left_out: int
     """How many changes are not listed."""
 
@@ -63,14 +63,14 @@ class Happened(msgspec.Struct, frozen=True, gc=False):
     """One track, page or screen."""
 
     number: int
-    """In the order of arrival; a user's first is 1."""
+    """In the order of arrival: a user's first event is 1."""
     kind: EventType
     name: str | None
     arrived_at: str
     happened_at: str | None
     insert_id: str
     again: bool
-    """An earlier one has the same insert_id."""
+    """Whether an earlier one has the same insert_id."""
     answered: bool
     known: bool
     """False: its properties are not kept."""
@@ -79,7 +79,7 @@ class Happened(msgspec.Struct, frozen=True, gc=False):
 
 
 def users(ledger: Ledger, prefix: str) -> dict[str, Any]:
-    """Those whose id begins so, whatever the case of its letters; the newest first."""
+    """The users whose id begins like this, in any case of letters; the newest first."""
     wanted = prefix.casefold()
     with ledger.profiles() as profiles:
         found = [one for one in profiles.newest() if one.user_id.casefold().startswith(wanted)]
@@ -96,14 +96,14 @@ def users(ledger: Ledger, prefix: str) -> dict[str, Any]:
 
 
 def profile(ledger: Ledger, user_id: str, *, anonymous: bool) -> dict[str, Any] | None:
-    """A user's properties and what each identify changed of them, the newest first; None: nothing is kept."""
+    """A user's properties, and what each identify changed of them, the newest first; None: nothing is kept."""
     with ledger.profiles() as profiles:
         found = profiles.of(user_id, anonymous=anonymous)
         return None if found is None else {**_header(found, profiles, ledger), **_properties(found)}
 
 
 def events(ledger: Ledger, user_id: str, *, anonymous: bool, before: int | None = None) -> dict[str, Any] | None:
-    """A user's tracks, pages and screens, the newest first, of those with a number below `before`; None: as above."""
+    """A user's tracks, pages and screens with a number below `before`, the newest first; None: nothing is kept."""
     with ledger.profiles() as profiles:
         found = profiles.of(user_id, anonymous=anonymous)
         if found is None:
@@ -181,7 +181,7 @@ def _identified(
 
 
 def _events(found: Profile, first: int, last: int) -> list[Happened]:
-    """Those with these numbers, the newest first. All that are kept are looked at: one may have come twice."""
+    """Those with these numbers, the newest first. It looks at all that are kept: one may have come twice."""
     number = found.events_count - found.events_kept
     seen: set[str] = set()
     listed: list[Happened] = []

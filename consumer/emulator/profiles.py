@@ -1,6 +1,6 @@
-"""What is kept of each user, for the page that shows profiles and events: the newest of it, within three limits.
+"""What is kept of each user, for the page that shows profiles and events: the newest, within three limits.
 
-A request costs nothing here but to be put where it belongs. What changed with it is worked out when somebody looks
+A request costs no more here than being put in its place. What it changed is worked out when somebody looks
 (profile_view.py).
 """
 
@@ -17,28 +17,28 @@ from consumer.emulator.entry import Entry
 from consumer.emulator.properties import merge, read
 
 IDENTIFIES_MAX: Final = 100
-"""Of one user. What older ones said is in the properties, without when."""
+"""Identifies kept of one user. What older ones said is in the properties, without the time."""
 CONTENTS_BYTES_MAX: Final = 64 * 1024
-"""A request with more traits or properties is kept without them: a page is no place to read them."""
+"""A request with more traits or properties is kept without them: the page is no place to read them."""
 PROFILE_BYTES: Final = 900
 """What a user costs beside the requests: measured with one request each."""
 RECEIVED_BYTES: Final = 200
-"""What a request costs beside its line and contents, which the ledger keeps only for a while."""
+"""What a request costs beside its line and contents, which the ledger keeps for a while only."""
 
 PROPERTY_BYTES: Final = 150
 SETS_TRAITS: Final = b'"identify":"traits"'
-"""In the line of an identify with properties; in a text of it, these quotes would be escaped."""
+"""In the line of an identify with properties. Inside a text these quotes would be escaped."""
 
 
 class Limits(msgspec.Struct, frozen=True):
     """How much is kept."""
 
     users_max: int = 10_000
-    """Beyond: the user of whom nothing came for the longest time is forgotten. 0: nothing is kept, for load tests."""
+    """Above it, the user who has sent nothing for the longest time is forgotten. 0: nothing is kept, for load tests."""
     events_max: int = 500
-    """Of one user. Beyond: the oldest fall out."""
+    """Of one user. Above it, the oldest are dropped."""
     bytes_max: int = 64 * 1024 * 1024
-    """Of all together. Beyond: as with `users_max`."""
+    """Of all users together. Above it, a user is forgotten as for `users_max`."""
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
@@ -47,11 +47,11 @@ class Received(msgspec.Struct, frozen=True, gc=False):
     line: bytes
     """As the ledger has it."""
     contents: Copies | None
-    """Traits or properties, for each of its events; None: not kept."""
+    """Traits or properties, one for each of its events; None: not kept."""
     timestamps: tuple[str, ...]
     """When each of its events happened; empty: not kept, or an identify of the sdk dialect."""
     events: int
-    """How many are in it; 0: it is an identify."""
+    """How many events are in it; 0: it is an identify."""
     size_bytes: int
 
     def said(self) -> dict[str, bytes] | None:
@@ -63,28 +63,28 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 
 
 class Profile(msgspec.Struct):
-    """One user. The same text as a userId and as an anonymousId is two."""
+    """One user. A userId and an anonymousId with the same text are two users."""
 
     user_id: str
     anonymous: bool
     sequence: int = 0
-    """Of the newest request."""
+    """The sequence number of the newest request."""
     identifies: list[Received] = []
     identifies_count: int = 0
-    """All that came, also those that have fallen out."""
+    """All identifies that came, including those no longer kept."""
     events: list[Received] = []
     """Requests with tracks, pages and screens."""
     events_count: int = 0
     events_kept: int = 0
     earlier: dict[str, bytes] = {}
-    """The properties as identifies set them that have fallen out."""
+    """The properties that identifies set which are no longer kept."""
     earlier_lost: bool = False
-    """What some of those said is not known."""
+    """Whether it is unknown what some of those said."""
     size_bytes: int = PROFILE_BYTES
 
 
 class Profiles:
-    """By user, the newest last. Not for several threads: the ledger sees to that."""
+    """Users, the newest last. Not thread-safe: the ledger takes care of that."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
@@ -100,7 +100,7 @@ class Profiles:
         return len(self._of)
 
     def newest(self) -> Iterator[Profile]:
-        """All of them, the one first of whom something came last."""
+        """All of them, the user with the latest request first."""
         return reversed(self._of.values())
 
     def of(self, user_id: str, *, anonymous: bool) -> Profile | None:
@@ -110,7 +110,7 @@ class Profiles:
     def keep(
         self, entry: Entry, line: bytes, contents: Copies | None, contents_bytes: int, timestamps: tuple[str, ...]
     ) -> None:
-        """Put a request to its user. Each one comes by here, so what can wait is left for later."""
+        """Add a request to its user. Every request comes by here, so whatever can wait is left for later."""
         if contents_bytes > CONTENTS_BYTES_MAX:
             contents, contents_bytes = None, 0
         size_bytes = RECEIVED_BYTES + len(line) + contents_bytes
@@ -149,7 +149,7 @@ class Profiles:
             self._drop_events(profile)
 
     def _make_room(self) -> None:
-        """Forget users; of one that is alone and too large, the oldest requests."""
+        """Forget users. If one alone is too large, forget its oldest requests."""
         while len(self._of) > self._users_max or (self.size_bytes > self._bytes_max and len(self._of) > 1):
             _, profile = self._of.popitem(last=False)
             self.size_bytes -= profile.size_bytes

@@ -1,6 +1,6 @@
 """A user's properties, and what an identify changes of them. Pure.
 
-A name that an identify does not have keeps its value, as Segment has it for traits; how CustomFit joins them is not
+A name that an identify does not have keeps its value, as Segment defines it for traits. How CustomFit joins them is not
 documented. Values stay the text that came: a number of twenty digits is shown with twenty digits.
 """
 
@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 NAMES_MAX: Final = 200
-"""Of one user; and so many are shown of one request."""
+"""Kept of one user, and shown of one request."""
 NAME_CHARACTERS_MAX: Final = 200
 VALUE_CHARACTERS_MAX: Final = 500
 
@@ -28,7 +28,7 @@ class Value(msgspec.Struct, frozen=True, gc=False):
 
     type: Type
     text: str
-    """Of a text what it says, of anything else its JSON."""
+    """A string without its quotes; anything else as JSON."""
     cut_characters: int = 0
     """How many more there are."""
 
@@ -50,12 +50,12 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
 
 def read(contents: bytes) -> dict[str, bytes]:
-    """Name → JSON. What was accepted can be read: the contract has looked at all of it."""
+    """Name → JSON. What was accepted can be read: the contract has checked it."""
     return {name: bytes(raw) for name, raw in _decode(contents).items()}
 
 
 def merge(into: dict[str, bytes], said: dict[str, bytes]) -> bool:
-    """Set what an identify says; False when some of it was left out."""
+    """Set what an identify says. False: some of it was left out."""
     is_complete = True
     for name, value in said.items():
         if name in into or len(into) < NAMES_MAX:
@@ -66,7 +66,7 @@ def merge(into: dict[str, bytes], said: dict[str, bytes]) -> bool:
 
 
 def changed(before: dict[str, bytes], said: dict[str, bytes]) -> tuple[Change, ...]:
-    """What an identify that says this changes, in its order."""
+    """What such an identify changes, in its order."""
     return tuple(
         [
             Change(short(name), None if name not in before else shown(before[name]), shown(value))
@@ -82,7 +82,7 @@ def named(properties: dict[str, bytes]) -> tuple[Named, ...]:
 
 
 def shown(value: bytes) -> Value:
-    """JSON as somebody reads it."""
+    """JSON as it is shown to somebody."""
     text = value.decode()
     type_ = _TYPES.get(text[0], "number")
     if type_ == "text":
@@ -91,5 +91,5 @@ def shown(value: bytes) -> Value:
 
 
 def short(name: str) -> str:
-    """A name with a limit."""
+    """A name, cut at a limit."""
     return name if len(name) <= NAME_CHARACTERS_MAX else f"{name[: NAME_CHARACTERS_MAX - 1]}…"

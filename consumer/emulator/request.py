@@ -1,7 +1,7 @@
-"""Bytes → HTTP/1.1 requests, with httptools' parser (llhttp), and stricter where that guesses.
+"""Bytes → HTTP/1.1 requests, with httptools' parser (llhttp), and stricter wherever that one guesses.
 
-Strict, because the emulator stands in for a server behind a proxy that is strict: what is ambiguous (two lengths, a
-bare line feed, a folded header) is refused, not guessed.
+It is strict because the emulator stands in for a server behind a strict proxy. What is ambiguous (two lengths, a bare
+line feed, a folded header) is refused, not guessed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ READ_ONCE: Final = frozenset(
 
 
 class Head(NamedTuple):
-    """Request line and headers, as far as anybody here asks."""
+    """Request line and headers, as far as anybody here needs them."""
 
     method: str
     path: str
@@ -40,7 +40,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
 
 class Refusal(Exception):
-    """Not a request as it is read here; the connection can't be used any further."""
+    """It can't be read as a request, and the connection can't be used any further."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -49,7 +49,7 @@ class Refusal(Exception):
 
 
 class RequestParser:
-    """The requests of one connection, as their bytes come. What httptools calls is named by it."""
+    """The requests of one connection, as their bytes come. httptools names the methods that it calls."""
 
     def __init__(self, body_bytes_max: int) -> None:
         self._body_bytes_max = body_bytes_max
@@ -61,19 +61,19 @@ class RequestParser:
         self._headers: dict[bytes, bytes] = {}
         self._head: Head | None = None
         self._head_bytes = 0
-        """In pieces that are nothing but head."""
+        """Bytes of pieces that hold nothing but head."""
         self._fields_bytes = 0
-        """Of whole headers or, behind a body in chunks, trailers."""
+        """Bytes of whole headers or, behind a body in chunks, of trailers."""
         self._body = bytearray()
         self._chunks = 0
         self._overhead_bytes = 0
-        """What has come since the head, and is no body."""
+        """Bytes that came since the head and are no body."""
         self._number = 0
         self._is_open = False
-        """A request has begun and is not whole."""
+        """A request has begun and is not complete."""
 
     def feed(self, data: bytes | memoryview) -> list[Request | Refusal]:
-        """What these bytes complete. A refusal is the last: nothing is read any more."""
+        """What these bytes complete. A refusal comes last: nothing is read after it."""
         if self._is_over:
             return []
         try:
@@ -83,7 +83,7 @@ class RequestParser:
             self._is_over = True
             if self._refusal is None:
                 if isinstance(error, HttpParserCallbackError):
-                    raise  # a fault in here
+                    raise  # a bug in here
                 self._refusal = Refusal(400, f"not HTTP/1.1: {error}")
         found, self._found = self._found, []
         return [*found, self._refusal] if self._refusal is not None else [*found]
@@ -94,12 +94,12 @@ class RequestParser:
         return is_waiting and self._head is not None and self._head.expects_continue
 
     def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
-        """Parse; gives the rest. Bytes beside the body are counted only of a request that began before these bytes."""
+        """Parse, and return the rest. Bytes beside the body count only for a request that began before these bytes."""
         number = self._number if self._is_open else -1
         had_head, had_body_bytes = self._head is not None, len(self._body)
         try:
             self._parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:  # another protocol is wished for, and not spoken here
+        except HttpParserUpgrade as upgrade:  # another protocol is asked for, which is not spoken here
             self._parser = HttpRequestParser(self)
             return data[int(upgrade.args[0]) :]
         if self._is_open and number == self._number:
@@ -127,7 +127,7 @@ class RequestParser:
         self._url += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or behind a body in chunks a trailer, which nobody here asks for."""
+        """A header, or a trailer behind a body in chunks, which nobody here needs."""
         self._fields_bytes += len(name) + len(value) + 4
         if self._fields_bytes > HEAD_BYTES_MAX:
             self._refuse_fields()
@@ -186,7 +186,7 @@ class RequestParser:
         self._refuse(413, f"more than {self._body_bytes_max} bytes")
 
     def _refuse(self, status: int, reason: str) -> None:
-        """Ends the parsing: the parser stops at an exception."""
+        """End the parsing: the parser stops at an exception."""
         self._refusal = self._refusal or Refusal(status, reason)
         raise HttpParserError(reason)
 
@@ -194,7 +194,7 @@ class RequestParser:
         target = self._url.decode("latin-1")
         if not target.isascii():
             self._refuse(400, "not an HTTP/1.1 request line")
-        if not target.startswith("/"):  # the whole URL, as clients write it that think this is a proxy
+        if not target.startswith("/"):  # the whole URL, as clients write it that take this for a proxy
             scheme, separator, rest = target.partition("://")
             if not separator or scheme not in ("http", "https"):
                 self._refuse(400, "not a path")

@@ -42,17 +42,17 @@ _SUCCESS: Final = Reply(200, b'{"status":"success"}')
 
 
 class Watcher(Protocol):
-    """Is told what happens, in the emulator's thread."""
+    """Hears of what happens, in the emulator's thread."""
 
     def accepted(self, call: Call, *, out_of_order: bool) -> None:
-        """A request was recorded; `out_of_order`: before an identify of its user."""
+        """A request was recorded. `out_of_order`: it came before an identify of its user."""
 
     def refused(self, status: int, reason: str, path: str) -> None:
-        """A request with events got something else than 2xx."""
+        """A request with events was answered with something other than 2xx."""
 
 
 class Emulator:
-    """The server. Belongs to one event loop; `ledger` and `faults` may be used from any thread."""
+    """The server. It belongs to one event loop; `ledger` and `faults` may be used from any thread."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Emulator:
         watcher: Watcher | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`keys`: those accepted; None: any of at least 8 characters."""
+        """`keys`: the keys that are accepted; None: any key of at least 8 characters."""
         self.faults = Faults() if faults is None else faults
         self.ledger = Ledger() if ledger is None else ledger
         self.host = ""
@@ -96,7 +96,7 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """Where events are posted: what CUSTOMFIT_API_URL is set to."""
+        """Where events are posted: the value for CUSTOMFIT_API_URL."""
         return self.base_url + EVENTS_PATH
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -109,7 +109,7 @@ class Emulator:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Close all connections and listen no longer; the ledger stays, and `start` may follow."""
+        """Close all connections and stop listening. The ledger stays, and `start` may follow."""
         if self._server is None:
             return
         server, self._server = self._server, None
@@ -143,7 +143,7 @@ class Emulator:
         return route(request)
 
     def unreadable(self, status: int, reason: str) -> Reply:
-        """The answer to what is not HTTP, or too large."""
+        """The answer to something that is not HTTP, or too large."""
         return self._refuse(status, reason, "")
 
     def _events(self, request: Request, *, connected: bool) -> Reply | Silence:
@@ -168,7 +168,7 @@ class Emulator:
         return self._accept(call, request.head.path, connected=connected)
 
     def _fault(self, request: Request) -> Reply | Silence | None:
-        """What happens before anybody looks at the body; see Faults for the order."""
+        """What happens before anybody looks at the body. Faults has the order."""
         faults = self.faults
         if faults.unavailable_seconds and self._is_away():
             return Silence.CLOSE
@@ -280,7 +280,7 @@ def _retry_after(seconds: int) -> bytes:
 
 
 def _page(content: bytes) -> Reply:
-    """What people ask for with curl: a line of its own, or the shell's prompt stands behind it."""
+    """What people ask for with curl ends with a newline, or the shell's prompt would follow it on the line."""
     return Reply(200, content + b"\n")
 
 

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from consumer.ops.reporter import Reporter
 
 WRITE_SECONDS: Final = 0.03
-"""The state is handed what is to be remembered at most this often: each time wakes a thread, which costs the loop its
-turn. What comes after a quiet time goes at once."""
+"""How often the state is handed what to remember, at most: each time wakes a thread, which costs the loop its turn.
+
+What comes after a quiet time goes at once.
+"""
 
 
 class Acting:
-    """What waits to be handed to the state lies here meanwhile."""
+    """Also keeps what waits to be handed to the state."""
 
     def __init__(self, sequencer: Sequencer, edges: Edges, reporter: Reporter) -> None:
         self._sequencer = sequencer
@@ -29,7 +31,7 @@ class Acting:
 
     @property
     def due(self) -> float | None:
-        """When the state is to be handed what waits; None where nothing does."""
+        """When to hand the state what waits; None: nothing does."""
         return self._write_at if self._writes else None
 
     def act(self, actions: Sequence[Action], now: float) -> None:
@@ -41,7 +43,7 @@ class Acting:
                     self._writes.append(action)
                 case Forget(lane):
                     self._writes.append(action)
-                    self._write_at = now  # or a look-up could overtake it
+                    self._write_at = now  # otherwise a look-up could overtake it
                     self._sequencer.forgotten(lane.user)
                 case WriteDeadLetter():
                     self._reporter.dead_lettered(action)

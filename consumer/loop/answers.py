@@ -1,4 +1,4 @@
-"""What came of requests: to the sequencer one by one; what is only counted, once a turn for all of them."""
+"""Takes answers to requests: each goes to the sequencer by itself. What is only counted is counted once a turn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Answers:
-    """Of one turn after the other."""
+    """The answers of one turn after the other."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Answers:
         *,
         keeps_status: bool = False,
     ) -> None:
-        """`keeps_status`: it goes into receipts."""
+        """`keeps_status`: receipts need the status."""
         self.moderation = Moderation()
         self._keeps_status = keeps_status
         self._sequencer = sequencer
@@ -38,12 +38,12 @@ class Answers:
         self._destination = destination
         self._reporter = reporter
         self._accepted: list[Responded] = []
-        """Of this turn."""
+        """The requests that were accepted in this turn."""
         self._in_flight = 0
-        """With each of them, added up."""
+        """How many requests were in flight with each of them, added up."""
 
     def take(self, response: Responded, now: float) -> None:
-        """The destination has answered a request, or has not."""
+        """The destination has answered a request, or failed to."""
         delivery, answer = response.delivery, response.answer
         if isinstance(answer, Answered) and answer.status in SUCCESSFUL:
             self._accepted.append(response)
@@ -65,7 +65,7 @@ class Answers:
                 self._reporter.misdirected_alone(outcome.status, delivery)
 
     def count(self, now: float) -> bool:
-        """All of this turn were taken; whether one of them was accepted."""
+        """All answers of this turn were taken. True: one of them was an acceptance."""
         if not self._accepted:
             return False
         accepted, self._accepted = self._accepted, []

@@ -1,4 +1,4 @@
-"""What the cluster tells of its topics, and when it was last heard."""
+"""What is known of the cluster's topics, and when anything was last heard from it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Cluster:
-    """Told by the watch (kafka/watch.py)."""
+    """What the watch (kafka/watch.py) has told of the cluster."""
 
     def __init__(self, settings: Settings, now: float) -> None:
         self.last_problem: str | None = None
-        """Of the client; it is working on it."""
+        """The client's last problem, which it is working on by itself."""
         self._heard_at = now
         self._settings = settings
         self._topics: dict[str, TopicSeen] = {}
@@ -32,16 +32,22 @@ class Cluster:
         """For how long nothing has come from any broker."""
         return now - self._heard_at
 
-    def topics_seen(self, topics: Mapping[str, TopicSeen]) -> None:
-        """How the topics are now."""
+    def topics_seen(self, topics: Mapping[str, TopicSeen]) -> dict[str, tuple[int, int]]:
+        """How the topics are now; of those that were given more partitions since, how many they had and have."""
+        grown = {}
+        for topic, seen in topics.items():
+            before = self._topics.get(topic, seen)
+            if before.topic_id == seen.topic_id and before.partitions and (seen.partitions or 0) > before.partitions:
+                grown[topic] = before.partitions, seen.partitions or 0
         self._topics |= topics
+        return grown
 
     def retention(self, seconds: Mapping[str, float | None]) -> None:
-        """How long topics keep their records."""
+        """This is how long topics keep their records."""
         self._retention |= seconds
 
     def retention_seconds(self, topic: str) -> float | None:
-        """None: not limited by time, or not known."""
+        """For how long the topic keeps its records; None: not limited by time, or not known."""
         return self._retention.get(topic)
 
     def is_gone(self, topic: str) -> bool:
@@ -50,7 +56,7 @@ class Cluster:
         return seen is not None and seen.partitions is None
 
     def partitions(self) -> dict[str, int | None]:
-        """Of the topics that are read; None: the topic does not exist."""
+        """How many partitions the topics have that are read; None: the topic does not exist."""
         state = self._settings.state_topic
         return {topic: seen.partitions for topic, seen in self._topics.items() if topic != state}
 
@@ -60,6 +66,6 @@ class Cluster:
         return seen is None or partition.number not in seen.leaderless
 
     def leads_state(self, partition: Partition) -> bool:
-        """Whether its partition of the state topic has one."""
+        """Whether its partition of the state topic has a leader."""
         seen = self._topics.get(self._settings.state_topic)
         return seen is None or partition.topic != self._settings.kafka_topic or partition.number not in seen.leaderless

@@ -1,4 +1,4 @@
-"""What is known of one partition beside what the core knows: what the cluster and the edges have told of it."""
+"""What is known of one partition beside what the core knows: what the cluster and the edges have told about it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ from typing import TYPE_CHECKING, Final
 
 from consumer.ops.partition_view import PartitionView, Waits
 from consumer.sequencing.arrivals import Arrivals
-from consumer.sequencing.budget import held_events
 from consumer.sequencing.progress import SILENT_SECONDS
+from consumer.sequencing.waiting import retried_events
 
 if TYPE_CHECKING:
     from consumer.sequencing.assignment import Assignment
     from consumer.sequencing.events import Partition
-    from consumer.sequencing.lanes import Lane
     from consumer.sequencing.stops import Stopped
 
 COUNT_SECONDS: Final = 1.0
-"""How often the lanes of a partition that does not move are counted."""
+"""How often what is tried again is counted, of a partition that does not move."""
+COUNT_SECONDS_A_LANE: Final = 0.00002
+"""Or so much later for each lane that is tried again: it takes no more than 5 % of the loop's time."""
 
 
 class Facts:
-    """Of one partition, from the moment it was granted. Times are monotonic seconds, unless named otherwise."""
+    """What is known of one partition since it was granted.
+
+    Times are monotonic seconds, unless their name says otherwise.
+    """
 
     def __init__(self, partition: Partition, now: float, before: PartitionView | None = None) -> None:
-        """`before`: how it was shown last, where it was ours a moment ago; shown until its start is known."""
+        """`before`: how it was last shown, if it was ours a moment ago. That is shown until its start is known."""
         self.partition = partition
         self.assignment: Assignment | None = None
         """None until its start is known."""
@@ -33,7 +37,7 @@ class Facts:
         self.identified_users = 0
         self.stopped: Stopped | None = None
         self.is_halted = False
-        """What waited of it was let go, since it stopped by a decision of ours."""
+        """Whether what waited in it was let go, because we decided to stop it."""
         self.beginning: int | None = None
         self._granted_at = now
         self._before = before
@@ -48,21 +52,22 @@ class Facts:
         self._position = -1
         self._position_at = now
         self._read_ms: tuple[int, int] | None = None
-        """An offset and the time of the record there, which somebody else has read."""
+        """An offset, and the time of its record, which kafka/peek.py has read."""
         self._oldest_ms: int | None = None
         """What was last said of the oldest record not committed."""
-        self._counted = (0.0, 0, 0, now)
-        """When, held events, retried events, and when its oldest request was sent."""
+        self._retried_events = 0
+        self._count_at = 0.0
+        """When they are to be counted again."""
 
     # ------------------------------------------------------------------ told
 
     def assigned(self, assignment: Assignment, now: float) -> None:
-        """Its start is known."""
+        """It is now known where it starts."""
         self.assignment = assignment
         self._assigned_at = self._moved_at = now
 
     def bounds(self, end: int, stable: int | None, now: float) -> None:
-        """The log ends here; up to `stable` it may be read."""
+        """The log ends here, and may be read up to `stable`."""
         self._end, self._end_at = end, now
         self._stable = end if stable is None else stable
         self._arrivals.seen(end, now)
@@ -72,14 +77,14 @@ class Facts:
             self._blocked_since = now
 
     def record_time(self, offset: int, timestamp_ms: int) -> None:
-        """The first record at or above the offset is of this time."""
+        """The first record at or above the offset has this time."""
         self._read_ms = (offset, timestamp_ms)
 
     # ------------------------------------------------------------------ shown
 
     @property
     def wants_time_of(self) -> int | None:
-        """The offset of the oldest record not committed, where that record is not in hand and its time not known."""
+        """The offset of the oldest record not committed, if that record is not in hand and its time is not known."""
         assignment = self.assignment
         if assignment is None or self._end is None:
             return None
@@ -129,11 +134,11 @@ class Facts:
         return now - self._assigned_at if self.restoring and self.assignment is not None else 0.0
 
     def transaction_seconds(self, now: float) -> float:
-        """For how long an open transaction has kept what follows from being read."""
+        """For how long an open transaction has kept the records behind it from being read."""
         return 0.0 if self._blocked_since is None else now - self._blocked_since
 
     def silent_seconds(self, now: float) -> tuple[float, float]:
-        """For how long no record was acknowledged, and no commit; 0 where nothing waits for that."""
+        """For how long nobody has acknowledged a record or a commit; 0: nothing waits for that."""
         assignment = self.assignment
         if assignment is None or assignment.progress.moved_at is None:
             return 0.0, 0.0
@@ -141,22 +146,22 @@ class Facts:
         return now - progress.recorded_at, now - progress.committed_at
 
     def counted(self, now: float) -> tuple[int, int, float]:
-        """Counted when it has not moved for a while: events that are held, and events of users whose requests fail.
+        """Of a partition that has not moved for a while: held events, and events of users whose requests fail.
 
-        And for how long the oldest of its requests has been without an answer.
+        And for how long its oldest request has been without an answer.
         """
         assignment = self.assignment
         if assignment is None or self._unmoved_seconds(assignment, now) < SILENT_SECONDS:
             return 0, 0, 0.0
-        if now - self._counted[0] >= COUNT_SECONDS:
-            retried = sum(map(_retried_events, assignment.lanes.values()))
-            sent_at = (lane.in_flight.sent_at for lane in assignment.lanes.values() if lane.in_flight is not None)
-            self._counted = now, held_events(assignment), retried, min(sent_at, default=now)
-        _, held, retried, oldest_sent_at = self._counted
-        return held, retried, now - oldest_sent_at
+        if now >= self._count_at:
+            self._retried_events = retried_events(assignment)
+            self._count_at = now + max(COUNT_SECONDS, COUNT_SECONDS_A_LANE * len(assignment.retrying))
+        request = next((lane.in_flight for lane in assignment.under_way), None)
+        answer_seconds = 0.0 if request is None else now - request.sent_at
+        return assignment.held_events, self._retried_events, answer_seconds
 
     def _unmoved_seconds(self, assignment: Assignment, now: float) -> float:
-        """Since the last progress, or since there is something to do."""
+        """Since the last progress, or since there has been something to do."""
         offsets = assignment.offsets
         readable = self._stable is not None and offsets.position < self._stable
         if not offsets.unfinished and not readable:
@@ -169,13 +174,13 @@ class Facts:
         return now - self._moved_at
 
     def _unread_seconds(self, position: int, now: float) -> float:
-        """Since something was last read, or since there is something to read."""
+        """Since something was last read, or since there has been something to read."""
         if position != self._position or self._stable is None or position >= self._stable:
             self._position, self._position_at = position, now
         return now - self._position_at
 
     def _oldest_uncommitted_ms(self, assignment: Assignment, wall_ms: int) -> int | None:
-        """In hand, or read by somebody else, or as before, or since the lag was first seen."""
+        """From the record in hand, or what was read of it, or as before, or since the lag was first seen."""
         offset = assignment.offsets.committed_offset
         in_hand = assignment.offsets.oldest_uncommitted_ms()
         if in_hand is not None:
@@ -191,11 +196,3 @@ class Facts:
     def _unfinished_since(self, offset: int, now: float) -> float | None:
         since = self._arrivals.since(offset)
         return None if since is None else min(since, now)
-
-
-def _retried_events(lane: Lane) -> int:
-    """Of a user whose request has failed: those that are tried again, and those that wait behind them."""
-    requests = [request for request in (lane.in_flight, *lane.again) if request is not None]
-    if not any(request.first_failed_at is not None for request in requests):
-        return 0
-    return len(lane.waiting) + sum(len(request.events) for request in requests)

@@ -1,11 +1,11 @@
 """From fetched records to events in their lanes: the first half of the loop.
 
-    record → (its schema, where it is Avro) → decode → accept → lane → (is its user known?)
+    record → (its schema, if it is Avro) → decode → accept → lane → (is its user known?)
 
-What is as usual is accepted together, a partition at a time. Two of these steps wait for somebody. A schema that is not
-known yet makes its partition wait; a user who is not known makes that user's lane wait (sequencing/look_ups.py). What
-waits for a schema has not been accepted: it is not counted, and whoever has the partition next reads it again. Where no
-registry is set, it waits for whoever sets one, unless it is garbage among JSON (sequencing/format_guard.py).
+Ordinary records are accepted together, a partition at a time. Two of these steps may wait. A schema that is not known
+yet makes its partition wait; a user who is not known makes that user's lane wait (sequencing/look_ups.py). What waits
+for a schema has not been accepted: it is not counted, and whoever has the partition next reads it again. If no
+registry is set, it waits until somebody sets one, unless it is garbage among JSON (sequencing/format_guard.py).
 """
 
 from __future__ import annotations
@@ -47,21 +47,23 @@ if TYPE_CHECKING:
     from consumer.ops.reporter import Reporter
 
 CROWDED: Final = 2
-"""Records are fetched for as many events as there is room for, and a batch has up to 2,500: above so many times the
-buffer, the rest of what was fetched waits undecoded."""
+"""Above so many times the buffer, the rest of what was fetched waits undecoded.
+
+Records are fetched for as many events as there is room for, and a batch may have up to 2,500 of them.
+"""
 
 
 @dataclass(slots=True, eq=False)
 class _Queue:
-    """What waits of one partition, in order; a number is where its log ends."""
+    """What waits in one partition, in order. A number says where its log ends."""
 
     schema: SchemaRef | None
-    """What its head waits for; None: room in the buffer."""
+    """The schema that its head waits for; None: it waits for room in the buffer."""
     items: deque[Record | int] = field(default_factory=deque)
 
 
 class Intake:
-    """Records in, events of the sequencer out."""
+    """Takes records, and gives the sequencer events."""
 
     def __init__(  # noqa: PLR0917  the pipeline names them once
         self,
@@ -81,7 +83,7 @@ class Intake:
         self.taken_bytes = 0
         self.waiting_records = 0
         self.waiting_bytes = 0
-        """Taken, and neither accepted nor let go."""
+        """Bytes of records that were taken, and neither accepted nor let go."""
         self._sequencer = sequencer
         self._rests = rests
         self._states = states
@@ -104,7 +106,7 @@ class Intake:
         return [assignment.partition for assignment, queue in self._waiting.items() if queue.schema is not None]
 
     def lacks_registry(self, assignment: Assignment) -> str:
-        """Which record of it waits since no registry is set, for people; empty where none does."""
+        """Which record of it waits because no registry is set, in words; empty: none does."""
         queue = self._waiting.get(assignment)
         if queue is None or queue.schema is None or not self._schemas.lacks_registry(queue.schema):
             return ""
@@ -115,7 +117,7 @@ class Intake:
     # ------------------------------------------------------------------ in
 
     def fetched(self, records: Sequence[Record], ends: Mapping[Partition, int], now: float) -> None:
-        """Records came, in the order of each partition; and where all that lies below an end was fetched."""
+        """Records came, in the order of each partition, and the ends of logs that were fetched completely."""
         assignments = self._sequencer.assignments
         self.taken_records += len(records)
         self.taken_bytes += sum([record.size_bytes for record in records])
@@ -139,7 +141,7 @@ class Intake:
         self._look_up()
 
     def go_on(self, now: float) -> None:
-        """Take what has waited for room in the buffer, if there is some."""
+        """Take what has waited for room in the buffer, if there is room now."""
         if not self._waiting or self._is_crowded():
             return
         for assignment, queue in list(self._waiting.items()):
@@ -148,20 +150,20 @@ class Intake:
         self._look_up()
 
     def schema_answered(self, answer: SchemaFound | SchemaMissing, now: float) -> None:
-        """The registry has answered: what waited for that goes on, up to the next schema that is not known."""
+        """The registry has answered. Go on with what waited for that, up to the next schema that is not known."""
         if isinstance(answer, SchemaFound):
             self._schemas.found(answer.schema, answer.read)
         else:
             self._schemas.missing(answer.schema, answer.detail, now)
         for assignment, queue in list(self._waiting.items()):
             if not assignment.open:
-                self.forget(assignment)
+                self.let_go(assignment)
             elif queue.schema == answer.schema:
                 self._go_on(assignment, queue, now)
         self._look_up()
 
-    def forget(self, assignment: Assignment) -> None:
-        """It is no longer ours, or has stopped: what waits of it belongs to whoever reads it next."""
+    def let_go(self, assignment: Assignment) -> None:
+        """It is no longer ours, or has stopped. What waits in it belongs to whoever reads it next."""
         queue = self._waiting.pop(assignment, None)
         if queue is not None:
             for item in queue.items:
@@ -170,7 +172,7 @@ class Intake:
     # ------------------------------------------------------------------ records
 
     def _take_run(self, assignment: Assignment, records: Sequence[Record], now: float) -> None:
-        """Accept records of one partition: those that are as usual together, each other one alone."""
+        """Accept records of one partition: ordinary ones together, each other one by itself."""
         usual: list[Event] = []
         unfinished, rules = self._sequencer.account.unfinished, self._rules_of(assignment)
         are_usual = (
@@ -202,11 +204,11 @@ class Intake:
                 assignment.formats.note(is_json=True, records=len(events))
 
     def _take(self, assignment: Assignment, record: Record, now: float) -> bool:
-        """Accept a record; False when its schema is not known yet, or batches have filled the buffer."""
+        """Accept a record. False: its schema is not known yet, or batches have filled the buffer."""
         if self._sequencer.account.unfinished >= self._crowded_events and self._is_crowded():
             self._waiting.setdefault(assignment, _Queue(None)).schema = None
             return False
-        # What nearly all records are needs no look at the other formats.
+        # Nearly all records are plain JSON, and need no look at the other formats.
         is_plain = record.headers is None and (record.value or b"")[:1] == b"{" and self._value_format != "avro"
         is_garbage = False
         encoded = None if is_plain else wire_format(record, self._value_format)
@@ -215,7 +217,7 @@ class Intake:
         elif isinstance(encoded, Malformed):
             decoded = _undecodable(record, encoded.detail)
         elif len(encoded.payload) > self._rules.record_bytes_max:
-            decoded = decode(record, self._rules)  # which only looks at its size
+            decoded = decode(record, self._rules)  # that looks at its size only
         else:
             lacks_registry = self._schemas.lacks_registry(encoded.schema)
             is_garbage = lacks_registry and assignment.takes_as_garbage(self._dead_letter_ratio_max)
@@ -271,7 +273,7 @@ class Intake:
     def _wait(self, assignment: Assignment, record: Record) -> None:
         queue = self._waiting[assignment]
         if not queue.items:
-            # Or it would fill the buffer, and the others could not go on.
+            # Otherwise it would fill the buffer, and the others could not go on.
             self._rests.add(assignment.partition, Rest.SCHEMA)
             self._ask(queue.schema)
         queue.items.append(record)
@@ -284,7 +286,7 @@ class Intake:
             if isinstance(item, int):
                 assignment.offsets.reached_end(item)
             elif not assignment.open:  # it is given back, or has stopped on the way
-                self.forget(assignment)
+                self.let_go(assignment)
                 return
             elif not self._take(assignment, item, now):
                 self._ask(queue.schema)

@@ -1,4 +1,4 @@
-"""What the edges tell of the group, the cluster and their own problems, and whom it concerns."""
+"""Passes on what the edges tell of the group, the cluster and their own problems to whom it concerns."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ProblemNews = (
 
 
 class News:
-    """Passes them on; knows whether the group has answered, and in which phase of its life the process is."""
+    """Also knows whether the group has answered, and whether the process starts, runs or stops."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class News:
             case Granted(partitions):
                 self.joined = True
                 self._cluster.heard(now)
-                # Of other topics it says nothing: one that is denied is taken away, and a grant of nothing follows.
+                # It says nothing of other topics: a denied one is taken away, and a grant without partitions follows.
                 self._problems.access_again({GROUP} | {partition.topic for partition in partitions})
                 self._partitions.granted(partitions, now)
                 if not partitions:
@@ -109,7 +109,8 @@ class News:
                 self._partitions.bounds(item, now)
             case TopicsSeen(topics):
                 self._cluster.heard(now)
-                self._cluster.topics_seen(topics)
+                for topic, (before, partitions) in self._cluster.topics_seen(topics).items():
+                    self._reporter.topic_grown(topic, before, partitions)
                 self._partitions.topics_seen(topics, now)
                 held = {partition.topic for partition in self._sequencer.assignments}
                 self._problems.seen(topics.keys() - held, now)

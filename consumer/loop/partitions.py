@@ -1,7 +1,8 @@
 """Partitions come and go: granted, assigned, restored, stopped, revoked or lost. The unit of isolation and of health.
 
-A partition is bound to the topic that it was assigned of, by the topic's id. A topic that was deleted and made again
-under its name is another one: committed offsets say nothing of it, so its partitions stop instead of jumping.
+A partition is bound, by the topic's id, to the topic from which it was assigned. A topic that was deleted and made
+again under its name is another topic: committed offsets say nothing about it, so its partitions stop instead of
+jumping.
 """
 
 from __future__ import annotations
@@ -42,16 +43,16 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 LEFT_SECONDS: Final = 30.0
-"""How long after a partition went it may turn out that its topic is gone."""
+"""For how long after a partition went it may turn out that its topic is gone."""
 
 
 class _FinishedHere(NamedTuple):
-    """Of a partition that went, and may come back."""
+    """What this process had finished in a partition that went, and may come back."""
 
     topic_id: str | None
     committed_offset: int
     finished: dict[int, int]
-    """Offset → timestamp of what was finished above."""
+    """Offset → timestamp of what was finished above the committed offset."""
 
 
 class _Left(NamedTuple):
@@ -60,11 +61,11 @@ class _Left(NamedTuple):
     view: PartitionView
     at: float
     is_kept: bool
-    """It was lost, as when the cluster goes away: shown until the group gives partitions again."""
+    """It was lost, as when the cluster goes away: show it until the group gives partitions again."""
 
 
 class Partitions:
-    """All that are ours, and what is remembered of those that were."""
+    """All partitions that are ours, and what is remembered of those that were."""
 
     def __init__(  # noqa: PLR0917  the pipeline names them once
         self,
@@ -90,24 +91,27 @@ class Partitions:
         """What this process has read of them so far."""
         self._left: dict[Partition, _Left] = {}
         self._to_be_looked_at: set[str] = set()
-        """Topics of which all our partitions were taken at once: they may be gone, which the next look tells."""
+        """Topics of which all our partitions were taken at once.
+
+        They may be gone; the next look at the cluster tells.
+        """
         self._topic_ids: dict[str, str] = {}
-        """As they were when this process first read the topics."""
+        """The ids when this process first read the topics."""
         self._views: tuple[PartitionView, ...] = ()
 
     # ------------------------------------------------------------------ they come
 
     def granted(self, partitions: Sequence[Partition], now: float) -> None:
-        """The group gave us these, or none; where they start is being asked for."""
+        """The group gave us these, or none. Where they start is being found out."""
         for partition in partitions:
             left = self._left.get(partition)
             self._facts.setdefault(partition, Facts(partition, now, None if left is None else left.view))
         self._left = {partition: left._replace(is_kept=False) for partition, left in self._left.items()}
 
     def assigned(self, starts: Mapping[Partition, StartPoint], cluster_id: str, now: float) -> None:
-        """Their start is known."""
+        """It is now known where they start."""
         self._reporter.rebalanced("assigned", list(starts))
-        # Replays last: they wait for the states of the source's partitions.
+        # Replays come last: they wait for the states of the source's partitions.
         for partition, start in sorted(starts.items(), key=lambda item: item[0].topic != self._settings.kafka_topic):
             written = commit_metadata.decode(start.metadata, start.offset, cluster_id)
             if not written.is_ours:
@@ -128,9 +132,9 @@ class Partitions:
                 self._receipts.begin(assignment)
 
     def _is_another_topic(self, topic: str, topic_id: str | None, written_id: str | None) -> bool:
-        """Whether this is not the topic that the commit is of, or that this process has read before.
+        """Whether the commit is about another topic of this name, or this process has read another one before.
 
-        The broker forgets the commits of a topic that is deleted, sooner or later.
+        The broker forgets the commits of a deleted topic, but only sooner or later.
         """
         if topic_id is None:
             return False
@@ -147,12 +151,12 @@ class Partitions:
     def state_opened(self, news: StateOpened) -> None:
         """A partition's state is ready."""
         facts = self._facts.get(news.assignment.partition)
-        # A dropped one: this was on its way here when the partition was taken away.
+        # A dropped one: this news was on its way when the partition was taken away.
         if news.assignment.dropped or facts is None:
             return
         facts.identified_users = news.users
         if news.had_other_topic and (topic_id := news.assignment.offsets.topic_id) is not None:
-            # Or the destination would take events of the new topic for those of the old one.
+            # Otherwise the destination would take events of the new topic for those of the old one.
             news.assignment.topic_life = topic_id[:TOPIC_LIFE_CHARACTERS]
         if facts.restoring:  # and not a damaged store that was read again
             facts.restoring, facts.restore_remaining = False, None
@@ -179,13 +183,13 @@ class Partitions:
                 facts.beginning = bounds.beginnings.get(partition)
 
     def record_times(self, news: RecordTimes) -> None:
-        """How old records are that are not in hand."""
+        """These are the times of records that are not in hand."""
         for partition, (offset, timestamp_ms) in news.times.items():
             if (facts := self._facts.get(partition)) is not None:
                 facts.record_time(offset, timestamp_ms)
 
     def topics_seen(self, topics: Mapping[str, TopicSeen], now: float) -> None:
-        """Which topics there are now: stop the partitions of those that are others."""
+        """These topics there are now. Stop the partitions of topics that are other ones."""
         self._to_be_looked_at.difference_update(topics)
         if (rate := self._sequencer.rate) is not None:
             counts = {topic: seen.partitions for topic, seen in topics.items()}
@@ -216,21 +220,21 @@ class Partitions:
     # ------------------------------------------------------------------ they stop
 
     def failed(self, failure: PartitionFailed) -> None:
-        """It can't be read on; what is in hand of it goes on."""
+        """It can't be read any further. What is in hand of it goes on."""
         if (facts := self._facts.get(failure.partition)) is not None and facts.stopped is None:
             facts.stopped = Stopped(failure.cause, f"{failure.reason}; {failure.remedy}")
             self._rests.add(failure.partition, Rest.STOPPED)
             self._reporter.partition_failed(failure.partition, failure.reason, failure.remedy)
 
     def halt(self) -> None:
-        """Let go of what waits in partitions that have stopped by a decision of ours."""
+        """Let go of what waits in partitions that we decided to stop."""
         for assignment, stopped in self._sequencer.active.stopped.items():
             facts = self._facts.get(assignment.partition)
             if facts is not None and not facts.is_halted:
                 facts.is_halted = True
                 self._rests.add(assignment.partition, Rest.STOPPED)
                 self._sequencer.empty(assignment)
-                self._intake.forget(assignment)
+                self._intake.let_go(assignment)
                 self._reporter.stopped(assignment.partition, stopped)
 
     # ------------------------------------------------------------------ they go
@@ -245,16 +249,17 @@ class Partitions:
                 self._finished_here[partition] = _FinishedHere(
                     offsets.topic_id, offsets.committed_offset, offsets.uncommitted()
                 )
-                self._intake.forget(assignment)
+                self._intake.let_go(assignment)
             self._sequencer.drop(partition, reason)
             self._states.close(partition)
             self._rests.gone(partition)
             self._facts.pop(partition, None)
 
     def delivered_late(self, delivery: Delivery) -> None:
-        """A request of a partition that went was accepted: if it comes back to us, that is not sent again.
+        """A request of a partition that went was accepted. If the partition comes back to us, it is not sent again.
 
-        An introduction has sent nothing of the event behind it. With receipts it is sent again: it has none.
+        An introduction has sent nothing of the event behind it. With receipts it is sent again, since it has no
+        receipt.
         """
         if delivery.kind is DeliveryKind.INTRODUCTION:
             return
@@ -277,7 +282,7 @@ class Partitions:
     # ------------------------------------------------------------------ shown
 
     def views(self, now: float, wall_ms: int) -> tuple[PartitionView, ...]:
-        """All that are ours; and those that went with the cluster or their topic, as they were shown last."""
+        """All that are ours, and those that went with the cluster or their topic, as they were last shown."""
         ours = [
             facts.view(now, wall_ms, self._waits(facts, now), self._cluster.retention_seconds(partition.topic))
             for partition, facts in self._facts.items()
@@ -286,7 +291,7 @@ class Partitions:
         return self._views
 
     def lost_seconds(self, now: float) -> float:
-        """For how long the group has not given partitions again that it took without asking."""
+        """How long ago the group took partitions without asking; 0: it has given some again since, or took none."""
         return max((now - left.at for left in self._left.values() if left.is_kept), default=0.0)
 
     def wanted_times(self) -> dict[Partition, int]:

@@ -1,4 +1,4 @@
-"""Whether sending is paused, as the follower of the state topic has told (state/pause_follower.py)."""
+"""Whether sending is paused, as the follower of the state topic says (state/pause_follower.py)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Pausing:
 
     def __init__(self, sequencer: Sequencer, reporter: Reporter) -> None:
         self.is_known = True
-        """False, at a start: what the last order was is being read, and until then nothing is sent."""
+        """False at a start, while the last order is being read. Until then nothing is sent."""
         self._sequencer = sequencer
         self._reporter = reporter
         self._order: PauseOrder | None = None
@@ -26,11 +26,11 @@ class Pausing:
 
     @property
     def pause(self) -> PauseOrder | None:
-        """The order by which sending is paused now."""
+        """The order because of which sending is paused now."""
         return self._order if self._order is not None and self._order.is_paused else None
 
     def take(self, news: PauseRead, now: float) -> None:
-        """An order, or that it is not known yet."""
+        """An order came, or the news that it is not known yet."""
         before = self.pause
         self._order, self.is_known = news.order, news.is_known
         was_paused, self._sequencer.is_paused = self._sequencer.is_paused, not self.is_known or self.pause is not None
@@ -42,5 +42,5 @@ class Pausing:
             self._reporter.resumed(news.order)
 
     def unpaused_seconds(self, now: float) -> float:
-        """For how long requests may have been sent, as far as this goes."""
+        """For how long requests may have been sent, as far as pausing is concerned."""
         return 0.0 if self._sequencer.is_paused else now - self._unpaused_at

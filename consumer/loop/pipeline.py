@@ -1,20 +1,20 @@
 """READ FIRST. The one loop.
 
-Everything that happens comes in through the inbox, everything that is done goes out from here.
+Everything that happens comes in through the inbox. Everything that has to be done goes out from here.
 
     bytes → decode → Event → Sequencer → Delivery → mapping → request → destination → Outcome
           → Sequencer → Remember (state) / WriteDeadLetter → finished → OffsetTracker → commit
 
-The way up to the sequencer is intake.py, what comes and goes with a partition partitions.py. The loop is the only owner
-of mutable state; the edges are threads and tasks that get orders and post what came of them (ports/inputs.py). One
-turn: take all inputs, let the sequencer decide, send what may be sent, hand out the actions, commit when it is time,
-publish a snapshot.
+intake.py takes records up to the sequencer; partitions.py knows what comes and goes with a partition. The loop is the
+only owner of mutable state. The edges are threads and tasks: they get orders, and post what came of them
+(ports/inputs.py). One turn: take all inputs, let the sequencer decide, send what may be sent, hand out the actions,
+commit when it is time, publish a snapshot.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -78,6 +78,7 @@ from consumer.ports.inputs import (
     TopicsSeen,
     WaitsAsked,
 )
+from consumer.ports.state_figures import StateFigures
 from consumer.segment.decoding import DecodingRules
 from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.drains import Drains
@@ -89,7 +90,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 TURN_SECONDS_MAX: Final = 1.0
-"""A turn at least this often, so that a hang is told from idleness."""
+"""The loop turns at least this often, so that a hang can be told from idleness."""
 
 
 class Pipeline:
@@ -103,7 +104,9 @@ class Pipeline:
         edges: Edges,
         reporter: Reporter,
         schemas: KnownSchemas,
+        figures: Callable[[], StateFigures] = StateFigures,
     ) -> None:
+        """`figures`: what the state's threads have counted."""
         self.failure: BaseException | None = None
         """Why the pipeline ended by itself."""
         self._settings = settings
@@ -139,7 +142,7 @@ class Pipeline:
         )
         self._drains = Drains(settings.drain_seconds)
         self._destination_state = sequencer.gate.state
-        """As it was last reported."""
+        """As it was last logged."""
         self._news = News(
             sequencer, self._partitions, self._cluster, self._problems, drains=self._drains, reporter=reporter
         )
@@ -158,6 +161,7 @@ class Pipeline:
             rule_counts.matched,
             self._intake.keys.counts,
             self._pausing,
+            figures,
         )
         self._publish(time.monotonic())
 
@@ -290,7 +294,7 @@ class Pipeline:
     # ------------------------------------------------------------------ out
 
     def _send(self) -> None:
-        # A fresh time for each: in a long turn, or in one in which the process was stopped, a lease may run out.
+        # A fresh time for each: a lease may run out in a long turn, or while the process was stopped.
         while (delivery := self._sequencer.next_delivery(now := time.monotonic())) is not None:
             body = request_body(delivery, self._settings.api_dialect, self._redaction)
             then = partial(self._answered, delivery, now)
@@ -300,7 +304,7 @@ class Pipeline:
                 self._edges.destination.post(body, then, self._forwarding.of(delivery))
 
     def _answered(self, delivery: Delivery, started: float, answer: Answer | Exception) -> None:
-        if isinstance(answer, Exception):  # not an answer of any kind: a fault of this program
+        if isinstance(answer, Exception):  # not an answer of any kind: a bug of this program
             self._inbox.post_here(ThreadEnded("delivery", answer))
         else:
             self._inbox.post_here(Responded(delivery, answer, time.monotonic() - started))
@@ -318,7 +322,7 @@ class Pipeline:
         beyond_events, beyond_bytes = self._sequencer.budget.beyond_share(self._sequencer.assignments)
         room_records = settings.buffer_events_max - buffered_events + beyond_events - intake.waiting_records
         room_bytes = settings.buffer_bytes_max - buffered_bytes + beyond_bytes - intake.waiting_bytes
-        if self._sequencer.budget.is_tight:  # first the gaps in what is finished are to be filled
+        if self._sequencer.budget.is_tight:  # first the gaps in what is finished have to be filled
             room_records = 0
         self._rests.set_all(Rest.SHARE, self._sequencer.budget.held_to_share)
         self._edges.source.limit_records = intake.taken_records + room_records

@@ -1,4 +1,7 @@
-"""Problems of the edges that last and concern no single partition: shown until the edge reports that they are over."""
+"""Problems of the edges that last, and concern no single partition.
+
+They are shown until the edge says that they are over.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ if TYPE_CHECKING:
     from consumer.ops.reporter import Reporter
 
 SEEN_SECONDS: Final = 5.0
-"""So old may be what is heard of a topic: it says nothing of a denial that is younger."""
+"""How old news of a topic may be. It says nothing about a denial that is younger."""
 STATE_TOPIC_PROBLEMS: Final = ("not_written", "not_read", "not_grown", "not_followed")
 
 
 class Problems:
-    """Words for people; None where there is none."""
+    """The problems in words; None: there is none."""
 
     def __init__(self, reporter: Reporter) -> None:
         self.dead_letters: str | None = None
@@ -54,7 +57,7 @@ class Problems:
         self._state.pop("not_written", None)
 
     def nothing_is_written(self) -> None:
-        """No record is on its way: what could not be written has left with its partition."""
+        """No record is on its way: what could not be written left with its partition."""
         self.dead_letters = self.receipts = None
         self.state_written()
 
@@ -81,17 +84,17 @@ class Problems:
         self.group = problem
 
     def of_access(self, denied: AccessDenied, now: float) -> None:
-        """The access lists keep us from something. The client says so once, not again while it lasts."""
+        """The access lists keep us from something. The client says so once, and not again while it lasts."""
         self._denied[denied.what] = denied.detail
         self._denied_at[denied.what] = now
         self._reporter.access_denied(denied.what, denied.detail)
 
     def access_again(self, what: AbstractSet[str]) -> None:
-        """Something came from these: what was denied is granted."""
+        """Something came from these, so what was denied is granted."""
         for one in self._denied.keys() & what:
             del self._denied[one], self._denied_at[one]
             self._reporter.access_again(one)
 
     def seen(self, topics: AbstractSet[str], now: float) -> None:
-        """We may look at these, and have no partition of them: what was denied of them is another member's now."""
+        """We may read these, and have no partition of them. What was denied about them now concerns another member."""
         self.access_again({topic for topic in topics if now - self._denied_at.get(topic, now) >= SEEN_SECONDS})

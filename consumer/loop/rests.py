@@ -12,16 +12,16 @@ from consumer.sequencing.events import Partition
 
 
 class Rests:
-    """Tells the source what to fetch."""
+    """Tells the source which partitions to fetch."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._reasons: dict[Partition, set[Rest]] = {}
         self._all: dict[Rest, AbstractSet[Partition]] = {}
-        """As they were last set; asked for each turn, with a thousand partitions too."""
+        """As they were last set. Asked each turn, so it has to be cheap with a thousand partitions."""
 
     def assigned(self, partition: Partition) -> None:
-        """It is ours now; the source has it resting already."""
+        """It is ours now. The source does not fetch it yet."""
         self._reasons[partition] = {Rest.RESTORING}
         self._all.clear()
 
@@ -37,7 +37,7 @@ class Rests:
             reasons.add(reason)
 
     def remove(self, partition: Partition, reason: Rest) -> None:
-        """This no longer keeps it."""
+        """This reason no longer keeps it."""
         reasons = self._reasons.get(partition)
         if reasons is not None and reason in reasons:
             reasons.remove(reason)
@@ -45,7 +45,7 @@ class Rests:
                 self._source.resume(partition)
 
     def has(self, partition: Partition, reason: Rest) -> bool:
-        """Whether it rests for this."""
+        """Whether it rests for this reason."""
         return reason in self._reasons.get(partition, ())
 
     def set_all(self, reason: Rest, partitions: AbstractSet[Partition]) -> None:

@@ -1,6 +1,6 @@
 """How often each rule of what is not sent has matched: one that never does may be mistyped.
 
-Names of events are judged when they are read, traits and properties cut when they are sent; both are counted here.
+Names of events are judged when they are read; traits and properties are cut when they are sent. Both are counted here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def redaction_of(settings: Settings, found: Callable[[str, str], object]) -> Redaction | None:
-    """What must not leave; None: all may."""
+    """What must not leave; None: everything may."""
     drop, hashed, key = settings.properties_drop or (), settings.properties_hash or (), settings.properties_hash_key
     if not drop and not hashed:
         return None
@@ -27,7 +27,7 @@ def redaction_of(settings: Settings, found: Callable[[str, str], object]) -> Red
 
 
 class RuleCounts:
-    """Totals since start, by the setting and the rule; each is there from the start."""
+    """Totals since the start, by setting and rule. Each is there from the start."""
 
     def __init__(self, settings: Settings) -> None:
         self._filter = settings.name_filter
@@ -39,7 +39,7 @@ class RuleCounts:
         }
 
     def judged(self, items: Iterable[Decoded]) -> None:
-        """The filter, if there is one, has judged these: each rule that fits counts, whichever decided."""
+        """These were judged by the filter, if there is one. Each rule that fits counts, whichever decided."""
         if self._filter is None:
             return
         for item in items:

@@ -1,13 +1,14 @@
-"""Makes the snapshot: what the loop owns, as it is shown."""
+"""Makes the snapshot, which shows what the loop owns."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from consumer.ops.pseudonyms import Pseudonyms
 from consumer.ops.snapshot import Phase, RateView, Rest, Snapshot
+from consumer.ports.state_figures import StateFigures
 from consumer.sequencing.waiting import oldest_held_since, oldest_waiting
 
 if TYPE_CHECKING:
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 PUBLISH_SECONDS: Final = 0.1
-"""A snapshot at most this often: making one costs as much as handling a request."""
+"""A snapshot is made at most this often: making one costs as much as handling a request."""
 PUBLISH_SECONDS_A_PARTITION: Final = 0.0005
-"""And with a thousand partitions every 0.5 s: each of them costs some 10 us."""
+"""How much longer for each partition, each of which costs some 10 us: with a thousand, a snapshot every 0.5 s."""
 
 WAITING_SHOWN: Final = 20
-"""Lanes that /status tells of."""
+"""How many lanes /status lists."""
 
 
 class Showing:
-    """The last snapshot, and what goes only into it."""
+    """The last snapshot, and what nothing else needs."""
 
     def __init__(  # noqa: PLR0917  the pipeline names them once
         self,
@@ -42,6 +43,7 @@ class Showing:
         rules_matched: Mapping[tuple[str, str], int],
         keyed: Mapping[str, int],
         pausing: Pausing,
+        figures: Callable[[], StateFigures],
     ) -> None:
         self.snapshot: Snapshot
         self._settings = settings
@@ -54,6 +56,7 @@ class Showing:
         self._rules_matched = rules_matched
         self._keyed = keyed
         self._pausing = pausing
+        self._figures = figures
         self._delivered_at = 0.0
         self._committed_at = 0.0
         self._state, self._state_at = sequencer.gate.state, float("-inf")
@@ -74,7 +77,7 @@ class Showing:
         return now >= self._due
 
     def next_due(self, now: float) -> float:
-        """When the next one is due, if something has happened since the last."""
+        """When the next one is due, if something has happened since the last one."""
         return max(self._due, now) if self._is_stale else float("inf")
 
     def publish(self, now: float, phase: Phase, *, joined: bool) -> None:
@@ -136,6 +139,7 @@ class Showing:
             denied=self._problems.denied,
             rules_matched=dict(self._rules_matched),
             keyed=dict(self._keyed),
+            state=self._figures(),
         )
 
     def _rate(self, now: float) -> RateView | None:
@@ -145,7 +149,7 @@ class Showing:
         )
 
     def _paused(self) -> dict[str, int]:
-        """How many partitions are not fetched or not sent, by the reason; some reasons stop all of them."""
+        """How many partitions are not fetched, or not sent from, by reason. Some reasons stop all of them."""
         buffered, settings = self._sequencer.buffered, self._settings
         ours = len(list(self._rests.partitions()))
         is_full = buffered.events >= settings.buffer_events_max or buffered.size_bytes >= settings.buffer_bytes_max

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class About(NamedTuple):
-    """Of one process."""
+    """One process."""
 
     host: str
     client_id: str
@@ -23,12 +23,12 @@ class About(NamedTuple):
     settings: Mapping[str, str]
     """As they may be shown."""
     started_at: float
-    """Wall seconds."""
+    """When it started; wall seconds."""
     started_monotonic: float
     version: str = __version__
 
     def as_json(self, wall_seconds: float, monotonic_seconds: float) -> dict[str, Any]:
-        """As /status has it."""
+        """As /status shows it."""
         return {
             "version": self.version,
             "started_at": iso(self.started_at),
@@ -39,7 +39,7 @@ class About(NamedTuple):
 
 
 def about(settings: Settings, host: str, wall_seconds: float, monotonic_seconds: float) -> About:
-    """Of a process that starts now on this host."""
+    """Describe a process that starts now on this host."""
     return About(
         host,
         settings.kafka_properties.get("client.id", "customfit-consumer"),

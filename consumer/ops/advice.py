@@ -1,6 +1,6 @@
 """What to do first about each cause, in one sentence: for the page, `top` and the log. Pure.
 
-docs/runbook.md has the same sentence in the section of the cause, as "Do first"; a test compares.
+docs/runbook.md has the same sentence as "Do first" in the cause's section; a test compares them.
 """
 
 from __future__ import annotations
@@ -60,5 +60,5 @@ RUNBOOK_WHEN_STUCK: Final = "docs/runbook.md#stuck"
 
 
 def runbook(cause: Cause) -> str:
-    """Where there is more about it."""
+    """Where to read more about it."""
     return f"docs/runbook.md#{cause.value}"

@@ -1,4 +1,4 @@
-"""Says in the log what is wrong now and when it is over: of the causes that no edge reports by itself."""
+"""Logs when something goes wrong and when it is over, for the causes that no edge reports by itself."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ ENDS_LOGGED_HERE: Final = LOGGED_HERE | {
     Cause.RECEIPTS_NOT_WRITTEN,
     Cause.REGISTRY,
 }
-"""Of these an edge says each failure, but that it has worked is no news to it."""
+"""An edge logs each failure of these, but it does not notice when they work again."""
 LINES_MAX: Final = 10
-"""At once, of one cause: an outage makes a thousand partitions stand still."""
+"""Most lines at once about one cause: in an outage a thousand partitions stand still."""
 
 WAITING_SECONDS: Final = 10.0
 """A lane that has waited for less is not worth a line."""
@@ -51,14 +51,14 @@ Key = tuple[Cause, Partition | None]
 
 
 class Announcer:
-    """Remembers what it has said."""
+    """Remembers what it has logged."""
 
     def __init__(self) -> None:
         self._said: dict[Key, str] = {}
         self._waiting_said_at = float("-inf")
 
     def look(self, findings: Iterable[Finding]) -> None:
-        """Say what is new, and what is over."""
+        """Log what is new, and what is over."""
         found = {(f.cause, f.partition): f.text for f in findings if f.cause in ENDS_LOGGED_HERE}
         new = [key for key in found if key not in self._said and key[0] in LOGGED_HERE]
         over = [key for key in self._said if key not in found]
@@ -67,7 +67,7 @@ class Announcer:
         self._said = found
 
     def wait(self, snapshot: Snapshot) -> None:
-        """Say of the users who have waited longest for another try what there is to know; again once a minute."""
+        """Log what there is to know of the users who have waited longest for another try; again once a minute."""
         now = snapshot.taken_at
         if now < self._waiting_said_at + WAITING_AGAIN_SECONDS:
             return

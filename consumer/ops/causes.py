@@ -1,7 +1,7 @@
-"""Why it is not well: each cause that readiness knows, found in the snapshot. Pure.
+"""What is wrong now, if anything: finds each cause that readiness knows in the snapshot. Pure.
 
-One list for /readyz, /status, the log and the gauge customfit_degraded. Nothing is remembered: what is found is what is
-so now. A partition that has something to do and does not move is always named, whether a cause is known or not.
+/readyz, /status, the log and the gauge customfit_degraded share this one list. Nothing is remembered: what is found is
+true now. A partition that has something to do and does not move is always named, whether a cause is known or not.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from consumer.sequencing.stops import StopCause
 
 UNMOVED_SECONDS: Final = 15.0
 SILENT_SECONDS: Final = 10.0
-"""Of the cluster, of an open transaction, of a restore, of where a partition starts: longer than a broker's restart."""
+"""How long the cluster, a transaction, a restore or a start may take: longer than a broker's restart."""
 RECORD_SECONDS: Final = 5.0
 FULL_SECONDS: Final = 5.0
-"""So long users wait for a place among the requests in flight before that is called slow: a burst is over by then."""
+"""How long users wait for a place among the requests in flight before that is called slow. A burst is over by then."""
 ANSWER_SECONDS: Final = 1.0
-"""An answer that takes so long is slow: CustomFit's usually take some 0.05 s, and our own part of it is less."""
+"""An answer that takes this long is slow. CustomFit's usually take some 0.05 s, and our own part of that is less."""
 
 
 class Cause(StrEnum):
@@ -63,7 +63,7 @@ MEANINGS: Final[Mapping[Cause, str]] = {
     Cause.PAUSED: "Somebody has paused sending for the whole group",
     Cause.PARTITION_STOPPED: "A partition stands still until somebody acts",
     Cause.DESTINATION_UNAVAILABLE: "The destination does not accept requests",
-    Cause.DESTINATION_THROTTLED: "The destination asks to slow down",
+    Cause.DESTINATION_THROTTLED: "The destination is throttled: it answers 429",
     Cause.DESTINATION_SLOW: "The destination takes more time to answer than what arrives leaves it",
     Cause.KAFKA_UNREACHABLE: f"Nothing was heard of the cluster for {SILENT_SECONDS:.0f} s",
     Cause.ACCESS_DENIED: "The cluster's access lists keep us from a topic or the group",
@@ -82,7 +82,7 @@ MEANINGS: Final[Mapping[Cause, str]] = {
     Cause.NO_PROGRESS: "A partition has something to do and does not move",
 }
 NOT_READY: Final = frozenset({Cause.DESTINATION_STOPPED, Cause.TOPIC_GONE, Cause.TOPIC_MADE_AGAIN})
-"""With these /readyz answers 503: somebody has to act. With the others a restart would not help, and it answers 200."""
+"""For these /readyz answers 503: somebody has to act. For others it answers 200, since a restart would not help."""
 
 
 class Finding(NamedTuple):
@@ -91,7 +91,7 @@ class Finding(NamedTuple):
     cause: Cause
     text: str
     partition: Partition | None = None
-    """Whom it is about; None: all."""
+    """Which partition it is about; None: all."""
 
 
 def findings(snapshot: Snapshot) -> list[Finding]:
@@ -139,7 +139,7 @@ def _of_destination(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def is_slow(snapshot: Snapshot) -> bool:
-    """Whether the destination accepts what it is sent, and users wait since its answers take long."""
+    """Whether the destination accepts what it is sent, but users wait because its answers take long."""
     return snapshot.full_seconds >= FULL_SECONDS and snapshot.answer_seconds >= ANSWER_SECONDS
 
 
@@ -177,7 +177,7 @@ def _of_edges(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _of_partition(view: PartitionView, snapshot: Snapshot) -> Iterator[Finding]:
-    """What is known to be wrong with this one."""
+    """What is known to be wrong with this partition."""
     name, waits, partition = view.partition, view.waits, view.partition
     if view.stopped is not None:
         made_again = view.stopped.cause is StopCause.TOPIC_MADE_AGAIN
@@ -220,15 +220,18 @@ def _of_partition(view: PartitionView, snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _without_progress(view: PartitionView, snapshot: Snapshot) -> list[Finding]:
-    """It has something to do and does not move, whatever the reason; what a hold or one failing user explains apart."""
+    """It has something to do and does not move, whatever the reason.
+
+    What a hold or one failing user explains is left out.
+    """
     waits = view.waits
     if min(view.unmoved_seconds, snapshot.unpaused_seconds) < UNMOVED_SECONDS:
         return []
-    # What stood still for longer than a hold may last did not do so because of it.
+    # If something stood still for longer than a hold may last, a hold is not the reason.
     held = waits.held_events if view.unmoved_seconds < waits.hold_seconds + UNMOVED_SECONDS else 0
     explained = held + waits.retried_events
     is_read = view.unread_seconds < UNMOVED_SECONDS
-    # Right after an outage nobody can tell yet who fails alone.
+    # Right after an outage nobody can tell yet which users fail alone.
     is_delivering = snapshot.destination_state is State.DELIVERING and snapshot.destination_seconds >= UNMOVED_SECONDS
     is_delivering = is_delivering or held >= view.unfinished
     if view.unfinished and explained >= view.unfinished and is_read and is_delivering:
@@ -272,7 +275,7 @@ def _why(view: PartitionView, snapshot: Snapshot) -> str:
 
 
 def of_destination(snapshot: Snapshot) -> str:
-    """For what of it everybody waits, in short; empty while it takes what comes."""
+    """What everybody waits for because of the destination, in short; empty while it accepts requests."""
     state = snapshot.destination_state
     if state is not State.DELIVERING:
         return f"the destination is {state.value}"
@@ -280,5 +283,5 @@ def of_destination(snapshot: Snapshot) -> str:
 
 
 def is_held_back(snapshot: Snapshot) -> bool:
-    """Whether requests wait for our own limit of the rate, and for nothing else."""
+    """Whether requests wait for our own rate limit, and for nothing else."""
     return snapshot.rate is not None and snapshot.rate.waiting_seconds > 0

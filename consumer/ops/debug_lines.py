@@ -1,8 +1,8 @@
 """What the log says at the level debug: how each request ended, what was fetched, what was committed.
 
-The loop reads one flag a turn, so these lines cost nothing while nobody wants them. When they are on, so many of a
-kind are written in a second, and the next line says how many were left out. How a request ended is a kind, so that
-failures are not lost among thousands that were accepted.
+The loop reads one flag a turn, so these lines cost nothing while nobody wants them. When they are on, only so many
+lines of a kind are written in a second, and the next line says how many were left out. Each way in which a request can
+end is a kind of its own, so that failures do not drown among thousands of accepted requests.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ log = logging.getLogger("consumer.debug")
 
 
 class DebugLines:
-    """Of one loop; time is the loop's."""
+    """The debug lines of one loop; times are the loop's."""
 
     def __init__(self, pseudonyms: Pseudonyms) -> None:
-        """`pseudonyms`: what the users of the requests are called."""
+        """`pseudonyms`: what to call the users of the requests."""
         self._pseudonyms = pseudonyms
         self.are_wanted = False
-        """Whether the level was debug at the last look."""
+        """Whether the level was debug when last checked."""
         self._limiter = RepeatLimiter(LINES_MAX, LINES_SECONDS)
         self.look()
 
     def look(self) -> None:
-        """See whether the level is debug now. Not in each turn: asking a logger costs more than reading a flag."""
+        """Check whether the level is debug now. Not in each turn: asking a logger costs more than reading a flag."""
         self.are_wanted = log.isEnabledFor(logging.DEBUG)
 
     def taken(self, inputs: Iterable[Input], now: float) -> None:
-        """A turn begins with these; nothing has been done about them yet."""
+        """A turn begins with these inputs; nothing has been done about them yet."""
         for kind, lines in self._limiter.due(now):
             told = "%s: %d more like this were not shown"
             log.debug(told, kind, lines, extra=fields(Code.SUPPRESSED, kind=kind, lines=lines))

@@ -7,13 +7,13 @@ import resource
 from typing import Final
 
 DESCRIPTORS_MAX: Final = 65_536
-"""More is never needed; and a limit of a thousand million makes some libraries slow."""
+"""More is never needed, and with a limit of a thousand million some libraries get slow."""
 
 
 def raise_descriptors() -> None:
-    """Up to what the system allows us: the soft limit is often 1,024."""
+    """Raise the soft limit, which is often 1,024, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # then it is as it was
+        with contextlib.suppress(OSError, ValueError):  # then it stays as it is
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -12,7 +12,7 @@ from consumer.ops.wall_time import iso
 TEXT_CHARACTERS_MAX: Final = 300
 GROUPS_SHOWN: Final = 50
 KEPT_CHARACTERS_MAX: Final = 4 * TEXT_CHARACTERS_MAX
-"""More than is shown: the masker wants to see where a secret ends."""
+"""More than is shown: the masker has to see where a secret ends."""
 
 
 class Group(NamedTuple):
@@ -20,32 +20,32 @@ class Group(NamedTuple):
 
     times: int
     first: float
-    """Wall seconds."""
+    """When the first came; wall seconds."""
     last: float
     text: str
-    """Of the last one; not masked yet."""
+    """The text of the last one; not masked yet."""
 
 
 class ErrorGroups:
-    """As many groups as there are kinds of errors, which is a closed list."""
+    """There are as many groups as kinds of errors, which is a closed list."""
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str], Group] = {}
 
     def note(self, stage: str, kind: str, text: str, wall_seconds: float) -> None:
-        """One more."""
+        """Count one more."""
         before = self._groups.get((stage, kind))
         times, first = (0, wall_seconds) if before is None else before[:2]
         self._groups[stage, kind] = Group(times + 1, first, wall_seconds, text[:KEPT_CHARACTERS_MAX])
 
     def latest(self) -> list[tuple[str, str, Group]]:
-        """All of them, the one with the newest error first."""
+        """All of them, the group with the newest error first."""
         groups = [(stage, kind, group) for (stage, kind), group in list(self._groups.items())]
         return sorted(groups, key=lambda one: one[2].last, reverse=True)[:GROUPS_SHOWN]
 
 
 def as_json(stage: str, kind: str, group: Group, text: str) -> dict[str, Any]:
-    """A group as /status has it; `text`: its text, masked and cut."""
+    """A group as /status shows it. `text`: its text, masked and cut."""
     return {
         "stage": stage,
         "kind": kind,

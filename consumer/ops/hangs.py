@@ -1,4 +1,4 @@
-"""Says in the log that the loop hangs, and where it stands: it can't say so itself. Asked by another thread."""
+"""Logs that the loop hangs, and where it stands. Another thread asks, since the loop can't say so itself."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from consumer.ops.health import LOOP_LATE_SECONDS
 from consumer.ops.snapshot import Phase, Snapshot
 
 LATE_LOOKS: Final = 2
-"""Once may be just after the whole process was stopped for a while: the loop turns in a moment."""
+"""One late look may only mean that the whole process was stopped for a while: the loop will turn in a moment."""
 FRAMES_SHOWN: Final = 8
 
 log = logging.getLogger("consumer")
 
 
 class Hangs:
-    """Of one loop; a line when it hangs, and one when it turns again."""
+    """Watches one loop. Writes a line when it hangs, and one when it turns again."""
 
     def __init__(self, thread: int) -> None:
-        """`thread`: the identifier of the loop's."""
+        """`thread`: the identifier of the loop's thread."""
         self._thread = thread
         self._late_looks = 0
 
     def look(self, snapshot: Snapshot, now: float) -> None:
-        """See whether it turns; monotonic seconds."""
+        """Check whether it turns; monotonic seconds."""
         silent_seconds = now - snapshot.taken_at
         if snapshot.phase is Phase.STARTING or silent_seconds <= LOOP_LATE_SECONDS:
             if self._late_looks >= LATE_LOOKS:
@@ -42,7 +42,7 @@ class Hangs:
 
 
 def stack_of(thread: int) -> str:
-    """Where this thread is now, the innermost call first, on one line; no values, which may be anybody's data."""
+    """Where this thread is now, on one line, the innermost call first. No values: they may be anybody's data."""
     frame = sys._current_frames().get(thread)  # noqa: SLF001  documented, for debuggers
     if frame is None:
         return "no place: its thread has ended"

@@ -11,19 +11,19 @@ from consumer.ops.causes import NOT_READY, SILENT_SECONDS, findings
 from consumer.ops.snapshot import Phase, Snapshot
 
 LOOP_SILENT_SECONDS_MAX: Final = 60.0
-"""Then it is not alive, and a restart is worth what it costs."""
+"""After this the loop is not alive, and a restart is worth what it costs."""
 LOOP_LATE_SECONDS: Final = 10.0
-"""Then what it said last is not told as if it were so now. It turns once a second also when nothing happens."""
+"""After this, what the loop said last is no longer taken for true. It turns once a second even if nothing happens."""
 STUCK: Final = "stuck"
 POLL_SILENT_SECONDS_MAX: Final = 120.0
-"""The Kafka thread may wait for a drain; much longer and it hangs.
+"""The Kafka thread may have to wait for a drain. If it takes much longer, it hangs.
 
 The broker's own limit is max.poll.interval (300 s).
 """
 
 
 class Health(NamedTuple):
-    """`ok` decides the status code; `reasons` are for people, also when it is ok (degraded)."""
+    """`ok` decides the status code. `reasons` are for people, and may be there even if it is ok (degraded)."""
 
     ok: bool
     status: str
@@ -33,7 +33,7 @@ class Health(NamedTuple):
 def liveness(snapshot: Snapshot, polled_at: float, now: float) -> Health:
     """Whether the loop turns and the Kafka thread polls. `now`, `polled_at`: monotonic seconds.
 
-    Before they run, Kafka may be waited for, and the start has a time-out of its own.
+    Before they run, the process may be waiting for Kafka. The start has a time-out of its own.
     """
     if snapshot.phase is Phase.STARTING:
         return Health(True, "alive", [])
@@ -46,9 +46,9 @@ def liveness(snapshot: Snapshot, polled_at: float, now: float) -> Health:
 
 
 def readiness_now(snapshot: Snapshot, now: float) -> Health:
-    """Readiness as it is seen from outside of the loop, which can't say itself that it hangs. `now`: monotonic seconds.
+    """Readiness, seen from outside of the loop, which can't say itself that it hangs. `now`: monotonic seconds.
 
-    Before the loop runs, Kafka may be waited for, for as long as that takes.
+    Before the loop runs, the process may wait for Kafka for as long as that takes.
     """
     silent_seconds = now - snapshot.taken_at
     if snapshot.phase is Phase.STARTING or silent_seconds <= LOOP_LATE_SECONDS:
@@ -58,9 +58,9 @@ def readiness_now(snapshot: Snapshot, now: float) -> Health:
 
 
 def readiness(snapshot: Snapshot) -> Health:
-    """Whether it does its work. An outage of the destination is `degraded` and ready: a restart would not help.
+    """Whether it does its work. In an outage of the destination it is `degraded` and ready: a restart would not help.
 
-    So is a pause, which somebody wants.
+    The same holds for a pause, which somebody wants.
     """
     found = findings(snapshot)
     reasons = [finding.text for finding in found]

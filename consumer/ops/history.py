@@ -1,6 +1,6 @@
-"""The last 15 minutes, one value a second of a few figures: a page that is opened late sees how it began. Pure.
+"""The last 15 minutes of a few figures, one value a second, so that a page opened late shows how it began. Pure.
 
-Arrays of 8 bytes a value, so the whole of it takes 65 KB, full or empty.
+The arrays take 8 bytes a value: 65 KB for all of it, full or empty.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SERIES: Final = (
 _UNKNOWN: Final = float("nan")
 
 Values = Mapping[str, float | None]
-"""By the name of the series."""
+"""By name of the series."""
 
 
 class History:
@@ -41,7 +41,7 @@ class History:
         self._ends_at = 0.0
 
     def note(self, values: Values, wall_seconds: float, missed: int = 0) -> None:
-        """The values of this second. `missed`: seconds before it of which nothing is known."""
+        """Note the values of this second. `missed`: how many seconds before it nothing is known of."""
         for _ in range(min(missed, VALUES_MAX)):
             self._push({})
         self._push(values)
@@ -67,9 +67,9 @@ class History:
 
 
 def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> float | None:
-    """The value below which this share of what was counted lies; between two bounds it is taken to be spread evenly.
+    """The value below which this share of all counted values lies. Between two bounds they count as evenly spread.
 
-    `counts`: of each bucket, and of what lies above the last bound, which is taken for that bound.
+    `counts`: one for each bucket, and one above the last bound, which counts as the last bound.
     """
     wanted = share * sum(counts)
     if not wanted:

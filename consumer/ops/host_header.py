@@ -1,8 +1,8 @@
 """Under which names the pages for browsers are served. Pure.
 
-A page of another site may have its name resolve to our address (DNS rebinding): then the browser lets its script read
-what we answer. It says that name in the Host header, so a name that nobody has told us of is refused. An address is
-resolved by nobody. Who sends no Host header is no browser.
+A page of another site may have its own name resolve to our address (DNS rebinding). Then the browser lets that page's
+script read what we answer. The browser sends that name in the Host header, so a name that nobody has told us is
+refused. Addresses are fine: nothing resolves them. A client without a Host header is no browser.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45}(?:%[\w.~-]{1,32})?)\]|([^\
 
 
 def is_known(headers: Sequence[str], names: Collection[str]) -> bool:
-    """`headers`: all that were sent; `names`: in lower case, beside localhost and any address."""
+    """`headers`: all that were sent; `names`: allowed beside localhost and any address, in lower case."""
     if not headers:
         return True
     match = _HOST.fullmatch(headers[0].strip())

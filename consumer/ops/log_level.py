@@ -1,4 +1,4 @@
-"""Which lines are logged: the level that the settings have, and debug while somebody hunts a problem."""
+"""Which lines are logged: the level in the settings, or debug while somebody hunts a problem."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ log = logging.getLogger("consumer")
 
 
 class LevelSwitch:
-    """The level of the settings, which SIGUSR1 sets aside until the next SIGUSR1."""
+    """The level in the settings. SIGUSR1 overrides it until the next SIGUSR1."""
 
     def __init__(self, level: LogLevel) -> None:
-        """`level` is the one that is in force."""
+        """`level` is the one in force."""
         self._level: LogLevel = level
         self._is_set_aside = False
 
     def toggle(self) -> None:
-        """SIGUSR1: switch debug on, or off again. Where it is on by the settings, it goes off and on again."""
+        """SIGUSR1: switch debug on, or off again. If the settings say debug, switch it off, and on again."""
         self._is_set_aside = not self._is_set_aside
         level = self._in_force
         set_level(level)
@@ -30,7 +30,7 @@ class LevelSwitch:
             _say(f"SIGUSR1: the log level is {level} again, as the settings say", level)
 
     def configured(self, level: LogLevel, origin: str) -> None:
-        """SIGHUP: the settings say this now. What SIGUSR1 has switched stays so until the next SIGUSR1."""
+        """SIGHUP: the settings now say this. What SIGUSR1 has switched stays until the next SIGUSR1."""
         was, self._level = self._level, level
         set_level(self._in_force)
         is_now = f"is {level}, as it was" if level == was else f"is now {level}"
@@ -45,6 +45,6 @@ class LevelSwitch:
 
 
 def _say(text: str, level: LogLevel) -> None:
-    """Whatever the level is: somebody has sent a signal and wants to know what came of it."""
+    """Log it at any level: somebody has sent a signal and wants to see the effect."""
     extra = fields(Code.LOG_LEVEL, log_level=level)
     log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, text, (), None, extra=extra))

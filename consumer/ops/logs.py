@@ -34,11 +34,11 @@ _COLOURS: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31
 
 
 Mask = Callable[[str], str]
-"""Is given texts whole: of one that is cut off in a secret a piece would be left. Names and numbers are ours."""
+"""Is given whole texts: if a text were cut inside a secret, a piece would be left. Names and numbers are ours."""
 
 
 def as_it_is(text: str) -> str:
-    """Without any secrets there is nothing to blot out."""
+    """Without secrets there is nothing to mask."""
     return text
 
 
@@ -49,9 +49,9 @@ def setup_logging(
     environ: Mapping[str, str] = os.environ,
     mask: Mask = as_it_is,
 ) -> logging.Handler:
-    """Send the lines of every logger to this stream; asked again, it replaces what it set up before.
+    """Send the lines of every logger to this stream. A second call replaces the first.
 
-    `mask` blots secrets out of all that is said, whoever has said it.
+    `mask` removes secrets from everything that is logged, whoever said it.
     """
     handler = _Handler(stream)
     colour = stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
@@ -65,12 +65,12 @@ def setup_logging(
 
 
 def set_level(level: LogLevel) -> None:
-    """Log what is of this level or above, whoever says it; it may change while the process runs."""
+    """Log lines of this level or above, from every logger. The level may change while the process runs."""
     number = logging.getLevelNamesMapping()[level.upper()]
     logging.getLogger().setLevel(number)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
-    # What librdkafka is working on by itself is told once, by its error callback; its own lines are for debugging.
+    # librdkafka's error callback says once what it is working on by itself. Its own lines are for debugging.
     logging.getLogger(LIBRDKAFKA_LOGGER).setLevel(number if number <= logging.DEBUG else logging.CRITICAL)
 
 
@@ -83,7 +83,7 @@ class TextFormatter(logging.Formatter):
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, with nothing in it that a terminal obeys or that looks like another line."""
+        """One line, without anything that a terminal obeys or that looks like another line."""
         level = f"{record.levelname:<7}"
         if self._colour and record.levelno in _COLOURS:
             level = f"\x1b[{_COLOURS[record.levelno]}m{level}\x1b[0m"
@@ -105,7 +105,7 @@ class JsonFormatter(logging.Formatter):
         self._mask = mask
 
     def format(self, record: logging.LogRecord) -> str:
-        """One printable line; a field keeps its type where JSON has it."""
+        """One printable line. A field keeps its type if JSON has it."""
         line: dict[str, object] = {
             "ts": _timestamp(record),
             "level": record.levelname.lower(),
@@ -140,10 +140,10 @@ class RepeatLimiter:
         self._lines_max = lines_max
         self._window_seconds = window_seconds
         self._kinds_max = kinds_max
-        self._kinds: dict[str, _Kind] = {}  # the one longest unused first
+        self._kinds: dict[str, _Kind] = {}  # drop the one unused for longest
 
     def allow(self, kind: str, now: float) -> int | None:
-        """None: say nothing. A number: write the line; so many of this kind were held back before it."""
+        """None: write nothing. A number: write the line; so many of this kind were held back before it."""
         state = self._kinds.pop(kind, None) or _Kind(deque(maxlen=self._lines_max))
         self._kinds[kind] = state
         if len(self._kinds) > self._kinds_max:
@@ -154,7 +154,7 @@ class RepeatLimiter:
         return state.write(now)
 
     def due(self, now: float) -> list[Suppressed]:
-        """Kinds that went quiet after lines were held back: report these, each counts as a line."""
+        """Kinds that went quiet after lines were held back. Report these; each counts as a line."""
         return [
             Suppressed(kind, state.write(now))
             for kind, state in self._kinds.items()
@@ -179,10 +179,10 @@ class _Kind:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Ours, so that a second set-up replaces it and leaves those of others alone."""
+    """A class of our own, so that a second set-up replaces this handler and leaves other people's alone."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
-        """Say of a line that can't be made where it came from: the inherited way prints it, secrets and all."""
+        """Say where a line came from that can't be formatted. The inherited way prints the line, secrets and all."""
         where, error = f"{record.pathname}:{record.lineno}", type(sys.exception()).__name__
         with contextlib.suppress(OSError, ValueError):
             self.stream.write(f"customfit-consumer: the log line of {where} can't be written: {error}\n")
@@ -208,7 +208,7 @@ def _timestamp(record: logging.LogRecord) -> str:
 def _traceback(formatter: logging.Formatter, record: logging.LogRecord, mask: Mask) -> str:
     if not record.exc_info or record.exc_info[0] is None:
         return ""
-    # The end says what happened.
+    # The end of a message says what happened.
     return mask(formatter.formatException(record.exc_info))[-TRACEBACK_CHARACTERS_MAX:]
 
 
@@ -225,5 +225,5 @@ def _quoted(text: str) -> str:
 
 
 def _encodable(text: str) -> str:
-    """Text that UTF-8 can hold: JSON texts can bring half of a surrogate pair."""
+    """Text that UTF-8 can hold: JSON texts may have half of a surrogate pair."""
     return text.encode("utf-8", "backslashreplace").decode()

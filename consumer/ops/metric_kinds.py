@@ -13,7 +13,7 @@ from consumer.ops.snapshot import Snapshot
 
 
 class Now(NamedTuple):
-    """When a scrape asks: the time of day, and the clock that timestamps of this process are taken from."""
+    """The moment of a scrape: the time of day, and the clock behind this process's timestamps."""
 
     wall_seconds: float
     monotonic_seconds: float
@@ -36,7 +36,7 @@ class FromSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A counter that the edges count up; every combination in `values` is there from the start."""
+    """A counter that the edges count up. Every combination in `values` is there from the start."""
 
     name: str
     help: str
@@ -73,7 +73,7 @@ def total(name: str, text: str, read: Callable[[Snapshot, Now], float]) -> FromS
 
 
 def per_partition(name: str, text: str, read: Callable[[PartitionView, Now], float | None]) -> FromSnapshot:
-    """A gauge of each partition that is ours; where it is None, that partition has no series."""
+    """A gauge for each of our partitions. A partition for which it is None has no series."""
 
     def samples(snapshot: Snapshot, now: Now) -> Iterator[tuple[LabelValues, float]]:
         for view in snapshot.partitions:
@@ -84,7 +84,7 @@ def per_partition(name: str, text: str, read: Callable[[PartitionView, Now], flo
 
 
 def one_of(name: str, text: str, label: str, states: type[Enum], read: Callable[[Snapshot, Now], Enum]) -> FromSnapshot:
-    """A gauge of each state that something can be in: 1 for the one that it is in, 0 for the others."""
+    """A gauge for each state that something can be in: 1 for its present state, 0 for the others."""
 
     def samples(snapshot: Snapshot, now: Now) -> Samples:
         present = read(snapshot, now)
@@ -96,7 +96,7 @@ def one_of(name: str, text: str, label: str, states: type[Enum], read: Callable[
 def flags(
     name: str, text: str, label: str, known: Iterable[str], read: Callable[[Snapshot, Now], Iterable[str]]
 ) -> FromSnapshot:
-    """A gauge of each known value: 1 for every value that is read, 0 for the others."""
+    """A gauge for each known value: 1 for every value that is present, 0 for the others."""
     closed = tuple(known)
 
     def samples(snapshot: Snapshot, now: Now) -> Samples:

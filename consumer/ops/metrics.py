@@ -1,4 +1,4 @@
-"""The metrics of one process: what metrics_table.py declares, counted up here or read from the snapshot at a scrape."""
+"""The metrics of one process, as metrics_table.py declares them: counted here, or read from the snapshot."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -18,6 +19,7 @@ from prometheus_client.registry import Collector
 from consumer import __version__
 from consumer.customfit.answers import Result
 from consumer.kafka.client import librdkafka_version
+from consumer.ops.exposition import exposition
 from consumer.ops.metric_kinds import Counted, Durations, FromSnapshot, Now
 from consumer.ops.metrics_table import (
     BUILD_INFO,
@@ -31,6 +33,9 @@ from consumer.ops.metrics_table import (
 )
 from consumer.ops.snapshot import Snapshot
 
+RENAMING: Final = ("escaping=dots", "escaping=values")
+"""What a scraper may ask for, by which our names would be others."""
+
 
 class Metrics:
     """The registry of one process."""
@@ -38,18 +43,23 @@ class Metrics:
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         disable_created_metrics()
         self.registry = CollectorRegistry()
+        """All of them."""
+        self._snapshot = snapshot
+        self._others = CollectorRegistry()
+        """Those that are not read from the snapshot."""
         self.registry.register(_SnapshotCollector(snapshot))
         self._counters = {metric.name: _Counter(metric) for metric in COUNTERS}
         self._histograms = {metric.name: _Histogram(metric) for metric in HISTOGRAMS}
-        for collector in (*self._counters.values(), *self._histograms.values()):
-            self.registry.register(collector)
-        info = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=self.registry)
+        info = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=None)
         info.labels(__version__, platform.python_version(), librdkafka_version()).set(1)
-        ProcessCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        for registry in (self.registry, self._others):
+            for collector in (*self._counters.values(), *self._histograms.values(), info):
+                registry.register(collector)
+            ProcessCollector(registry=registry)
+            GCCollector(registry=registry)
 
     def count(self, metric: Counted, *values: str, times: int = 1) -> None:
-        """One more, or some, with these values of its labels."""
+        """Count one or more, with these label values."""
         self._counters[metric.name].count(values, times)
 
     def error(self, stage: str, kind: str) -> None:
@@ -62,7 +72,7 @@ class Metrics:
         self._histograms[REQUEST_SECONDS.name].observe(seconds)
 
     def delivered(self, timestamps_ms: Sequence[int], wall_seconds: float) -> None:
-        """Events were accepted, of records of these times."""
+        """Events were accepted; the times of their records."""
         self._histograms[LATENCY_SECONDS.name].observe([max(wall_seconds - ms / 1000, 0.0) for ms in timestamps_ms])
 
     def failed_requests(self) -> int:
@@ -70,16 +80,19 @@ class Metrics:
         return self._counters[REQUESTS.name].sum_without(("2xx",))
 
     def latencies(self) -> tuple[int, ...]:
-        """How many events took how long, by the buckets of LATENCY_SECONDS."""
+        """How many events took how long, in the buckets of LATENCY_SECONDS."""
         return self._histograms[LATENCY_SECONDS.name].counts()
 
     def page(self, accept: str) -> tuple[str, bytes]:
         """Content type and text of /metrics in the format the scraper accepts."""
         try:
             encoder, content_type = choose_encoder(accept)
-        except (TypeError, ValueError):  # a version that is none (prometheus-client 0.23): then text, as for no header
+        except (TypeError, ValueError):  # no valid version (prometheus-client 0.23): then text, as without it
             encoder, content_type = choose_encoder("")
-        return content_type, encoder(self.registry)
+        if any(renaming in content_type for renaming in RENAMING):
+            return content_type, encoder(self.registry)
+        now = Now(time.time(), time.monotonic())
+        return content_type, exposition(FROM_SNAPSHOT, self._snapshot(), now, content_type) + encoder(self._others)
 
     def text(self) -> str:
         """All of it in the plain format."""
@@ -87,7 +100,7 @@ class Metrics:
 
 
 class _Counter(Collector):
-    """A counter of one thread, each of its series there from the start. The library's takes a lock for each request."""
+    """A counter of one thread, with all series from the start. The library's takes a lock for each request."""
 
     def __init__(self, metric: Counted) -> None:
         self._metric = metric
@@ -99,11 +112,11 @@ class _Counter(Collector):
         self._counts[values] += times
 
     def sum_without(self, left_out: tuple[str, ...]) -> int:
-        """All that was counted, but for this combination of values."""
+        """The sum of all counts, except those with these values."""
         return sum(count for values, count in list(self._counts.items()) if values != left_out)
 
     def collect(self) -> Iterator[Metric]:
-        """Give what is counted."""
+        """The counts, for the library."""
         family = CounterMetricFamily(self._metric.name, self._metric.help, labels=self._metric.labels)
         for values, count in list(self._counts.items()):
             family.add_metric(values, count)
@@ -111,7 +124,7 @@ class _Counter(Collector):
 
 
 class _Histogram(Collector):
-    """A histogram that is observed for every event by one thread: a fifth of the cost of the library's, which locks."""
+    """A histogram that one thread fills for every event, at a fifth of the cost of the library's, which locks."""
 
     def __init__(self, metric: Durations) -> None:
         self._metric = metric
@@ -120,31 +133,34 @@ class _Histogram(Collector):
         self._sum = 0.0
 
     def observe(self, seconds: Sequence[float]) -> None:
-        """Count some."""
+        """Count some values."""
         counts, bounds = self._counts, self._bounds
         for one in seconds:
             counts[bisect_left(bounds, one)] += 1
         self._sum += sum(seconds)
 
     def counts(self) -> tuple[int, ...]:
-        """Of each bucket alone, and of what lies above the last bound."""
+        """The count of each bucket by itself, and of what lies above the last bound."""
         return tuple(self._counts)
 
     def collect(self) -> Iterator[Metric]:
-        """Give the cumulative buckets that Prometheus wants."""
+        """The cumulative buckets that Prometheus wants."""
         counts = list(accumulate(list(self._counts)))
         buckets = zip([*(str(float(bound)) for bound in self._bounds), "+Inf"], map(float, counts), strict=True)
         yield HistogramMetricFamily(self._metric.name, self._metric.help, buckets=list(buckets), sum_value=self._sum)
 
 
 class _SnapshotCollector(Collector):
-    """What is in the snapshot: of partitions, those that are ours, or were when Kafka or their topic went away."""
+    """Metrics from the snapshot.
+
+    Its partitions are those that are ours, or were when Kafka or their topic went away.
+    """
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:
-        """Walk the table, once for one snapshot and one time."""
+        """Walk the table, with one snapshot and one time for all rows."""
         snapshot, now = self._snapshot(), Now(time.time(), time.monotonic())
         for metric in FROM_SNAPSHOT:
             family = _family(metric)
@@ -153,7 +169,7 @@ class _SnapshotCollector(Collector):
             yield family
 
     def describe(self) -> Iterator[Metric]:
-        """Give the names alone: at registration there may be no snapshot yet."""
+        """Only the names: at registration there may be no snapshot yet."""
         return map(_family, FROM_SNAPSHOT)
 
 

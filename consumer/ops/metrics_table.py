@@ -34,6 +34,7 @@ from consumer.ops.metric_kinds import (
 )
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.snapshot import Phase, Rest, Snapshot
+from consumer.ports.state_figures import StandbyFigures
 from consumer.sequencing.gate import State
 from consumer.sequencing.stops import StopCause
 
@@ -50,7 +51,7 @@ def _finished(snapshot: Snapshot, _: Now) -> Samples:
 
 
 def _identified_users(snapshot: Snapshot, _: Now) -> Samples:
-    """A partition's users are shared by all topics that are read."""
+    """The topics that are read share the users of a partition number."""
     users: Counter[int] = Counter()
     for view in snapshot.partitions:
         users[view.partition.number] += view.identified_users
@@ -59,6 +60,11 @@ def _identified_users(snapshot: Snapshot, _: Now) -> Samples:
 
 def _restore_remaining(view: PartitionView, _: Now) -> float | None:
     return view.restore_remaining if view.restoring else 0
+
+
+def _standby_behind(snapshot: Snapshot, _: Now) -> Samples:
+    standby = snapshot.state.standby or StandbyFigures(behind_records=0)
+    return [] if standby.behind_records is None else [((), standby.behind_records)]
 
 
 def _destination_up(snapshot: Snapshot, _: Now) -> float:
@@ -80,10 +86,11 @@ def _assigned(snapshot: Snapshot) -> Counter[str]:
 
 
 def _stopped(snapshot: Snapshot, _: Now) -> Samples:
+    causes = [(cause, cause.value) for cause in StopCause]
     for view in snapshot.partitions:
-        for cause in StopCause:
-            is_so = view.stopped is not None and view.stopped.cause is cause
-            yield (*view.labels, cause.value), int(is_so)
+        (topic, number), found = view.labels, None if view.stopped is None else view.stopped.cause
+        for cause, name in causes:
+            yield (topic, number, name), int(cause is found)
 
 
 def _paused(snapshot: Snapshot, _: Now) -> Samples:
@@ -180,6 +187,28 @@ FROM_SNAPSHOT: Final = (
         "Records of the state topic that are still to be read",
         _restore_remaining,
     ),
+    total(
+        "customfit_restored_records",
+        "Records of the state topic that were read to make this member's partitions ready",
+        lambda shown, _: shown.state.restored_records,
+    ),
+    gauge(
+        "customfit_standby_partitions",
+        "Other members' partitions whose state is followed (CUSTOMFIT_STANDBY); 0: off, or all are ours",
+        lambda shown, _: shown.state.standby.partitions if shown.state.standby else 0,
+    ),
+    FromSnapshot(
+        "gauge",
+        "customfit_standby_behind_records",
+        "Records of these partitions that are not copied yet; absent while that is not known",
+        (),
+        _standby_behind,
+    ),
+    total(
+        "customfit_standby_records",
+        "Records of these partitions that were copied",
+        lambda shown, _: shown.state.standby.records if shown.state.standby else 0,
+    ),
     FromSnapshot(
         "gauge", "customfit_identified_users", "Users stored as identified", ("partition",), _identified_users
     ),
@@ -256,7 +285,10 @@ ERROR_KINDS: Final[dict[str, tuple[str, ...]]] = {
     "deliver": ("refused", "gave_up", "unavailable", "misdirected"),
     "dead_letter": ("value_omitted", "not_written", "ratio"),
     "receipt": ("not_written",),
-    "state": ("not_written", "not_stored", "not_read", "not_grown", "not_followed", "set_aside", "unknown_record"),
+    "state": (
+        *("not_written", "not_stored", "not_read", "not_grown", "not_followed", "set_aside", "unknown_record"),
+        *("standby_not_read", "standby_not_stored"),
+    ),
     "commit": ("failed", "metadata"),
     "kafka": ("client", "partition", "denied"),
 }
@@ -299,7 +331,7 @@ BUILD_INFO: Final = Row(
 
 
 def rows() -> list[Row]:
-    """All of them as they are shown, in the order of this file."""
+    """All metrics as they are shown, in the order of this file."""
     shown = [Row(_shown(metric.name, metric.kind), metric.kind, metric.labels, metric.help) for metric in FROM_SNAPSHOT]
     shown += [Row(_shown(metric.name, "counter"), "counter", metric.labels, metric.help) for metric in COUNTERS]
     shown += [Row(metric.name, "histogram", (), metric.help) for metric in HISTOGRAMS]

@@ -1,4 +1,4 @@
-"""What /status says beside the state of the loop: for the page at `/`, for `top`, and for scripts."""
+"""Adds to the state of the loop what else /status says: for the page at `/`, for `top`, and for scripts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Overview(NamedTuple):
-    """Where it is read."""
+    """Where it is read from."""
 
     about: About
     errors: ErrorGroups
@@ -43,7 +43,7 @@ class Overview(NamedTuple):
         return {**masked, "problems": self._problems()}
 
     def _problems(self) -> list[dict[str, Any]]:
-        """Masked before they are cut: of a secret that is cut in two a piece would be left."""
+        """Mask first, then cut: if a secret is cut in two, a piece of it stays."""
         return [
             as_json(stage, kind, group, self.masker.beginning_of(group.text, TEXT_CHARACTERS_MAX))
             for stage, kind, group in self.errors.latest()
@@ -51,7 +51,7 @@ class Overview(NamedTuple):
 
 
 def _dead_letters(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Those of this process by their reason, and the command that lists them; the most frequent first."""
+    """This process's dead letters by reason, the most frequent first, and the command that lists them."""
     counts = {reason.value: snapshot.finished.get((End.DEAD_LETTERED, reason), 0) for reason in DeadLetterReason}
     return [
         {"reason": reason, "count": count, "command": f"customfit-consumer dlq list --reason {reason}"}

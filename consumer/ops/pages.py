@@ -1,4 +1,4 @@
-"""What the HTTP server shows: each page is made from the snapshot when it is asked for."""
+"""What the HTTP server shows. Each page is made from the snapshot when it is asked for."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from consumer.ops.web_files import web_files
 
 JSON: Final = "application/json"
 SHARED_SECONDS: Final = 1.0
-"""So old may be what a page shows: five tabs of 300 partitions took 2 % of a core when each had its own."""
+"""So old may be what the page shows, or older where it costs much: see paced.py."""
 LINKS: Final = ("/metrics", "/livez", "/readyz", "/status", "/history")
 
 
 def routes(
     snapshot: Callable[[], Snapshot], polled_at: Callable[[], float], metrics: Metrics, overview: Overview
 ) -> Mapping[str, Route]:
-    """The pages by their paths; `polled_at`: when the Kafka thread polled last, in monotonic seconds."""
+    """The pages by path. `polled_at`: when the Kafka thread last polled, in monotonic seconds."""
 
     def metrics_page(accept: str) -> Page:
         content_type, body = metrics.page(accept)
@@ -39,15 +39,15 @@ def routes(
         health = readiness_now(snapshot(), time.monotonic())
         return _json(200 if health.ok else 503, overview.masker.value(_told(health)))
 
-    def status(*, look: bool) -> Page:
-        return _json(200, overview.of(snapshot(), time.time(), time.monotonic(), look=look))
+    def status(*, look: bool) -> bytes:
+        return msgspec.json.encode(overview.of(snapshot(), time.time(), time.monotonic(), look=look))
 
     def show(asked: Asked) -> Page:
         return (watched_status if "members" in asked.query.split("&") else paced_status).page()
 
-    paced_status = Paced(lambda _: status(look=False))
-    watched_status = Paced(lambda _: status(look=True), SHARED_SECONDS)
-    # 8,000 numbers: not one a line.
+    paced_status = Paced(lambda _: Page(200, JSON, _one_a_line(status(look=False))))
+    # For programs: not laid out for people.
+    watched_status = Paced(lambda _: Page(200, JSON, status(look=True)), SHARED_SECONDS)
     paced_history = Paced(lambda _: Page(200, JSON, msgspec.json.encode(overview.recorder.as_json())))
     paced_metrics = Paced(metrics_page)
 
@@ -66,4 +66,8 @@ def _told(health: Health) -> dict[str, object]:
 
 
 def _json(code: int, value: object) -> Page:
-    return Page(code, JSON, msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+    return Page(code, JSON, _one_a_line(msgspec.json.encode(value)))
+
+
+def _one_a_line(body: bytes) -> bytes:
+    return msgspec.json.format(body) + b"\n"

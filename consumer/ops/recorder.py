@@ -1,7 +1,7 @@
-"""Notes once a second what /history shows, in a thread of its own: it goes on when the loop hangs.
+"""Notes once a second what /history shows, in a thread of its own, which goes on when the loop hangs.
 
-An event costs nothing: all of it is read from the snapshot, and from what is counted anyway. The same thread sees
-whether the loop hangs, and says so in the log (hangs.py).
+It costs nothing for an event: all figures come from the snapshot, and from what is counted anyway. The same thread sees
+whether the loop hangs, and logs it (hangs.py).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger("consumer")
 
 
 class _Totals(NamedTuple):
-    """What only grows, as of one second."""
+    """Totals that only grow, as of one second."""
 
     delivered: int = 0
     dead_letters: int = 0
@@ -46,7 +46,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; called in the loop's."""
+        """Start the thread; called in the loop's thread."""
         self._noted_at = time.monotonic()
         self._hangs = Hangs(threading.get_ident())
         self._thread.start()
@@ -66,7 +66,7 @@ class Recorder:
             return self._history.newest()
 
     def note(self, monotonic_seconds: float, wall_seconds: float) -> None:
-        """Note this second; of seconds that were left out, as those in which the process was stopped, nothing."""
+        """Note this second. Seconds that were left out, as while the process was stopped, stay unknown."""
         seconds = max(monotonic_seconds - self._noted_at, 0.001)
         totals = self._totals_now()
         values = self._values(totals, seconds, wall_seconds)
@@ -79,11 +79,11 @@ class Recorder:
         due = time.monotonic() + STEP_SECONDS
         while not self._stop.wait(max(due - time.monotonic(), 0.0)):
             now = time.monotonic()
-            due = max(due + STEP_SECONDS, now)  # not faster, to catch up
+            due = max(due + STEP_SECONDS, now)  # no faster, to catch up
             try:
                 self.note(now, time.time())
                 self._hangs.look(self._snapshot(), now)
-            except Exception as error:  # whatever it is, events are delivered without it
+            except Exception as error:  # whatever went wrong, events are delivered without it
                 log.error("the history failed: %r", error, exc_info=error, extra=fields(Code.PAGE_FAILED))
                 return
 

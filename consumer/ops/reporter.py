@@ -1,6 +1,6 @@
-"""What operators see: counts each problem in the metrics and says it in one log line; successes are only counted.
+"""Counts each problem in the metrics and logs it in one line. Successes are only counted.
 
-Repeated lines are limited, and the number left out is said.
+Repeated lines are limited, and the log says how many were left out.
 """
 
 from __future__ import annotations
@@ -44,6 +44,13 @@ _REBALANCED: Final = {
     "revoked": Code.PARTITIONS_REVOKED,
     "lost": Code.PARTITIONS_LOST,
 }
+_FIXED: Final = {
+    "not_read": "read",
+    "not_grown": "as large as its source",
+    "not_followed": "followed for orders to pause",
+    "standby_not_read": "read for other members' partitions",
+    "standby_not_stored": "copied for other members' partitions",
+}
 
 log = logging.getLogger("consumer")
 
@@ -63,7 +70,7 @@ class Reporter:
     # ------------------------------------------------------------------ events
 
     def rejected(self, rejected: Rejected) -> None:
-        """A record can't be read or is not for sending."""
+        """A record can't be read, or must not be sent."""
         self._error("decode", rejected.reason.value, rejected.detail)
 
     def surrogates_replaced(self, times: int) -> None:
@@ -117,7 +124,7 @@ class Reporter:
         self._metrics.responded(result, [seconds])
 
     def header_not_forwarded(self, reason: NotForwarded) -> None:
-        """A record's header is not fit to be sent, and its request goes without."""
+        """A header of a record is not fit to be sent, so its request goes without it."""
         self._metrics.count(HEADERS_NOT_FORWARDED, reason)
 
     def not_delivered(self, outcome: Refused | Misdirected | Unavailable, delivery: Delivery) -> None:
@@ -130,15 +137,15 @@ class Reporter:
                 text = f"the destination did not accept a request ({cause}); it is sent again"
                 self._say_once(Code.NOT_ACCEPTED, text, delivery)
             case Refused():
-                pass  # counted and said when it is clear which event it was
+                pass  # counted and logged when it is clear which event it was
 
     def misdirected_alone(self, status: int, delivery: Delivery) -> None:
-        """One user's request got what a wrong key gets, and it is not known to be the key."""
+        """One user's request got the answer that a wrong key gets, and it is not known to be about the key."""
         text = f"the destination answered {status} to one user's request; that user waits and is tried again"
         self._say_once(Code.MISDIRECTED_USER, text, delivery)
 
     def destination_changed(self, before: State, gate: Gate) -> None:
-        """Say when the destination as a whole stops or works again."""
+        """Log when the destination as a whole stops, or works again."""
         if gate.state is before:
             return
         match gate.state:
@@ -148,9 +155,10 @@ class Reporter:
             case State.DELIVERING:
                 log.info("the destination accepts events again", extra=fields(Code.DESTINATION_UP))
             case State.THROTTLED if before is not State.DELIVERING:
-                log.info("the destination accepts events again, slowly", extra=fields(Code.DESTINATION_THROTTLED))
+                told = "the destination is throttled: %s; it is no longer %s"
+                log.info(told, gate.reason, before.value, extra=fields(Code.DESTINATION_THROTTLED))
             case State.THROTTLED:
-                told = "the destination asks to slow down: %s"
+                told = "the destination is throttled: %s; events wait and are sent more slowly"
                 log.warning(told, gate.reason, extra=fields(Code.DESTINATION_THROTTLED))
             case State.UNAVAILABLE:
                 told = "the destination is unavailable: %s; events wait and are sent when it is back"
@@ -162,12 +170,19 @@ class Reporter:
     # ------------------------------------------------------------------ Kafka, state, dead letters
 
     def rebalanced(self, event: str, partitions: Sequence[Partition], kept: int = 0) -> None:
-        """Partitions came or went; `kept`: how many this member has already."""
+        """Partitions came or went. `kept`: how many this member has already."""
         self._metrics.count(REBALANCES, event)
         if partitions or event == "assigned":
             level = logging.WARNING if event == "lost" else logging.INFO
             names = ", ".join(str(partition) for partition in partitions) or (NO_OTHERS % kept if kept else NONE)
             log.log(level, "partitions %s: %s", event, names, extra=fields(_REBALANCED[event], count=len(partitions)))
+
+    def topic_grown(self, topic: str, before: int, partitions: int) -> None:
+        """A topic was given more partitions."""
+        told = (
+            "%s has %d partitions now, %d before: the group hands the new ones out, and users that move are introduced"
+        )
+        log.info(told, topic, partitions, before, extra=fields(Code.TOPIC_GROWN, before=before, partitions=partitions))
 
     def committed(self, error: str | None) -> None:
         """A commit was answered."""
@@ -177,20 +192,20 @@ class Reporter:
             self._say(logging.WARNING, Code.COMMIT_FAILED, f"a commit failed: {error}")
 
     def group_answers(self, problem: str | None) -> None:
-        """Log once when events wait because the group acknowledges no commit, and once when they no longer do."""
+        """Log once when events wait because the group acknowledges no commit, and once when that is over."""
         if problem is not None:
             log.warning("%s", problem, extra=fields(Code.GROUP_SILENT))
         else:
             log.info("no event waits for the group any longer", extra=fields(Code.GROUP_ANSWERS))
 
     def metadata_ignored(self, partition: Partition) -> None:
-        """A commit carries metadata that was not made by us for this offset of this cluster."""
+        """A commit has metadata that we did not write for this offset of this cluster."""
         told = "the commit metadata of %s is not ours for its offset and is ignored"
         self._error("commit", "metadata", told % (partition,))
         log.warning(told, partition, extra=fields(Code.COMMIT_METADATA))
 
     def kafka_problem(self, kind: str, detail: str) -> None:
-        """The Kafka client reports something it is working on."""
+        """The Kafka client reports something that it is working on by itself."""
         self._error("kafka", "client", detail)
         self._say_once(Code.KAFKA_CLIENT, f"Kafka: {detail}; the client tries again", kind=kind)
 
@@ -220,7 +235,7 @@ class Reporter:
         log.error(told, partition, stopped.reason, extra=fields(Code.PARTITION_STOPPED, cause=stopped.cause.value))
 
     def state_problem(self, kind: str, detail: str) -> None:
-        """Something of the state does not work; nothing is lost by it."""
+        """Something of the state does not work. Nothing is lost by it."""
         self._error("state", kind, detail)
         match kind:
             case "not_written":
@@ -233,6 +248,8 @@ class Reporter:
                 text = f"its partition waits and it is tried again: {detail}"
             case "not_followed":
                 text = f"whether sending is paused can't be read; the last order stays in force: {detail}"
+            case "standby_not_read" | "standby_not_stored":
+                text = f"the state of other members' partitions is not followed; events are not held up: {detail}"
             case "unknown_record":
                 text = f"the state topic holds a record that this version does not know and leaves out: {detail}"
             case _:
@@ -241,11 +258,10 @@ class Reporter:
 
     def state_fixed(self, kind: str) -> None:
         """What was said to be tried again has worked."""
-        again = {"not_read": "read", "not_followed": "followed for orders to pause"}.get(kind, "as large as its source")
-        log.info("the state topic is %s again", again, extra=fields(Code.STATE_FIXED))
+        log.info("the state topic is %s again", _FIXED[kind], extra=fields(Code.STATE_FIXED))
 
     def paused(self, pause: PauseOrder) -> None:
-        """Somebody has paused sending, or had when this process started."""
+        """Somebody has paused sending, now or before this process started."""
         log.warning(
             "sending is %s", paused_sentence(pause), extra=fields(Code.PAUSED, by=pause.by, do=DO[Cause.PAUSED])
         )
@@ -280,25 +296,25 @@ class Reporter:
             log.critical(told, name, exc_info=failure, extra=fields(Code.PART_FAILED))
 
     def shown(self, snapshot: Snapshot) -> None:
-        """Say what the snapshot finds wrong, when it begins and when it is over; looked at once a second."""
+        """Log what is wrong according to the snapshot, when it begins and when it is over. Called once a second."""
         if snapshot.taken_at - self._looked_at >= 1.0 and snapshot.phase is Phase.RUNNING:
             self._looked_at = snapshot.taken_at
             self._announcer.look(findings(snapshot))
             self._announcer.wait(snapshot)
 
     def catch_up(self) -> None:
-        """Say how many lines were left out of kinds that have gone quiet."""
+        """Log how many lines were left out of kinds that have gone quiet."""
         for kind, lines in self._limiter.due(time.monotonic()):
             told = "%s: %d more like this were not shown"
             log.warning(told, kind, lines, extra=fields(Code.SUPPRESSED, kind=kind, lines=lines))
 
     def _error(self, stage: str, kind: str, text: str) -> None:
-        """Count it, and keep the words."""
+        """Count it, and keep its text."""
         self._metrics.error(stage, kind)
         self.errors.note(stage, kind, text, time.time())
 
     def _say_once(self, code: Code, text: str, about: Record | Delivery | None = None, **values: object) -> None:
-        """One line in ten seconds of what fails many times a second until it works again."""
+        """One line in ten seconds about something that fails many times a second, until it works again."""
         if self._once_limiter.allow(_kind(code, values), time.monotonic()) is not None:
             log.warning("%s", text, extra=fields(code, **place_of(about), **values))
 
@@ -312,5 +328,5 @@ class Reporter:
 
 
 def _kind(code: Code, values: Mapping[str, object]) -> str:
-    """What lines are alike: those of a code, and of one reason or kind where it has several."""
+    """Which lines are alike: those with one code and, if it has several, one reason or kind."""
     return " ".join([code.value, *(str(values[name]) for name in ("reason", "kind") if name in values)])

@@ -1,4 +1,4 @@
-"""What is published of the loop's state, once a turn at the most.
+"""What the loop publishes of its state, at most once a turn.
 
 One immutable value for the metrics, the health checks and /status.
 """
@@ -12,6 +12,7 @@ from enum import Enum, StrEnum
 from consumer.ops.keyed import NONE, OTHER, USER
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.pseudonyms import Pseudonyms
+from consumer.ports.state_figures import StateFigures
 from consumer.sequencing.accounting import End, Reason
 from consumer.sequencing.gate import State
 from consumer.sequencing.pauses import PauseOrder
@@ -32,27 +33,27 @@ class Rest(StrEnum):
     RESTORING = "restoring"
     """Its state is not ready yet."""
     STOPPED = "stopped"
-    """Until somebody acts."""
+    """It stands still until somebody acts."""
     SCHEMA = "schema"
     """Its next record waits for a schema, or for room in the buffer."""
     SHARE = "share"
-    """It has used its share and does not go on."""
+    """It has used its share and makes no progress."""
     BUFFER = "buffer"
     """All partitions: the buffer is full."""
     COMMAND = "command"
-    """All partitions: sending is paused; they are fetched until the buffer is full, and nothing is sent."""
+    """All partitions: sending is paused. They are fetched until the buffer is full, and nothing is sent."""
     COMMITS = "commits"
     """All partitions: what a crash would send again is close to its limit."""
 
 
 @dataclass(slots=True, frozen=True)
 class RateView:
-    """Our own limit, CUSTOMFIT_REQUESTS_PER_SECOND_MAX; requests a second."""
+    """Our own limit, CUSTOMFIT_REQUESTS_PER_SECOND_MAX; in requests a second."""
 
     limit: float
-    """Of the whole group."""
+    """The whole group's."""
     share: float
-    """Of this member."""
+    """This member's."""
     waiting_seconds: float
     """For how long requests have waited for it, and for nothing else; 0: none does."""
     waited_seconds: float
@@ -70,7 +71,7 @@ class Snapshot:
     """Everything that is shown, as of one turn of the loop."""
 
     taken_at: float
-    """Monotonic seconds."""
+    """When it was taken; monotonic seconds."""
     phase: Phase
     joined: bool
     """The group has answered, with partitions or without."""
@@ -87,18 +88,18 @@ class Snapshot:
     destination_state: State
     destination_reason: str
     destination_seconds: float = float("inf")
-    """For how long it has been in this state."""
+    """For how long the destination has been in this state."""
     destination_closed_seconds: float = 0.0
-    """How long nothing will be sent, from now on."""
+    """For how long nothing will be sent, from now on."""
     rate: RateView | None = None
     """None: no rate is set."""
     answer_seconds: float = 0.0
     """How long a recent answer took, on average, while users waited for a place; 0: there was none."""
     full_seconds: float = 0.0
-    """For how long every request that may be was in flight, and users waited for a place."""
+    """For how long all places in flight were taken while users waited for one."""
     source_topic: str = ""
     topic_partitions: Mapping[str, int | None] = field(default_factory=dict)
-    """Of the topics that are read, as the cluster reports them; None: the topic does not exist."""
+    """How many partitions the topics have that are read, as the cluster says; None: the topic does not exist."""
     paused: Mapping[str, int] = field(default_factory=dict)
     """Why partitions are not fetched → how many of them."""
     buffer_events: int = 0
@@ -107,31 +108,31 @@ class Snapshot:
     """When the oldest hold began; monotonic seconds."""
     users_retrying: int = 0
     waiting: tuple[Waiting, ...] = ()
-    """The lanes that have waited longest: for another try, or for an identify."""
+    """The lanes that have waited longest, for another try or for an identify."""
     pseudonyms: Pseudonyms = field(default_factory=lambda: Pseudonyms("", ""))
-    """What the users among them are called."""
+    """What to call the users among them."""
     last_delivery_at: float = 0.0
-    """Wall seconds; 0: none yet."""
+    """When the last event was delivered; wall seconds; 0: none yet."""
     last_commit_at: float = 0.0
     loop_cpu_seconds: float = 0.0
-    """What the loop's thread has used since it began."""
+    """The CPU time of the loop's thread since it began."""
     kafka_silent_seconds: float = 0.0
-    """How long nothing has been heard of the cluster."""
+    """For how long nothing has been heard of the cluster."""
     kafka_problem: str | None = None
-    """What the client told last."""
+    """What the client said last."""
     lost_seconds: float = 0.0
-    """For so long the group, which took partitions without asking, has given none."""
+    """How long ago the group took partitions without asking, if it has given none since."""
     dead_letter_problem: str | None = None
     receipt_problem: str | None = None
     group_problem: str | None = None
-    """Why nothing is sent although the destination would take it: see sequencing/lease.py."""
+    """Why nothing is sent although the destination would accept it (sequencing/lease.py)."""
     registry_problem: str | None = None
     state_problem: str | None = None
     """Why the state topic can't be written, read or made larger."""
     pause: PauseOrder | None = None
-    """The order by which sending is paused now."""
+    """The order because of which sending is paused now."""
     is_pause_known: bool = True
-    """False, at a start: whether sending is paused is being read."""
+    """False at a start, while the last order is being read."""
     unpaused_seconds: float = float("inf")
     """For how long sending has not been paused."""
     denied: tuple[str, ...] = ()
@@ -140,3 +141,4 @@ class Snapshot:
     """How often each rule of what is not sent has matched, by the setting and the rule."""
     keyed: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys((USER, OTHER, NONE), 0))
     """Records with an event, by whose key they have."""
+    state: StateFigures = field(default_factory=StateFigures)

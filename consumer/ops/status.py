@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, fields
+from operator import attrgetter
 from typing import Any, Final
 
 from consumer.ops.causes import findings
@@ -18,6 +19,7 @@ from consumer.sequencing.pauses import PauseOrder
 from consumer.sequencing.waiting import Waiting
 
 WAITS: Final = tuple(one.name for one in fields(Waits))
+_of_waits: Final = attrgetter(*WAITS)
 
 
 def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) -> dict[str, Any]:
@@ -44,6 +46,7 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
             | {"why": reasons.get(view.partition) or of_partition(view, snapshot)}
             for view in snapshot.partitions
         ],
+        "standby": None if snapshot.state.standby is None else snapshot.state.standby._asdict(),
         "events": {
             "consumed": dict(snapshot.consumed),
             "unfinished": snapshot.unfinished,
@@ -100,12 +103,12 @@ def _partition(view: PartitionView, wall_seconds: float, monotonic_seconds: floa
         "restore_remaining": view.restore_remaining,
         "identified_users": view.identified_users,
         "problem": None if view.stopped is None else view.stopped.reason,
-        "waits": {name: getattr(view.waits, name) for name in WAITS},
+        "waits": dict(zip(WAITS, _of_waits(view.waits), strict=True)),
     }
 
 
 def _waiting(waiting: Waiting, snapshot: Snapshot, wall_offset_seconds: float) -> dict[str, Any]:
-    """A lane; of whom is said by a pseudonym, which `customfit-consumer user` takes, too."""
+    """A lane. Its user is named by a pseudonym, which `customfit-consumer user` takes, too."""
 
     def wall(moment: float | None) -> str | None:
         if moment is None:

@@ -1,7 +1,7 @@
-"""What a line of the log says of the record or the request it is about: where that lies, and its trace. Pure.
+"""What a log line says of the record or request that it is about: its place and its trace. Pure.
 
-The trace is in the record's header `traceparent` (W3C Trace Context). It is looked for when a line is written, and
-never for an event that nobody speaks of.
+The trace is in the record's header `traceparent` (W3C Trace Context). It is looked up when a line is written, so it
+costs nothing for events without a line.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _BYTES_MAX: Final = 512
 
 
 def trace_id(headers: Headers | None) -> str | None:
-    """The 32 hexadecimal digits; None where there is no `traceparent`, or the last one is none.
+    """The 32 hexadecimal digits; None: there is no `traceparent`, or the last one is not valid.
 
-    Later versions may have more behind what the first one has.
+    Later versions of the header may have more fields behind those of the first version.
     """
     value = dict(headers).get(TRACEPARENT) if headers else None
     if value is None or len(value) > _BYTES_MAX:
@@ -35,9 +35,11 @@ def trace_id(headers: Headers | None) -> str | None:
 
 
 def place_of(about: Record | Delivery | None) -> dict[str, object]:
-    """As fields of a line. Of a request of several events: where the first lies, and no trace, since each has its own.
+    """The place, as fields of a line.
 
-    An introduction is a request of the one event behind it.
+    If a request has several events: that of the first, and no trace, since each has its own.
+
+    An introduction counts as a request of the one event behind it.
     """
     if about is None:
         return {}

@@ -114,15 +114,14 @@ class Users:
         copied = InHandAsked(Future())
         self._post(copied)
         in_hand = _wait(copied.answer, LOOP_SECONDS)
-        # Of one user in several partitions there are several.
-        if users := list(set(pseudonyms.find(pseudonym, in_hand.users))):
-            waits = WaitsAsked(users, Future())
+        if (user := pseudonyms.find(pseudonym, in_hand.users)) is not None:
+            waits = WaitsAsked([user], Future())
             self._post(waits)
             told = _wait(waits.answer, LOOP_SECONDS)
-            return Found(pseudonym, *self._names, told, identified_at=self._stored(users[0]))
+            return Found(pseudonym, *self._names, told, identified_at=self._stored(user))
         remembered = (User(one) if isinstance(one, str) else one for one in in_hand.known)
-        if known := pseudonyms.find(pseudonym, remembered):
-            return Found(pseudonym, *self._names, is_known=True, identified_at=self._stored(known[0]))
+        if (known := pseudonyms.find(pseudonym, remembered)) is not None:
+            return Found(pseudonym, *self._names, is_known=True, identified_at=self._stored(known))
         return Found(pseudonym, *self._names)
 
     def _stored(self, user: User) -> IdentifiedAt | None:

@@ -1,4 +1,4 @@
-"""The files of the page at `/`, read once: they lie in the package, and nothing of them comes from elsewhere."""
+"""The files of the page at `/`, read once. They are in the package, and nothing of the page comes from elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-"""Whatever a name or an error text holds, no browser runs it or fetches anything for it."""
+"""Whatever a name or an error text holds, no browser runs it or fetches anything because of it."""
 TYPES: Final[Mapping[str, str]] = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -21,11 +21,11 @@ TYPES: Final[Mapping[str, str]] = {
     ".svg": "image/svg+xml",
 }
 INDEX: Final = "index.html"
-"""Stands at `/`; each other file at its name."""
+"""Served at `/`. Each other file is served under its name."""
 
 
 def web_files() -> dict[str, Callable[[Asked], Page]]:
-    """What answers, by its path."""
+    """The routes of these files, by path."""
     found = {file.name: file.read_bytes() for file in (files("consumer.ops") / "web").iterdir()}
     pages = {name: _page(name, body) for name, body in sorted(found.items()) if PurePath(name).suffix in TYPES}
     return {"/" if name == INDEX else f"/{name}": _always(page) for name, page in pages.items()}

@@ -27,7 +27,7 @@ def first_line(health: Health, found: Sequence[Finding], snapshot: Snapshot) -> 
 
 
 def of_partitions(found: Iterable[Finding]) -> dict[Partition, str]:
-    """Of each partition that something is wrong with the worst, without its name."""
+    """For each partition with a problem: the worst of its problems, without its name."""
     reasons: dict[Partition, str] = {}
     for finding in found:
         if finding.partition is not None:
@@ -36,7 +36,7 @@ def of_partitions(found: Iterable[Finding]) -> dict[Partition, str]:
 
 
 def of_partition(view: PartitionView, snapshot: Snapshot) -> str:
-    """What it waits for where nothing is wrong with it alone; empty where it waits for nothing."""
+    """What a partition waits for although nothing is wrong with it; empty: it waits for nothing."""
     waits = view.waits
     if not view.is_ours:
         return "it was ours until the group took it away, and may be another member's by now"
@@ -78,7 +78,7 @@ def _what_all_wait_for(snapshot: Snapshot) -> str:
 
 
 def of_lane(waiting: Waiting, snapshot: Snapshot) -> str:
-    """In words; its attempts, the last answer and the next try stand beside it."""
+    """In words. Its attempts, the last answer and the next try stand beside it."""
     if waiting.kind == "held":
         return "it waits for its user's identify"
     if snapshot.pause is not None:

@@ -1,4 +1,4 @@
-"""Why a user's events wait, in sentences; and why there may be more that nobody has looked at yet. Pure."""
+"""Why a user's events wait, in sentences; and why there may be more that nobody has read yet. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ALWAYS_THE_SAME: Final[Mapping[Why, str]] = {
 
 
 def sentence(waits: UserWaits, snapshot: Snapshot, now: float) -> str:
-    """Of one user in one partition: what is waited for, which attempt, the last answer, how much is behind it."""
+    """For one user in one partition: what is waited for, which attempt, the last answer, how much is behind it."""
     parts = [_why(waits, snapshot, now)]
     if waits.attempts and waits.last_answer:
         attempts = "1 attempt" if waits.attempts == 1 else f"{waits.attempts} attempts"
@@ -81,12 +81,12 @@ class Unread(NamedTuple):
     """Why records of a partition are not read yet."""
 
     why: str
-    """A cause of readiness or a reason for a rest, where it is one."""
+    """A cause of readiness, or a reason for a rest, if there is one."""
     text: str
 
 
 def unread(view: PartitionView, snapshot: Snapshot) -> Unread | None:
-    """Whose events are among them nobody can say; None: all of it is read, or it is not ours."""
+    """Why records of it are not read yet, which may be anybody's. None: all are read, or it is not ours."""
     if not view.is_ours:
         return None
     waits = view.waits

@@ -1,4 +1,4 @@
-"""Work that may block for long, in a daemon thread: asyncio waits for those of its executor when the process ends."""
+"""Runs work that may block for long in a daemon thread: at its end a process would wait for asyncio's own executor."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 
 def in_daemon_thread(name: str, work: Callable[[], T]) -> asyncio.Future[T]:
-    """What `work` gives or raises. Whoever waits for it may give up; the thread goes on for nobody then."""
+    """Returns or raises what `work` does. If the caller stops waiting, the thread goes on, for nobody."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
     def settle(result: T | None, error: Exception | None) -> None:
-        if future.done():  # given up
+        if future.done():  # the caller stopped waiting
             return
         if error is not None:
             future.set_exception(error)

@@ -1,4 +1,4 @@
-"""What the loop needs of its edges: it asks and never waits; what came of it arrives in the inbox (inputs.py)."""
+"""What the loop needs of its edges. It asks and never waits; the results arrive in the inbox (inputs.py)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Destination(Protocol):
     """CustomFit's API (customfit/key_rotation.py)."""
 
     def post(self, body: bytes, then: Then, headers: Forwarded | None = None) -> None:
-        """Send a request; `then` is called with what came of it, and `Responded` follows."""
+        """Send a request. `then` is called with the result, and `Responded` follows."""
 
     def misdirected(self, status: int) -> None:
         """A request was answered with a status that blames the key or the URL."""
@@ -93,7 +93,7 @@ class SchemaSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """All of them."""
+    """All edges."""
 
     source: Source
     states: States
@@ -102,4 +102,4 @@ class Edges:
     registry: SchemaSource
     peek: Peek
     receipts: ReceiptSink | None = None
-    """None: none are written."""
+    """None: no receipts are written."""

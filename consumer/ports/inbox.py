@@ -1,4 +1,7 @@
-"""Where everything that happens arrives: filled from any thread, taken by the loop, one wake-up for however many."""
+"""Where everything arrives that happens.
+
+Any thread may fill it; the loop empties it, waking up once for many inputs.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,14 @@ from typing import Final
 from consumer.ports.inputs import Fetched, Input, Post, ThreadEnded
 
 TURN_RECORDS_MAX: Final = 1000
-"""A turn takes no more than the fetch that reaches this. A backlog of many partitions made turns of 0.17 to 0.4 s, in
-which no answer was heard and no revoke."""
+"""A turn ends with the fetch that reaches this many records. Larger turns, of many partitions, took 0.17 to 0.4 s.
+
+Meanwhile no answer was heard, and no revoke.
+"""
 
 
 def run_edge(name: str, work: Callable[[], None], post: Post) -> None:
-    """Do the work of an edge's thread; however it ends, the loop hears of it and decides."""
+    """Do the work of an edge's thread. However it ends, the loop hears of it and decides."""
     error: BaseException | None = None
     try:
         work()
@@ -36,26 +41,26 @@ class Inbox:
         self._signalled = False
 
     def post(self, item: Input) -> None:
-        """Add one; from any thread."""
+        """Add one input; from any thread."""
         self._items.append(item)
         if not self._signalled:
             self._signalled = True
             try:
                 self._loop.call_soon_threadsafe(self._filled.set)
             except RuntimeError:
-                # The loop is closed: a thread's last words after everything has ended.
+                # The loop is closed: these are a thread's last words after everything has ended.
                 return
 
     def post_here(self, item: Input) -> None:
-        """Add one; from the loop's own thread, which is cheaper."""
+        """Add one input; from the loop's own thread only, which is cheaper."""
         self._items.append(item)
         self._filled.set()
 
     async def take(self, timeout_seconds: float, few: int = 0, pause_seconds: float = 0.0) -> list[Input]:
-        """Wait until there is something, `timeout_seconds` at most, and take all of it, or a turn's worth of records.
+        """Wait for inputs, `timeout_seconds` at most, and take all of them, or a turn's worth of records.
 
-        What is left comes with the next call, at once. Where fewer than `few` have come, the whole thread pauses first:
-        awake, it would be woken for each of those that come meanwhile, and keep other threads from the interpreter.
+        What is left comes with the next call, at once. If fewer than `few` have come, the whole thread pauses first:
+        awake, it would be woken for each input that comes meanwhile, and keep other threads from the interpreter.
         """
         if few and len(self._items) < few and timeout_seconds > pause_seconds:
             await asyncio.sleep(0)  # what lies ready is read
@@ -66,7 +71,7 @@ class Inbox:
             await self._filled.wait()
             timer.cancel()
         else:
-            await asyncio.sleep(0)  # the requests' own tasks must run, however much arrives
+            await asyncio.sleep(0)  # the requests' own tasks must get to run, however much arrives
         self._signalled = False
         self._filled.clear()
         taken: list[Input] = []

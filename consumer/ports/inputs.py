@@ -27,7 +27,7 @@ from consumer.sequencing.user_waits import InHand, UserWaits
 
 @dataclass(slots=True, frozen=True, eq=False)
 class Fetched:
-    """Records, in the order of each partition; and where all that lies below an end was fetched."""
+    """Records, in the order of each partition, and the ends of logs that were fetched completely."""
 
     records: Sequence[Record]
     ends: Mapping[Partition, int]
@@ -39,19 +39,19 @@ class StartPoint(NamedTuple):
     offset: int
     metadata: str | None
     topic_id: str | None = None
-    """Of the topic as it is now; None where the cluster gives topics no id."""
+    """The id of the topic as it is now; None: the cluster gives topics no ids."""
 
 
 @dataclass(slots=True, frozen=True)
 class Granted:
-    """The group gave us partitions, or none; where they start is being asked for, and `Assigned` follows."""
+    """The group gave us partitions, or none. Where they start is being found out, and `Assigned` follows."""
 
     partitions: Sequence[Partition]
 
 
 @dataclass(slots=True, frozen=True)
 class Assigned:
-    """Partitions are ours, paused, each from where the group had committed it."""
+    """Partitions are ours, and paused; each starts where the group had committed it."""
 
     starts: dict[Partition, StartPoint]
     cluster_id: str
@@ -59,7 +59,7 @@ class Assigned:
 
 @dataclass(slots=True, frozen=True, eq=False)
 class Revoking:
-    """Partitions are being taken away. The Kafka thread waits for `drained`: what it then commits."""
+    """Partitions are being taken away. The Kafka thread waits for `drained`, and commits what it gives."""
 
     partitions: Sequence[Partition]
     drained: Future[dict[Partition, CommitPoint]]
@@ -68,7 +68,7 @@ class Revoking:
 
 @dataclass(slots=True, frozen=True)
 class Revoked:
-    """The drained partitions are given up; `error` when their last commit failed."""
+    """The drained partitions are given up. `error`: their last commit failed."""
 
     partitions: Sequence[Partition]
     error: str | None
@@ -83,23 +83,23 @@ class Lost:
 
 @dataclass(slots=True, frozen=True)
 class Committed:
-    """The broker's answer to a commit: what it was asked and what it took; `error` is for people."""
+    """The broker's answer to a commit: what was asked, and what it accepted. `error` is for people."""
 
     asked: Mapping[Partition, CommitPoint]
     accepted: Sequence[Partition]
     error: str | None
     too_large: Sequence[Partition] = ()
-    """Whose metadata is larger than the broker takes."""
+    """Partitions whose metadata is larger than the broker takes."""
 
 
 @dataclass(slots=True, frozen=True)
 class LogBounds:
-    """Where logs end and begin; of those whose leaders have answered."""
+    """Where logs begin and end, for partitions whose leaders have answered."""
 
     highs: Mapping[Partition, int]
     """High watermarks: where the log ends, open transactions included."""
     stable: Mapping[Partition, int]
-    """Up to where it may be read: the first open transaction, or the end."""
+    """Up to where each may be read: the first open transaction, or the end."""
     beginnings: Mapping[Partition, int]
 
 
@@ -109,25 +109,25 @@ class TopicSeen(NamedTuple):
     topic_id: str | None
     """None: the cluster gives topics no id, or the topic does not exist."""
     partitions: int | None
-    """None: it does not exist."""
+    """None: the topic does not exist."""
     leaderless: frozenset[int]
     """Numbers of the partitions without a leader."""
 
 
 @dataclass(slots=True, frozen=True)
 class TopicsSeen:
-    """The topics that we read, and that of the state: those that a broker told of, none where it refuses to tell."""
+    """The topics that we read, and the state's, as far as a broker describes them: it may refuse to."""
 
     topics: Mapping[str, TopicSeen]
 
 
 @dataclass(slots=True, frozen=True)
 class TopicMadeAgain:
-    """A topic was deleted and made again under its name: nothing that was read of it since may be committed."""
+    """A topic was deleted and made again under its name. Nothing that was read of it since may be committed."""
 
     topic: str
     topic_id: str
-    """What it is now."""
+    """The new topic's id."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -146,7 +146,7 @@ class RecordTimes:
 
 @dataclass(slots=True, frozen=True)
 class PartitionFailed:
-    """A partition can't be read on; `remedy` is what the operator does."""
+    """A partition can't be read any further. `remedy` is what the operator has to do."""
 
     partition: Partition
     cause: StopCause
@@ -164,7 +164,7 @@ class KafkaProblem:
 
 @dataclass(slots=True, frozen=True)
 class AccessDenied:
-    """The access lists keep us from a topic or from the group; the client tries again until they no longer do."""
+    """The access lists keep us from a topic or the group. The client tries again until they no longer do."""
 
     what: str
     """The topic, or `GROUP`."""
@@ -172,7 +172,7 @@ class AccessDenied:
 
 
 GROUP: Final = ""
-"""Stands for the group where a topic could stand."""
+"""Stands for the group in place of a topic."""
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -185,24 +185,24 @@ class ThreadEnded:
 
 @dataclass(slots=True, frozen=True, eq=False)
 class StateOpened:
-    """A partition's stored state is ready for look-ups, in this assignment: an earlier one's says nothing of it."""
+    """A partition's stored state is ready for look-ups in this assignment. It says nothing about an earlier one."""
 
     assignment: Assignment
     users: int
     had_other_topic: bool = False
-    """Whether a topic of the same name and another id was read before."""
+    """Whether a topic with the same name and another id was read before."""
 
 
 @dataclass(slots=True, frozen=True, eq=False)
 class LookedUp:
-    """Who of those asked for is known to be identified; answers come in the order of the questions."""
+    """Who of those asked for is known to be identified. Answers come in the order of the questions."""
 
     identified: dict[Partition, set[User]]
 
 
 @dataclass(slots=True, frozen=True)
 class StateRestoring:
-    """A partition's state is being read; `remaining`: how many records are still to come, where that is known."""
+    """A partition's state is being read. `remaining`: how many records are still to come, if that is known."""
 
     partition: Partition
     remaining: int | None
@@ -210,7 +210,7 @@ class StateRestoring:
 
 @dataclass(slots=True, frozen=True, eq=False)
 class StateWritten:
-    """Writes of state are in the state topic; `users`: how many are identified, where that has changed."""
+    """Writes of state are in the state topic. `users`: how many are identified, if that has changed."""
 
     lanes: Sequence[Lane]
     users: Mapping[Partition, int]
@@ -236,11 +236,11 @@ class PauseRead(NamedTuple):
 
     order: PauseOrder | None
     is_known: bool = True
-    """False: it is being read, and nothing may be sent until it is."""
+    """False: the order is still being read, and nothing may be sent until it is known."""
 
 
 class Responded(msgspec.Struct, frozen=True, eq=False):
-    """The destination answered a request, or did not."""
+    """The destination answered a request, or failed to."""
 
     delivery: Delivery
     answer: Answer
@@ -256,12 +256,12 @@ class DeadLettered:
 
 @dataclass(slots=True, frozen=True)
 class DeadLetterFailed:
-    """A dead letter could not be written and is being tried again; it holds back its offset."""
+    """A dead letter could not be written and is tried again. It holds back its offset."""
 
     kind: str
     detail: str
     record: Record | None = None
-    """Which becomes one, where it is about this record alone."""
+    """The record that becomes a dead letter, if this is about that record alone."""
 
 
 class Receipted(NamedTuple):
@@ -271,14 +271,14 @@ class Receipted(NamedTuple):
 
 
 class ReceiptFailed(NamedTuple):
-    """Receipts could not be written and are being tried again; they hold back their offsets."""
+    """Receipts could not be written and are tried again. They hold back their offsets."""
 
     detail: str
 
 
 @dataclass(slots=True, frozen=True, eq=False)
 class SchemaFound:
-    """The registry has the schema: how to read with it, or in words why nothing is read with it."""
+    """The registry has the schema: how to read with it, or in words why it can't be read with."""
 
     schema: SchemaRef
     read: Read | str
@@ -294,14 +294,14 @@ class SchemaMissing:
 
 @dataclass(slots=True, frozen=True)
 class RegistryProblem:
-    """The registry did not answer and is asked again; what waits for a schema waits on."""
+    """The registry did not answer and is asked again. What waits for a schema goes on waiting."""
 
     detail: str
 
 
 @dataclass(slots=True, frozen=True, eq=False)
 class InHandAsked:
-    """Somebody looks for a user, and asks of whom there is anything here."""
+    """Somebody looks for a user, and asks which users have anything here."""
 
     answer: Future[InHand]
 

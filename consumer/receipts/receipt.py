@@ -25,13 +25,13 @@ class Receipt(msgspec.Struct, omit_defaults=True):
     topic: str
     partition: int
     at_ms: int
-    """When it was written, just behind the answer."""
+    """When it was written, right after the answer."""
     topic_id: str | None = None
     begins: int | None = None
-    """From this offset of the partition on nothing is committed without its receipt."""
+    """From this offset of the partition on, nothing is committed without its receipt."""
     offsets: list[int] = []
     items: list[int | None] | None = None
-    """For each offset which item of its batch; None: none of them is of a batch."""
+    """For each offset: which item of its batch. None: none of them belongs to a batch."""
     insert_ids: list[str] = []
     status: int = 0
     """What the destination answered."""
@@ -42,7 +42,7 @@ decode_receipt: Final = msgspec.json.Decoder(Receipt).decode
 
 
 def receipt_of(action: WriteReceipt, at_ms: int) -> Receipt:
-    """Of one request."""
+    """The receipt of one request."""
     assignment = action.lane.assignment
     partition = assignment.partition
     records = [event.record for event in action.events]
@@ -62,12 +62,15 @@ def receipt_of(action: WriteReceipt, at_ms: int) -> Receipt:
 
 
 def without_insert_ids(value: bytes) -> bytes:
-    """The same receipt, for a topic that takes less: the places alone are the proof."""
+    """The same receipt, for a topic that takes less. The places alone are the proof."""
     return encode_receipt(msgspec.structs.replace(decode_receipt(value), insert_ids=[]))
 
 
 def beginning_of(assignment: Assignment, at_ms: int) -> Receipt:
-    """Of an assignment that has read nothing yet. What earlier owners finished may have no receipts."""
+    """The receipt that an assignment begins with, before it has read anything.
+
+    What earlier owners finished may have none.
+    """
     partition = assignment.partition
     begins = assignment.receipts_begin
     return Receipt(partition.topic, partition.number, at_ms, assignment.offsets.topic_id, begins)

@@ -1,8 +1,8 @@
 """The receipt edge: a producer with a thread of its own.
 
-A receipt is tried until all in-sync replicas have it, and until then the offsets of its records are not committed. No
-more of them are under way than events may be uncommitted. Once their partition has gone to somebody else nobody waits
-for them, and they are not tried again: whoever has it next sends its events again, and writes their receipts.
+A receipt is tried until all in-sync replicas have it. Until then, the offsets of its records are not committed. No more
+receipts are under way than events may be uncommitted. When their partition has gone to another member, nobody waits for
+them, and they are not tried again: the partition's next owner sends its events again, and writes their receipts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS: Final = 1.0
 POLL_SECONDS: Final = 0.005
-"""While some are under way: what waits for them is committed so much later."""
+"""While some are under way. The commit of what waits for them is later by this much."""
 IDLE_SECONDS: Final = 1.0
 TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE})
 
@@ -44,11 +44,11 @@ class _Waiting:
         self.assignment = assignment
         self.value = value
         self.action = action
-        """None: it says that receipts begin, and nobody waits for it."""
+        """None: it only says from where on there are receipts, and nobody waits for it."""
 
 
 class Receipts:
-    """Writes receipts, each to the partition of its records' number where the topic has so many."""
+    """Writes each receipt to the partition with its records' number, if the topic has so many."""
 
     def __init__(self, settings: Settings, post: Post) -> None:
         assert settings.receipt_topic is not None
@@ -57,7 +57,7 @@ class Receipts:
         self._post = post
         self._requests: queue.SimpleQueue[Sequence[WriteReceipt] | Assignment | None] = queue.SimpleQueue()
         self._waiting: deque[_Waiting] = deque()
-        """What the client has not got."""
+        """What the client does not have yet."""
         self._again: list[_Waiting] = []
         self._again_at = 0.0
         self._acknowledged: list[WriteReceipt] = []
@@ -73,15 +73,15 @@ class Receipts:
         self._thread.start()
 
     def begin(self, assignment: Assignment) -> None:
-        """Write from which offset on there is a receipt for each that is finished."""
+        """Write from which offset on everything that is finished has a receipt."""
         self._requests.put(assignment)
 
     def write(self, actions: Sequence[WriteReceipt]) -> None:
-        """Write receipts; `Receipted` follows for each, after any number of `ReceiptFailed`."""
+        """Write receipts. `Receipted` follows for each, after any number of `ReceiptFailed`."""
         self._requests.put(actions)
 
     def stop(self) -> None:
-        """End the thread; what is not acknowledged by now is sent again after the next start."""
+        """End the thread. What is not acknowledged by now is sent again after the next start."""
         self._stopping = True
         self._requests.put(None)
         self._thread.join(timeout=10)
@@ -103,7 +103,7 @@ class Receipts:
         self._producer.poll(0)
 
     def _take_requests(self) -> None:
-        """All there are; where there is nothing else to do, wait for the next."""
+        """All there are. If there is nothing else to do, wait for the next."""
         is_busy = len(self._producer) > 0 or bool(self._again)
         timeout_seconds = 0.0 if self._waiting else POLL_SECONDS if is_busy else IDLE_SECONDS
         at_ms = 0
@@ -125,7 +125,7 @@ class Receipts:
                 self._waiting.append(_Waiting(action.lane.assignment, value, action))
 
     def _try_again(self) -> None:
-        """What failed is next, but for what nobody waits for any more: rebalances would add more and more of it."""
+        """What failed goes next, except what nobody waits for any more: rebalances would add more and more of it."""
         again, self._again = self._again, []
         self._waiting.extend(receipt for receipt in again if not receipt.assignment.dropped)
 
@@ -174,7 +174,7 @@ class Receipts:
         self._again.extend(receipts)
 
     def _report(self) -> None:
-        """All that has come of them meanwhile, at once: the loop has a turn for each word."""
+        """Report all that has come of them at once: each input costs the loop a turn."""
         if self._acknowledged:
             acknowledged, self._acknowledged = self._acknowledged, []
             self._post(Receipted(acknowledged))

@@ -1,16 +1,15 @@
-"""What the events of a batch have of it, and what of that a dead letter of one of them takes along. Pure.
+"""What the events of a batch inherit from it, and how much of that a dead letter of one event takes along. Pure.
 
-A dead letter of an item must not carry its whole batch: 2,500 of them would be 2,500 times its size. Of the batch only
-that goes along which decides what becomes of the item, and of that only what makes a difference, so that decoding it
-again ends the same, whatever the rules are then:
+A dead letter of an item must not carry its whole batch: 2,500 of them would be 2,500 times its size. It takes along
+only what decides how the item ends, so that decoding it again ends the same, whatever the rules are then:
 
-    sentAt, receivedAt   where they are a time; what is none is passed over anyway
-    integrations         the names that are looked at, each as null, false or true: more is not asked of them
-    context.personas     that they are there; of an audience's its key as well
+    sentAt, receivedAt   if they are a time; anything else is ignored anyway
+    integrations         the names that are looked at, each as null, false or true, since nothing else matters
+    context.personas     that it is there; for an audience its key as well
 
-All of it has some hundred bytes, whatever it was made from, but for a key: nothing bounds that. Above
-DECIDING_BYTES_MAX the part is left out, the letter says so (`customfit.batch_omitted`), and such an item is never sent
-by what little is left of its batch: decoded again it is a dead letter again.
+This takes some hundred bytes, whatever it was made from, except that an audience's key has no limit. Above
+DECIDING_BYTES_MAX the part is left out, and the letter says so (`customfit.batch_omitted`). Such an item is never sent
+with what little is left of its batch: when it is decoded again, it becomes a dead letter again.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ DECIDING_BYTES_MAX: Final = 4096
 
 
 class BatchEnvelope(msgspec.Struct):
-    """A batch as Segment's HTTP API takes it. A field of it that is not as it should be must not cost its items."""
+    """A batch as Segment's HTTP API takes it. A malformed field of the batch must not cost its items."""
 
     batch: list[msgspec.Raw]
     type: msgspec.Raw = NO_RAW
@@ -42,7 +41,7 @@ _batch_envelope: Final = msgspec.json.Decoder(BatchEnvelope).decode
 
 
 def batch_of(value: bytes | msgspec.Raw) -> BatchEnvelope | None:
-    """The batch that an object is if it has a `batch` and no type of its own but "batch"; else None."""
+    """The object as a batch, if it has a `batch` and no other type than "batch"; else None."""
     try:
         batch = _batch_envelope(value)
     except msgspec.DecodeError:
@@ -51,7 +50,7 @@ def batch_of(value: bytes | msgspec.Raw) -> BatchEnvelope | None:
 
 
 class Shared(NamedTuple):
-    """What the events of a batch have of it, made once: 2,500 of them times a context of 300 KB took 2 s."""
+    """What the events of a batch inherit, made once: for 2,500 of them, each with a context of 300 KB, it took 2 s."""
 
     sent_at: Any
     received_at: Any
@@ -61,7 +60,7 @@ class Shared(NamedTuple):
 
 
 def shared(batch: BatchEnvelope, omitted_bytes: int = 0) -> Shared:
-    """What its events have of it. `omitted_bytes`: what an earlier dead letter has left out of it."""
+    """What its events inherit. `omitted_bytes`: what an earlier dead letter has left out."""
     found = lenient(batch.integrations)
     integrations = {name: found[name] for name in CHOICES if name in found} if isinstance(found, dict) else None
     personas = personas_in(batch.context)

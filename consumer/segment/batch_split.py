@@ -1,7 +1,7 @@
-"""The items of a batch that can't be read as a whole, since one of them is no JSON, no UTF-8 or nested too deep. Pure.
+"""Splits a batch that can't be read as a whole, since an item is not JSON, not UTF-8 or nested too deep. Pure.
 
-Only brackets, quotes and commas are looked at, so each item can be judged alone, byte for byte as it was received.
-Where they don't fit together nobody can say where an item ends, and the record has no items.
+It looks at brackets, quotes and commas only, so each item can be judged alone, byte for byte as it was received. If
+they don't fit together, nobody can say where an item ends, and the record has no items.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from operator import indexOf
 from typing import Final, NamedTuple
 
 MEMBERS_MAX: Final = 1000
-"""Of the batch's own; Segment's have five."""
+"""Most members of the batch itself. Segment's batches have five."""
 _BLANKS: Final = b" \t\n\r"
 _BEGINNING: Final = re.compile(rb"[ \t\n\r]*\{")
 _KEY: Final = re.compile(rb'[ \t\n\r]*(?:"(\0*)"|\0\0)[ \t\n\r]*:[ \t\n\r]*')
@@ -28,13 +28,13 @@ class Parts(NamedTuple):
     """A batch in parts."""
 
     items: list[memoryview]
-    """Views into the value; at most one more than was asked for."""
+    """Views into the value; at most one more than asked for."""
     rest: bytes
-    """The batch with an empty array in the place of its items."""
+    """The batch, with an empty array in place of its items."""
 
 
 def split(value: bytes, items_max: int) -> Parts | None:
-    """The last member `batch` of an object, item by item; None where there is none. 1 MiB takes up to 60 ms."""
+    """The items of an object's last member `batch`; None: it has none. 1 MiB takes up to 60 ms."""
     if b'"batch"' not in value or (skeleton := _skeleton(value)) is None:
         return None
     found = _array(value, skeleton)
@@ -46,7 +46,7 @@ def split(value: bytes, items_max: int) -> Parts | None:
 
 
 def _skeleton(value: bytes) -> bytes | None:
-    """The same with NULs for all that stands between quotes, and for empty text; None where a quote has no other."""
+    """The text with NULs in place of all that stands between quotes; None: a quote has no partner."""
     if b"\\" in value:
         value = value.replace(rb"\\", b"\0\0").replace(rb"\"", b"\0\0")
     texts = value.replace(b'""', b"\0\0").split(b'"')
@@ -57,7 +57,7 @@ def _skeleton(value: bytes) -> bytes | None:
 
 
 def _array(value: bytes, skeleton: bytes) -> tuple[int, int] | None:
-    """From where to where the array of the object's last member `batch` goes."""
+    """Where the array of the object's last member `batch` begins and ends."""
     beginning = _BEGINNING.match(skeleton)
     at = beginning.end() if beginning is not None else -1
     found: tuple[int, int] | None = None
@@ -97,7 +97,7 @@ def _items(view: memoryview, skeleton: bytes, start: int, end: int, items_max: i
 
 
 def _end(skeleton: bytes, at: int) -> int | None:
-    """Where the value that begins here ends: at a comma or a bracket that closes what is around it."""
+    """Where the value that begins here ends: at a comma, or at a bracket that closes what is around it."""
     stop = _text_end(skeleton, at)
     if stop is not None and skeleton[stop] in b"[{":
         try:

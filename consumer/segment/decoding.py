@@ -28,7 +28,7 @@ from consumer.segment.envelope import (
     read_with_care,
 )
 from consumer.segment.event_of import event_of, invalid
-from consumer.segment.surrogates import Mended
+from consumer.segment.surrogates import Repaired
 from consumer.sequencing.dead_letter_headers import (
     BATCH_OMITTED,
     ITEM_INDEX,
@@ -51,7 +51,7 @@ from consumer.sequencing.events import (
 from consumer.settings.name_filter import NameFilter
 
 BATCH_ITEMS_MAX: Final = 2500
-"""Segment's own limit. It also bounds what one record of 1 MiB may turn into: 500,000 events of two bytes."""
+"""Segment's own limit. It also limits what one record of 1 MiB may become: otherwise 500,000 events of two bytes."""
 ITEM_LETTER_BYTES: Final = DECIDING_BYTES_MAX + len(b'{"batch":[],}')
 
 
@@ -63,20 +63,20 @@ class DecodingRules:
     integrations: Integrations = "respect"
     record_bytes_max: int = 1_048_576
     replay_topic: str = ""
-    """Its records have the insert_id and the time of the record they were at first."""
+    """Its records have the insert_id and the time of the record that they were at first."""
     topic_life: str = ""
-    """Part of the insert_ids of the source's records where an earlier topic had its name."""
+    """Part of the insert_ids of the source's records, if an earlier topic had its name."""
     name_filter: NameFilter | None = None
     rekeyed: bool = False
     """`rekey` alone writes the source: its headers say where a record lay before."""
 
 
 def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> Decoded | Batch:
-    """Read one record; `text` is its JSON where the value is not JSON itself (Avro)."""
+    """Read one record. `text`: its JSON, if the value is not JSON itself (Avro)."""
     value = record.value if text is None else text
     if value is None:
         return Skipped(record, "tombstone", SkipReason.TOMBSTONE)
-    # What is put around an item may be some bytes more than what was there: its batch was within the limit.
+    # The batch was within the limit. What a dead letter puts around its item may be some bytes more.
     more = ITEM_LETTER_BYTES if len(value) > rules.record_bytes_max and holds_one_item(record.headers) else 0
     if len(value) > rules.record_bytes_max + more:
         detail = f"{len(value)} bytes; CUSTOMFIT_RECORD_BYTES_MAX is {rules.record_bytes_max}"
@@ -94,7 +94,7 @@ def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> D
 
 
 def _with_care(record: Record, value: bytes, rules: DecodingRules) -> Decoded | Batch:
-    """What can't be read as it is: of a batch each item is judged alone."""
+    """A record that can't be read as it is. In a batch each item is judged alone."""
     text = checked(value)
     if not isinstance(text, bytes) and (parts := split(value, BATCH_ITEMS_MAX)) is not None:
         rest = checked(parts.rest)
@@ -108,8 +108,8 @@ def _with_care(record: Record, value: bytes, rules: DecodingRules) -> Decoded | 
     return _careful(record, text, None, rules)
 
 
-def _careful(record: Record, text: bytes | Mended | Flaw, batch: Shared | None, rules: DecodingRules) -> Decoded:
-    """The event in a text, or what is wrong with it; `batch`: what it has of its batch."""
+def _careful(record: Record, text: bytes | Repaired | Flaw, batch: Shared | None, rules: DecodingRules) -> Decoded:
+    """The event in a text, or what is wrong with it. `batch`: what it inherits from its batch."""
     read = text if isinstance(text, Flaw) else read_with_care(text)
     if isinstance(read, Flaw):
         type_ = "undecodable" if read.reason is DeadLetterReason.UNDECODABLE else "unknown"
@@ -147,7 +147,7 @@ def _batch(record: Record, batch: BatchEnvelope, rules: DecodingRules, *, is_sou
     text = texts[0 if is_alone else int(index)]
     left_out = omitted(record.headers, BATCH_OMITTED) if is_alone else 0
     item = _item(record, int(index), text, shared(batch, left_out), rules, is_sound=is_sound)
-    if left_out:  # without it an event that was not to be sent might be sent, or with other traits
+    if left_out:  # without it an event might be sent that must not be, or with other traits
         detail = f"item {int(index)} of a batch of which the part that decides is missing ({left_out} bytes)"
         item = Rejected(item.record, item.type, DeadLetterReason.INVALID_EVENT, detail)
     return Batch(record, [item])
@@ -173,7 +173,7 @@ def _item(
 
 
 def _of_batch(record: Record, envelope: Envelope, batch: Shared | None, rules: DecodingRules) -> Decoded:
-    """The event; it has the batch's times, context and integrations where it has none of its own."""
+    """The event, with the batch's times, context and integrations if it has none of its own."""
     if batch is None:
         return event_of(record, envelope, personas_in(envelope.context), rules)
     envelope.sentAt = batch.sent_at if envelope.sentAt is None else envelope.sentAt

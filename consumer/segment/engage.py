@@ -12,7 +12,7 @@ AUDIENCE: Final = "audience"
 
 
 class Personas(NamedTuple):
-    """`context.personas`, as far as it matters here."""
+    """What matters here of `context.personas`."""
 
     computation_class: Any
     computation_key: Any
@@ -33,7 +33,7 @@ _ENGAGE_BOOLEANS: Final = {b'"true"': msgspec.Raw(b"true"), b'"false"': msgspec.
 
 
 def personas_in(context: msgspec.Raw) -> Personas | None:
-    """`context.personas`: there on what Engage (audiences, computed traits, journeys) sends."""
+    """`context.personas`, which is on everything that Engage (audiences, computed traits, journeys) sends."""
     text = bytes(context)
     if b'"personas"' not in text:
         return None
@@ -45,7 +45,7 @@ def personas_in(context: msgspec.Raw) -> Personas | None:
 
 
 def audience_membership(traits: bytes, personas: Personas) -> bytes:
-    """Journeys send membership as the string "true" or "false": make it the boolean that audiences send."""
+    """Journeys send membership as the string "true" or "false". Make it the boolean that audiences send."""
     key = personas.computation_key
     if personas.computation_class != AUDIENCE or not isinstance(key, str):
         return traits

@@ -1,8 +1,8 @@
-"""The envelope of an event: read fast where all is as usual, with care where that fails. Pure.
+"""The envelope of an event: read fast if it is an ordinary one, and with care if that fails. Pure.
 
-With care means that no field costs the event which does not have to: a number beyond what Python reads is a value of a
-wrong type, which matters only where the field is needed; half of a surrogate pair becomes U+FFFD in traits and
-properties, and matters only where it would change who or what is meant.
+With care means that no field costs the event without need. A number beyond what Python reads is a value of a wrong
+type, which matters only if the field is needed. Half of a surrogate pair becomes U+FFFD in traits and properties, and
+matters only where it would change who or what is meant.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from consumer.segment.depth import DEPTH_MAX, brackets, depth
-from consumer.segment.surrogates import REPLACEMENT, Mended, mended
+from consumer.segment.surrogates import REPLACEMENT, Repaired, repaired
 from consumer.sequencing.events import DeadLetterReason
 
 NO_RAW: Final = msgspec.Raw(b"")
@@ -21,7 +21,7 @@ HALF: Final = "half of a surrogate pair"
 
 
 class Unusable(NamedTuple):
-    """In the place of a value that can't be used; it is of no type that a field may have."""
+    """Stands in place of a value that can't be used. No field may have this type."""
 
     what: str
 
@@ -31,7 +31,7 @@ WITH_HALF: Final = Unusable(HALF)
 
 
 class Envelope(msgspec.Struct):
-    """What of an event is read. Its traits and properties stay text."""
+    """What is read of an event. Its traits and properties stay text."""
 
     type: str
     # Any: a wrong type matters only in a field that this type of event needs.
@@ -53,11 +53,11 @@ class Envelope(msgspec.Struct):
 _TOO_DEEP: Final = f"nested deeper than {DEPTH_MAX} levels"
 decode_envelope: Final = msgspec.json.Decoder(Envelope).decode
 DESTINATION_NAMES: Final = ("CustomFit.ai", "customfitai")
-"""What Segment's catalogue calls this destination in the `integrations` object; names there are case sensitive."""
+"""This destination's names in the `integrations` object, from Segment's catalogue. They are case sensitive."""
 CHOICES: Final = (*DESTINATION_NAMES, "All")
-"""All of that object that is looked at."""
+"""All names in that object that are looked at."""
 _NAMES: Final = ("userId", "anonymousId", "messageId", "event", "name")
-"""What these say goes to the destination as it is: nothing in them is replaced."""
+"""What these fields say is sent as it is: nothing in them is replaced."""
 _PAYLOADS: Final = ("properties", "traits")
 _TEXTS: Final = (*_PAYLOADS, "context")
 _FIELDS: Final = Envelope.__struct_fields__[1:]
@@ -70,7 +70,7 @@ _syntax: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class Flaw(NamedTuple):
-    """Why nothing can be made of a text."""
+    """Why a text is not usable."""
 
     reason: DeadLetterReason
     detail: str
@@ -86,13 +86,13 @@ class Careful(NamedTuple):
 
 
 def read_envelope(value: bytes) -> Envelope:
-    """The envelope of an event that is as usual. Raises what says that it is not."""
+    """The envelope of an ordinary event. Raises if it is not ordinary."""
     check_text(value)
     return decode_envelope(value)
 
 
 def check_text(value: bytes) -> None:
-    """Raise UnicodeDecodeError or DecodeError for what msgspec lets pass: bytes that are no UTF-8, deep nesting."""
+    """Raise UnicodeDecodeError or DecodeError for what msgspec lets pass: bytes that are not UTF-8, deep nesting."""
     opened = value.count(b"{") + (value.count(b"[") if b"[" in value else 0)
     if opened > DEPTH_MAX and depth(brackets(value)) > DEPTH_MAX:
         raise msgspec.DecodeError(_TOO_DEEP)
@@ -100,15 +100,15 @@ def check_text(value: bytes) -> None:
         value.decode()
 
 
-def checked(value: bytes) -> bytes | Mended | Flaw:
-    """The text if it is JSON; mended, if it is JSON with halves of surrogate pairs; else what is wrong with it."""
+def checked(value: bytes) -> bytes | Repaired | Flaw:
+    """The text if it is JSON; repaired, if it is JSON with halves of surrogate pairs; else what is wrong with it."""
     if depth(brackets(value)) > DEPTH_MAX:
         return Flaw(DeadLetterReason.UNDECODABLE, _TOO_DEEP)
     try:
         value.decode()
     except UnicodeDecodeError as error:
         return Flaw(DeadLetterReason.UNDECODABLE, f"not UTF-8: {error.reason} at byte {error.start}")
-    text = mended(value)
+    text = repaired(value)
     try:
         _syntax(value if text is None else text.text)
     except msgspec.DecodeError as error:
@@ -116,15 +116,15 @@ def checked(value: bytes) -> bytes | Mended | Flaw:
     return value if text is None else text
 
 
-def read_with_care(text: bytes | Mended) -> Careful | Flaw:
+def read_with_care(text: bytes | Repaired) -> Careful | Flaw:
     """The envelope of an event in a text that is JSON."""
     try:
-        raws = _raws(text.text if isinstance(text, Mended) else text)
+        raws = _raws(text.text if isinstance(text, Repaired) else text)
     except msgspec.ValidationError as error:
         return Flaw(DeadLetterReason.INVALID_EVENT, short(error))
     fields = {name: getattr(raws, name) for name in _FIELDS}
     envelope = Envelope(raws.type, **{name: raw if name in _TEXTS else lenient(raw) for name, raw in fields.items()})
-    if not isinstance(text, Mended):
+    if not isinstance(text, Repaired):
         return Careful(envelope, {}, half_in_a_key=False)
     other = _raws(text.other)
     for name in _NAMES:
@@ -138,7 +138,7 @@ def read_with_care(text: bytes | Mended) -> Careful | Flaw:
 
 
 def lenient(raw: msgspec.Raw) -> Any:
-    """The value of a field; None where there is none. Of an object with numbers beyond all limits, the choices."""
+    """The value of a field; None: there is none. If an object has numbers beyond all limits, only the choices in it."""
     text = bytes(raw)
     if not text:
         return None

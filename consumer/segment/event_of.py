@@ -1,4 +1,4 @@
-"""Envelope → event, or its end: whose it is, whether it is for us, and what of it is kept. Pure."""
+"""Envelope → event, or its end: whose event it is, whether it is for us, and what of it is kept. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KINDS: Final = {
     "delete": Kind.DELETE,
 }
 NAMED: Final = (Kind.TRACK, Kind.PAGE, Kind.SCREEN)
-"""What filters judge. An identify must be sent, and a delete be heeded, whatever they say."""
+"""The kinds that filters judge. An identify must be sent and a delete obeyed, whatever the filters say."""
 
 
 _EMPTY_ARRAY: Final = re.compile(rb"\[\s*\]")
@@ -90,7 +90,7 @@ def event_of(record: Record, envelope: Envelope, personas: Personas | None, rule
 
 
 def _identity(record: Record, envelope: Envelope, rules: DecodingRules) -> tuple[str, int]:
-    """The insert id, and the time at which the record was produced. With a messageId its place is not looked up."""
+    """The insert id, and the time at which the record was produced. With a messageId, its place is not looked up."""
     message_id = _id(envelope.messageId)
     if message_id and record.partition.topic != rules.replay_topic:
         return message_id, record.timestamp_ms
@@ -101,7 +101,7 @@ def _identity(record: Record, envelope: Envelope, rules: DecodingRules) -> tuple
 
 
 def invalid(record: Record, kind: Kind, detail: str) -> Rejected:
-    """It is an event that can't be sent."""
+    """The end of an event that can't be sent."""
     return Rejected(record, kind.value, DeadLetterReason.INVALID_EVENT, detail)
 
 
@@ -130,7 +130,7 @@ def _id(value: object) -> str:
 
 
 def _content(envelope: Envelope, kind: Kind) -> tuple[Any, msgspec.Raw]:
-    """What of the event is passed on: its name and its traits or properties."""
+    """What of the event is passed on: its name, and its traits or properties."""
     if kind is Kind.TRACK:
         return envelope.event, envelope.properties
     if kind is Kind.IDENTIFY:
@@ -144,7 +144,7 @@ _NOT_AN_OBJECT: Final = msgspec.Raw(b"not an object")
 
 
 def _object(raw: msgspec.Raw) -> msgspec.Raw | None:
-    """The text of a JSON object; None where there is none: null, or the `[]` that PHP writes for an empty one."""
+    """The text of a JSON object. None: there is none, but null, or the `[]` that PHP writes for an empty object."""
     text = bytes(raw)
     if text.startswith(b"{"):
         return raw
@@ -156,7 +156,7 @@ def _object(raw: msgspec.Raw) -> msgspec.Raw | None:
 def is_wanted(integrations: object, rules: DecodingRules, *, is_engage: bool) -> bool:
     """Segment's `integrations`: the exact name, else `All`, else yes. An object of options means enabled.
 
-    Engage sends `All: false` plus chosen names by design: of its events only an explicit false counts.
+    Engage sends `All: false` plus chosen names by design, so for its events only an explicit false counts.
     """
     if rules.integrations == "ignore" or not isinstance(integrations, dict):
         return True

@@ -28,7 +28,7 @@ _RECORD_MS_MAX: Final = 253_402_300_799_999  # the last of year 9999; a producer
 def timestamp_of_text(text: str) -> str | None:
     """The time that a text says, if it is one."""
     if len(text) == 24 and text[7] == "-" and text[10] == "T" and text[19] == "." and text[23] == "Z":
-        # What nearly every SDK sends, checked by the fastest there is: a third of what a pattern takes.
+        # What nearly every SDK sends, checked in the fastest way: in a third of the time of a pattern.
         try:
             datetime.fromisoformat(text)
         except ValueError:  # a leap second is a time all the same
@@ -40,7 +40,7 @@ def timestamp_of_text(text: str) -> str | None:
 
 
 def segment_timestamp(candidates: tuple[object, ...], record_timestamp_ms: int) -> str:
-    """The first candidate that is a time (ISO 8601, or unix s or ms as number or digits), else the record's."""
+    """The first candidate that is a time (ISO 8601, or unix s or ms as number or digits), else the record's time."""
     for candidate in candidates:
         if candidate is None:
             continue
@@ -51,7 +51,7 @@ def segment_timestamp(candidates: tuple[object, ...], record_timestamp_ms: int) 
 
 
 def is_time(candidate: object) -> bool:
-    """Whether it would be taken for the time of an event."""
+    """Whether it would be accepted as the time of an event."""
     return (timestamp_of_text(candidate) if isinstance(candidate, str) else _from_number(candidate)) is not None
 
 

@@ -1,7 +1,7 @@
-"""The event of a record in which all is as nearly always, in one function: half of what the whole way takes. Pure.
+"""Reads the event of an ordinary record in one function, in half the time of the whole way. Pure.
 
-Whatever is not like that is nobody's here: decoding.py judges it by all the rules. What is found here is what would be
-found there; a test compares them.
+A record that is not ordinary is left to decoding.py, which has all the rules. Both give the same result: a test
+compares them.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from consumer.segment.decoding import DecodingRules
 
 ID_CHARACTERS_MAX: Final = 128
-"""Of a user id: however it is written in UTF-8, that is within the limit of 512 bytes."""
+"""Longest user id that is read here. However it is written in UTF-8, that is within the limit of 512 bytes."""
 
 
 class _Context(msgspec.Struct, gc=False):
     personas: None = None
-    """What Engage sends has some."""
+    """What Engage sends has them."""
 
 
 class _Usual(msgspec.Struct, gc=False):
-    """With the types that the fields have nearly always: anything else is an error."""
+    """The fields with the types that they nearly always have. Any other type is an error."""
 
     type: Literal["identify", "track", "page", "screen"]
     userId: str | None = None  # noqa: N815  Segment's names
@@ -47,7 +47,7 @@ _decode: Final = msgspec.json.Decoder(_Usual).decode
 
 
 def usual_event(record: Record, rules: DecodingRules) -> Event | None:
-    """The event of a record of the source topic; None: decode() says what it is."""
+    """The event of a record of the source topic; None: let decode() say what it is."""
     value = record.value
     if value is None or len(value) > rules.record_bytes_max:
         return None

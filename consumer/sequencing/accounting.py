@@ -1,6 +1,6 @@
-"""Where every event went. consumed = finished + unfinished, at any moment; the sequencer is the only writer.
+"""Where every event went: consumed = finished + unfinished, at any moment. Only the sequencer writes here.
 
-A record is one event, but for a batch, and for one without any: that counts as one too.
+A record counts as one event. A batch counts as its events; a record that holds none counts as one, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from consumer.sequencing.events import EVENT_TYPES, DeadLetterReason, HandBack, 
 
 
 class End(StrEnum):
-    """How a record left us: the `outcome` label of customfit_events_finished_total."""
+    """How a record ended: the `outcome` label of customfit_events_finished_total."""
 
     DELIVERED = "delivered"
     SKIPPED = "skipped"
@@ -45,7 +45,7 @@ class Account:
         self.holds_cut_short = 0
 
     def receive(self, types: Sequence[str], size_bytes: int) -> None:
-        """Records were fetched and looked at: the types of their events, and what all of them cost."""
+        """Records were fetched and looked at: the types of their events, and the bytes that all of them take."""
         consumed = self.consumed
         for type_ in types:
             consumed[type_] += 1
@@ -53,13 +53,13 @@ class Account:
         self.unfinished_bytes += size_bytes
 
     def finish(self, end: End, reason: Reason, size_bytes: int, events: int = 1) -> None:
-        """Events were finished; the bytes are those of the records that are finished with them."""
+        """Events were finished. The bytes are those of the records that ended with them."""
         self.finished[(end, reason)] += events
         self.unfinished -= events
         self.unfinished_bytes -= size_bytes
 
     def hand_back(self, reason: HandBack, events: int, size_bytes: int) -> None:
-        """Unfinished events left with their partition."""
+        """These events left unfinished, with their partition."""
         self.finished[(End.HANDED_BACK, reason)] += events
         self.unfinished -= events
         self.unfinished_bytes -= size_bytes

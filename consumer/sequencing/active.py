@@ -1,6 +1,6 @@
-"""Which partitions have anything to do, so that a turn costs what happened in it, not what there might be. Pure.
+"""Which partitions have something to do, so that a turn costs what happened in it, not what could happen. Pure.
 
-With a thousand partitions nearly all are idle at any moment: walking them took 0.25 ms a turn at 256.
+With a thousand partitions nearly all are idle at any moment. Walking all of them took 0.25 ms a turn at 256.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Active:
-    """All with unfinished events, or of which something has changed since the last `update`."""
+    """All partitions with unfinished events, or in which something has changed since the last `update`."""
 
     def __init__(self) -> None:
         self.unrecorded = 0
@@ -23,10 +23,10 @@ class Active:
         """Those that stand still until somebody acts, in the order in which they stopped."""
         self._touched: set[Assignment] = set()
         self._counted: dict[Assignment, int] = {}
-        """What each of them has in `unrecorded`; none: nothing."""
+        """What each of them has in `unrecorded`; no entry means nothing."""
 
     def touch(self, assignment: Assignment) -> None:
-        """Something of it has changed: a record came, a commit was accepted, it has stopped."""
+        """Something in it has changed: a record came, a commit was accepted, it has stopped."""
         self._touched.add(assignment)
 
     def halt(self, assignment: Assignment, stopped: Stopped) -> None:
@@ -41,7 +41,10 @@ class Active:
         self.unrecorded -= self._counted.pop(assignment, 0)
 
     def update(self) -> None:
-        """Add up; let go of those that have nothing left to do. What changes later is touched again."""
+        """Add up what changed, and let go of partitions that have nothing left to do.
+
+        A later change brings them back.
+        """
         for assignment in list(self._touched):
             unrecorded = 0 if assignment.stopped else assignment.unrecorded_events
             before = self._counted.pop(assignment, 0)

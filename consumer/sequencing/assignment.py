@@ -1,7 +1,7 @@
-"""One assignment of a partition to this member, and what is counted of it. Pure.
+"""One assignment of a partition to this member, and what is counted for it. Pure.
 
-Everything in flight points at its assignment, so what comes back after the partition was revoked finds a dropped one
-and changes nothing, also when the partition has come back meanwhile: it is another assignment then.
+Everything in flight points at its assignment. An answer that comes after the partition was revoked finds a dropped
+assignment and changes nothing, even if the partition has come back meanwhile: that is another assignment.
 """
 
 from __future__ import annotations
@@ -32,17 +32,22 @@ class Assignment:
         pool: Pool | None = None,
         active: Active | None = None,
     ) -> None:
-        """`pool`: room for users who are known; without it nobody stays known. `active`: it joins these."""
+        """`pool`: room for known users; without it no user stays known. `active`: the set that this one joins."""
         self.partition = partition
         self.offsets = offsets
         self.receipts_begin = offsets.inherited_end
-        """From this offset on it finishes nothing without a receipt, where receipts are written at all."""
+        """If receipts are written: nothing from this offset on is finished without one."""
         self.leased_at = NEVER
-        """When the last commit that the group has accepted was sent: see lease.py."""
+        """When the last commit that the group has accepted was sent (lease.py)."""
         self.lanes: dict[User, Lane] = {}
         self.known = KnownUsers(pool)
         self.unfinished_bytes = 0
-        self.in_flight = 0
+        self.under_way: dict[Lane, None] = {}
+        """Lanes whose request waits for its answer, the one that was sent first comes first."""
+        self.retrying: dict[Lane, None] = {}
+        """Lanes whose request has failed (waiting.py)."""
+        self.held_events = 0
+        """How many events wait for their users' identify (holds.py)."""
         self.unrecorded = 0
         """Events that are answered and wait for a state write or a receipt."""
         self.unacknowledged = 0
@@ -51,29 +56,30 @@ class Assignment:
         """How many of them were acknowledged."""
         self.progress = Progress()
         self.closed = False
-        """Nothing more is sent: being revoked, or stopping."""
+        """Nothing more is sent, because it is being revoked or the member stops."""
         self.dropped = False
-        """No longer ours: whatever still comes back is ignored."""
+        """It is no longer ours: whatever still comes back is ignored."""
         self.topic_life = ""
-        """In insert_ids made from offsets: the topic's id, in short, where a topic of its name was there before."""
+        """Part of insert_ids that are made from offsets: the topic's id, shortened, if an earlier topic had this name.
+        """
         self.is_replay = False
-        """It is the replay topic's."""
+        """Whether it is a partition of the replay topic."""
         self._stopped: Stopped | None = None
         self._active = active or Active()
         self.guard = DeadLetterGuard()
         self.formats = FormatGuard()
 
     def of_replays(self) -> None:
-        """It is the replay topic's: what fails again goes back to where it was, and nobody stays known.
+        """Make it one of the replay topic: what fails again is a dead letter again, and no user stays known.
 
-        The user's own partition may be another member's, whose deletions are not heard of here.
+        The user's own partition may belong to another member, and this one does not hear of deletions there.
         """
         self.is_replay = True
         self.known.leave()
 
     @property
     def stopped(self) -> Stopped | None:
-        """Why it reads and sends no more until somebody acts."""
+        """Why it reads and sends nothing more until somebody acts."""
         return self._stopped
 
     @stopped.setter
@@ -83,7 +89,7 @@ class Assignment:
             self._active.halt(self, stopped)
 
     def touch(self) -> None:
-        """Something of it has changed: it is looked at in this turn."""
+        """Something in it has changed: look at it in this turn."""
         if not self.dropped:
             self._active.touch(self)
 
@@ -93,33 +99,38 @@ class Assignment:
         return self.offsets.unrecorded + self.unrecorded
 
     @property
+    def in_flight(self) -> int:
+        """How many requests wait for their answer."""
+        return len(self.under_way)
+
+    @property
     def open(self) -> bool:
         """Whether its events may be sent."""
         return not (self.closed or self.dropped or self._stopped)
 
     @property
     def may_commit(self) -> bool:
-        """Whether what is finished of it is to be committed: not of a topic that is another one by now."""
+        """Whether what is finished may be committed: not if the topic is another one by now."""
         return self.stopped is None or self.stopped.cause is not StopCause.TOPIC_MADE_AGAIN
 
     @property
     def waits(self) -> bool:
-        """Whether there is something to send, or to end."""
+        """Whether there is something to send, or to finish."""
         return self.open and self.offsets.unfinished > 0
 
     @property
     def drained(self) -> bool:
         """Every request is answered, every state write and dead letter acknowledged."""
-        return self.in_flight == 0 and self.unacknowledged == 0
+        return not self.under_way and self.unacknowledged == 0
 
     def may_dead_letter(self, ratio_max: float) -> bool:
-        """Whether the dead letters so far are not too many; of replays there is no limit."""
+        """Whether the share of dead letters is still allowed. Replays have no limit."""
         return self.is_replay or self.guard.allows(ratio_max)
 
     def takes_as_garbage(self, ratio_max: float) -> bool:
-        """Whether a record that takes a registry, where none is set, is garbage: see format_guard.py.
+        """Whether a record that needs a registry is garbage, when no registry is set: see format_guard.py.
 
-        What can't be read of replays goes back to where it was.
+        A replay that can't be read becomes a dead letter again.
         """
         return self.is_replay or self.formats.takes_as_garbage(ratio_max)
 

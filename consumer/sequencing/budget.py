@@ -1,10 +1,9 @@
-"""What a partition may use of what all share: events not yet accounted for, and the buffer. Pure.
+"""How much of what all partitions share one may use: events not yet committed, and the buffer. Pure.
 
-A partition may use all that is free while its commits and records are acknowledged. One that has had none acknowledged
-for SILENT_SECONDS (no commit for two commit intervals, where that is longer) is held to its share and stops there, so
-that the others go on: a state partition without a leader stops one partition, not the member. So a crash sends again at
-most `uncommitted_events_max` events, and of each partition that is held to its share what it had used before that was
-seen.
+While its commits and records are acknowledged, a partition may use all that is free. If nothing was acknowledged for
+SILENT_SECONDS (for a commit: two commit intervals, if that is longer), it is held to its share, so that the others go
+on: a state partition without a leader stops one partition, not the member. So a crash sends again at most
+`uncommitted_events_max` events, plus what each partition that is held to its share had used before that was noticed.
 """
 
 from __future__ import annotations
@@ -15,11 +14,10 @@ from typing import Final
 from consumer.sequencing.active import Active
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition
-from consumer.sequencing.lanes import LaneStatus
 
 SHARE_EVENTS_MIN: Final = 100
 INTAKE_SHARE: Final = 0.75
-"""Of what a crash may send again: above it nothing more is fetched, before sending has to stop."""
+"""At this part of what a crash may send again, nothing more is fetched. Sending stops only at all of it."""
 LOOK_SECONDS: Final = 0.25
 
 
@@ -34,12 +32,12 @@ class Budget:
         *,
         holds_replays: bool = False,
     ) -> None:
-        """`holds_replays`: they never have more than their share of the buffer; see `_is_over`."""
+        """`holds_replays`: replays never get more than their share of the buffer; see `_is_over`."""
         self._holds_replays = holds_replays
         self.is_tight = False
-        """So much is not accounted for that nothing more is to be fetched."""
+        """So much is uncommitted that nothing more is to be fetched."""
         self.held_to_share: set[Partition] = set()
-        """Those that fetch nothing more until what they have is acknowledged, or finished."""
+        """Partitions that fetch nothing more until what they have is acknowledged or finished."""
         self._uncommitted_events_max = uncommitted_events_max
         self._buffer_events_max = buffer_events_max
         self._commit_interval_seconds = commit_interval_seconds
@@ -50,7 +48,7 @@ class Budget:
         self._buffer_share = buffer_events_max
 
     def update(self, assignments: Mapping[Partition, Assignment], active: Active, now: float) -> None:
-        """Add up what is used. Once a turn, with a thousand partitions too."""
+        """Add up what is used. Runs once a turn, so it has to be cheap with a thousand partitions."""
         if now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
             self._look(assignments, now)
@@ -64,15 +62,15 @@ class Budget:
         self.is_tight = used >= INTAKE_SHARE * self._uncommitted_events_max
 
     def may_send(self, assignment: Assignment) -> bool:
-        """Whether more of this partition may be sent, which a crash would send again."""
+        """Whether more of this partition may be sent. A crash would send that again."""
         if self._silent and assignment.partition in self._silent:
             return assignment.unrecorded_events < self._share
         return not self._is_spent
 
     def beyond_share(self, assignments: Mapping[Partition, Assignment]) -> tuple[int, int]:
-        """Events and bytes that partitions which are held to their share have in hand beyond it.
+        """How many events and bytes the partitions that are held to their share have above it.
 
-        They had them before that was seen; the others are not to wait for it.
+        They had them before they were held. The other partitions must not wait for that.
         """
         events = size_bytes = 0
         for partition in self.held_to_share:
@@ -83,7 +81,10 @@ class Budget:
         return events, size_bytes
 
     def next_due(self) -> float | None:
-        """When to look again without any input: a partition may be let go. None: none is held to its share."""
+        """When to look again without any input, because a partition may be released.
+
+        None: none is held to its share.
+        """
         return self._look_at if self._silent or self.held_to_share else None
 
     def _look(self, assignments: Mapping[Partition, Assignment], now: float) -> None:
@@ -99,7 +100,7 @@ class Budget:
             self.held_to_share = set()
 
     def _is_over(self, assignment: Assignment, buffer_share: int, now: float) -> bool:
-        """Whether it holds its share and does not move; once held, until it has let go of half."""
+        """Whether it has used its share and does not move. Once held, it stays so until it has let go of half."""
         part = 0.5 if assignment.partition in self.held_to_share else 1.0
         if assignment.partition in self._silent:
             unrecorded = assignment.unrecorded_events
@@ -113,13 +114,8 @@ class Budget:
         if not assignment.progress.is_clogged(now):
             return False
         # Those held wait for their identify, which has yet to be fetched: half a full buffer ends their hold.
-        return in_hand - held_events(assignment) >= part * buffer_share
+        return in_hand - assignment.held_events >= part * buffer_share
 
     @staticmethod
     def _share_of(events_max: int, partitions: int) -> int:
         return max(events_max // max(partitions, 1), min(SHARE_EVENTS_MIN, events_max))
-
-
-def held_events(assignment: Assignment) -> int:
-    """How many events of a partition wait for their users' identify. Walks its lanes: for one that does not move."""
-    return sum(len(lane.waiting) for lane in assignment.lanes.values() if lane.status is LaneStatus.HELD)

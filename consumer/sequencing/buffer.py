@@ -9,7 +9,7 @@ from consumer.sequencing.accounting import Account
 from consumer.sequencing.assignment import Assignment
 
 BUFFER_FULL: Final = 0.75
-"""Above this share of the buffer, a source that has paused does not fetch again."""
+"""A source that was paused fetches again only when the buffer is below this share."""
 
 
 class Buffered(NamedTuple):
@@ -24,7 +24,7 @@ class Buffered(NamedTuple):
 
 
 def buffered(account: Account, stopped: Iterable[Assignment]) -> Buffered:
-    """Unfinished events and their bytes, without those of partitions that have halted. Asked for each record."""
+    """Unfinished events and their bytes, without partitions that have stopped. Asked for each record."""
     events, size_bytes = account.unfinished, account.unfinished_bytes
     for assignment in stopped:
         events -= assignment.offsets.unfinished

@@ -39,14 +39,14 @@ class Encoded(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What an earlier owner wrote."""
+    """What an earlier owner of the partition wrote."""
 
     topic_id: str | None
-    """None: it did not say."""
+    """The topic's id. None: the text does not name one."""
     finished_before: FinishedBefore | None
-    """None: nothing above the offset, or it was not made for this offset of this cluster."""
+    """None: nothing is finished above the offset, or the text is not about this offset of this cluster."""
     is_ours: bool
-    """Whether it was made by this program, for this offset of this cluster."""
+    """Whether this program wrote it, for this offset of this cluster."""
 
 
 class FinishedBefore:
@@ -57,14 +57,14 @@ class FinishedBefore:
         self.end = self._bounds[-1]
 
     def __contains__(self, offset: int) -> bool:
-        """Whether the offset was finished. Asked in rising order, which makes it cheap."""
+        """Whether the offset was finished. Ask in rising order: that makes it cheap."""
         bounds = self._bounds
         while len(bounds) > 2 and bounds[2] <= offset:
             del bounds[:2]
         return len(bounds) > 2 and bounds[1] <= offset < bounds[2]
 
     def from_on(self, position: int) -> Iterator[tuple[int, int]]:
-        """What of it was not asked for yet: where each finished run begins, and the offset behind it."""
+        """The part that was not asked for yet: where each finished run begins, and the offset behind it."""
         for start, end in zip(self._bounds[1::2], self._bounds[2::2], strict=True):
             if end > position:
                 yield max(start, position), end
@@ -73,9 +73,9 @@ class FinishedBefore:
 def encode(
     base: int, runs: Sequence[int], cluster_id: str, topic_id: str | None = None, bytes_max: int = METADATA_BYTES_MAX
 ) -> Encoded:
-    """Runs: unfinished, finished, unfinished, finished ...; an even number of them. Leaves out what does not fit.
+    """Runs: unfinished, finished, unfinished, finished …; an even number of them. What does not fit is left out.
 
-    Where there is no room for the topic's id, there is no text at all.
+    If there is no room for the topic's id, there is no text at all.
     """
     assert len(runs) % 2 == 0
     head = _WITHOUT_ID if topic_id is None else f"{_VERSION}{topic_id}."
@@ -92,7 +92,7 @@ def encode(
 
 
 def decode(text: str | None, base: int, cluster_id: str) -> Decoded:
-    """What an earlier owner wrote; what is finished above counts for exactly this offset of this cluster only."""
+    """What an earlier owner wrote. What it calls finished counts only for exactly this offset of this cluster."""
     if not text:
         return Decoded(None, None, is_ours=True)
     version, rest = text[:1], text[1:]
@@ -121,7 +121,7 @@ def _unsealed(head: str, text: str, base: int, cluster_id: str) -> bytes | None:
 
 
 def _bound(head: str) -> bytes:
-    """What the checksum covers of the head: version 1 had none of it."""
+    """What the checksum covers of the text's beginning. Version 1 had nothing there."""
     return b"" if head == _WITHOUT_ID else head.encode()
 
 
@@ -135,7 +135,7 @@ def _finished_before(packed: bytes, base: int) -> FinishedBefore | None:
 
 
 def _packed(data: bytes) -> bytes:
-    # Runs have no repeating strings worth looking for: Huffman codes alone are a sixth smaller, and faster.
+    # Runs hardly repeat themselves. Huffman codes alone are a sixth smaller, and faster.
     compressor = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_HUFFMAN_ONLY)
     return compressor.compress(data) + compressor.flush()
 

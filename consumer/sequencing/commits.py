@@ -1,6 +1,7 @@
-"""When to commit what. Pure. Asynchronous, one at a time; a later one carries whatever the earlier did not.
+"""When to commit, and what. Pure.
 
-A commit is a sign of life as well: it is made again, unchanged, while events wait and the lease grows old (lease.py).
+Commits are asynchronous, one at a time; a later one carries what the earlier one did not. A commit is a sign of life as
+well: it is repeated, unchanged, while events wait and the lease grows old (lease.py).
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from consumer.sequencing.lease import NO_LEASE, Lease
 from consumer.sequencing.offsets import CommitPoint
 
 SILENCE_SECONDS: Final = 1.0
-"""A commit that takes longer is worth telling, when events wait for it."""
+"""If events wait for a commit that takes longer than this, say so."""
 
 
 class CommitSchedule:
-    """Every interval; at once when half of what a crash may send again is reached, or a lease has run out.
+    """Commits every interval; at once when half of what a crash may send again is reached, or a lease has run out.
 
-    So a healthy run never waits for it.
+    So a healthy run never waits for a commit.
     """
 
     def __init__(self, interval_seconds: float, uncommitted_events_max: int, lease: Lease = NO_LEASE) -> None:
@@ -29,7 +30,7 @@ class CommitSchedule:
         self._uncommitted_soft_max = max(uncommitted_events_max // 2, 1)
         self._worth_a_commit = max(uncommitted_events_max // 10, 1)
         self._left_unrecorded = 0
-        """What the last commit had no room for: another one has room for no more."""
+        """How many finished events the last commit had no room for. Another one would have no more room."""
         self._lease = lease
         self._tried_since: float | None = None
         self._asked_at = float("-inf")
@@ -40,7 +41,7 @@ class CommitSchedule:
     def due(
         self, assignments: Mapping[Partition, Assignment], active: Active, now: float
     ) -> dict[Partition, CommitPoint]:
-        """What to commit now; empty when it is not the time, or there is nothing new to say."""
+        """What to commit now. Empty when it is too early, or there is nothing new to commit."""
         if self._asked:
             return {}
         is_time = now - self._asked_at >= self._interval_seconds
@@ -68,7 +69,7 @@ class CommitSchedule:
         return assignment.waits and now - assignment.leased_at >= self._lease.renew_seconds
 
     def problem(self, active: Active, now: float) -> str | None:
-        """Why partitions wait for an acknowledged commit, for people; None: they do not, or only for a moment."""
+        """Why partitions wait for an acknowledged commit, in words; None: they do not, or only for a moment."""
         if self._tried_since is None or now - self._tried_since < SILENCE_SECONDS:
             return None
         waiting = [str(a.partition) for a in active if a.waits and now - a.leased_at >= self._lease.seconds]
@@ -80,9 +81,9 @@ class CommitSchedule:
         )
 
     def answered(self, asked: Mapping[Partition, CommitPoint], accepted: Iterable[Partition], *, ok: bool) -> None:
-        """The broker answered, or never will: the next one may go, after a failure not before its time.
+        """The broker has answered, or never will, so the next commit may go. After a failure it waits for its time.
 
-        `asked` is the very thing that `due` gave: the answer to the commit of a revoke says nothing about this one.
+        `asked` is the very object that `due` returned: the answer to a revoke's commit says nothing about this one.
         """
         if asked is not self._asked:
             return

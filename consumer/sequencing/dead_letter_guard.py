@@ -8,15 +8,15 @@ from typing import Final
 RATIO_WINDOW_RECORDS: Final = 1000
 RATIO_RECORDS_MIN: Final = 200
 GOOD, SKIPPED, DEAD = range(3)
-"""What may be said of an event: it is on its way or delivered, needs nothing, or is a dead letter."""
+"""What an event counts as: on its way or delivered, done with nothing to send, or a dead letter."""
 
 
 class _Recent:
-    """Of which kinds the last 1,000 records were."""
+    """What the last 1,000 records counted as."""
 
     def __init__(self) -> None:
         self._runs: deque[list[int]] = deque()
-        """Kind and how many in a row, the oldest first."""
+        """Kind, and how many of it in a row, the oldest first."""
         self._counts = [0, 0, 0]
         self.size = 0
         """How many there are, up to 1,000."""
@@ -26,7 +26,7 @@ class _Recent:
         return self._counts[kind]
 
     def add(self, kind: int, times: int = 1) -> None:
-        """Add some of this kind; the oldest go."""
+        """Add some of this kind. The oldest drop out."""
         runs, counts = self._runs, self._counts
         if runs and runs[-1][0] == kind:
             runs[-1][1] += times
@@ -45,34 +45,35 @@ class _Recent:
 
 
 class DeadLetterGuard:
-    """How the last events of one partition ended, or will."""
+    """How the last events of one partition ended, or will end."""
 
     def __init__(self) -> None:
         self._ended = 0
         self._read = _Recent()
-        """Of what was fetched: what can't be sent ends at once, long before the good ones around it are delivered."""
+        """What was fetched. What can't be sent ends at once, long before the good events around it are delivered.
+        """
         self._sent = _Recent()
-        """Of what was sent, or would have been: what was given up."""
+        """How events ended that were sent, or would have been."""
 
     def note_on_their_way(self, events: int) -> None:
         """Count events that are fetched and will be sent."""
         self._read.add(GOOD, events)
 
     def note_unsent_end(self, *, dead_letter: bool) -> None:
-        """Count an event that is fetched and ends by that: skipped, or not to be read."""
+        """Count an event that ends as soon as it is fetched: skipped, or unreadable."""
         self._ended += 1
         self._read.add(DEAD if dead_letter else SKIPPED)
 
     def note_sent_end(self, *, dead_letter: bool, events: int = 1) -> None:
-        """Count how events end that were on their way."""
+        """Count how events ended that were on their way."""
         self._ended += events
         self._sent.add(DEAD if dead_letter else GOOD, events)
 
     def allows(self, ratio_max: float) -> bool:
-        """Whether the dead letters noted so far, the last one included, are not too many.
+        """Whether the dead letters noted so far, including the last one, are few enough.
 
-        A share of the last 1,000 events fetched. Of those, what is not answered yet counts as good, or a backlog with a
-        few that can't be read would stop before the first good one is delivered.
+        The limit is a share of the last 1,000 events fetched. An event that is not answered yet counts as good.
+        Otherwise a backlog with a few unreadable records would stop before its first good event is delivered.
         """
         if self._ended < RATIO_RECORDS_MIN:
             return True

@@ -34,14 +34,14 @@ FAILED_AT: Final = "customfit.failed_at"
 REPLAYS: Final = "customfit.replays"
 TIMESTAMP: Final = "customfit.timestamp"
 TOPIC_LIFE: Final = "customfit.topic_life"
-"""Which topic of that name it was, where there were several: the first characters of its id."""
+"""The first characters of the topic's id, if several topics have had this name."""
 ITEM_INDEX: Final = "customfit.item_index"
-"""The value is a batch with one item, which had this place in its batch."""
+"""The value is a batch with one item. This was the item's place in its own batch."""
 BATCH_INDEX: Final = "customfit.batch_index"
-"""The value is a whole batch, of which this item is meant and the others are not. Read, no longer written."""
+"""The value is a whole batch, and only this item of it is meant. Still read, no longer written."""
 VALUE_OMITTED: Final = "customfit.value_omitted"
 BATCH_OMITTED: Final = "customfit.batch_omitted"
-"""What the batch said for the item was larger than a dead letter takes along, and is missing: so many bytes."""
+"""How many bytes of what the batch said for the item were left out, since a dead letter does not take so much along."""
 HEADERS_OMITTED: Final = "customfit.headers_omitted"
 KEY_OMITTED: Final = "customfit.key_omitted"
 
@@ -50,14 +50,14 @@ TOPIC_LIFE_CHARACTERS: Final = 8
 
 
 class Origin(NamedTuple):
-    """Where a record lay when it came from its producer, and when that was."""
+    """Where a record stood when its producer wrote it, and when that was."""
 
     partition: Partition
     offset: int
     timestamp_ms: int
     item_index: int | None = None
     topic_life: str = ""
-    """The first characters of the topic's id, where a topic of this name was there before."""
+    """The first characters of the topic's id, if an earlier topic had this name."""
 
     def __str__(self) -> str:
         place = f"{self.partition}-{self.offset}"
@@ -67,10 +67,10 @@ class Origin(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """Names a dead letter, for ever: which record, and how many times it had been replayed before.
+    """Names a dead letter for good: which record, and how many times it had been replayed before.
 
-    Not the dead letter's own place: a crash between the dead letter and its commit leaves two of them, and one replay
-    is enough. The timestamp in the origin tells records apart when a topic was deleted and made again.
+    It is not the dead letter's own place: a crash between the dead letter and its commit leaves two of them, and one
+    replay is enough. The timestamp in the origin tells records apart when a topic was deleted and made again.
     """
 
     origin: Origin
@@ -78,7 +78,7 @@ class Receipt(NamedTuple):
 
 
 def origin_of(record: Record, replay_topic: str, *, rekeyed: bool = False) -> Origin:
-    """Where the record came from; only what lies in the replay topic may say so itself, or what `rekey` has written."""
+    """Where the record came from. Only a record in the replay topic may say so itself, or one that `rekey` wrote."""
     own = Origin(record.partition, record.offset, record.timestamp_ms, record.item_index)
     if record.partition.topic != replay_topic:
         return (_rekeyed_origin(record) or own) if rekeyed else own
@@ -87,7 +87,7 @@ def origin_of(record: Record, replay_topic: str, *, rekeyed: bool = False) -> Or
 
 
 def dead_letter_receipt(record: Record) -> Receipt | None:
-    """Which dead letter this is; None for a record that does not say where it came from."""
+    """Which dead letter this is; None if the record does not say where it came from."""
     said = tail(record.headers)
     origin = _origin(said, record.timestamp_ms)
     return None if origin is None else Receipt(origin, _whole(said.get(REPLAYS)) or 0)
@@ -120,9 +120,9 @@ def carried(record: Record, replay_topic: str, *, rekeyed: bool = False) -> tupl
 
 
 def named_item(headers: Headers | None) -> tuple[str, bytes] | None:
-    """Which item of its batch a record is about: the header's name and value, the last there is of either name.
+    """Which item of its batch a record is about: name and value of the last header that says so.
 
-    Believed in the source topic too: tools that copy dead letters back there are not told to leave headers out.
+    It is believed in the source topic, too: tools that copy dead letters back there keep the headers.
     """
     for name, value in reversed(headers or []):
         if name in (ITEM_INDEX, BATCH_INDEX):
@@ -131,7 +131,7 @@ def named_item(headers: Headers | None) -> tuple[str, bytes] | None:
 
 
 def holds_one_item(headers: Headers | None) -> bool:
-    """Whether the value is JSON of our making: a batch of one item, in whatever format its batch was."""
+    """Whether the value is JSON that we made: a batch of one item, in whatever format its batch was."""
     found = named_item(headers)
     return found is not None and found[0] == ITEM_INDEX
 
@@ -142,7 +142,10 @@ def omitted(headers: Headers | None, name: str) -> int:
 
 
 def tail(headers: Headers | None) -> dict[str, bytes]:
-    """What was added when the record became a dead letter, by name; of a name the last."""
+    """The headers that were added when the record became a dead letter.
+
+    If a name stands there twice, the last counts.
+    """
     start = _tail_start(headers or [])
     return {} if headers is None or start is None else {name: value or b"" for name, value in headers[start:]}
 

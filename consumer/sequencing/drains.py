@@ -25,12 +25,15 @@ Drained = Callable[[dict[Partition, CommitPoint]], None]
 
 
 class Drains:
-    """The Kafka thread waits for the offsets to commit; here it is decided when they are final."""
+    """Decides when the offsets to commit are final. The Kafka thread waits for that."""
 
     def __init__(self, drain_seconds: float) -> None:
         self._drain_seconds = drain_seconds
         self.cut_short = False
-        """The stop's deadline passed with requests still in flight. A revoke's is the next owner's business."""
+        """A stop passed its deadline with requests still in flight.
+
+        (After a revoke those are the next owner's business.)
+        """
         self._waiting: list[tuple[float, bool, Sequence[Partition], Drained]] = []
 
     def start(
@@ -41,11 +44,11 @@ class Drains:
         *,
         shutdown: bool,
     ) -> None:
-        """These partitions are closed now; `drained` is called once they are, or when time is up."""
+        """These partitions are closed now. `drained` is called when nothing is in flight, or when the time is up."""
         self._waiting.append((now + self._drain_seconds, shutdown, partitions, drained))
 
     def answer(self, assignments: Mapping[Partition, Assignment], now: float) -> None:
-        """Resolve what is drained or due, with what is committable and not committed."""
+        """Resolve each drain that is done or out of time, with what is committable and not committed."""
         still = []
         for deadline, shutdown, partitions, drained in self._waiting:
             ours = [assignments[partition] for partition in partitions if partition in assignments]

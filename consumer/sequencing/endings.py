@@ -25,11 +25,11 @@ from consumer.sequencing.lanes import Lane
 from consumer.sequencing.stops import StopCause, Stopped
 
 UNSENT: Final = (DeadLetterReason.UNDECODABLE, DeadLetterReason.INVALID_EVENT, DeadLetterReason.TOO_LARGE)
-"""What is seen when a record is fetched; the others come to light when it is its turn."""
+"""What can be seen when a record is fetched. The other reasons come to light when it is the event's turn."""
 
 
 class Endings:
-    """The only place where records are finished. `actions` are the orders to the edges that came of it."""
+    """The only place where records are finished. `actions` are the resulting orders to the edges."""
 
     def __init__(self, dead_letter_ratio_max: float, *, writes_receipts: bool = False) -> None:
         self.account = Account()
@@ -38,14 +38,14 @@ class Endings:
         self._writes_receipts = writes_receipts
 
     def fetched(self, assignment: Assignment, record: Record, types: Sequence[str]) -> None:
-        """A record came, with an event of each of these types; they are unfinished from now on."""
+        """A record came, with an event of each of these types. They are unfinished from now on."""
         assignment.offsets.received(record.offset, record.timestamp_ms, len(types))
         assignment.unfinished_bytes += record.size_bytes
         assignment.touch()
         self.account.receive(types, record.size_bytes)
 
     def fetched_all(self, assignment: Assignment, events: Sequence[Event]) -> None:
-        """Records came, of one event each; they are unfinished from now on."""
+        """Records came, with one event each. They are unfinished from now on."""
         records = [event.record for event in events]
         assignment.offsets.received_all(
             [record.offset for record in records], [record.timestamp_ms for record in records]
@@ -61,7 +61,7 @@ class Endings:
         self._finish(assignment, record, End.SKIPPED, reason)
 
     def delivered(self, lane: Lane, events: Sequence[Event], status: int = 0) -> None:
-        """The destination has them. Behind a receipt or a write of the user's state, they wait for that."""
+        """The destination has them. If a receipt or a write of the user's state comes first, they wait for that."""
         lane.assignment.guard.note_sent_end(dead_letter=False, events=len(events))
         if self._writes_receipts:
             lane.assignment.unacknowledged += 1
@@ -85,13 +85,13 @@ class Endings:
             self._finish_all(lane.assignment, events)
 
     def identified(self, lane: Lane) -> None:
-        """The destination has an identify of the lane's user, for the first time."""
+        """The destination accepted an identify of the lane's user for the first time."""
         lane.identified = True
         lane.assignment.known.add(lane.user)
         self._record(lane, Remember(lane))
 
     def forgotten(self, lane: Lane, event: Event) -> None:
-        """A delete had its turn: it is finished when the user is unknown in the stored state too."""
+        """A delete had its turn. It is finished when the stored state has forgotten the user."""
         lane.assignment.guard.note_sent_end(dead_letter=False)
         lane.identified = False
         lane.assignment.known.discard(lane.user)
@@ -130,7 +130,7 @@ class Endings:
         body: bytes = b"",
         attempts: int = 0,
     ) -> bool:
-        """Dead-letter one record; False when the partition halts instead and the record stays unfinished."""
+        """Dead-letter one record. False: the partition halts instead, and the record stays unfinished."""
         if reason in UNSENT:
             assignment.guard.note_unsent_end(dead_letter=True)
         else:

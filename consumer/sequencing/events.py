@@ -1,7 +1,7 @@
 """The nouns. Plain values that every other file speaks of; imports nothing of ours.
 
-Record and Event are msgspec structs because they are made for every record: a frozen dataclass takes three times as
-long to make, and these the garbage collector need not visit (they can't be part of a cycle).
+Record and Event are msgspec structs because one is made for every record. A frozen dataclass takes three times as long
+to make, and the garbage collector need not visit these (they can't be part of a cycle).
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ class Partition(NamedTuple):
 
 
 class BatchPart(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What the items of a batch have of it; one object for all of them."""
+    """What the items of a batch inherit from it; one object for all of them."""
 
     items: int
-    """How many there are in the record."""
+    """How many items there are in the record."""
     deciding: bytes
     """The members of the batch that decide what becomes of its items, as JSON without the braces."""
     omitted_bytes: int = 0
-    """Not 0: the size of `deciding`, which is more than a dead letter takes along and is left out."""
+    """If not 0: the size of `deciding`, which was more than a dead letter takes along and is left out."""
 
 
 class Item(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One item of a batch record. Its text is a view into the record's: an item costs no copy."""
 
     index: int
-    """Its place in the batch as it was produced, also where the batch's other items are not here."""
+    """Its place in the batch as it was produced, even if the batch's other items are not here."""
     text: msgspec.Raw
     batch: BatchPart
 
@@ -56,22 +56,22 @@ class Record(msgspec.Struct, frozen=True, eq=False, gc=False):
     value: bytes | None
     headers: Headers | None = None
     fetched_at: float = 0.0
-    """Monotonic seconds."""
+    """When it was fetched; monotonic seconds."""
     size_bytes: int = 0
     """What the record costs the buffer: key, value and headers."""
     item: Item | None = None
-    """Which item of a batch record this stands for: each item has a copy of the record, and all share one value."""
+    """Which item of a batch record this stands for. Each item has a copy of the record, and all share one value."""
     text_bytes: int = 0
-    """The size of that item, or of the JSON text of a record in another format; 0: the value is the text."""
+    """The size of that item, or of the JSON text of a record in another format. 0: the value itself is the text."""
 
     @property
     def item_index(self) -> int | None:
-        """Which item of a batch this is; None where the record is one event."""
+        """Which item of a batch this is; None if the record is one event."""
         return None if self.item is None else self.item.index
 
 
 class User(msgspec.Struct, frozen=True, order=True, gc=False):
-    """Whom an event belongs to. The same text as a userId and as an anonymousId is two users."""
+    """Whose event it is. A userId and an anonymousId with the same text are two users."""
 
     id: str
     anonymous: bool = False
@@ -101,7 +101,7 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Traits of an identify, properties of the others: JSON text, passed on unread; None when absent. A view into the
     record's text, since a copy would take a fifth of what a buffered event takes."""
     replaced_surrogates: int = 0
-    """Halves of surrogate pairs in the payload that have become U+FFFD."""
+    """How many halves of surrogate pairs in the payload have become U+FFFD."""
 
     @property
     def type(self) -> str:
@@ -115,7 +115,7 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     @property
     def size_bytes(self) -> int:
-        """About what it adds to a request."""
+        """About how many bytes it adds to a request."""
         return self.record.text_bytes or len(self.record.value or b"")
 
 
@@ -136,13 +136,13 @@ EVENT_TYPES: Final = (
 
 @dataclass(slots=True, frozen=True, eq=False)
 class Skipped:
-    """A record that is finished by being counted."""
+    """A record that needs nothing but to be counted."""
 
     record: Record
     type: str
     reason: SkipReason
     name: str | None = None
-    """Of what was filtered: by what it was judged."""
+    """If it was filtered: the name by which it was judged."""
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -161,15 +161,15 @@ class SkipReason(StrEnum):
     ANONYMOUS = "anonymous"
     INTEGRATIONS = "integrations"
     FILTERED = "filtered"
-    """By its name: CUSTOMFIT_EVENTS_ALLOW or _DENY."""
+    """Kept back by its name: CUSTOMFIT_EVENTS_ALLOW or _DENY."""
     UNSUPPORTED = "unsupported"
     UNKNOWN_TYPE = "unknown_type"
     TOMBSTONE = "tombstone"
     EMPTY_BATCH = "empty_batch"
     FINISHED_BEFORE = "finished_before"
-    """An earlier owner of the partition finished it, and said so in its commit."""
+    """An earlier owner of the partition finished it, and its commit says so."""
     FORGOTTEN = "forgotten"
-    """A delete: the user is no longer counted as identified."""
+    """A delete: from now on the user does not count as identified."""
 
 
 class DeadLetterReason(StrEnum):
@@ -184,7 +184,7 @@ class DeadLetterReason(StrEnum):
 
 
 class HandBack(StrEnum):
-    """Why unfinished events leave this process without an end: another member, or the next start, has them."""
+    """Why unfinished events leave this process without an end. Another member has them next, or the next start."""
 
     REVOKED = "revoked"
     LOST = "lost"
@@ -196,11 +196,11 @@ Decoded = Event | Skipped | Rejected
 
 @dataclass(slots=True, frozen=True, eq=False)
 class Batch:
-    """A record with several events, as Segment's HTTP API takes them; it is finished when each of them is."""
+    """A record with several events, as Segment's HTTP API takes them. It is finished when each of them is."""
 
     record: Record
     items: Sequence[Decoded]
-    """At least one; each has a record of its own that says which item it is."""
+    """At least one. Each has a record of its own that says which item it is."""
 
 
 # --- what the destination made of a request
@@ -213,7 +213,7 @@ class Delivered:
 
 @dataclass(slots=True, frozen=True)
 class Refused:
-    """This request will never be accepted; other requests may be."""
+    """CustomFit will never accept this request. It may accept others."""
 
     status: int
     body: bytes = b""
@@ -221,7 +221,7 @@ class Refused:
 
 @dataclass(slots=True, frozen=True)
 class Unavailable:
-    """Not now: the same request again later. `throttled`: 429; `timed_out`: no answer in time."""
+    """Not accepted now: send the same request again later. `throttled`: 429; `timed_out`: no answer in time."""
 
     cause: str
     """For people, e.g. `503`, `timeout: no answer within 10 s`."""
@@ -232,7 +232,7 @@ class Unavailable:
 
 @dataclass(slots=True, frozen=True)
 class Misdirected:
-    """A wrong key or URL: says nothing of the event, so the whole destination stops (401, 403, 404, 3xx ...)."""
+    """The key or the URL may be wrong (401, 403, 404, 3xx …): this says nothing about the event."""
 
     status: int
 

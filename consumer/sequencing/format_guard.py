@@ -1,7 +1,7 @@
-"""Whether a record that looks like Avro is garbage, where no schema registry is set. Pure.
+"""Whether a record that looks like Avro is garbage, when no schema registry is set. Pure.
 
-Two things look the same: five bytes of garbage in a topic of JSON, which are a dead letter, and the first record of a
-topic in Avro, of which a missing setting of ours must not make dead letters, one record after the other.
+Two things look the same. Five bytes of garbage in a topic of JSON should become a dead letter. The first record of a
+topic in Avro should not, nor should those behind it: there only a setting of ours is missing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from consumer.sequencing.dead_letter_guard import RATIO_RECORDS_MIN, RATIO_WINDO
 
 WINDOW_RECORDS: Final = RATIO_WINDOW_RECORDS
 FIRST_RECORDS: Final = RATIO_RECORDS_MIN
-"""Of a partition, as this process reads it: too few to say what it holds."""
+"""So many records of a partition, as this process reads it, are too few to say what it holds."""
 
 
 class FormatGuard:
@@ -32,10 +32,10 @@ class FormatGuard:
             self._last_json = self._records
 
     def takes_as_garbage(self, ratio_max: float) -> bool:
-        """Whether the next record, one that takes a registry, is garbage; if so, it is counted. If not, it waits.
+        """Whether the next record, which needs a registry, is garbage. If so, it is counted; if not, it waits.
 
-        Garbage stands among JSON: of the 1,000 records before it some were readable JSON, and of the last 1,000, itself
-        included, no more than this share are of its kind.
+        Garbage stands among JSON: some of the 1,000 records before it were readable JSON, and at most this share of the
+        last 1,000, itself included, look like it.
         """
         number = self._records + 1
         if number <= FIRST_RECORDS or self._last_json < number - WINDOW_RECORDS:

@@ -26,15 +26,15 @@ from consumer.sequencing.slowness import Slowness
 from consumer.sequencing.window import Window
 
 PROBE_SECONDS_MAX: Final = 5.0
-"""Longest wait between two probes: so long a recovered destination may go unnoticed."""
+"""Longest wait between two probes. A destination that is back may go unnoticed for this long."""
 OUTAGE_FAILURES: Final = 5
 OUTAGE_USERS: Final = 3
-"""An outage: this many failures of this many users with no success between them."""
+"""What makes an outage: this many failures of this many users, with no success between them."""
 ALONE_SECONDS: Final = 15.0
-"""Fewer users make an outage when nobody has succeeded for so long: before, one of them may fail alone."""
+"""Fewer users make an outage after so long without any success. Before that, one of them may fail alone."""
 REFUSED_USERS_MAX: Final = 3
 THROTTLED_SECONDS: Final = 10.0
-"""How long after the last 429 it counts as throttled."""
+"""How long after the last 429 the destination counts as throttled."""
 
 
 class State(Enum):
@@ -56,13 +56,13 @@ class Gate:
         self.reason = ""
         self.last_delivered_at: float | None = None
         self.last_accepted_sent_at = float("-inf")
-        """When the latest of the requests that were accepted was sent."""
+        """When the latest request was sent of those that were accepted."""
         self._backoff = backoff
         self.slowness = Slowness()
         self._window = Window(in_flight_max, request_timeout_seconds)
         self._probe_at = 0.0
         self._paused_until = 0.0
-        """What a 429 has asked for: no success shortens it."""
+        """Until when a 429 asked us to wait. No success shortens it."""
         self._throttled_until = 0.0
         self._probes = 0
         self._failures = 0
@@ -70,7 +70,7 @@ class Gate:
         self._refused_users: set[User] = set()
         self._misdirections = Misdirections()
         self._has_news = False
-        """Whether anything but successes was heard, so that the next one may change something."""
+        """Whether anything but successes was heard, so that the next success may change something."""
 
     def may_start(self, now: float, in_flight: int) -> bool:
         """Whether one more request may be sent."""
@@ -81,7 +81,7 @@ class Gate:
         return in_flight < self._window.size
 
     def opens_at(self, now: float) -> float | None:
-        """Until when it is closed, or the next probe waits; None when it does not wait for time."""
+        """Until when it is closed, or the next probe waits. None: it does not wait for a time."""
         opens_at = max(self._probe_at, self._paused_until)
         return opens_at if opens_at > now else None
 
@@ -92,16 +92,16 @@ class Gate:
 
     @property
     def needs_an_answer(self) -> bool:
-        """Whether only the answer to a request ends the state that it is in."""
+        """Whether only the answer to a request can end its present state."""
         return self.state in (State.UNAVAILABLE, State.STOPPED)
 
     def nothing_to_send(self, now: float) -> None:
-        """No answer will come: what was learned of the destination grows old, and the next request finds out.
+        """No answer will come, so what was learned of the destination grows old, and the next request finds out.
 
-        Who was refused before anything was accepted stays noted: each of them has cost a dead letter.
+        It still remembers who was refused before anything was accepted: each of them has cost a dead letter.
         """
         if self.state is State.STOPPED:
-            self._misdirections.forget()
+            self._misdirections.reset()
         self._reopen(now)
         if self.state is State.DELIVERING:
             self.reason = "nothing is left to send; the next request finds out"
@@ -113,7 +113,7 @@ class Gate:
 
     @property
     def probing(self) -> bool:
-        """Whether only one request at a time may find out if the destination works again."""
+        """Whether only one request at a time may be sent, to find out if the destination works again."""
         return self.state is State.STOPPED or (self.state is State.UNAVAILABLE and self.everybody_fails)
 
     @property
@@ -122,26 +122,26 @@ class Gate:
         return self._window.size
 
     def measured(self, now: float, seconds: Sequence[float], events: int, in_flight: int) -> None:
-        """How long requests took that were accepted, their events, and how many were in flight with each, added up."""
+        """Requests were accepted: how long each took, their events, and the sum of what was in flight with each."""
         self._window.measured(now, seconds, events, in_flight)
         self.slowness.measured(now, seconds)
 
     def held_back(self, now: float, in_flight: int) -> None:
-        """More would be sent, but for a limit of our own (rate.py)."""
+        """More would be sent if a limit of our own (rate.py) did not forbid it."""
         self._window.held_back(now, in_flight)
 
     def delivered(self, now: float, sent_at: float) -> None:
-        """One success is enough: the destination works. Only a request sent before a 401 says nothing of the key."""
+        """A request was accepted: the destination works. A request sent before a 401 says nothing about the key."""
         self.last_delivered_at = now
         self.last_accepted_sent_at = max(self.last_accepted_sent_at, sent_at)
         self._window.succeeded(now)
         if self._has_news:
             self._refused_users.clear()
             self._works(now, sent_at)
-            self._has_news = self._misdirections.has_any  # a success from before it leaves it open
+            self._has_news = self._misdirections.has_any  # a success of a request from before that leaves it open
 
     def refused(self, user: User, status: int, now: float, sent_at: float) -> bool:
-        """A permanent refusal; False when it looks like our fault, so that the event must be kept."""
+        """A permanent refusal. False: it looks like our fault, so the event must be kept."""
         self._has_news = True
         if self.last_delivered_at is None:
             self._refused_users.add(user)
@@ -152,7 +152,7 @@ class Gate:
                 )
                 self._stop(reason, now)
                 return False
-        self._works(now, sent_at)  # it judges events
+        self._works(now, sent_at)  # it judges events, so it works
         return True
 
     def failed(self, user: User, outcome: Unavailable, now: float, sent_at: float) -> None:
@@ -180,7 +180,9 @@ class Gate:
         return self.everybody_fails or nobody_succeeds
 
     def misdirected(self, user: User, outcome: Misdirected, now: float, *, others_wait: bool) -> None:
-        """401, 403, 404 ...: a wrong key or URL, and no event is to blame; or one payload, and nobody else is to wait.
+        """A 401, 403, 404 …: a wrong key or URL, and no event is to blame.
+
+        Or it is about one payload, and nobody else waits.
 
         `others_wait`: some other lane has something to send, or is waiting for an answer.
         """
@@ -202,7 +204,7 @@ class Gate:
             self._become(State.THROTTLED, "it answered 429")
 
     def _works(self, now: float, sent_at: float) -> None:
-        """It is up, and unless the request was sent before a 401, the key and the URL are right."""
+        """It is up. Unless the request was sent before a 401, the key and the URL are right, too."""
         if not self._misdirections.accepted(sent_at) and self.state is State.STOPPED:
             self._nobody_fails()
             return
@@ -229,7 +231,7 @@ class Gate:
         self._next_probe(now)
 
     def _next_probe(self, now: float) -> None:
-        # Requests that were in flight when it closed all report; only what comes after the wait counts as a probe.
+        # The requests that were in flight when it closed all report. Only one sent after the wait counts as a probe.
         if now >= self._probe_at:
             self._probe_at = now + min(self._backoff(self._probes), PROBE_SECONDS_MAX)
             self._probes += 1

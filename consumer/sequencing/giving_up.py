@@ -12,9 +12,9 @@ from consumer.sequencing.lanes import Delivery
 THROTTLED_COUNTS: Final = 0.1
 """A 429 says "slow down", not "broken": it counts a tenth towards giving up."""
 CRAMPED_COUNTS: Final = 0.1
-"""So does failing while nobody else can try: it may be an outage after all."""
+"""The same share counts while nobody else can try: it may be an outage after all."""
 FAILING_STEP_SECONDS_MAX: Final = 60.0
-"""What one failure adds at the most to how long an event has failed: between two attempts there may lie an outage."""
+"""What one failure adds at most to the time an event has failed. There may be an outage between two attempts."""
 
 
 class GivingUp:
@@ -26,7 +26,7 @@ class GivingUp:
         self._nobody_else_can_try = nobody_else_can_try
 
     def is_due(self, delivery: Delivery, outcome: Unavailable | Misdirected, now: float) -> bool:
-        """Count a failure; whether it was the last."""
+        """Count a failure. True: it was the last, the event is given up."""
         is_throttled = isinstance(outcome, Unavailable) and outcome.throttled
         failed_at = now if delivery.failed_at is None else delivery.failed_at
         share = self._share_that_counts(failed_at, outcome)
@@ -38,10 +38,11 @@ class GivingUp:
         return seconds * share > 0.0 and delivery.failing_seconds >= self._give_up_seconds
 
     def _share_that_counts(self, failed_at: float, outcome: Unavailable | Misdirected) -> float:
-        """What part of the time since its last failure counts: all if a request sent since then has succeeded.
+        """What share of the time since its last failure counts: all, if a request sent since then has succeeded.
 
-        Nothing in an outage. When the buffer is full of what waits behind one or two failing users, nobody else can
-        succeed: then a part counts, or it would stay so for ever. Not after a 401 or the like: it may be the key.
+        Nothing counts in an outage. If the buffer is full of what waits behind one or two failing users, nobody else
+        can succeed; then a tenth counts, or it would stay so for ever. Nothing counts after a 401 or the like: it may
+        be the key.
         """
         if self._gate.last_accepted_sent_at > failed_at:
             return 1.0

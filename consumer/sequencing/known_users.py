@@ -1,4 +1,4 @@
-"""Users known to be identified, as many as fit: saves asking the stored state for whoever comes again. Pure."""
+"""Users who are known to be identified, as many as fit. This saves asking the stored state about them again. Pure."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Final
 from consumer.sequencing.events import User
 
 ID_CHARS_MAX: Final = 64
-"""A longer id is not kept, or a million of them might take gigabytes: whoever has one is asked for each time."""
+"""A longer id is not kept: a million of them might take gigabytes. Its user is looked up each time."""
 
 
 class KnownUsers:
-    """Those of one partition. Together with the others of `pool` they are `users_max` at the most."""
+    """The known users of one partition. With the others of `pool` they are at most `users_max`."""
 
     def __init__(self, pool: Pool | None = None) -> None:
-        """Without a pool nobody stays known."""
+        """Without a pool no user stays known."""
         self._pool = pool
         self._keys: set[str | User] = set()
         if pool is not None:
             pool.members.append(self)
 
     def add(self, user: User) -> None:
-        """An identify of the user is accepted and stored, or on its way to be."""
+        """An identify of the user was accepted and stored, or is about to be stored."""
         key = _key(user)
         if self._pool is None or key in self._keys or not self._pool.users_max or len(user.id) > ID_CHARS_MAX:
             return
@@ -38,13 +38,13 @@ class KnownUsers:
             self._pool.users -= 1
 
     def pop(self) -> None:
-        """Make room for one more: whoever is left out is asked for again. Not for one that is empty."""
+        """Make room for one more: drop one user, who will be looked up again. Must not be empty."""
         assert self._pool is not None
         self._keys.pop()
         self._pool.users -= 1
 
     def leave(self) -> None:
-        """Nobody stays known any more: others may have the room."""
+        """Keep nobody any longer; others may have the room."""
         if self._pool is not None:
             self._pool.members.remove(self)
             self._pool.users -= len(self._keys)
@@ -52,7 +52,7 @@ class KnownUsers:
         self._keys.clear()
 
     def keys(self) -> list[str | User]:
-        """All of them; of userIds the text alone."""
+        """All of them. A userId is the text alone."""
         return list(self._keys)
 
     def __contains__(self, user: User) -> bool:
@@ -63,7 +63,7 @@ class KnownUsers:
 
 
 class Pool:
-    """The room that all partitions share: whichever has more of the users may have more of it."""
+    """The room that all partitions share. A partition with more users may have more of it."""
 
     def __init__(self, users_max: int) -> None:
         self.users_max = users_max
@@ -71,11 +71,11 @@ class Pool:
         self.members: list[KnownUsers] = []
 
     def who_makes_room_for(self, member: KnownUsers) -> KnownUsers:
-        """Below its share the largest makes room; from its share on the member itself, which needs no search."""
+        """Who drops a user. A member below its share has the largest do so; otherwise itself, which needs no search."""
         has_its_share = len(member) * len(self.members) >= self.users_max
         return member if has_its_share else max(self.members, key=len)
 
 
 def _key(user: User) -> str | User:
-    """Of most, the text alone: the value around it would be 40 % of what an entry takes (some 110 bytes)."""
+    """Nearly always the text alone: the value around it would be 40 % of what an entry takes (some 110 bytes)."""
     return user if user.anonymous else user.id

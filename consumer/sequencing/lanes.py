@@ -1,6 +1,6 @@
 """What a lane holds: the events of one user in one partition, and the request that is under way. Pure.
 
-What comes next in it is THE RULE's affair (rule.py).
+What comes next in a lane is decided by THE RULE (rule.py).
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 
 class Delivery(msgspec.Struct, eq=False):
-    """A request to be sent: one user, one kind. The same object goes through all of its attempts."""
+    """A request to be sent, for one user, of one kind. The same object goes through all of its attempts."""
 
     lane: Lane
     kind: DeliveryKind
     events: list[Event]
     attempts: int = 0
     sent_at: float = 0.0
-    """When the last attempt was."""
+    """When the last attempt was sent."""
     not_before: float = 0.0
-    """What the destination has asked for with Retry-After."""
+    """Until when the destination asked to wait, with Retry-After."""
     failed_at: float | None = None
     """When the last attempt failed in a way that may pass."""
     first_failed_at: float | None = None
     failing_seconds: float = 0.0
     """How long it has failed while others succeeded."""
     last_answer: str = ""
-    """What came of the last attempt that failed, for people."""
+    """What came of the last failed attempt, for people."""
     status: int = 0
-    """With which it was accepted; kept where receipts are written."""
+    """The status with which it was accepted; kept if receipts are written."""
 
     @property
     def user(self) -> User:
@@ -46,7 +46,7 @@ class Delivery(msgspec.Struct, eq=False):
         return self.lane.user
 
     def halves(self) -> tuple[Delivery, Delivery]:
-        """Left and right half; each keeps how long it has been failing."""
+        """Its left and right half. Each keeps how long it has been failing."""
         middle = len(self.events) // 2
         return self._part(self.events[:middle]), self._part(self.events[middle:])
 
@@ -63,17 +63,17 @@ class Delivery(msgspec.Struct, eq=False):
 
 
 class LaneStatus(Enum):
-    """Where a lane is; exactly one at any time."""
+    """What a lane is doing; exactly one at any time."""
 
     IDLE = "idle"
     ASKED = "asked"
-    """The stored state is asked whether the user is identified (look_ups.py)."""
+    """The stored state was asked whether the user is identified (look_ups.py)."""
     READY = "ready"
     HELD = "held"
     BACKOFF = "backoff"
     IN_FLIGHT = "in flight"
     BLOCKED = "blocked"
-    """An earlier assignment's request of this user is still unanswered."""
+    """A request that an earlier assignment sent for this user is still unanswered."""
 
 
 class Lane(msgspec.Struct, eq=False):
@@ -88,18 +88,18 @@ class Lane(msgspec.Struct, eq=False):
     identifies: int = 0
     """How many identifies are in `waiting`."""
     again: tuple[Delivery, ...] = ()
-    """Stack of requests that go before anything in `waiting`: a failed one, halves of a refused one."""
+    """Stack of requests that go before anything in `waiting`: a failed one, or halves of a refused one."""
     in_flight: Delivery | None = None
     """The request that waits for its answer."""
     recording: int = 0
     """Writes of this user's state that are not acknowledged yet."""
     unrecorded: tuple[Event, ...] = ()
-    """Delivered behind such a write: finished when it is acknowledged."""
+    """Delivered behind such a write, so finished when it is acknowledged."""
     hold_waived: bool = False
     timer: int = 0
-    """Which entry of the timers' heap is this lane's; 0: it waits for none."""
+    """Which entry of the timers' heap belongs to this lane; 0: it waits for no time."""
     wakes_at: float = 0.0
-    """What that entry says."""
+    """The time in that entry."""
 
     def append(self, event: Event) -> None:
         """Put an event at the end."""
@@ -108,7 +108,7 @@ class Lane(msgspec.Struct, eq=False):
             self.identifies += 1
 
     def put_back(self, *deliveries: Delivery) -> None:
-        """Have these sent before anything else, the last of them first."""
+        """Send these before anything else; the last of them goes first."""
         self.again += deliveries
 
     def popleft(self) -> Event:
@@ -119,19 +119,22 @@ class Lane(msgspec.Struct, eq=False):
         return event
 
     def same_as(self, earlier: Sequence[Event]) -> list[Event]:
-        """What waits and was in an earlier assignment, too; not behind a delete, which would undo it."""
+        """Events that wait here and were in an earlier assignment, too.
+
+        Not those behind a delete, which would undo them.
+        """
         names = {_name(event) for event in earlier}
         before_delete = takewhile(lambda event: event.kind is not Kind.DELETE, self.waiting)
         return [event for event in before_delete if _name(event) in names]
 
     def take(self, events: Sequence[Event]) -> None:
-        """Take these out, wherever they wait."""
+        """Take these out, wherever they stand."""
         names = {_name(event) for event in events}
         self.waiting = [event for event in self.waiting if _name(event) not in names]
         self.identifies -= sum(event.kind is Kind.IDENTIFY for event in events)
 
     def next_delivery(self, step: Step, events_max: int, bytes_max: int) -> Delivery:
-        """Take the request off the lane that this step sends."""
+        """Take the request that this step sends off the lane."""
         if step is Step.EVENTS:
             length = run_length(self.waiting, events_max, bytes_max)
             run = self.waiting[:length]
@@ -142,7 +145,7 @@ class Lane(msgspec.Struct, eq=False):
             self.again = tuple(rest)
             return delivery
         if step is Step.INTRODUCTION:
-            # The event stays at the head: it is sent only once the introduction is accepted.
+            # The event stays at the head. It is sent only when the introduction was accepted.
             return Delivery(self, DeliveryKind.INTRODUCTION, [self.waiting[0]])
         assert step is Step.IDENTIFY, step
         index = first_identify(self.waiting)
@@ -158,6 +161,6 @@ class Lane(msgspec.Struct, eq=False):
 
 
 def _name(event: Event) -> tuple[int, int, int | None]:
-    """What it is known by in its partition: another record at its offset is of another topic."""
+    """What tells an event apart in its partition. Another record at its offset is one of another topic."""
     record = event.record
     return record.offset, record.timestamp_ms, record.item_index

@@ -24,13 +24,13 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 MARGIN_SECONDS: Final = 1.0
-"""For what is not exact: turns of the loop, timers, clocks that run apart."""
+"""A margin for what is not exact: turns of the loop, timers, clocks that run apart."""
 SHARE_MIN: Final = 1 / 3
-"""The lease has at least this share of the session, or a late commit or two would stop all sending."""
+"""The lease is at least this share of the session. Otherwise one or two late commits would stop all sending."""
 STATE_WRITE_SECONDS: Final = 10.0
 """How long a record may be on its way to the state topic. Then it is given up, and written again if it still counts."""
 RENEWALS: Final = 3
-"""In one lease, so that two may fail."""
+"""How many renewals of a commit fit into one lease: two may fail."""
 
 
 class Lease(NamedTuple):
@@ -38,11 +38,11 @@ class Lease(NamedTuple):
 
     seconds: float
     request_timeout_seconds: float
-    """As set, or less where the session has no room for it."""
+    """As set, or less if the session has no room for it."""
 
     @property
     def renew_seconds(self) -> float:
-        """The age at which a commit is made again."""
+        """The age at which a commit is repeated."""
         return self.seconds / RENEWALS
 
 
@@ -53,9 +53,9 @@ NO_LEASE: Final = Lease(float("inf"), float("inf"))
 
 
 def lease_of(session_seconds: float, request_timeout_seconds: float) -> Lease:
-    """The lease that fits the session; the request time-out is capped where that leaves too little.
+    """The lease that fits the session. If that leaves too little, the request time-out is shortened.
 
-    Kafka's defaults, a session of 45 s and requests of 10 s: a lease of 34 s, renewed every 11.
+    With Kafka's default session of 45 s and requests of 10 s, it is 34 s and renewed every 11.
     """
     margin_seconds = min(MARGIN_SECONDS, session_seconds * SHARE_MIN / 2)
     seconds = max(session_seconds - request_timeout_seconds - margin_seconds, session_seconds * SHARE_MIN)

@@ -1,6 +1,6 @@
-"""Who is asked for in the stored state, before anything of theirs is sent. Pure.
+"""Which users are looked up in the stored state before anything of theirs is sent. Pure.
 
-Only the lanes of those users wait. They gather what comes meanwhile; all others go on.
+Only the lanes of those users wait, and gather what comes meanwhile. All others go on.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ class LookUps:
 
     def __init__(self) -> None:
         self._next: list[Lane] = []
-        """Of the next question."""
+        """The lanes that the next question is for."""
         self._asked: deque[tuple[list[Lane], set[User]]] = deque()
-        """Of each question that is not answered; and who was forgotten since."""
+        """The lanes of each question that is not answered, and who was forgotten since it was asked."""
 
     def add(self, lane: Lane) -> None:
-        """Nothing is known of the lane's user."""
+        """Nothing is known of the lane's user, so ask."""
         lane.status = LaneStatus.ASKED
         self._next.append(lane)
 
     def question(self) -> dict[Partition, dict[User, bool]]:
-        """Who is to be asked for now. An identify is sent whatever is known: True: it is worth asking everywhere."""
+        """Whom to ask for now. True: ask everywhere.
+
+        That is of no use for a user who has an identify to send anyway.
+        """
         users: dict[Partition, dict[User, bool]] = {}
         if self._next:
             for lane in self._next:
@@ -38,12 +41,15 @@ class LookUps:
         return users
 
     def forgotten(self, user: User) -> None:
-        """A delete of the user has come through, in whichever partition: what was said before does not count."""
+        """A delete of the user has come through, in whichever partition.
+
+        An answer to an earlier question does not count.
+        """
         for _, forgotten in self._asked:
             forgotten.add(user)
 
     def answer(self, identified: Mapping[Partition, set[User]]) -> list[Lane]:
-        """The oldest question is answered; gives the lanes that waited for it, of partitions that are still ours."""
+        """The oldest question is answered. Gives the lanes that waited for it, in partitions that are still ours."""
         lanes, forgotten = self._asked.popleft()
         nobody: set[User] = set()
         for lane in lanes:

@@ -20,7 +20,7 @@ MISDIRECTED_PROBES_MAX: Final = 2
 
 
 class Misdirections:
-    """Those since the last sign that key and URL are right."""
+    """The 401s and the like since the last sign that key and URL are right."""
 
     def __init__(self) -> None:
         self._users: set[User] = set()
@@ -33,7 +33,10 @@ class Misdirections:
         return self._first_at is not None
 
     def note(self, user: User, now: float, *, others_wait: bool) -> bool:
-        """One more; whether it is the destination's by now. `others_wait`: somebody else has something to send."""
+        """Note one more. True: by now it is about the destination.
+
+        `others_wait`: another lane has something to send.
+        """
         if self._first_at is None:
             self._first_at = now
         if len(self._users) < MISDIRECTED_USERS_MAX:
@@ -42,20 +45,20 @@ class Misdirections:
         return len(self._users) >= MISDIRECTED_USERS_MAX or self._in_a_row >= MISDIRECTED_PROBES_MAX
 
     def interrupted(self) -> None:
-        """An answer of another kind, which says nothing of the key."""
+        """An answer of another kind, which says nothing about the key."""
         self._in_a_row = 0
 
     def accepted(self, sent_at: float) -> bool:
-        """A request of then was accepted; whether that shows that key and URL are right now."""
+        """A request that was sent then was accepted. True: this shows that key and URL are right now."""
         if self._first_at is None:
             return True
         if sent_at < self._first_at:
             return False
-        self.forget()
+        self.reset()
         return True
 
-    def forget(self) -> None:
-        """Begin as at the start."""
+    def reset(self) -> None:
+        """Forget everything, as at the start."""
         self._first_at = None
         self._in_a_row = 0
         self._users.clear()

@@ -1,7 +1,7 @@
 """Which records of one partition are in hand, and which of them are finished. Pure.
 
 Two arrays of 64-bit numbers and a byte for each record: 17 bytes, and no object that lives as long as the record is in
-hand. Dictionaries of them cost a quarter of all accounting.
+hand. As dictionaries they cost a quarter of all accounting.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from itertools import compress
 from typing import Final
 
 SLACK: Final = 1024
-"""So many finished records may lie among the open ones before it is worth looking for them."""
+"""So many finished records among open ones are not worth looking for."""
 _OPEN_RUN: Final = re.compile(rb"\0+")
 _IS_OPEN: Final = bytes([1, 0]).ljust(256, b"\0")
-"""Translates: what is not finished counts."""
+"""Used to count what is not finished."""
 
 
 class OffsetLog:
-    """Offsets in rising order. Gaps are normal: what was never appended is neither open nor finished."""
+    """Offsets in rising order. Gaps are normal: an offset that was never appended is neither open nor finished."""
 
     __slots__ = ("_finished", "_first_open", "_offsets", "_times", "open")
 
@@ -33,7 +33,7 @@ class OffsetLog:
         self._finished = bytearray()
         """1: finished."""
         self._first_open = 0
-        """An index: all below it are finished. It only rises, but for what is let go of."""
+        """An index: all records below it are finished. It only rises, except when records are let go."""
 
     def __len__(self) -> int:
         return len(self._finished)
@@ -53,11 +53,11 @@ class OffsetLog:
         self.open += len(offsets)
 
     def finish(self, offsets: Sequence[int]) -> None:
-        """These are finished. An AssertionError for what is not open."""
+        """These are finished. Raises AssertionError for a record that is not open."""
         all_, finished = self._offsets, self._finished
         for offset in offsets:
             assert all_, f"offset {offset} was not received"
-            # Without gaps it stands there; with gaps, before it.
+            # Without gaps it stands at this index; with gaps, before it.
             index = offset - all_[0]
             if not (0 <= index < len(all_) and all_[index] == offset):
                 index = bisect_left(all_, offset, 0, max(min(index, len(all_)), 0))
@@ -69,7 +69,7 @@ class OffsetLog:
             self._let_go()
 
     def _let_go(self) -> None:
-        """One record that fails for hours must not keep all that was finished behind it in memory."""
+        """Forget finished records: one that fails for hours must not keep all that ended behind it in memory."""
         first = self._seek()
         if len(self._finished) - first <= 2 * self.open + SLACK:
             return
@@ -84,26 +84,28 @@ class OffsetLog:
         return self._first_open
 
     def first_open(self) -> int | None:
-        """The lowest offset that is not finished; None where all are."""
+        """The lowest offset that is not finished; None: all are."""
         index = self._seek()
         return self._offsets[index] if index < len(self._offsets) else None
 
     def drop_below(self, offset: int) -> None:
-        """Let go of what is below; all of it is finished."""
+        """Let go of the records below, which are all finished."""
         index = bisect_left(self._offsets, offset, 0, self._seek())
         del self._offsets[:index], self._times[:index], self._finished[:index]
         self._first_open -= index
 
     def oldest_ms(self) -> int | None:
-        """Timestamp of the lowest; None where there is none."""
+        """Timestamp of the lowest record; None: there is none."""
         return self._times[0] if self._times else None
 
     def finished(self) -> dict[int, int]:
-        """Offset → timestamp of those that are finished, as far as they are still known."""
+        """Offset → timestamp of the finished records that are still known."""
         return dict(zip(compress(self._offsets, self._finished), compress(self._times, self._finished), strict=True))
 
     def runs(self, position: int) -> list[int]:
-        """Lengths of open and finished runs in turn, from the first open one up to `position`; gaps count as finished.
+        """Lengths of open and finished runs in turn, from the first open record up to `position`.
+
+        Gaps count as finished.
 
         An even number of them.
         """
@@ -121,7 +123,7 @@ class OffsetLog:
         return [*runs, position - at]
 
     def _without_gaps(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
-        """The offsets of these indexes as stretches: where each begins, and the offset behind it."""
+        """The offsets at these indexes as stretches: where each begins, and the offset behind it."""
         offsets = self._offsets
         while begin < end:
             start = offsets[begin]

@@ -1,7 +1,7 @@
-"""Which offset may be committed, and what is finished above it. Pure; one tracker an assignment of a partition.
+"""Which offset may be committed, and what is finished above it. Pure. One tracker for an assignment of a partition.
 
-Committable is the next offset to read: below the first that is unfinished. Only offsets that were received count: gaps
-(compaction, transaction markers) are normal. A batch is one offset with several events: it is finished with the last.
+Committable is the next offset to read: below the first unfinished record. Only offsets that were received count: gaps
+(compaction, transaction markers) are normal. A batch is one offset with several events, and is finished with the last.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from consumer.sequencing.commit_metadata import METADATA_BYTES_MAX, FinishedBefo
 from consumer.sequencing.offset_log import OffsetLog
 
 METADATA_BYTES_MIN: Final = 40
-"""Below this there is room for a topic's id at the most: then nothing is written."""
+"""With less room than this, a topic's id would fit at most, so nothing is written."""
 
 
 class CommitPoint(NamedTuple):
@@ -22,20 +22,20 @@ class CommitPoint(NamedTuple):
     offset: int
     metadata: str
     recorded: int
-    """How many finished events, of all since the start, the offset and the metadata account for."""
+    """How many finished events since the start the offset and the metadata account for."""
     finished: int
-    """How many there were; more than `recorded` when the metadata had no room for all."""
+    """How many events were finished; more than `recorded` if the metadata had no room for all."""
 
 
 class _Batch:
-    """How many events a record has, where it has several."""
+    """How many events a record with several has."""
 
     __slots__ = ("answered", "unfinished")
 
     def __init__(self, events: int) -> None:
         self.unfinished = events
         self.answered = 0
-        """Finished, and not by being skipped: so many a crash would send again."""
+        """Finished and not skipped: a crash would send these again."""
 
 
 class OffsetTracker:
@@ -56,20 +56,23 @@ class OffsetTracker:
         self._finished_here_end = 0
         self._cluster_id = cluster_id
         self.topic_id = topic_id
-        """Of the topic that these offsets are of; None where the cluster tells none."""
+        """The id of the topic that these offsets belong to; None: the cluster gives topics no ids."""
         self.metadata_bytes_max = METADATA_BYTES_MAX
         self._log = OffsetLog()
-        """What is in hand: all that is not committed."""
+        """The records in hand: all that are not committed."""
         self._finished_count = 0
         self.skipped_count = 0
-        """Of those that were finished: nothing was to be done for them."""
+        """How many of the finished events needed nothing to be done."""
         self._batches: dict[int, _Batch] = {}
-        """The batches at or above the committable offset, in the order of the log; an ordinary record costs nothing."""
+        """The batches at or above the committable offset, in the order of the log.
+
+        An ordinary record costs nothing here.
+        """
         self._more_unfinished = 0
-        """Unfinished events of batches, without the first of each: that stands in `_log`."""
+        """Unfinished events of batches, without the first of each: that one stands in `_log`."""
 
     def received(self, offset: int, timestamp_ms: int, events: int = 1) -> None:
-        """A record was fetched, with so many events. Offsets only ever rise within an assignment."""
+        """A record was fetched, with so many events. Within an assignment offsets only rise."""
         assert offset >= self._position, f"offset {offset} after position {self._position}"
         self._position = offset + 1
         self._log.append(offset, timestamp_ms)
@@ -78,14 +81,14 @@ class OffsetTracker:
             self._more_unfinished += events - 1
 
     def received_all(self, offsets: Sequence[int], timestamps_ms: Sequence[int]) -> None:
-        """Records were fetched, of one event each; at least one."""
+        """Records of one event each were fetched; at least one."""
         assert offsets[0] >= self._position, f"offset {offsets[0]} after position {self._position}"
         assert offsets[-1] - offsets[0] >= len(offsets) - 1, "offsets rise"
         self._position = offsets[-1] + 1
         self._log.extend(offsets, timestamps_ms)
 
     def finished_here(self, earlier: Mapping[int, int]) -> None:
-        """An earlier assignment to this process has finished these (its `uncommitted`), whatever came of commits."""
+        """An earlier assignment to this process finished these (its `uncommitted`), whatever became of its commits."""
         self._finished_here = earlier
         self._finished_here_end = max(earlier, default=-1) + 1
 
@@ -95,11 +98,11 @@ class OffsetTracker:
         return self._finished_before is None and not self._finished_here
 
     def finished_before(self, offset: int, timestamp_ms: int) -> bool:
-        """Whether an earlier owner finished this record; asked in the order of the log, before `received`."""
+        """Whether an earlier owner finished this record. Ask in the order of the log, before `received`."""
         if self._finished_here:
             if offset >= self._finished_here_end:
                 self._finished_here = {}
-            elif self._finished_here.get(offset) == timestamp_ms:  # another time is another record, of another topic
+            elif self._finished_here.get(offset) == timestamp_ms:  # another time: a record of another topic
                 return True
         before = self._finished_before
         if before is None:
@@ -110,7 +113,7 @@ class OffsetTracker:
         return offset in before
 
     def finished(self, offset: int, *, skipped: bool = False) -> bool:
-        """An event needs nothing more (delivered, skipped or safe as a dead letter); True: nor does its record."""
+        """An event needs nothing more: delivered, skipped, or safe as a dead letter. True: so does its whole record."""
         self._finished_count += 1
         self.skipped_count += skipped
         if self._batches and (batch := self._batches.get(offset)) is not None:
@@ -128,7 +131,7 @@ class OffsetTracker:
         return bool(self._batches)
 
     def finished_all(self, offsets: Sequence[int]) -> None:
-        """Events need nothing more: those of records of one event each, sent and not skipped."""
+        """Events need nothing more. Each was the only one of its record, and was sent, not skipped."""
         self._finished_count += len(offsets)
         self._log.finish(offsets)
 
@@ -154,10 +157,10 @@ class OffsetTracker:
         return CommitPoint(offset, encoded.text, recorded, self._finished_count)
 
     def _left_out_of_batches(self, committable: int, recorded_end: int) -> int:
-        """Answered events of batches of which the commit says nothing, beyond one for each finished record.
+        """Answered events of batches about which the commit says nothing, beyond one for each finished record.
 
-        A batch that is finished in part is read again whole. What was skipped of it does not count: nobody is sent it
-        again, and a topic of batches with one event for us in each would soon wait for commits that say nothing.
+        A batch that is finished in part is read again whole. Its skipped events do not count: they are sent to nobody,
+        and otherwise a topic of batches with one event for us in each would soon wait for commits that say nothing.
         """
         batches = self._batches
         while batches and (first := next(iter(batches))) < committable:
@@ -177,25 +180,25 @@ class OffsetTracker:
         self._log.drop_below(point.offset)
 
     def metadata_refused(self) -> None:
-        """The broker takes less (offset.metadata.max.bytes): half of it next time, at last nothing.
+        """The broker takes less metadata (offset.metadata.max.bytes): try half of it next time, at last none.
 
-        Without this, nothing could ever be committed.
+        Otherwise nothing could ever be committed.
         """
         half = self.metadata_bytes_max // 2
         self.metadata_bytes_max = half if half >= METADATA_BYTES_MIN else 0
 
     def uncommitted(self) -> dict[int, int]:
-        """Offset → timestamp of what is finished and not committed; of what lies among unfinished ones, the latest."""
+        """Offset → timestamp of what is finished and not committed, as far as it is still known."""
         inherited = {o: timestamp for o, timestamp in self._finished_here.items() if o >= self._position}
         return inherited | self._log.finished()
 
     def reached_end(self, end: int) -> None:
-        """The log ends at `end` and all of it was fetched: what lies between is no record (transaction markers)."""
+        """The log ends at `end`, and all below was fetched: what is missing is no record (transaction markers)."""
         self._position = max(self._position, end)
 
     @property
     def inherited_end(self) -> int:
-        """Behind all that earlier owners have finished of what is still to come."""
+        """The offset behind everything that earlier owners have finished of what is still to come."""
         return max(self._position, self._finished_before.end if self._finished_before else 0)
 
     @property
@@ -205,7 +208,7 @@ class OffsetTracker:
 
     @property
     def committed_offset(self) -> int:
-        """What the group has committed, or where it started."""
+        """What the group has committed, or where this assignment started."""
         return self._committed.offset
 
     @property
@@ -220,7 +223,7 @@ class OffsetTracker:
 
     @property
     def recorded_count(self) -> int:
-        """For how many of them an acknowledged commit accounts."""
+        """How many of them an acknowledged commit accounts for."""
         return self._committed.recorded
 
     @property
@@ -230,7 +233,7 @@ class OffsetTracker:
 
     @property
     def left_unrecorded(self) -> int:
-        """How many of them the last acknowledged commit had no room for."""
+        """For how many of them the last acknowledged commit had no room."""
         return self._committed.finished - self._committed.recorded
 
     @property
@@ -239,7 +242,7 @@ class OffsetTracker:
         return self._committed.finished == self._finished_count and self.committable() == self._committed.offset
 
     def oldest_uncommitted_ms(self) -> int | None:
-        """Timestamp of the oldest record in hand that is not committed; None where there is none."""
+        """Timestamp of the oldest record in hand that is not committed; None: there is none."""
         return self._log.oldest_ms()
 
     def __repr__(self) -> str:
@@ -250,9 +253,9 @@ class OffsetTracker:
 
 
 def _continued(position: int, inherited: Sequence[tuple[int, int]]) -> Iterator[int]:
-    """Runs from the position on: what an earlier owner finished and this one has not come to yet.
+    """Runs from the position on that an earlier owner finished and this one has not reached yet.
 
-    Or the first commit of a new owner, made for the lease, would forget it.
+    Without them, the first commit of a new owner, made for the lease, would forget them.
     """
     at = position
     for start, end in inherited:

@@ -1,6 +1,6 @@
-"""Carries out what THE RULE says an answer means for its events and its lane. Pure.
+"""Carries out what THE RULE says about an answer: what it means for its events and its lane. Pure.
 
-What it says of the destination as a whole is the gate's affair, and the gate is told of each.
+What an answer says about the destination as a whole is decided by the gate, which hears of each.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ class Outcomes:
                 assert_never(outcome)
 
     def delivered_before(self, delivery: Delivery, lane: Lane) -> None:
-        """A request of an earlier assignment was accepted: what waits of it in the user's lane is delivered."""
+        """A request of an earlier assignment was accepted.
+
+        What is still in the user's lane of it counts as delivered.
+        """
         if delivery.lane.assignment.offsets.topic_id != lane.assignment.offsets.topic_id:
             return
         if events := lane.same_as(delivery.events):
@@ -95,9 +98,9 @@ class Outcomes:
     def _dead_letter(
         self, delivery: Delivery, reason: DeadLetterReason, detail: str, status: int | None = None, body: bytes = b""
     ) -> None:
-        """Dead-letter the one event of a request; of an introduction, the event behind it."""
+        """Dead-letter the one event of a request; for an introduction, the event behind it."""
         lane, event = delivery.lane, delivery.events[0]
-        if lane.assignment.dropped or lane.assignment.stopped:  # whoever has it next reads it again
+        if lane.assignment.dropped or lane.assignment.stopped:  # the partition's next owner reads it again
             return
         if not self._endings.dead_letter(
             lane.assignment, event.record, reason, detail, status, body, delivery.attempts

@@ -1,8 +1,8 @@
-"""An order to pause or to go on, as somebody gave it for the whole group. Pure.
+"""An order, by somebody for the whole group, to pause sending or to go on. Pure.
 
-While sending is paused no request starts: no introduction, no retry and no probe. What is in flight ends as ever,
-commits and the lease go on, partitions come and go, and what takes no request (skipped events, dead letters, deletes)
-ends.
+While sending is paused no request starts: no introduction, no retry and no probe. Requests in flight end as usual,
+commits and the lease go on, partitions come and go, and what needs no request ends (skipped events, dead letters,
+deletes).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 
 class PauseOrder(NamedTuple):
-    """The last one given; all texts are anybody's who may write to the state topic."""
+    """The last order given. Whoever may write to the state topic may have written its texts."""
 
     is_paused: bool
     by: str
-    """user@host"""
+    """Who gave it: user@host."""
     at_ms: int
-    """Since 1970, by the clock of that host."""
+    """When, in milliseconds since 1970 by the clock of that host."""
     reason: str
-    """Empty where none was given."""
+    """Why; empty if no reason was given."""

@@ -1,6 +1,6 @@
-"""When something of a partition last moved. Pure.
+"""When a partition last made progress. Pure.
 
-Seen by comparing counts now and then, so that it costs the single event nothing.
+Found by comparing counts now and then, so that it costs nothing for a single event.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from consumer.sequencing.assignment import Assignment
 
 SILENT_SECONDS: Final = 5.0
-"""Acknowledgements that take longer are not late but missing: a broker that is there answers within 0.1 s."""
+"""An acknowledgement that takes longer is not late but missing: a healthy broker answers within 0.1 s."""
 SILENT_COMMIT_INTERVALS: Final = 2
-"""Nor is a commit late before it is due: what is finished just after one waits for the next."""
+"""A commit is not late before it is due: what is finished just after one waits for the next."""
 
 
 class Progress:
@@ -21,7 +21,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.moved_at: float | None = None
-        """When an event was last delivered or a dead letter, or the committed offset moved; None: not looked at yet."""
+        """When an event was last delivered or dead-lettered, or the committed offset moved; None: not looked at yet."""
         self.finished_at = 0.0
         self.committed_at = 0.0
         """When a commit last accounted for more, or nothing waited for one."""
@@ -32,7 +32,7 @@ class Progress:
     def look(self, assignment: Assignment, now: float) -> None:
         """Compare with what was seen last."""
         offsets = assignment.offsets
-        # What is skipped as it comes in says nothing of what waits: only a commit beyond it does.
+        # What is skipped at once says nothing about what waits; only a commit beyond it does.
         finished = offsets.finished_count - offsets.skipped_count
         if finished != self._finished or not offsets.unfinished:
             self.finished_at = now
@@ -46,7 +46,7 @@ class Progress:
         self._recorded, self._acknowledged = offsets.recorded_count, assignment.acknowledged
 
     def is_silent(self, now: float, commit_interval_seconds: float) -> bool:
-        """Whether its commits or its records are not acknowledged."""
+        """Whether nobody acknowledges its commits or its records."""
         commit_silent_seconds = max(SILENT_SECONDS, SILENT_COMMIT_INTERVALS * commit_interval_seconds)
         return now - self.committed_at >= commit_silent_seconds or now - self.recorded_at >= SILENT_SECONDS
 

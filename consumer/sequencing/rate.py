@@ -34,23 +34,26 @@ from consumer.sequencing.lease import NEVER
 
 SOURCE_SHARE: Final = 0.95
 BURST_SECONDS: Final = 0.1
-"""Permits of so long are kept. Less would be lost to a turn that comes late, more would come at once after a rest."""
+"""Permits of this time are kept.
+
+With less, a late turn would lose some; with more, too many would come at once after a rest.
+"""
 GROWTH_SECONDS: Final = 5.0
-"""Members look at the topics every 2 s."""
+"""How long after they were added new partitions begin to count. Members look at the topics every 2 s."""
 LOOK_SECONDS: Final = 0.05
 LOOK_SECONDS_A_PARTITION: Final = 0.000_05
-"""So much later than the commit a share may begin: partitions are counted only so often. A thousand take 0.3 ms."""
+"""How much later than the commit a share may begin, since partitions are counted only so often. 1,000 take 0.3 ms."""
 WAKE_SECONDS: Final = 0.005
-"""Permits are waited for at least so long, so that a turn takes several of a fast rate."""
+"""Permits are waited for at least this long, so that a turn takes several of them if the rate is fast."""
 RESERVE_SHARE: Final = 0.5
-"""Of what live events can save up, replays leave so much, or a live event would often come to an empty bucket."""
+"""The part of what live events can save up that replays leave alone. Otherwise a live event would often find none."""
 _WHOLE: Final = 1 - 1e-6
-"""Sums of parts are not exact; a permit that lacks a millionth is one."""
+"""Sums of fractions are not exact: a permit that lacks a millionth counts as one."""
 FOREVER: Final = float("inf")
 
 
 class Permits:
-    """They come evenly, `rate` a second, and some are kept."""
+    """Permits that come evenly, `rate` a second. Some are kept."""
 
     def __init__(self) -> None:
         self.rate = 0.0
@@ -59,27 +62,27 @@ class Permits:
 
     @property
     def saved_max(self) -> float:
-        """More than these are not kept."""
+        """No more than these are kept."""
         return 1 + BURST_SECONDS * self.rate
 
     def refill(self, now: float) -> None:
-        """Add those that have come since."""
+        """Add the permits that have come since."""
         if now > self._at:
             self.saved = min(self.saved + self.rate * (now - self._at), self.saved_max)
             self._at = now
 
     def change(self, rate: float, now: float) -> None:
-        """From now on they come at this rate. Without any, nothing is kept."""
+        """From now on they come at this rate. Without any rate, none are kept."""
         self.refill(now)
         self.rate = rate
         self.saved = min(self.saved, self.saved_max) if rate else 0.0
 
     def has(self, reserve: float = 0.0) -> bool:
-        """Whether there is one, and so many beside it."""
+        """Whether there is one, with so many left beside it."""
         return self.saved >= _WHOLE + reserve
 
     def due(self, reserve: float = 0.0) -> float:
-        """When there will be, where none is taken before."""
+        """When there will be one, if none is taken before."""
         missing = 1 + reserve - self.saved
         return self._at if missing <= 0 else self._at + missing / self.rate if self.rate else FOREVER
 
@@ -88,12 +91,12 @@ class Rate:
     """This member's share of the group's rate."""
 
     def __init__(self, limit: float) -> None:
-        """`limit`: requests a second of the whole group."""
+        """`limit`: how many requests a second the whole group may start."""
         self.limit = limit
         self.waits_until: float | None = None
-        """When the next request may start that waits for nothing but a permit; None: none waits so."""
+        """When the next request may start that waits for nothing but a permit; None: none waits for one."""
         self.waited_seconds = 0.0
-        """How long one has waited so, in all."""
+        """For how long requests have waited for permits, in all."""
         self._source = Permits()
         self._replays = Permits()
         self._source_count = Count()
@@ -102,33 +105,33 @@ class Rate:
         self._waits_since: float | None = None
         self._look_at = 0.0
         self._since: dict[Assignment, float] = {}
-        """When each of ours was first counted."""
+        """When each of our partitions was first counted."""
         self._proven_at = NEVER
         """When the last commit that the group has accepted was sent."""
 
     @property
     def share(self) -> float:
-        """Requests a second that this member may start."""
+        """How many requests a second this member may start."""
         return self._source.rate + self._replays.rate
 
     def waiting_seconds(self, now: float) -> float:
-        """For how long at least one request has waited for a permit, without a break; 0: none does."""
+        """For how long at least one request has waited for a permit, without a break; 0: none waits."""
         return 0.0 if self._waits_since is None else now - self._waits_since
 
     # ------------------------------------------------------------------ what it depends on
 
     def topics_have(self, source_partitions: int | None, replay_partitions: int | None, now: float) -> None:
-        """So many partitions were seen; None: nobody has told."""
+        """How many partitions were seen; None: nobody has said."""
         self._source_count.seen(source_partitions, now)
         self._replay_count.seen(replay_partitions, now)
         self._look_at = now
 
     def changed(self) -> None:
-        """A partition came or went: they are counted in the next turn."""
+        """A partition came or went, so they are counted again in the next turn."""
         self._look_at = 0.0
 
     def tick(self, assignments: Iterable[Assignment], now: float) -> None:
-        """Once a turn: add up what the partitions bring."""
+        """Once a turn: add up what the partitions contribute."""
         if self.waits_until is None:
             self._waits_since = None
         else:
@@ -156,13 +159,16 @@ class Rate:
     # ------------------------------------------------------------------ permits
 
     def refill(self, now: float) -> None:
-        """Count the permits up to now; nobody waits for one, as far as is known."""
+        """Count the permits up to now. From here on nobody counts as waiting for one."""
         self.waits_until = None
         self._source.refill(now)
         self._replays.refill(now)
 
     def has(self, *, is_replay: bool, others_wait: bool) -> bool:
-        """Whether a request may start. `others_wait`: for a live event, that a replay waits; or the other way round."""
+        """Whether a request may start.
+
+        `others_wait`: for a live event, that a replay waits; for a replay, that a live one does.
+        """
         return self._from(is_replay=is_replay, others_wait=others_wait) is not None
 
     def take(self, *, is_replay: bool, others_wait: bool) -> None:
@@ -181,7 +187,7 @@ class Rate:
         self.waits_until = max(due, now + WAKE_SECONDS)
 
     def _from(self, *, is_replay: bool, others_wait: bool) -> Permits | None:
-        """Whose permit it would be."""
+        """Which permits it would take."""
         source, replays = self._source, self._replays
         if is_replay:
             if replays.has():
@@ -193,7 +199,7 @@ class Rate:
 
     @property
     def _reserve(self) -> float:
-        """What replays leave to live events, where so much can be saved up at all."""
+        """How much replays leave for live events, if that much can be saved up at all."""
         return min(RESERVE_SHARE * self._source.saved_max, self._source.saved_max - 1)
 
 
@@ -203,11 +209,11 @@ class Count:
     def __init__(self) -> None:
         self._partitions = 0
         self._counting = 0
-        """Those below have been there for long enough."""
+        """Partitions below this number have been there for long enough."""
         self._grown_at = 0.0
 
     def seen(self, partitions: int | None, now: float) -> None:
-        """A topic never has fewer than before; whoever says so is behind."""
+        """A topic never has fewer partitions than before; whoever says so has old news."""
         if partitions is None or partitions <= self._partitions:
             return
         self._settle(now)
@@ -216,7 +222,7 @@ class Count:
         self._grown_at = now
 
     def part(self, number: int, now: float) -> float:
-        """Of the whole, what a partition with this number stands for."""
+        """What part of the whole the partition with this number stands for."""
         self._settle(now)
         return 1 / self._partitions if number < self._counting else 0.0
 

@@ -1,7 +1,9 @@
-"""The lanes that may send, where a rate is set: live events and replays apart, each as far as there are permits. Pure.
+"""The lanes that may send, if a rate is set. Live events and replays stand apart, each as far as there are permits.
 
-Within each the oldest go first, as ever (ready.py), whichever partition they are of: a retry, too, has no way around.
-While the gate probes, both have their turns: the lanes of one may be those that always fail.
+Pure.
+
+Within each the oldest go first, as always (ready.py), whichever partition they are of; a retry gets no way around.
+While the gate probes, both take turns: the lanes of one may be those that always fail.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from consumer.sequencing.ready import ReadyLanes
 
 
 class ReadyWithinRate:
-    """Like ReadyLanes; `begin` comes before, `start` or `wait` behind."""
+    """Like ReadyLanes, but `begin` comes before, and `start` or `wait` afterwards."""
 
     def __init__(self, rate: Rate, gate: Gate) -> None:
         self._rate = rate
@@ -29,14 +31,14 @@ class ReadyWithinRate:
 
     @property
     def has_some(self) -> bool:
-        """Whether a lane waits here, with a permit or without."""
+        """Whether a lane waits here, with or without a permit."""
         return self._live.has_some or self._replays.has_some
 
     def __bool__(self) -> bool:
         return bool(self._live or self._replays)
 
     def begin(self, now: float) -> None:
-        """Permits are counted up to now."""
+        """Count the permits up to now."""
         self._rate.refill(now)
 
     def first(self) -> Lane | None:
@@ -60,7 +62,7 @@ class ReadyWithinRate:
         self._replays_first = self._gate.probing and not is_replay
 
     def wait(self, now: float, in_flight: int) -> None:
-        """Nothing more starts now. Whoever is still here waits for a permit, and for nothing else."""
+        """Nothing more starts now. Any lane that is still here waits for a permit, and for nothing else."""
         live, replays = self._live.has_some, self._replays.has_some
         if live or replays:
             self._rate.wait(now, live=live, replays=replays)

@@ -86,7 +86,7 @@ class Meaning(Enum):
 
     FINISHED = "finished"
     IDENTIFIED = "identified"
-    """Its user is; the event behind the introduction has yet to be sent."""
+    """The user is identified. The event behind the introduction is still to be sent."""
     IDENTIFIED_AND_FINISHED = "identified, finished"
     AGAIN = "again"
     HALVES = "halves"
@@ -115,7 +115,7 @@ def next_step(lane: Lane, now: float, hold_seconds: float, unidentified: Unident
 
 
 def first_identify(waiting: Sequence[Event]) -> int | None:
-    """Index of the first identify that waits; one behind a delete does not count, the delete would undo it."""
+    """Index of the first identify that waits. One behind a delete does not count, since the delete would undo it."""
     for index, event in enumerate(waiting):
         if event.kind is Kind.IDENTIFY:
             return index
@@ -125,7 +125,10 @@ def first_identify(waiting: Sequence[Event]) -> int | None:
 
 
 def run_length(waiting: Sequence[Event], events_max: int, bytes_max: int) -> int:
-    """How many from the head on go in one request: tracks, pages, screens; a first one above `bytes_max` goes alone."""
+    """How many events from the head on go in one request: tracks, pages, screens.
+
+    A first one above `bytes_max` goes alone.
+    """
     length, size_bytes = 1, waiting[0].size_bytes
     for event in islice(waiting, 1, events_max):
         size_bytes += event.size_bytes
@@ -136,7 +139,7 @@ def run_length(waiting: Sequence[Event], events_max: int, bytes_max: int) -> int
 
 
 def meaning(delivery: Delivery, outcome: Outcome, *, is_everybodys: bool = False, is_given_up: bool = False) -> Meaning:
-    """What an outcome means. `is_everybodys`: a refusal as all get; `is_given_up`: it has failed for long enough."""
+    """What an outcome means. `is_everybodys`: all users are refused; `is_given_up`: it has failed for long enough."""
     if isinstance(outcome, Delivered):
         if delivery.kind is DeliveryKind.EVENTS:
             return Meaning.FINISHED

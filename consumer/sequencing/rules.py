@@ -1,4 +1,4 @@
-"""The settings that the sequencer depends on, by the names that they have there. Pure."""
+"""The settings that the sequencer depends on, under the same names. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from consumer.choices import Unidentified
 
 @dataclass(frozen=True, slots=True)
 class SequencingRules:
-    """`Settings.fill` takes each field from the setting of its name, or the property that follows from settings."""
+    """`Settings.fill` takes each field from the setting, or the property, of the same name."""
 
     batch_events_max: int
     batch_bytes_max: int
@@ -25,6 +25,6 @@ class SequencingRules:
     dead_letter_ratio_max: float
     lease_seconds: float
     requests_per_second_max: float | None = None
-    """Of the whole group; None: no limit."""
+    """For the whole group; None: no limit."""
     receipt_topic: str | None = None
-    """Not None: an event is finished only behind its receipt."""
+    """If not None: an event is finished only when its receipt is acknowledged."""

@@ -1,8 +1,8 @@
 """The scheduler of lanes: events and outcomes in, requests and actions out.
 
-Pure: no socket, clock, thread or randomness. THE RULE is in rule.py and is carried out by steps.py and outcomes.py;
-whether the destination takes anything at all is found in gate.py, how records end in endings.py. Here: which lane is
-next, and when.
+Pure: no socket, clock, thread or randomness. This file decides which lane is next, and when. THE RULE is in rule.py;
+steps.py and outcomes.py carry it out. gate.py knows whether the destination takes anything at all, endings.py how
+records end.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from consumer.sequencing.ready import ReadyLanes
 from consumer.sequencing.ready_within_rate import ReadyWithinRate
 from consumer.sequencing.rule import next_step
 from consumer.sequencing.rules import SequencingRules
+from consumer.sequencing.stalled import Limits, Stalled
 from consumer.sequencing.steps import Steps
 from consumer.sequencing.waiting import Retrying
 
@@ -72,8 +73,7 @@ class Sequencer:
         giving_up = GivingUp(rules.give_up_seconds, gate, lambda: self._nobody_else_can_try)
         self._outcomes = Outcomes(gate, self._endings, giving_up, self._others_wait)
         self._known = Pool(rules.known_users_max)
-        self._stalled: list[Lane] = []
-        """Ready lanes that wait for a commit, or for the lease of their partition."""
+        self._stalled = Stalled(self._limits)
         self.budget = Budget(
             rules.uncommitted_events_max,
             rules.buffer_events_max,
@@ -85,7 +85,7 @@ class Sequencer:
 
     @property
     def holds(self) -> Holds:
-        """Lanes whose users' identify is waited for."""
+        """Lanes that wait for their user's identify."""
         return self._steps.holds
 
     @property
@@ -109,7 +109,7 @@ class Sequencer:
             self._shares_change()
 
     def drop(self, partition: Partition, reason: HandBack) -> None:
-        """The partition is no longer ours: forget it. What is unfinished belongs to its next owner."""
+        """The partition is no longer ours. What is unfinished belongs to its next owner."""
         assignment = self.assignments.pop(partition, None)
         if assignment is None:
             return
@@ -143,7 +143,7 @@ class Sequencer:
 
     @property
     def waits_for_a_place(self) -> bool:
-        """Whether as many requests as may be are in flight, and a lane has another one to send."""
+        """Whether all places in flight are taken, and a lane has another request to send."""
         return self.in_flight >= self.gate.window and self._steps.ready.first() is not None
 
     @property
@@ -202,11 +202,14 @@ class Sequencer:
                 self._steps.take(lane, now)
 
     def _is_blocked(self, lane: Lane) -> bool:
-        """Whether a request of an earlier assignment of this user is still unanswered."""
+        """Whether a request that an earlier assignment sent for this user is still unanswered."""
         return bool(self._lingering) and (lane.assignment.partition, lane.user) in self._lingering
 
     def forgotten(self, user: User) -> None:
-        """A delete of the user has come through, in whichever partition: what is known elsewhere does not count."""
+        """A delete of the user has come through, in whichever partition.
+
+        What another partition knows does not count.
+        """
         for assignment in self.assignments.values():
             assignment.known.discard(user)
         self.look_ups.forgotten(user)
@@ -217,7 +220,7 @@ class Sequencer:
         assignment = lane.assignment
         assert lane.in_flight is delivery, "a request is answered once"
         self.in_flight -= 1
-        assignment.in_flight -= 1
+        del assignment.under_way[lane]
         lane.status = LaneStatus.IDLE
         lane.in_flight = None
         delivery.attempts += 1
@@ -230,7 +233,7 @@ class Sequencer:
             self._steps.take(lane, now)
 
     def recorded(self, lanes: Sequence[Lane], now: float) -> None:
-        """A `Remember` or `Forget` of each of these is written; a lane that had two may stand there twice."""
+        """A `Remember` or `Forget` of each of these is written. A lane with two of them may stand there twice."""
         self._endings.recorded(lanes)
         for lane in dict.fromkeys(lanes):
             if not lane.recording and lane.status is LaneStatus.IDLE and not lane.assignment.dropped:
@@ -247,9 +250,9 @@ class Sequencer:
     # ------------------------------------------------------------------ out
 
     def next_delivery(self, now: float) -> Delivery | None:
-        """The next request to send, None when there is none to be sent now. Each one must be reported.
+        """The next request to send; None: there is none to send now. Each one must be reported.
 
-        `now` must be fresh: it is what tells a process that was stopped that its partitions may be another's.
+        `now` must be fresh: by it a process that was stopped sees that its partitions may belong to another member.
         """
         ready, rules, within_rate = self._steps.ready, self.rules, self._within_rate
         if within_rate is not None:
@@ -262,13 +265,13 @@ class Sequencer:
             ready.pop()
             is_leased = now - lane.assignment.leased_at < rules.lease_seconds
             if not is_leased or not (self.budget.may_send(lane.assignment) or self._unblocks_commits(lane)):
-                self._stalled.append(lane)
+                self._stalled.add(lane, now)
                 continue
             if within_rate is not None:
                 within_rate.start(lane)
             lane.status = LaneStatus.IN_FLIGHT
             self.in_flight += 1
-            lane.assignment.in_flight += 1
+            lane.assignment.under_way[lane] = None
             step = next_step(lane, now, rules.hold_seconds, rules.unidentified)
             delivery = lane.next_delivery(step, rules.batch_events_max, rules.batch_bytes_max)
             delivery.sent_at = now
@@ -279,7 +282,7 @@ class Sequencer:
         return None
 
     def _others_wait(self) -> bool:
-        """Whether a request is in flight, or a lane has one to send; a lane that waits for its time has none now."""
+        """Whether a request is in flight, or a lane has one to send. A lane that waits for its time has none now."""
         return self.in_flight > 0 or self._steps.ready.has_some
 
     def take_actions(self) -> list[Action]:
@@ -293,31 +296,35 @@ class Sequencer:
         self.budget.update(self.assignments, self.active, now)
         if self.rate is not None:
             self.rate.tick(self.assignments.values(), now)
-        stalled, self._stalled = self._stalled, []
-        for lane in stalled:
-            if lane.status is LaneStatus.READY and lane.assignment.open:
+        if self._stalled:
+            for lane in self._stalled.let_go(now):
                 self._steps.ready.add(lane)
         self._steps.wake(now)
-        if self.gate.needs_an_answer and not (self.retrying or self._others_wait()):
+        if self.gate.needs_an_answer and not (self.retrying or self._stalled or self._others_wait()):
             self.gate.nothing_to_send(now)
 
     def next_deadline(self, now: float) -> float | None:
-        """When `tick` or `next_delivery` has something to do without any input; None for never."""
+        """When `tick` or `next_delivery` has something to do without any input; None: never."""
         opens_at = self.gate.opens_at(now) if self._steps.ready and not self.is_paused else None
         permit_at = None if self.rate is None else self.rate.waits_until
         moments = (opens_at, permit_at, self._steps.next_due(), self.budget.next_due())
         due = [moment for moment in moments if moment is not None]
         return min(due, default=None)
 
-    def _unblocks_commits(self, lane: Lane) -> bool:
-        """Whether the lane has the first unfinished event of its partition, and nothing but that can be committed.
+    def _limits(self, assignment: Assignment, now: float) -> Limits:
+        is_leased, offsets = now - assignment.leased_at < self.rules.lease_seconds, assignment.offsets
+        may_send = self.budget.may_send(assignment)
+        return Limits(is_leased, may_send, self.gate.probing, offsets.is_committed, offsets.committable())
 
-        Or whether one request has to find out if the destination works: it may be any lane's.
+    def _unblocks_commits(self, lane: Lane) -> bool:
+        """Whether the lane has its partition's first unfinished event, and ending that is all that allows a commit.
+
+        Or whether one request has to find out if the destination works: that may come from any lane.
         """
         if self.gate.probing:
             return True
         offsets = lane.assignment.offsets
-        # An identify that is sent again may have overtaken the first unfinished event, which can only go after it.
+        # An identify that is sent again may have overtaken the first unfinished event, which must go after it.
         firsts = [delivery.events[0] for delivery in lane.again[-1:]] + list(islice(lane.waiting, 1))
         return offsets.is_committed and offsets.committable() in (event.record.offset for event in firsts)
 
@@ -327,7 +334,7 @@ class Sequencer:
         self.retrying.discard(lane)
 
     def _release(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
-        """The last request of a dropped lane is answered: the user's lane of the present assignment may start."""
+        """The last request of a dropped lane is answered, so the user's lane in the present assignment may start."""
         lane = delivery.lane
         partition = lane.assignment.partition
         if self._lingering.get((partition, lane.user)) is lane:

@@ -1,7 +1,7 @@
-"""For how long lanes have waited for a place among the requests in flight, and how long answers took meanwhile. Pure.
+"""How long lanes have waited for a place among the requests in flight, and how long answers took meanwhile. Pure.
 
-Only both together say that the destination is slow: long answers alone make nobody wait who has a place, and all places
-taken with quick answers are a matter of our own limits.
+Only both together mean that the destination is slow. Long answers alone make nobody wait who has a place. All places
+taken, with quick answers, is a matter of our own limits.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Final
 
 RECENT_SECONDS: Final = 5.0
-"""The mean is of the last so many seconds in which answers came, and of as many before them."""
+"""The mean is taken over the last so many seconds in which answers came, and as many before them."""
 
 
 class Slowness:
-    """Of one destination. All times are monotonic seconds."""
+    """For one destination. All times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._full_since: float | None = None
@@ -23,7 +23,7 @@ class Slowness:
         self._answers_before, self._seconds_before = 0, 0.0
 
     def look(self, now: float, *, is_full: bool) -> None:
-        """See whether every request that may be is in flight, and lanes wait for a place."""
+        """Look whether all places in flight are taken while lanes wait for one."""
         if not is_full:
             self._full_since = None
         elif self._full_since is None:
@@ -33,7 +33,7 @@ class Slowness:
     def measured(self, now: float, seconds: Sequence[float]) -> None:
         """Requests were accepted after so many seconds each."""
         if self._full_since is None:
-            return  # nobody waits, and quick answers of before would hide slow ones
+            return  # nobody waits: quick answers from before would hide slow ones
         if now - self._began_at >= RECENT_SECONDS:
             self._answers_before, self._seconds_before = self._answers, self._seconds
             self._answers, self._seconds, self._began_at = 0, 0.0, now
@@ -42,10 +42,10 @@ class Slowness:
 
     @property
     def answer_seconds(self) -> float:
-        """How long a recent answer took, on average, while lanes waited; 0 when there was none."""
+        """How long a recent answer took, on average, while lanes waited; 0: there was none."""
         answers = self._answers + self._answers_before
         return (self._seconds + self._seconds_before) / answers if answers else 0.0
 
     def full_seconds(self, now: float) -> float:
-        """For how long lanes have waited for a place, without a break; 0 when none waits."""
+        """For how long lanes have waited for a place, without a break; 0: none waits."""
         return 0.0 if self._full_since is None else now - self._full_since

@@ -1,4 +1,4 @@
-"""Carries out what THE RULE wants of a lane that waits for nothing: make it ready, hold it, let it wait. Pure."""
+"""Carries out what THE RULE wants for an idle lane: make it ready, hold it, or let it wait. Pure."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Steps:
 
     def hold_grows(self, lane: Lane, now: float, *, is_identify: bool) -> None:
         """One more event waits in a lane that is held."""
-        self.holds.grow()
+        self.holds.grow(lane)
         if is_identify:
             self.take(lane, now)
         self._cut_holds_short(now)
@@ -69,16 +69,16 @@ class Steps:
         """Go on with the lanes whose hold or backoff is over."""
         while (woken := self._timers.pop_due(now)) is not None:
             if woken.status is LaneStatus.BACKOFF:
-                self._make_ready(woken, last=self._gate.probing)  # another user's event has the next probe
+                self._make_ready(woken, last=self._gate.probing)  # the next probe is another user's turn
             elif woken.status is LaneStatus.HELD:
                 self.take(woken, now)
 
     def next_due(self) -> float | None:
-        """When `wake` has something to do; None for never."""
+        """When `wake` has something to do; None: never."""
         return self._timers.next_due()
 
     def no_longer_waits(self, lane: Lane) -> None:
-        """End a hold, and forget what time it waits for."""
+        """End a hold, and forget for which time it waits."""
         if lane.status is LaneStatus.HELD:
             self.holds.remove(lane)
             lane.status = LaneStatus.IDLE
@@ -96,7 +96,7 @@ class Steps:
             return
         delivery, is_probing = lane.again[-1], self._gate.probing
         if (delivery.failed_at is None or is_probing) and now >= delivery.not_before:
-            # The gate spaces the probes; another user's event has the next one.
+            # The gate spaces the probes; the next one is another user's turn.
             self._make_ready(lane, last=is_probing)
             return
         lane.status = LaneStatus.BACKOFF
@@ -114,7 +114,7 @@ class Steps:
         self._cut_holds_short(now)
 
     def _cut_holds_short(self, now: float) -> None:
-        """End the oldest holds while the events held take too much of the buffer."""
+        """End the oldest holds while held events take too much of the buffer."""
         while (lane := self.holds.too_many) is not None:
             lane.hold_waived = True
             self._endings.account.holds_cut_short += 1

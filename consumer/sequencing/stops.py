@@ -16,9 +16,9 @@ class StopCause(StrEnum):
     DEAD_LETTER_RATIO = "dead_letter_ratio"
     """Too many of its records would be dead letters."""
     TOPIC_MADE_AGAIN = "topic_made_again"
-    """The topic was deleted and made again under its name: the committed offset says nothing of it."""
+    """The topic was deleted and made again under its name, so the committed offset says nothing about it."""
     STATE_NOT_GROWN = "state_not_grown"
-    """The state topic has no partition for it and can't be given one."""
+    """The state topic has no partition for it, and can't be given one."""
 
 
 class Stopped(NamedTuple):
@@ -26,4 +26,4 @@ class Stopped(NamedTuple):
 
     cause: StopCause
     reason: str
-    """In words for the operator, with what to do."""
+    """For the operator: what is wrong, and what to do."""

@@ -1,8 +1,8 @@
-"""When lanes wake up: one time a lane, the latest that was set. Pure.
+"""When lanes wake up. Each lane has one time, the latest that was set. Pure.
 
 A lane that is woken by something else leaves a stale entry in the heap, and with it everything that the lane holds in
-memory: with a long hold and many new users, whose identifies come at once, that was a hundred megabytes. So the heap is
-made again without the stale ones once they are half of it.
+memory. With a long hold and many new users, whose identifies come at once, that was a hundred megabytes. So the heap is
+made again without stale entries once they are half of it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Final
 from consumer.sequencing.lanes import Lane
 
 STALE_MIN: Final = 64
-"""Fewer are not worth the work."""
+"""Fewer stale entries are not worth the work."""
 
 
 class Timers:
-    """A heap of all that were set; a lane knows which of them is its own, older ones are stale."""
+    """A heap of all times that were set. A lane knows which entry is its own; older ones are stale."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Lane]] = []
@@ -29,7 +29,7 @@ class Timers:
         return len(self._heap)
 
     def set(self, lane: Lane, due: float) -> None:
-        """Wake the lane at this time, and not at one that was set before."""
+        """Wake the lane at this time, and at no time that was set before."""
         self.cancel(lane)
         self._number += 1
         lane.timer, lane.wakes_at = self._number, due
@@ -57,7 +57,7 @@ class Timers:
         return None
 
     def next_due(self) -> float | None:
-        """When that will be; None for never."""
+        """When the next lane wakes up; None: never."""
         heap = self._heap
         while heap and heap[0][2].timer != heap[0][1]:
             heapq.heappop(heap)

@@ -33,21 +33,24 @@ if TYPE_CHECKING:
     from consumer.sequencing.sequencer import Sequencer
 
 KNOWN_SEARCHED_MAX: Final = 100_000
-"""Of more who are remembered, looking for one would take longer than for one among all lanes."""
+"""With more remembered users, looking for one would take longer than looking through all lanes."""
 
 
 class Why(StrEnum):
-    """What the events of one user in one partition wait for. Where a cause of readiness is the same, so is its name."""
+    """What the events of one user in one partition wait for.
+
+    If a cause of readiness means the same, the names are the same.
+    """
 
     PARTITION_STOPPED = "partition_stopped"
     GIVEN_BACK = "given_back"
     """The partition is being revoked, or this member stops."""
     LOOK_UP = "look_up"
-    """The stored state is asked whether the user is identified."""
+    """The stored state was asked whether the user is identified."""
     HOLD = "hold"
     IN_FLIGHT = "in_flight"
     EARLIER_REQUEST = "earlier_request"
-    """The partition went and came back, and a request of the first time is not answered."""
+    """The partition went away and came back, and a request sent before that is not answered."""
     PAUSED = "paused"
     """Nobody's events are sent: `customfit-consumer pause`."""
     DESTINATION_STOPPED = "destination_stopped"
@@ -57,18 +60,18 @@ class Why(StrEnum):
     GROUP_SILENT = "group_silent"
     """The group has not answered for so long that another member may own the partition (lease.py)."""
     COMMITS = "commits"
-    """So much is sent and not committed that nothing more may be sent (budget.py)."""
+    """So much was sent and is not committed that nothing more may be sent (budget.py)."""
     RATE = "rate"
-    """So many requests a second as this member may start are started, those of other users first (rate.py)."""
+    """This member has started as many requests a second as it may; other users went first (rate.py)."""
     QUEUED = "queued"
-    """As many requests as may be are in flight, those of other users."""
+    """All places in flight are taken by other users' requests."""
     RECORD = "record"
-    """All of theirs is answered; the state topic has yet to acknowledge what is known of them."""
+    """All of the user's events are answered; the state topic has yet to acknowledge what is known of them."""
 
 
 @dataclass(slots=True, frozen=True)
 class UserWaits:
-    """Of one user in one partition. Times are monotonic seconds."""
+    """What one user's events wait for in one partition. Times are monotonic seconds."""
 
     partition: Partition
     user: User
@@ -77,24 +80,27 @@ class UserWaits:
     is_recorded: bool
     """Whether the state topic has acknowledged that."""
     reason: str = ""
-    """What the destination, the partition or the group says of it, in words."""
+    """What the destination, the partition or the group says about it, in words."""
     request: str = ""
-    """What is under way or goes next: identify, introduction, events; a delete goes nowhere. Empty: nothing is left."""
+    """What is under way or goes next: identify, introduction or events.
+
+    Empty: nothing is left, or a delete, which is not sent.
+    """
     offset: int | None = None
     """Of its first event."""
     request_events: int = 0
-    """How many of the user's events end with it: none with an introduction."""
+    """How many of the user's events end with the request: none with an introduction."""
     events_behind: int = 0
-    """How many wait behind it."""
+    """How many events wait behind the request."""
     since: float | None = None
     """When its first event was fetched."""
     attempts: int = 0
-    """How often it was sent and answered."""
+    """How often the request was sent and answered."""
     first_failed_at: float | None = None
     last_answer: str = ""
-    """The status, or what went wrong."""
+    """The last answer: its status, or what went wrong."""
     next_try_at: float | None = None
-    """When it may go, where that is known; for a hold, when it is over."""
+    """When the request may go, if that is known; for a hold, when it is over."""
     failing_seconds: float = 0.0
     given_up_at: float | None = None
     unrecorded_events: int = 0
@@ -102,16 +108,16 @@ class UserWaits:
 
 
 class InHand(NamedTuple):
-    """Of whom there is anything here; copies, which another thread may search."""
+    """Which users have anything here. These are copies, so another thread may search them."""
 
     users: list[User]
     """Those with events in hand."""
     known: list[str | User]
-    """Those remembered as identified, of userIds the text alone; empty where they are too many to be searched."""
+    """Those remembered as identified, a userId as its text alone. Empty if they are too many to be searched."""
 
 
 def in_hand(sequencer: Sequencer) -> InHand:
-    """Copied whole: 200,000 users take some 5 ms."""
+    """Copies all of it: 200,000 users take some 5 ms."""
     users: list[User] = []
     known: list[str | User] = []
     assignments = sequencer.assignments.values()
@@ -144,7 +150,7 @@ class _Request:
     fetched_at: float
     events: int
     delivery: Delivery | None = None
-    """None: it was not sent yet."""
+    """None: it has not been sent yet."""
 
 
 def _of_lane(sequencer: Sequencer, lane: Lane, now: float) -> UserWaits:
@@ -182,7 +188,7 @@ def _of_lane(sequencer: Sequencer, lane: Lane, now: float) -> UserWaits:
 
 
 def _why(sequencer: Sequencer, lane: Lane, now: float) -> tuple[Why, str]:
-    """And what there is to say of it beside the lane."""
+    """Why the lane waits, and what else there is to say about it."""
     assignment = lane.assignment
     if assignment.stopped is not None:
         return Why.PARTITION_STOPPED, assignment.stopped.reason
@@ -208,7 +214,7 @@ def _why_not_sent(sequencer: Sequencer, lane: Lane, now: float) -> tuple[Why, st
         return Why.PAUSED, ""
     gate = sequencer.gate
     is_backoff = lane.status is LaneStatus.BACKOFF
-    # A gate that opens before the lane wakes is not what the lane waits for.
+    # If the gate opens before the lane wakes, the lane does not wait for the gate.
     if _is_closed(gate, sequencer.in_flight, lane.wakes_at if is_backoff else now, now):
         return _OF_STATE[gate.state], gate.reason
     if is_backoff:
@@ -231,7 +237,7 @@ _OF_STATE = {
 
 
 def _is_closed(gate: Gate, in_flight: int, until: float, now: float) -> bool:
-    """Whether the destination as a whole is what is waited for."""
+    """Whether the destination as a whole is what the lane waits for."""
     opens_at = gate.opens_at(now)
     is_throttled = gate.state is State.THROTTLED and in_flight >= gate.window
     return gate.probing or is_throttled or (opens_at is not None and opens_at > until)
@@ -256,7 +262,7 @@ def _request(sequencer: Sequencer, lane: Lane, now: float) -> _Request | None:
             name, events = "delete", 1
         case Step.INTRODUCTION:
             name, events = "introduction", 0
-        case _:  # a hold, or the end of one: what is sent then is not decided yet
+        case _:  # a hold, or the end of one: what is sent then is not yet decided
             name, events = "events", 1
     return _Request(name, waiting[0].record.offset, waiting[0].record.fetched_at, events)
 

@@ -1,7 +1,7 @@
-"""Who waits, and for what: users whose request is tried again, and users whose identify is waited for. Pure.
+"""Who waits, and for what: users whose request is tried again, and users whose identify has not come. Pure.
 
-The counts are kept as it happens, so that they cost nothing however many lanes there are; of the lanes themselves only
-the oldest few are ever looked at.
+Counts are kept as things happen, so they cost nothing however many lanes there are. Only the few oldest lanes are ever
+looked at.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from consumer.sequencing.events import Headers, Partition, User
 from consumer.sequencing.lanes import Delivery, Lane, LaneStatus
 
 if TYPE_CHECKING:
+    from consumer.sequencing.assignment import Assignment
     from consumer.sequencing.sequencer import Sequencer
 
 
 class Retrying:
-    """Lanes whose request has failed and is neither delivered nor a dead letter yet; the first to fail comes first."""
+    """Lanes whose request has failed and is neither delivered nor a dead letter yet; the first to fail comes first.
+
+    Each partition has its own of them, too, so that nobody who asks about one walks all of its lanes.
+    """
 
     def __init__(self) -> None:
         self._lanes: dict[Lane, None] = {}
@@ -31,15 +35,17 @@ class Retrying:
         return iter(self._lanes)
 
     def note(self, lane: Lane) -> None:
-        """A request of the lane was answered: whether it, or a part of it, is to be tried again."""
+        """A request of the lane was answered: note whether it, or a part of it, is to be tried again."""
         if lane.assignment.stopped is None and lane.again and lane.again[-1].first_failed_at is not None:
             self._lanes.setdefault(lane)
+            lane.assignment.retrying[lane] = None
         else:
-            self._lanes.pop(lane, None)
+            self.discard(lane)
 
     def discard(self, lane: Lane) -> None:
         """The lane is no longer ours."""
         self._lanes.pop(lane, None)
+        lane.assignment.retrying.pop(lane, None)
 
 
 @dataclass(slots=True, frozen=True)
@@ -55,26 +61,34 @@ class Waiting:
     """Retrying: when its request first failed; held: when the event was fetched."""
     attempts: int = 0
     last_answer: str = ""
-    """The status, or what went wrong."""
+    """The last answer: its status, or what went wrong."""
     next_try_at: float | None = None
-    """None: its request is under way, or it waits for something else than time."""
+    """None: its request is under way, or it waits for something other than time."""
     failing_seconds: float = 0.0
-    """How much of the time to giving up has passed: only time in which others succeeded counts."""
+    """How much of the time to giving up has passed. Only time in which others succeeded counts."""
     given_up_at: float | None = None
-    """When it is given up if others go on succeeding, or its hold ends; None: not while nobody succeeds."""
+    """When it is given up if others go on succeeding, or when its hold ends; None: not while nobody succeeds."""
     headers: Headers | None = field(default=None, compare=False)
-    """Of its record, where the request is of one event."""
+    """Those of its record, if the request has one event."""
 
 
 def oldest_waiting(sequencer: Sequencer, now: float, count: int) -> list[Waiting]:
-    """The lanes that have waited longest, at most so many: those retrying first, then those held."""
+    """The lanes that have waited longest, at most so many: first those that are tried again, then those held."""
     retrying = [_retrying(sequencer, lane, now) for lane in islice(sequencer.retrying, count)]
     held = [_held(lane) for lane in islice(sequencer.holds, count - len(retrying))]
     return retrying + held
 
 
+def retried_events(assignment: Assignment) -> int:
+    """Of users whose request has failed: those that are tried again, and those that wait behind them."""
+    return sum(
+        len(lane.waiting) + sum(len(one.events) for one in (lane.in_flight, *lane.again) if one is not None)
+        for lane in assignment.retrying
+    )
+
+
 def oldest_held_since(sequencer: Sequencer) -> float | None:
-    """When the event was fetched that is held longest; None: none is held."""
+    """When the event that is held longest was fetched; None: none is held."""
     lane = next(iter(sequencer.holds), None)
     return None if lane is None else lane.waiting[0].record.fetched_at
 
@@ -99,7 +113,7 @@ def _retrying(sequencer: Sequencer, lane: Lane, now: float) -> Waiting:
 
 
 def next_try_at(sequencer: Sequencer, lane: Lane, now: float) -> float | None:
-    """When the lane's request may go again; None: it is under way, or waits for something else than time."""
+    """When the lane's request may go again; None: it is under way, or waits for something other than time."""
     opens_at = sequencer.gate.opens_at(now) or now
     match lane.status:
         case LaneStatus.BACKOFF:

@@ -33,44 +33,44 @@ from typing import Final, NamedTuple
 
 CUT: Final = 0.5
 REGROWN_SECONDS: Final = 5.0
-"""After a cut it is where it was; after 12.4 s it is 2.6 times that, and after 20 s 14.5 times."""
+"""How long after a cut the window is where it was before. After 12.4 s it is 2.6 times that, after 20 s 14.5 times."""
 GROWTH: Final = (1 - CUT) / REGROWN_SECONDS**3
 SLOW: Final = 3.0
 SLOW_SECONDS_MIN: Final = 0.25
-"""A shorter wait is no queue at the destination: it may well be our own, for a processor."""
+"""A shorter answer shows no queue at the destination: we may have waited for a processor ourselves."""
 FULL: Final = 0.75
-"""The window counts as full when so much of it is in flight on average; a turn takes many answers at once."""
+"""The window counts as full when this share of it is in flight on average: a turn takes many answers at once."""
 AS_MUCH: Final = 0.9
 PERIOD_SECONDS_MIN: Final = 1.0
 PERIOD_ANSWERS_MIN: Final = 200
-"""With so many answers chance moves a rate by some 5 % and not by 20."""
+"""With so many answers, chance moves a rate by some 5 %, not by 20."""
 PERIOD_LATENCIES: Final = 2
-"""A period lasts this many mean latencies at least; so long are answers left out that were sent before a trial."""
+"""A period lasts at least this many mean latencies. For as long after a trial begins, earlier requests are left out."""
 TRIAL_SHARE: Final = 60
 HELD_BACK_SECONDS: Final = 2.0
-"""What was in flight then counts for so long: while requests wait it is said in each turn."""
+"""For how long a figure of what was in flight counts: while requests wait, each turn says it again."""
 
 
 @dataclass(slots=True)
 class Period:
-    """What is added up for a while."""
+    """Sums over a period of time."""
 
     started_at: float
     answers: int = 0
     events: int = 0
     seconds: float = 0.0
     in_flight: int = 0
-    """Added up over the answers."""
+    """What was in flight, added up over the answers."""
     held_back: bool = False
 
     @property
     def mean_seconds(self) -> float:
-        """Latency of an answer."""
+        """Mean latency of an answer."""
         return self.seconds / self.answers
 
 
 class Trial(NamedTuple):
-    """Half the window, to see whether as much gets through."""
+    """A trial with half the window, to see whether as much gets through."""
 
     started_at: float
     size_before: float
@@ -87,7 +87,7 @@ class Window:
         self._request_timeout_seconds = request_timeout_seconds
         self._size = float(size_max)
         self._size_before_cut: float | None = None
-        """Where the curve has its plateau; None: it does not grow by the curve."""
+        """The size at which the curve is flat; None: it does not grow by the curve."""
         self._cut_at = float("-inf")
         self._succeeded = True
         self._fastest = float("inf")
@@ -99,7 +99,7 @@ class Window:
         """When it was held back."""
 
     def held_back(self, now: float, in_flight: int) -> None:
-        """Not this window limits what is in flight, but a rate of our own: no figure of now says what it could be."""
+        """A rate of our own, not this window, limits what is in flight, so no figure says what the window could be."""
         self._held_back_at, self._in_flight = now, in_flight
         if self._period is not None:
             self._period.held_back = True
@@ -122,12 +122,12 @@ class Window:
         self._size = min(max(self._size, curve), self._size + 1, self._size_max)
 
     def throttled(self, now: float, sent_at: float) -> None:
-        """A 429. All requests in flight may get it at once, which is one reason to slow down and not two hundred."""
+        """A 429. All requests in flight may get one at once: that is one reason to slow down, not two hundred."""
         if sent_at >= self._cut_at:
             self._cut(now)
 
     def timed_out(self, now: float) -> None:
-        """No answer in time. In an outage nothing succeeds, and it is no reason to start slowly afterwards."""
+        """No answer in time. In an outage nothing succeeds, which is no reason to start slowly afterwards."""
         if self._succeeded and now - self._cut_at >= self._request_timeout_seconds:
             self._cut(now)
 
@@ -143,11 +143,11 @@ class Window:
     # ------------------------------------------------------------------ latency
 
     def measured(self, now: float, seconds: Sequence[float], events: int, in_flight: int) -> None:
-        """Requests were accepted after so many seconds each; `in_flight`: how many were with each, added up."""
+        """Requests were accepted: how long each took; `in_flight`: the sum of how many were in flight with each."""
         self._fastest = min(self._fastest, *seconds)
         period = self._period = self._period or Period(now)
         if now < period.started_at:
-            return  # sent before the trial began
+            return  # answers to requests from before the trial
         period.answers += len(seconds)
         period.events += events
         period.seconds += sum(seconds)
@@ -173,7 +173,7 @@ class Window:
         self._trial = None
         if rate < AS_MUCH * trial.rate_before:
             self._size = trial.size_before
-            self._fastest = trial.mean_before  # what was fastest long ago may be so no longer
+            self._fastest = trial.mean_before  # the fastest answer of long ago may not be possible any more
             self._next_trial_at = now + TRIAL_SHARE * (now - trial.started_at)
         else:
             self._size_before_cut = None

@@ -1,4 +1,4 @@
-"""What must hold between settings that are each right alone, and what deserves a warning."""
+"""What must hold between settings that are each right by themselves, and what deserves a warning."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOOPBACK: Final = re.compile(r"(?:.+\.)?localhost|127(?:\.[0-9]+){3}|::1")
 
 
 def conflicts(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:
-    """Problems between settings that are each right alone; one that is missing has its own problem already."""
+    """Problems between settings that are each right by themselves. A missing one has its own problem already."""
     problems = []
 
     def at_least(larger: str, smaller: str) -> None:
@@ -54,7 +54,7 @@ def conflicts(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str
 
 
 def warnings(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:
-    """What may be meant so, but gives away a secret or is not kept to."""
+    """Settings that may be meant so, but give away a secret or are not used as given."""
     found = []
     parts = urlsplit(values["api_url"])
     if parts.scheme == "http" and _LOOPBACK.fullmatch(parts.hostname or "") is None:
@@ -101,7 +101,7 @@ def warnings(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]
 
 
 def _of_properties(values: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:
-    """What is hashed needs a key, and can't be left out as well."""
+    """Hashing needs a key, and what is left out can't be hashed as well."""
     dropped, hashed = values.get(DROP) or (), values.get(HASH) or ()
     problems = [
         f"{origins[setting]}: {inner.text!r} lies within {outer.text!r} of {origins[other]}; remove it"

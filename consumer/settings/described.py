@@ -1,4 +1,4 @@
-"""The value of a setting as JSON has it, without its secrets."""
+"""The value of a setting as JSON shows it, without its secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from consumer.settings.secret import MASK, KafkaProperties, Secret, without_quer
 
 
 def as_described(value: object) -> object:
-    """Lists as text in which they may be given again."""
+    """A list is shown as text in the form in which it could be given again."""
     match value:
         case Secret():
             return str(value) if value else ""

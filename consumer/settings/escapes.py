@@ -1,17 +1,17 @@
-r"""Rules in which a backslash takes the character behind it as it is. Pure.
+r"""Rules in which a backslash takes away the meaning of the character behind it. Pure.
 
-Before any other than those it is for it is refused, so that it can mean something one day.
+A backslash before any other character is refused, so that it can get a meaning one day.
 """
 
 from __future__ import annotations
 
 
 class BadEscape(ValueError):
-    """A backslash before something that it is not for; says so."""
+    """A backslash before a character that has no meaning. The text says so."""
 
 
 def characters(rule: str, special: str) -> list[tuple[str, bool]]:
-    """Each character of a rule, and whether it means something: it is one of `special` and has no backslash."""
+    """Each character of a rule, and whether it has a meaning: it is one of `special`, without a backslash."""
     found = []
     rest = iter(rule)
     for character in rest:

@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from typing import Final
 
 PACKED_BYTES_MIN: Final = 8
-"""Of a shorter secret too little is left in base64 without the letters at its ends."""
+"""Of a shorter secret, too little is left in base64 without the letters at its ends."""
 READ_BYTES_MIN: Final = 4
-"""Fewer letters between replacements say nothing of a secret."""
+"""With fewer letters between replacements, a text says nothing of a secret."""
 LETTERS: Final = ("latin-1", "cp1252")
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 def forms(secret: str) -> list[bytes]:
-    """All of them, each once; as it is first."""
+    """All forms, each once; the secret as it is comes first."""
     raw = secret.encode("utf-8", "surrogatepass")
     found = [raw]
     if not secret.isascii():
@@ -48,7 +48,7 @@ def _says_enough(form: bytes) -> bool:
 
 
 def _packed(raw: bytes) -> Iterator[bytes]:
-    """In base64 behind none, one or two other bytes of a group: what no neighbour changes."""
+    """In base64 behind none, one or two other bytes of a group: the part that no neighbour changes."""
     for before in range(3):
         bits = 8 * before, 8 * (before + len(raw))
         packed = b64encode(bytes(before) + raw)[-(-bits[0] // 6) : bits[1] // 6]

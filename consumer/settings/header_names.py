@@ -86,7 +86,7 @@ REFUSED: Final[Mapping[str, str]] = {
     "retry-after": _ANSWER,
     "idempotency-key": "has a request answered like an earlier one: events of one record are sent in several requests",
 }
-"""In lower case. An event may be taken for delivered only if the request with it was read as it was meant."""
+"""In lower case. An event may count as delivered only if its request was read as it was meant."""
 REFUSED_BEGINNINGS: Final[Mapping[str, str]] = {
     "content-": _BODY,
     "proxy-": _IDENTITY,

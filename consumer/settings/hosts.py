@@ -1,7 +1,7 @@
-"""What may be a host: one rule for every setting that names one. Pure.
+"""What a host may be: one rule for every setting that names one. Pure.
 
-Libraries differ in what they make of a name that is none (one looks it up, one raises, one ends the process), so none
-of them is given one.
+Libraries treat invalid names in different ways (one looks the name up, one raises, one ends the process), so none of
+them is given one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LABEL: Final = re.compile(r"[0-9A-Za-z_](?:[0-9A-Za-z_-]*[0-9A-Za-z_])?")
 
 
 def host_problem(host: str) -> str | None:
-    """What is wrong with a name or an address, in words that don't repeat it; None: nothing."""
+    """What is wrong with a name or an address, without repeating it; None: nothing."""
     if not host:
         return "no host"
     address, _, zone = host.partition("%")

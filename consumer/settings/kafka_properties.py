@@ -44,7 +44,7 @@ REFUSED: Final[Mapping[str, str]] = {
     "on_commit": _CODE,
     "on_delivery": _CODE,
 }
-# Fine with the value that the promise needs, which many shared configurations hold.
+# These are fine with the value that the promise needs, and many shared configurations hold them.
 _ONLY: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "acks": (("all", "-1"), _ALL_REPLICAS),
     "request.required.acks": (("all", "-1"), _ALL_REPLICAS),
@@ -83,7 +83,7 @@ def librdkafka_properties(given: object) -> KafkaProperties:
 
 
 def max_poll_interval_seconds(properties: Mapping[str, str]) -> float:
-    """How long the consumer may go without a poll before it loses its partitions."""
+    """For how long the consumer may go without a poll before it loses its partitions."""
     return int(properties.get(MAX_POLL_INTERVAL_MS, _MAX_POLL_INTERVAL_MS_DEFAULT)) / 1000
 
 
@@ -111,7 +111,7 @@ def sends_password_in_clear(properties: Mapping[str, str]) -> bool:
 
 
 def unverified_by(properties: Mapping[str, str]) -> str | None:
-    """The property that has any server taken for a broker, TLS or not."""
+    """The property because of which any server passes for a broker, with or without TLS."""
     if "ssl" not in properties.get("security.protocol", "").lower():
         return None
     if properties.get("enable.ssl.certificate.verification", "true").lower() in ("false", "f", "0"):
@@ -122,7 +122,7 @@ def unverified_by(properties: Mapping[str, str]) -> str | None:
 
 
 def _from_json(text: str) -> list[tuple[str, object]]:
-    # Numbers stay as they are written: 1e3 and 0.10 are for librdkafka to read.
+    # Numbers stay as they are written: librdkafka shall read 1e3 and 0.10.
     try:
         pairs = json.loads(
             text, object_pairs_hook=_Pairs, parse_int=str, parse_float=str, parse_constant=_refuse_constant
@@ -148,7 +148,7 @@ def _refuse_constant(constant: str) -> NoReturn:
 
 
 def _flat(above: str, table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    # `security.protocol = "ssl"` without quotes is a table `security` to TOML.
+    # Without quotes, TOML reads `security.protocol = "ssl"` as a table `security`.
     for name, value in table.items():
         if isinstance(value, dict):
             yield from _flat(f"{above}{name}.", value)
@@ -171,7 +171,7 @@ def _text(value: object) -> str:
 
 
 def _is_text(value: str) -> bool:
-    """Whether librdkafka can be given it: the client (2.16.1) ends the process over half of a surrogate pair."""
+    """Whether librdkafka can take it: half of a surrogate pair makes the client (2.16.1) end the process."""
     return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 

@@ -1,6 +1,6 @@
-"""Every secret that a process is given, in each form in which a server may say it: what the masker knows.
+"""Every secret that a process is given, in each form in which a server may repeat it: what the masker knows.
 
-A form is a text of its own: the password, `user:password` in base64 as a header has it. How a text is spelled is the
+A form is a text of its own: the password; `user:password` in base64, as a header has it. How a text is spelled is the
 masker's business.
 """
 
@@ -41,7 +41,7 @@ def secrets_of(settings: Settings, environ: Mapping[str, str] = os.environ) -> l
 
 
 def is_hidden(secret: str) -> bool:
-    """Whether it is blotted out: not what is a word of ordinary lines."""
+    """Whether it is masked. A word that ordinary lines contain is not."""
     if len(secret) < ANY_CHARACTERS_MIN:
         return len(secret) >= CHARACTERS_MIN and not secret.isalpha() and not secret.isdigit()
     return True
@@ -50,7 +50,7 @@ def is_hidden(secret: str) -> bool:
 def _all(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
     if key := settings.api_key.reveal():
         yield key
-        yield from _encoded(f"{key}:")  # the key as the user of `Basic …`, and as the password of nobody
+        yield from _encoded(f"{key}:")  # the key as the user of `Basic …`, without a password
         yield from _encoded(f":{key}")
         yield from _encoded(key)
     yield from _of_url(settings.api_url)
@@ -98,7 +98,7 @@ def _of_jaas(config: str) -> Iterator[str]:
 
 
 def _of_url(url: str) -> Iterator[str]:
-    """The query, and its values, which a page shows one by one; user and password, where such a URL may have them."""
+    """The query, each of its values (a page shows them one by one), and user and password if the URL may have them."""
     try:
         query = urlsplit(url).query
     except ValueError:

@@ -1,4 +1,4 @@
-"""Settings from their sources: all that is wrong is reported at once."""
+"""Settings from their sources. Everything that is wrong is reported at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_OPTIONS: Final[Mapping[str, Given]] = MappingProxyType({})
 
 
 class SettingsError(Exception):
-    """Settings that can't be used: exit 78 after showing `problems`, one line each."""
+    """The settings can't be used: exit code 78 after showing `problems`, one line each."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__(problems)

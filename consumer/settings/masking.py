@@ -18,9 +18,12 @@ from consumer.settings.secret import MASK
 from consumer.settings.spellings import bare, is_spelled, read, read_bare, said
 
 SECRETS_MAX: Final = 200
-"""Of secrets that were replaced by others the oldest are forgotten; no answer comes so late that it knows them."""
+"""How many secrets are known.
+
+When there are more, the oldest are forgotten: no answer that repeats them comes so late.
+"""
 WINDOW: Final = 4
-"""So many times what is kept of a body is looked at: what is blotted out is shorter than what stood there."""
+"""How many times the kept part of a body is looked at: what is masked gets shorter."""
 PIECE_MAX: Final = 8
 """The first half of a secret that a text is cut off in, and eight characters in any case, are as secret as all of it.
 
@@ -28,31 +31,31 @@ What is shorter narrows it down for nobody; and the end of a text that begins li
 """
 PIECE_MIN: Final = 4
 ESCAPED: Final = b"\"'/"
-"""Before these some put a backslash."""
+"""Some spellings put a backslash before these."""
 _CUT_TOKEN: Final = re.compile(
     rb"(?:\\++(?:u[0-9a-fA-F]{0,3}|u\{[0-9a-fA-F]{0,6}|U[0-9a-fA-F]{0,7}|x[0-9a-fA-F]?|[0-3][0-7]?)?"
     rb"|%(?:u[0-9a-fA-F]{0,3}|[0-9a-fA-F]?)|&[#A-Za-z0-9]{0,32}|\xed[\xa0-\xbf][\x80-\xbf])\Z"
 )
-"""What is left of a token that a text is cut off in; the last of them is half of a surrogate pair."""
+"""What is left of a token in which a text was cut off; the last alternative is half of a surrogate pair."""
 _CUT_TOKEN_BYTES_MAX: Final = 40
 
 
 class _Known(NamedTuple):
-    """What is looked for: secrets as they are, as they read if they look spelled, and without what is ambiguous."""
+    """What to look for: secrets as they are, as they read if they look spelled, and without their ambiguous parts."""
 
     plain: Sequence[bytes]
     said: Sequence[bytes]
     bare: Sequence[bytes]
     bare_alone: Sequence[bytes]
-    """Those that are not as they are."""
+    """Those that differ from the secrets as they are."""
 
 
 NUMBERS: Final = frozenset({int, float, bool, type(None)})
-"""Most of what a page shows of 300 partitions; there is nothing to blot out of them."""
+"""Most of a page of 300 partitions is numbers, and they hold no secret."""
 
 
 class Masker:
-    """Blots out these secrets, and those that it learns; none of them is in its `repr`. Threads may share it."""
+    """Masks these secrets, and those that it learns. Its `repr` shows none of them. Threads may share it."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._forms: dict[str, list[bytes]] = {}
@@ -60,7 +63,7 @@ class Masker:
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
-        """Blot out these, too."""
+        """Mask these, too."""
         current = [secret for secret in secrets if secret]
         for secret in current:
             self._forms.setdefault(secret, forms(secret))
@@ -76,7 +79,7 @@ class Masker:
         return text if masked is body else _decoded(masked)
 
     def beginning(self, body: bytes, bytes_max: int) -> bytes:
-        """The beginning of a body without them, nor a piece of one that somebody has cut off."""
+        """The beginning of a body without secrets, and without a piece of one that was cut off."""
         return self._masked(body[: WINDOW * bytes_max], is_cut=True)[:bytes_max]
 
     def beginning_of(self, text: str, characters_max: int) -> str:
@@ -85,11 +88,11 @@ class Masker:
         return _decoded(self._masked(body, is_cut=True))[:characters_max]
 
     def value(self, value: object) -> object:
-        """A JSON value with all its texts masked; its names and numbers are ours and stay."""
+        """A JSON value with all its texts masked. Its names and numbers are ours, and stay."""
         return self._value(value, {"": ""})
 
     def _value(self, value: object, masked: dict[str, str]) -> object:
-        """`masked`: what has become of texts that stood before; of 300 partitions each names its topic."""
+        """`masked`: the results for texts that came before: each of 300 partitions names its topic."""
         match value:
             case str():
                 found = masked.get(value)
@@ -97,17 +100,18 @@ class Masker:
                     found = masked[value] = self.text(value)
                 return found
             case dict():
-                return {
-                    name: member if type(member) in NUMBERS else self._value(member, masked)
-                    for name, member in value.items()
-                }
+                changed = {}
+                for name, member in value.items():
+                    if type(member) not in NUMBERS and (new := self._value(member, masked)) is not member:
+                        changed[name] = new
+                return {**value, **changed} if changed else value
             case list() | tuple():
                 return [self._value(item, masked) for item in value]
             case _:
                 return value
 
     def _masked(self, body: bytes, *, is_cut: bool) -> bytes:
-        """The same object where there is nothing to blot out."""
+        """The masked text; the same object if there is nothing to mask."""
         found = sorted(self._spans(body, is_cut=is_cut))
         if not found:
             return body
@@ -119,10 +123,10 @@ class Masker:
         return b"".join([*parts, body[done:]])
 
     def _spans(self, body: bytes, *, is_cut: bool) -> Iterator[tuple[int, int]]:
-        """Where the body says a secret; where it stands is looked for only when it is known to be there."""
+        """Where the body says a secret. The places are looked for only if it is known to be there."""
         known = self._known
         yield from _places(body, known.plain, is_cut=is_cut)
-        if not is_spelled(body):  # but a plus may have become a space
+        if not is_spelled(body):  # except that a plus may have become a space
             yield from _places(body, known.bare_alone, is_cut=is_cut)
             return
         text = said(body)
@@ -134,14 +138,14 @@ class Masker:
             for begin, end in _places(meant.text, wanted, is_cut=is_cut):
                 first = meant.starts[begin]
                 while meant.text[begin] in ESCAPED and body[first - 1 : first] == b"\\":
-                    first -= 1  # it is of the secret's first character: alone it would spoil JSON
+                    first -= 1  # it belongs to the secret's first character; alone it would spoil JSON
                 yield first, meant.ends[end - 1]
 
 
 def basic(credentials: str) -> tuple[str, ...]:
-    """What `Basic …` says of `user:password`, with and without the padding; and the password alone.
+    """What `Basic …` says for `user:password`, with and without padding, and the password alone.
 
-    Where there is none, the user is the secret: some services take a key in its place.
+    If there is no password, the user is the secret: some services take a key in its place.
     """
     raw = credentials.encode()
     found = {encode(raw).decode() for encode in (b64encode, urlsafe_b64encode)}
@@ -158,7 +162,7 @@ def _known(plain: Iterable[bytes]) -> _Known:
 
 
 def _decoded(masked: bytes) -> str:
-    """Masked text. What stands for a secret of one byte a letter may have begun in the middle of another letter."""
+    """The masked text. A secret of one byte a letter may have begun in the middle of another letter."""
     try:
         return masked.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
@@ -166,7 +170,7 @@ def _decoded(masked: bytes) -> str:
 
 
 def _places(text: bytes, wanted: Sequence[bytes], *, is_cut: bool = False) -> Iterator[tuple[int, int]]:
-    """Where one of them stands, overlapping ones too; and the end of the text where it is a piece of one."""
+    """Where one of the secrets stands, overlaps included, and the end of the text if it is a piece of one."""
     for form in wanted:
         at = text.find(form)
         while at >= 0:
@@ -177,12 +181,12 @@ def _places(text: bytes, wanted: Sequence[bytes], *, is_cut: bool = False) -> It
 
 
 def _pieces(text: bytes, wanted: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-    """Where a text ends in the middle of one of them, or in the middle of a token of it."""
+    """Where a text ends in the middle of a secret, or of a token of one."""
     rest = text[-_CUT_TOKEN_BYTES_MAX:]
     ends = {len(text), len(text) - len(rest) + len(_CUT_TOKEN.sub(b"", rest))}
     together = b"\0".join(wanted)
     for end in ends:
-        if text[max(end - PIECE_MIN, 0) : end] not in together:  # which is so of most texts
+        if text[max(end - PIECE_MIN, 0) : end] not in together:  # which is true of most texts
             continue
         for form in wanted:
             size = max(min(PIECE_MAX, len(form) // 2), PIECE_MIN)
@@ -194,7 +198,7 @@ def _pieces(text: bytes, wanted: Sequence[bytes]) -> Iterator[tuple[int, int]]:
 
 
 def _joined(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Sorted spans without overlaps: one secret may be a part of another."""
+    """Sorted spans without overlaps: one secret may be part of another."""
     begin = end = 0
     for first, last in spans:
         if first >= end:

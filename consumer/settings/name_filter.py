@@ -2,7 +2,7 @@ r"""Which events are sent, by their names: globs of CUSTOMFIT_EVENTS_ALLOW and _
 
 `*` is any text, also none, and may hold line ends; `?` is one character; all else is itself, brackets too. A name must
 fit from its first character to its last, in its own case. `\*`, `\?` and `\\` are those characters. No Unicode form is
-made another.
+made another. A name of more than NAME_CHARACTERS_MAX characters is judged by its beginning of that length.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from consumer.settings.escapes import characters
 
 ALLOW: Final = "events_allow"
 DENY: Final = "events_deny"
+NAME_CHARACTERS_MAX: Final = 4096
+"""A record's whole megabyte may be one name, and a hundred rules like `*?a?a?a` took 19 s to look at it."""
 NAMES_REMEMBERED_MAX: Final = 1000
 """Most topics have less than a hundred; what the rules say of a name is worked out once."""
 _NAME_CHARACTERS_REMEMBERED: Final = 200
@@ -37,7 +39,8 @@ class Globs:
         """Those that fit the name."""
         found = self._remembered.get(name)
         if found is None:
-            found = tuple(text for text, fits in self._fits if fits(name))
+            judged = name[:NAME_CHARACTERS_MAX]
+            found = tuple(text for text, fits in self._fits if fits(judged))
             if len(name) <= _NAME_CHARACTERS_REMEMBERED:
                 if len(self._remembered) >= NAMES_REMEMBERED_MAX:
                     self._remembered.clear()

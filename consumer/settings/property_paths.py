@@ -28,7 +28,7 @@ PropertyPaths = tuple[PropertyPath, ...]
 def within(
     paths: Sequence[PropertyPath], others: Sequence[PropertyPath] | None = None
 ) -> Iterator[tuple[PropertyPath, PropertyPath]]:
-    """Paths that lie within one of the others, or are the same, with that one; or within another of their own."""
+    """Paths that lie within one of the others or are the same, with that other; or within another of their own list."""
     outers = {path.keys: path for path in (paths if others is None else others)}
     for path in paths:
         for length in range(1, len(path.keys) + (others is not None)):
@@ -37,7 +37,7 @@ def within(
 
 
 def doubtful(path: PropertyPath) -> str | None:
-    """Why a path may never be found, although it could."""
+    """Why a path may never match, although it is valid."""
     if path.keys[0] in _ENVELOPE and len(path.keys) > 1:
         return f"a path begins inside traits and properties; leave out {path.keys[0]}. unless it is a key there"
     if any("[" in key and key.endswith("]") for key in path.keys):

@@ -1,6 +1,6 @@
 """Settings that are lists of rules: a JSON array of texts, or an array of TOML.
 
-Not names with commas between them, as elsewhere: names of events have commas.
+Not names with commas between them, as in other settings: names of events may contain commas.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def property_paths(given: object) -> PropertyPaths:
 
 
 def hash_key(given: object) -> Secret:
-    """Check the key of the hashes; no message holds any of it."""
+    """Check the key of the hashes. No message shows any part of it."""
     key = plain(given)
     is_long_enough = HASH_KEY_CHARACTERS_MIN <= len(key) <= _HASH_KEY_CHARACTERS_MAX
     if not is_long_enough or not key.isprintable():
@@ -62,12 +62,12 @@ def hash_key(given: object) -> Secret:
 
 
 def as_json(rules: tuple[str, ...]) -> str:
-    """As they may be given again."""
+    """In the form in which they could be given again."""
     return json.dumps(rules, ensure_ascii=False)
 
 
 def _rules_in(given: object) -> tuple[str, ...]:
-    """The texts; each is shown on pages and as the label of a metric."""
+    """The texts. Each is shown on pages, and is the label of a metric."""
     if isinstance(given, str):
         if not given:
             plain(given)  # which says what is wrong with it

@@ -1,4 +1,4 @@
-"""Values that are never shown: the API key, Kafka passwords, what stands in a URL's query."""
+"""Values that are never shown: the API key, Kafka passwords, the query of a URL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECRET_WORDS: Final = (
     "key.pem",
     "jaas",
 )
-# Of sasl.* and ssl.* only these are shown, so that a mistyped `sasl.pasword` is hidden as well.
+# Only these of sasl.* and ssl.* are shown, so a mistyped `sasl.pasword` is hidden, too.
 _HARMLESS_ENDS: Final = (
     ".algorithm",
     ".client.id",
@@ -44,7 +44,7 @@ class Secret:
         object.__setattr__(self, "_text", text)
 
     def reveal(self) -> str:
-        """The text itself: only for the request that needs it."""
+        """The text itself, only for the request that needs it."""
         return self._text
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ class Secret:
 
 
 class KafkaProperties(Mapping[str, str]):
-    """librdkafka properties: a mapping that does not change and whose `repr` masks what may be secret."""
+    """librdkafka properties: an immutable mapping whose `repr` masks what may be secret."""
 
     __slots__ = ("_items",)
 
@@ -96,7 +96,7 @@ class KafkaProperties(Mapping[str, str]):
         return repr(self.masked())
 
     def masked(self) -> dict[str, str]:
-        """All names, and the values that can be shown."""
+        """All names, and the values that may be shown."""
         return {name: _shown(name, value) for name, value in self._items.items()}
 
 

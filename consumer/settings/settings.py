@@ -23,6 +23,7 @@ from consumer.choices import (
     KafkaStart,
     LogFormat,
     LogLevel,
+    Standby,
     Unidentified,
     ValueFormat,
 )
@@ -78,10 +79,7 @@ class Settings:
         str, Rule(url, "https://api.customfit.ai/v1/cfe", "an http:// or https:// URL", "Where events are posted.")
     ]
     api_auth: Annotated[ApiAuth, OneOf("How the key is sent: `Authorization: Bearer KEY`, or `?cfenc=KEY`.")]
-    api_dialect: Annotated[
-        ApiDialect,
-        OneOf("Event shape: that of Segment's destination, or of CustomFit's SDKs."),
-    ]
+    api_dialect: Annotated[ApiDialect, OneOf("Event shape: that of Segment's destination, or of CustomFit's SDKs.")]
     api_ca_file: Annotated[
         Path | None, Rule(readable_file, None, "a readable file", "Certificates (PEM) of your own authority.")
     ]
@@ -175,13 +173,17 @@ class Settings:
         Path,
         Rule(folder, "./state", "a folder", "Local copy of the state topic: `{group}/identified-users-1.sqlite`."),
     ]
+    standby: Annotated[Standby, OneOf("Copy the state of `all` partitions, so that one can be taken over in seconds.")]
+    standby_records_per_second_max: Annotated[
+        int,
+        whole(5_000, 100, 1_000_000, "records a second", "Most records of other members' partitions that are copied."),
+    ]
     hold_seconds: Annotated[
         float,
         decimal("0", 0, 600, "seconds", "How long events of a user who is not identified wait for their identify."),
     ]
     unidentified: Annotated[
-        Unidentified,
-        OneOf("After the hold: send an identify with the userId alone, or dead-letter the event."),
+        Unidentified, OneOf("After the hold: send an identify with the userId alone, or dead-letter the event.")
     ]
     anonymous: Annotated[Anonymous, OneOf("Events with only an anonymousId: skip, or send as anonymous.")]
     integrations: Annotated[

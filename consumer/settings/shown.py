@@ -73,16 +73,16 @@ PROPERTIES_SHOWN: Final = frozenset(
     }
 )
 _USER_INFO: Final = re.compile(r"(?<=://)\S*@")
-"""Up to the last @: a password may hold one, or a slash, where somebody has not percent-encoded it."""
+"""Up to the last @: if somebody did not percent-encode a password, it may contain an @ or a slash."""
 
 
 def as_shown(settings: Settings) -> dict[str, str]:
-    """Each by the name of its variable."""
+    """Each setting by the name of its variable."""
     return {variable(name): _text(value) for name, value in settings.describe().items()}
 
 
 def without_user_info(text: str) -> str:
-    """The text with user and password of each URL in it blotted out."""
+    """The text, with user and password of each URL in it masked."""
     return _USER_INFO.sub(f"{MASK}@", text)
 
 

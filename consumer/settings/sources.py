@@ -17,7 +17,7 @@ from consumer.settings.values import Wrong, folder, nearest, shown, shown_path, 
 PREFIX: Final = "CUSTOMFIT_"
 _FILE: Final = "_file"
 _FILE_BYTES_MAX: Final = 1_048_576
-# Kubernetes and Docker put these into the environment of every container for each service they know.
+# Kubernetes and Docker set these in every container, for each service they know.
 _INJECTED: Final = re.compile(
     r"CUSTOMFIT_(?:.*_)?(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_.*)?)"
 )
@@ -25,7 +25,7 @@ _LINK: Final = re.compile(r"(?:tcp|udp|sctp)://")
 
 
 class Given(NamedTuple):
-    """A value as its source gave it, and the setting's name with that source, as messages call it."""
+    """A value as its source gave it, and what messages call it: the setting's name with its source."""
 
     value: object
     origin: str
@@ -33,7 +33,7 @@ class Given(NamedTuple):
 
 @dataclass(slots=True)
 class Sources:
-    """What was found; `failed` holds the settings that were given but could not be read."""
+    """What was found. `failed` holds settings that were given and could not be read."""
 
     given: dict[str, Given] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
@@ -52,14 +52,14 @@ def gather(
     in_file: Collection[str],
     options: Mapping[str, Given],
 ) -> Sources:
-    """Collect what each source says of the known settings; those `in_file` may also be named by a `_FILE` variant."""
+    """Collect what each source says of the known settings. Those `in_file` may also be given by a `_FILE` variant."""
     found = Sources()
     known = (*settings, *(setting + _FILE for setting in in_file))
     layers = [dict(options), _from_environment(environ, known, found)]
     if config_file is not None:
         layers.append(_from_toml(config_file, known, found))
     for setting in settings:
-        for layer in layers:  # the first that speaks of the setting wins
+        for layer in layers:  # the first source that has the setting wins
             direct, named = layer.get(setting), layer.get(setting + _FILE)
             if direct and named:
                 found.problems.append(f"{direct.origin} and {named.origin}: both are set; keep one")
@@ -117,7 +117,7 @@ def _from_toml(path: Path, known: tuple[str, ...], found: Sources) -> dict[str, 
 
 
 def _text_in(named: Given) -> str:
-    """The text of the file a `_FILE` variant names, without one newline at its end."""
+    """The text of the file that a `_FILE` variant names, without one newline at its end."""
     path = folder(named.value)
     file = shown_path(path) if _may_be_shown(path) else "the file it names"
     try:
@@ -132,7 +132,7 @@ def _text_in(named: Given) -> str:
 
 
 def _may_be_shown(path: Path) -> bool:
-    """Whether this is a path at all: somebody will put the key itself into CUSTOMFIT_API_KEY_FILE."""
+    """Whether this looks like a path: some people will put the key itself into CUSTOMFIT_API_KEY_FILE."""
     try:
         return len(path.parts) > 2 and path.parent.is_dir()
     except OSError:

@@ -13,7 +13,7 @@ from html.entities import html5
 from typing import Final, NamedTuple
 
 LAYERS_MAX: Final = 4
-"""Passes. One takes all of `%252525` or `&amp;amp;`, so that only kinds of spelling inside each other need more."""
+"""Most passes. One pass resolves all of `%252525` or `&amp;amp;`, so only mixed kinds of spelling need more."""
 _TOKEN: Final = re.compile(
     rb"\\(?<!\\\\)\\*+(?:"
     rb"u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\++u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
@@ -28,13 +28,13 @@ _TOKEN: Final = re.compile(
 """However many backslashes stand before a `u`: each layer of JSON doubles them. Each branch is linear in the text, and
 begins with a plain character, by which `re` skips over what can't match."""
 SPELLED: Final = b"\\%&+\b\f\n\r\t\0"
-"""A text without any of these bytes is read as it stands."""
+"""A text without any of these bytes means what it is."""
 _SAME: Final = bytes.maketrans(b"+\b\f\n\r\t", b" bfnrt")
 _LEFT_OUT: Final = b"\\\0"
 
 
 class Reading(NamedTuple):
-    """What a text says, and for each byte of it where what says it begins and ends."""
+    """What a text says, and for each byte of that, where its spelling begins and ends."""
 
     text: bytes
     starts: Sequence[int]
@@ -42,12 +42,12 @@ class Reading(NamedTuple):
 
 
 def is_spelled(text: bytes) -> bool:
-    """Whether it may say something else than it is. Most texts don't, and this is what it costs to know."""
+    """Whether it may say something other than it is. Most texts don't, and pay for this check only."""
     return len(text.translate(None, SPELLED)) < len(text)
 
 
 def said(text: bytes) -> bytes:
-    """What it says, without the places: most texts say no secret, and these take the most time."""
+    """What it says, without the places. Most texts say no secret, and these take most of the time."""
     for _ in range(LAYERS_MAX):
         text, tokens = _TOKEN.subn(_meaning_or_token, text)
         if not tokens:
@@ -85,7 +85,7 @@ def read_bare(reading: Reading) -> Reading:
 
 
 def _one_layer(reading: Reading) -> Reading | None:
-    """With each token as what it means; None where there is none."""
+    """With each token replaced by what it means; None: it has none."""
     text, starts, ends = reading
     parts: list[bytes] = []
     new_starts: list[int] = []
@@ -116,7 +116,7 @@ def _meaning_or_token(token: re.Match[bytes]) -> bytes:
 
 
 def _meaning(token: re.Match[bytes]) -> bytes | None:
-    """The bytes that a token stands for; None where it stands for nothing."""
+    """The bytes that a token stands for; None: it stands for nothing."""
     kind, digits = token.lastgroup, token[token.lastgroup or 0]
     match kind:
         case "octet":

@@ -141,7 +141,7 @@ class StateReader:
                 self._error = error or self._error
             elif error is None:
                 part = slices.setdefault(number, Slice())
-                _take(part, message)
+                take(part, message)
                 part.at_end = part.next_offset >= reading.end
             elif error.code() == KafkaError._PARTITION_EOF:
                 if (offset := message.offset() or 0) >= reading.end:  # compaction leaves gaps
@@ -174,7 +174,8 @@ class StateReader:
         self.reading.clear()
 
 
-def _take(part: Slice, message: Message) -> None:
+def take(part: Slice, message: Message) -> None:
+    """Add a record to what was read."""
     part.records += 1
     part.next_offset = (message.offset() or 0) + 1
     try:

@@ -35,6 +35,8 @@ class Restores:
         post: Post,
     ) -> None:
         self.reader = reader
+        self.records = 0
+        """Read in all, since the start."""
         self._index = index
         self._write_behind = write_behind
         self._topic_ids = earlier_topics
@@ -97,6 +99,7 @@ class Restores:
                 self._out_of_range(state)
             else:
                 state.read(part)
+                self.records += part.records
                 taken.append(state)
         self._write_behind.store(taken)  # in one transaction, however many partitions
         for state in taken:

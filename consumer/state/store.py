@@ -64,7 +64,9 @@ class Step(NamedTuple):
     changes: Changes
     next_offset: int
     at_end: bool
-    """The topic ends there now, so that a deletion which is not applied yet is younger than this step."""
+    """The topic ends there, so that a deletion which is not applied yet is younger than this step."""
+    as_of_seconds: int | None = None
+    """When it did; None: now."""
 
 
 @dataclass(slots=True)
@@ -110,6 +112,11 @@ class Store:
                 self.start_again(str(error))
 
     @property
+    def path(self) -> Path | None:
+        """Of the file; None: it is a temporary one."""
+        return self._database.path
+
+    @property
     def name(self) -> str:
         """For people."""
         return self._database.name
@@ -119,7 +126,7 @@ class Store:
     def follow(self, partition: int) -> int | None:
         """From which offset on a partition's topic is to be read; None: from its beginning."""
         copy = self._copies.get(partition)
-        if copy is not None and copy.next_offset is not None and self._is_too_old(copy.at_seconds):
+        if copy is not None and copy.next_offset is not None and self.is_too_old(copy):
             told = "%s, partition %d: too old to know of every deletion; rebuilt"
             log.info(told, self._database.name, partition, extra=fields(Code.STATE_REBUILT))
             copy = None
@@ -133,6 +140,10 @@ class Store:
             self._sweep_up(old.id)
         self._last_copy_id += 1
         self._keep(partition, Copy(self._last_copy_id, None, _now_seconds()))
+
+    def copy_of(self, partition: int) -> Copy | None:
+        """How far it has followed a partition."""
+        return self._copies.get(partition)
 
     def users(self, partition: int) -> int:
         """How many of a partition are stored as identified."""
@@ -150,8 +161,9 @@ class Store:
         self._last_copy_id = max(self._last_copy_id, copy_id)
         self._sweep_from = None
 
-    def _is_too_old(self, at_seconds: int) -> bool:
-        return not 0 <= _now_seconds() - at_seconds < self._age_seconds_max
+    def is_too_old(self, copy: Copy) -> bool:
+        """Whether the topic may have dropped a deletion that it does not know."""
+        return not 0 <= _now_seconds() - copy.at_seconds < self._age_seconds_max
 
     # ------------------------------------------------------------------ who is identified
 
@@ -214,10 +226,8 @@ class Store:
         try:
             with self._database.connection as connection:
                 for step in steps:
-                    copy = self._copies[step.partition]
-                    changed.append(self._apply(copy.id, step.changes))
-                    at_seconds = now if step.at_end else copy.at_seconds
-                    row = (step.partition, copy.id, step.next_offset, at_seconds)
+                    changed.append(self._apply((copy := self._copies[step.partition]).id, step.changes))
+                    row = (step.partition, copy.id, step.next_offset, _known_at(step, copy, now))
                     connection.execute("INSERT OR REPLACE INTO followed VALUES (?, ?, ?, ?)", row)
         except sqlite3.Error:
             self._destination_ids.clear()  # a new one was rolled back
@@ -225,9 +235,7 @@ class Store:
         for step, change in zip(steps, changed, strict=True):
             copy = self._copies[step.partition]
             copy.users += change
-            copy.next_offset = step.next_offset
-            if step.at_end:
-                copy.at_seconds = now
+            copy.next_offset, copy.at_seconds = step.next_offset, _known_at(step, copy, now)
 
     def _apply(self, copy_id: int, changes: Changes) -> int:
         """By how many those at the present destination change."""
@@ -330,6 +338,11 @@ class Store:
                 self._sweep_up(copy_id)
             elif destination == self._destination_id:
                 self._copies[partition].users = users
+
+
+def _known_at(step: Step, copy: Copy, now: int) -> int:
+    as_of = now if step.as_of_seconds is None else max(step.as_of_seconds, copy.at_seconds)
+    return as_of if step.at_end else copy.at_seconds
 
 
 def _now_seconds() -> int:

@@ -23,6 +23,7 @@ from confluent_kafka import KafkaException
 
 from consumer.ports.inbox import run_edge
 from consumer.ports.inputs import LookedUp, PartitionFailed, Post, StateOpened, StateProblem, StateWritten
+from consumer.ports.state_figures import StateFigures
 from consumer.sequencing.actions import Forget, Remember
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import Partition, User
@@ -35,6 +36,7 @@ from consumer.state.partition import PartitionState, TopicIdWrite, Write
 from consumer.state.problems import Problems
 from consumer.state.reader import StateReader
 from consumer.state.restores import Restores
+from consumer.state.standby import Standby
 from consumer.state.store import Store
 from consumer.state.topic import StateTopic, StateWriter, Written
 from consumer.state.write_behind import WriteBehind
@@ -79,6 +81,8 @@ class UserStates:
             problems=self._problems,
             post=post,
         )
+        is_standby = settings.standby == "all"
+        self._standby = Standby(settings, self._index, self._problems, self._work.put) if is_standby else None
         self._read_at = 0.0
         self._thread = threading.Thread(target=self._run, name="state", daemon=True)
 
@@ -116,6 +120,10 @@ class UserStates:
         self._work.put(partial(self._identified_at, user, answer))
         return answer
 
+    def figures(self) -> StateFigures:
+        """What was counted; for any thread."""
+        return StateFigures(self._restores.records, None if self._standby is None else self._standby.figures)
+
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
@@ -123,11 +131,15 @@ class UserStates:
 
     def _work_off(self) -> None:
         self._open_store()
+        if self._standby is not None:
+            self._standby.start(self._topic)
         try:
             while not self._ended:
                 self._turn()
             self._write_behind.store(list(self._index.states.values()))
         finally:
+            if self._standby is not None:
+                self._standby.stop()
             self._restores.reader.close()
             self._index.store.close()
 
@@ -154,7 +166,10 @@ class UserStates:
             self._post(StateWritten(lanes, {}))
         if now >= self._write_behind.next_due():
             self._write_behind.slice(now)
-        self._read_at = now if self._restores.slice(now) else now + READ_AGAIN_SECONDS
+        has_read = self._restores.slice(now)
+        self._read_at = now if has_read else now + READ_AGAIN_SECONDS
+        if self._standby is not None and not has_read:
+            self._standby.go_on(now)
         if self._replays and not self._restores.is_reading:
             for partition in list(self._replays):
                 self._post(StateOpened(self._replays.pop(partition), 0))
@@ -174,6 +189,8 @@ class UserStates:
 
     def _next_due(self) -> float:
         reading = self._read_at if self._restores.is_reading else float("inf")
+        if self._standby is not None:
+            reading = min(reading, self._standby.next_due())
         return min(reading, self._write_behind.next_due(), self._writes.next_due(), self._growth.next_due())
 
     def _try_again(self, now: float) -> None:
@@ -210,6 +227,8 @@ class UserStates:
             self._growth.start(partition)
             return
         self._growth.done(partition)
+        if self._standby is not None:
+            self._standby.leave(partition.number)
         next_offset = self._index.store.follow(partition.number)
         state = PartitionState(assignment, self._settings.destination_name, next_offset, self._index.newer)
         self._index.states[partition.number] = state
@@ -227,12 +246,16 @@ class UserStates:
         del self._index.states[partition.number]
         self._write_behind.forget(partition.number)
         state.close()
+        if self._standby is not None:
+            self._standby.follow(partition.number)
 
     def _start_again(self, problem: str) -> None:
         """An empty store, and all of the topic once more."""
         self._index.store.start_again(problem)
         for state in self._index.states.values():
             self._restores.start_again(state)
+        if self._standby is not None:
+            self._standby.start_over()
 
     # ------------------------------------------------------------------ the topic grows
 

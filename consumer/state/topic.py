@@ -19,6 +19,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from consumer.kafka.client import REQUEST_SECONDS, KafkaUnavailable, admin_client, error_text, producer_config
 from consumer.kafka.patience import patiently
 from consumer.kafka.rights import MOCK_CLUSTER
+from consumer.kafka.topic_ids import NO_ID, id_text
 from consumer.kafka.topics import create_topic, demand, replicas_of
 from consumer.log_codes import Code, fields
 from consumer.ports.inbox import run_edge
@@ -52,6 +53,8 @@ class StateTopic(NamedTuple):
     identity: str
     """Which topic of which cluster: a local store that follows another one is foreign."""
     tombstone_seconds: float
+    topic_id: str | None = None
+    """As it is told later, too; None: the cluster gives topics no id."""
 
 
 def prepare_state_topic(settings: Settings, partitions: int) -> StateTopic:
@@ -76,8 +79,10 @@ def prepare_state_topic(settings: Settings, partitions: int) -> StateTopic:
         except KafkaException as error:
             raise KafkaUnavailable(growth_problem(settings, count, partitions, error)) from None
         count = partitions
-    identity = f"topic {name}{_topic_id(admin, settings, str(cluster.cluster_id))} of cluster {cluster.cluster_id}"
-    return StateTopic(name, count, identity, tombstone_seconds)
+    topic_id = _topic_id(admin, settings, str(cluster.cluster_id))
+    identity = f"topic {name}{topic_id and f' ({topic_id})'} of cluster {cluster.cluster_id}"
+    told = id_text(topic_id)
+    return StateTopic(name, count, identity, tombstone_seconds, None if told in ("", NO_ID) else told)
 
 
 def _create(admin: AdminClient, settings: Settings, partitions: int, *, replicas: int) -> None:
@@ -102,7 +107,7 @@ def _topic_id(admin: AdminClient, settings: Settings, cluster_id: str) -> str:
 
     def ask(_seconds: float) -> str:
         asked = admin.describe_topics(TopicCollection([name]), request_timeout=REQUEST_SECONDS)
-        return f" ({asked[name].result(2 * REQUEST_SECONDS).topic_id})"
+        return str(asked[name].result(2 * REQUEST_SECONDS).topic_id)
 
     try:  # the broker that answers may not have heard of a new topic yet
         return patiently(ask, settings.startup_timeout_seconds, pause_seconds=POLL_SECONDS)

@@ -159,6 +159,21 @@ KAFKA: Final = (
         ("max by (topic, partition) (customfit_restore_remaining_records)", "{{topic}}-{{partition}}"),
     ),
     panel(
+        "A jump is a take-over, as high as what had to be read for it. Low with CUSTOMFIT_STANDBY=all.",
+        (f"sum by (instance) (increase(customfit_restored_records_total[{WINDOW}]))", "{{instance}}"),
+        title="Records of the state read to take partitions over",
+        unit="short",
+    ),
+    panel(
+        "CUSTOMFIT_STANDBY=all: what a take-over would have to read. A hill after a start; else near 0.",
+        (
+            "customfit_standby_behind_records and on (instance) customfit_standby_partitions > 0",
+            "not copied yet at {{instance}}",
+        ),
+        (f"sum by (instance) (rate(customfit_standby_records_total[{WINDOW}])) > 0", "copied a second at {{instance}}"),
+        title="Other members' state: not copied yet, and copied a second",
+    ),
+    panel(
         "`denied`: an access list. `client`: brokers that can't be reached. `not_written`: the state topic.",
         (
             f'sum by (stage, kind) (rate(customfit_errors_total{{stage=~"state|commit|kafka"}}[{WINDOW}]))',

@@ -15,7 +15,7 @@ NOW_MS = 1_795_428_000_123
         ("now", NOW_MS),
         ("-2h", NOW_MS - 7_200_000),
         ("-1w", NOW_MS - 604_800_000),
-        ("0", 0),
+        ("946684800", 946_684_800_000),
         ("-9999w", 0),
         ("1969-12-31T23:00:00Z", 0),
         ("1795428000.5", 1_795_428_000_500),
@@ -32,4 +32,11 @@ def test_each_form_is_read(text: str, expected: int) -> None:
 def test_a_time_without_zone_and_what_is_none_is_refused(text: str) -> None:
     """An hour more or less would be another window."""
     with pytest.raises(ValueError, match=r".*"):
+        moment_ms(text, NOW_MS)
+
+
+@pytest.mark.parametrize("text", ["20261123", "2026", "0", "946684799.9", "100000000"])
+def test_a_number_that_must_be_a_date_is_no_time(text: str) -> None:
+    """20261123 as epoch seconds is a day in August 1970: everything would be sent again."""
+    with pytest.raises(ValueError, match="before the year 2000; a date is 2026-11-23T00:00:00Z"):
         moment_ms(text, NOW_MS)

@@ -37,12 +37,19 @@ def _write(environ: Mapping[str, str], options: list[str], file: Path) -> None:
 def disagreements(folder: Path, lost: int, *, sees_all: bool) -> Iterator[str]:
     """What audits say otherwise than the verifier, which has found so many records lost.
 
-    They don't see all where the topic was deleted: what was lost of the one before is not in the topic any more.
+    They don't see all where the topic was deleted: what was lost of the one before is not in the topic any more. Each
+    of them has seen all records that are in the topic now, and where nothing is lost each of these has ended.
     """
+    records = len((folder / "topic.jsonl").read_text(encoding="utf-8").splitlines())
     for by, said in _audits(folder):
         if "gaps" not in said:
             yield f"audit by {by} ended with {said['exit_code']}: {said.get('error')}"
-        elif bool(said["gaps"]) is not bool(lost) and (said["gaps"] or sees_all):
+            continue
+        if records != said["records"]:
+            yield f"audit by {by} has seen {said['records']} records, and there are {records}"
+        if not lost and said["events"]["outstanding"]:
+            yield f"audit by {by} has {said['events']['outstanding']} events outstanding, and the lag is 0"
+        if bool(said["gaps"]) is not bool(lost) and (said["gaps"] or sees_all):
             yield f"audit by {by} finds {said['gaps']} gaps ({said['gap_runs'][:5]}), the verifier {lost} lost records"
 
 

@@ -23,6 +23,10 @@ from tests.fakes.mock_cluster import mock_cluster
         (["offsets"], "Missing option '--to'"),
         (["offsets", "--to", "yesterday"], "'yesterday' is no time; write earliest, latest, "),
         (["offsets", "--to", "2026-11-23T10:00:00"], "is no time"),
+        (
+            ["offsets", "--to", "20261123"],
+            "before the year 2000; a date is 2026-11-23T00:00:00Z); write earliest, latest",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(arguments: list[str], problem: str) -> None:

@@ -68,7 +68,7 @@ def test_no_two_rules_have_one_name() -> None:
 def test_a_cause_speaks_before_the_lateness_that_it_makes() -> None:
     """Late minutes page after 5.5 min of standing still: a record is late after one, and they burn for 4.5.
 
-    Two causes need not make anything late: to be asked to slow down, and to restore for long. What is late by order
+    Two causes need not make anything late: to be throttled, and to restore for long. What is late by order
     of somebody pages nobody.
     """
     slow = {"CustomfitThrottled", "CustomfitNotReady", "CustomfitPaused"}

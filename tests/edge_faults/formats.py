@@ -18,7 +18,7 @@ FAULTS: Final = (
         "an item that is no UTF-8 costs its batch",
         "consumer/segment/decoding.py",
         "    if not isinstance(text, bytes) and (parts :=",
-        "    if isinstance(text, Mended) and (parts :=",
+        "    if isinstance(text, Repaired) and (parts :=",
         "tests/segment/test_batch_split.py::test_a_broken_item_ends_alone",
     ),
 )

@@ -6,6 +6,8 @@ from typing import Final
 
 from tests.edge_faults import (
     audit,
+    cli,
+    copies,
     customfit,
     dead_letters,
     formats,
@@ -23,6 +25,7 @@ FAULTS: Final = (
     *audit.FAULTS,
     *dead_letters.FAULTS,
     *state.FAULTS,
+    *copies.FAULTS,
     *customfit.FAULTS,
     *settings.FAULTS,
     *formats.FAULTS,
@@ -30,4 +33,5 @@ FAULTS: Final = (
     *rekey.FAULTS,
     *sequencing.FAULTS,
     *loop.FAULTS,
+    *cli.FAULTS,
 )

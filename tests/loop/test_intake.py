@@ -162,7 +162,7 @@ def test_what_waits_goes_back_with_its_partition(reason: HandBack) -> None:
     way.fetched(track(), encoded(7), track())
     way.sent()
     assignment = way.sequencer.assignments[P0]
-    way.intake.forget(assignment)
+    way.intake.let_go(assignment)
     way.sequencer.drop(P0, reason)
     way.found(7)
 

@@ -30,7 +30,7 @@ def test_avro_without_a_registry_waits() -> None:
 
     assert (0, 4) == (way.position(), way.intake.waiting_records)
 
-    way.intake.forget(way.sequencer.assignments[P0])
+    way.intake.let_go(way.sequencer.assignments[P0])
 
     assert (0, 0, "") == (way.intake.waiting_records, way.intake.waiting_bytes, at_a_loss(way))
 

@@ -75,13 +75,15 @@ def test_each_problem_with_the_state_topic_lasts_until_it_is_fixed() -> None:
         StateProblem("not_grown", "s: too small"),
         StateFixed("not_read"),
         StateFixed("not_grown"),
+        StateProblem("standby_not_read", "s: no broker"),  # following others is best effort, and no cause
+        StateProblem("standby_not_stored", "disk full"),
     ]
     for now, item in enumerate(news):
         pipeline.turn([item], float(now))
         Pipeline._publish(pipeline, float(now))
         problems.append(pipeline.snapshot.state_problem)
 
-    assert [None, "s: no broker", "s: no broker; s: too small", "s: too small", None] == problems
+    assert [None, "s: no broker", "s: no broker; s: too small", "s: too small", None, None, None] == problems
 
 
 def test_a_delete_outruns_what_another_partition_was_told() -> None:

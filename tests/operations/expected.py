@@ -16,6 +16,9 @@ LINGERING: Final = frozenset(
 )
 """Tickets about hours and days, which no scene has: they may fire late and for long, and none waits for them."""
 
+WAIT_LONG: Final = frozenset({"CustomfitPaused"})
+"""Fire only when it has been so for an hour, which is longer than a recording goes on unrepaired."""
+
 BRIEFLY: Final = frozenset({"CustomfitFreshnessBurnFast"})
 """May fire for a moment after a repair: its two minutes are two seconds, and a commit and a scrape take as long until
 Prometheus sees that a backlog is worked off."""
@@ -56,7 +59,7 @@ class Expected(NamedTuple):
     @property
     def unrepaired(self) -> frozenset[str]:
         """All that may fire if nobody repairs it for 20 min, by the rules as they are; nothing where no cause fires."""
-        if not self.first or "Burn" in self.first:
+        if not self.first or "Burn" in self.first or self.first in WAIT_LONG:
             return frozenset()
         return self.allowed | _of("LateMinutesBurnFast", "CommitsFail")
 
@@ -87,6 +90,7 @@ EXPECTED: Final[Mapping[str, Expected]] = {
         then=_of("FreshnessBurnFast", "LateMinutesBurnFast"),
         silenced=_of("FreshnessBurnFast"),
     ),
+    "paused": Expected(first="CustomfitPaused"),
     "one_user_unavailable": QUIET,
     "garbage": Expected(
         first="CustomfitPartitionStopped",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,8 @@ OF_ONE: Final = {
 }
 """Lines about one request, commit, user or record, and what a client reports while it tries again."""
 TOP_COLUMNS: Final = "4000"
+HOST: Final = "customfit-consumer-0"
+"""In place of this machine's name."""
 _LINE: Final = re.compile(r"^\S+Z (?P<level>[A-Z]+) +(?P<text>.*)$")
 _PARTITION: Final = re.compile(r"^(partition )?\S+-\d+( is stopped)?: ")
 
@@ -57,7 +60,8 @@ def first_in_top(service: Service) -> str:
 
 
 def cleaned(text: str) -> str:
-    """With the default name of the topic, and no port or folder of this machine."""
+    """With the default name of the topic, and no name, port or folder of this machine."""
+    text = text.replace(f"@{socket.gethostname()}", f"@{HOST}")
     text = re.sub(rf"{TOPIC}-[a-z0-9]+x\b", TOPIC, text)
     text = re.sub(r"http://127\.0\.0\.1:\d+", "http://customfit", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "broker:9092", text)

@@ -9,7 +9,7 @@ from tests.chaos.proxy import Network, Proxies
 from tests.operations.places import USERS, Places, going_on, identified, tracks
 from tests.operations.watch import Row, Watch
 from tests.real_broker.broker import free_ports
-from tests.real_broker.running_service import wait_until
+from tests.real_broker.running_service import Service, wait_until
 from tests.real_broker.scene import event
 
 LAGS = r'customfit_lag_seconds\{.*"segment-events-[0-9]+x"'
@@ -105,8 +105,30 @@ def told_to_wait(places: Places) -> Row:
 def throttled(places: Places) -> Row:
     """429 above a limit that is too low."""
     signs = [_cause("destination_throttled"), _state("throttled")]
-    watch = places.watch("The destination answers 429", signs, "slow down", ["customfit_requests_in_flight_limit$"])
+    watch = places.watch(
+        "The destination answers 429", signs, "the destination is throttled", ["customfit_requests_in_flight_limit$"]
+    )
     return _while_failing(places, watch, {"throttle_requests_per_second": 5.0}, CUSTOMFIT_BATCH_EVENTS_MAX="1")
+
+
+def paused(places: Places) -> Row:
+    """Somebody pauses the group by its command, and lets it go on by the other."""
+    signs = [_cause("paused"), r'customfit_paused\{reason="command"']
+    watch = places.watch("Somebody has paused sending: customfit-consumer pause", signs, "sending is paused", [LAGS])
+    with places.scene() as scene, scene.member("one") as one:
+        identified(scene, one)
+        with going_on(scene):
+            watch.begin(one)
+            _order(one, "pause", "--reason", "CustomFit is being moved")
+            watch.shown(one)
+            _order(one, "resume")
+        watch.over(one, "sending goes on", one.caught_up)
+    return watch.row
+
+
+def _order(one: Service, *command: str) -> None:
+    done = one.ask(*command, LOGNAME="ann")
+    assert done.returncode == 0, done.stderr
 
 
 def never_answers(places: Places) -> Row:

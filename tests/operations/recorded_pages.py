@@ -10,12 +10,10 @@ import json
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tests.operations.first_lines import cleaned
+from tests.operations.first_lines import HOST, cleaned
 from tests.real_broker.running_service import Service
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "browser" / "recorded"
-HOST: Final = "customfit-consumer-0"
-"""In place of this machine's name."""
 PICTURES: Final = "pictures/faults"
 
 

@@ -37,6 +37,7 @@ FAULTS: Final[tuple[Callable[[Places], Row], ...]] = (
     of_destination.slow_answers,
     of_destination.destination_slow,
     of_destination.throttled,
+    of_destination.paused,
     of_destination.one_user_unavailable,
     of_destination.one_user_refused,
     of_topics.topic_gone,

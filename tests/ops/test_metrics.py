@@ -13,6 +13,7 @@ from consumer.ops.metric_kinds import FromSnapshot, Now, Samples
 from consumer.ops.metrics import Metrics
 from consumer.ops.metrics_table import COMMITS, REBALANCES
 from consumer.ops.snapshot import Phase, Snapshot
+from consumer.ports.state_figures import StandbyFigures, StateFigures
 from consumer.sequencing.events import Partition
 from tests.ops.given_snapshot import snapshot
 
@@ -85,6 +86,14 @@ def test_a_partition_without_a_figure_has_no_series() -> None:
     lag = metric_kinds.per_partition("lag", "", lambda view, _: view.lag_events)
 
     assert [(("segment-events", "0"), 0)] == read(lag, lambda: replace(snapshot(), partitions=(view, other)))
+
+
+def test_what_a_take_over_would_read_is_absent_while_it_is_not_known() -> None:
+    """0 would say that all of it is copied; without CUSTOMFIT_STANDBY there is nothing to copy."""
+    [behind] = [row for row in metrics_table.FROM_SNAPSHOT if row.name == "customfit_standby_behind_records"]
+    states = [StateFigures(), StateFigures(0, StandbyFigures(3)), StateFigures(0, StandbyFigures(3, 7))]
+
+    assert [[((), 0)], [], [((), 7)]] == [list(behind.read(replace(snapshot(), state=state), NOW)) for state in states]
 
 
 def test_one_of_several_states_is_1() -> None:

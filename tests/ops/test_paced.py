@@ -69,14 +69,27 @@ def test_each_page_is_made_after_it_was_asked_for(clock: Clock) -> None:
 
 
 def test_a_shared_page_is_for_all_who_ask_soon_after_it_was_begun(clock: Clock) -> None:
-    """Then the next is made, however many kept asking."""
-    paced = Paced(lambda _: clock.make(0.1), shared_seconds=1.0)
-    bodies = []
+    """Then the next is made, however many kept asking. It says how old it is."""
+    paced = Paced(lambda _: clock.make(0.002), shared_seconds=1.0)
+    seen = []
     for _ in range(6):
-        bodies.append(paced.page().body)
+        page = paced.page()
+        seen.append((page.body, page.headers.get("Age")))
         clock.now += 0.35
 
-    assert [b"0.1"] * 3 + [b"0.2"] * 3 == bodies
+    assert [(body, age) for body in (b"0.002", b"0.004") for age in (None, None, "1")] == seen
+
+
+@pytest.mark.parametrize(("costs", "shared"), [(0.002, 1.0), (0.0048, 1.6), (0.1, 1.9)])
+def test_what_costs_much_is_shared_for_longer(clock: Clock, costs: float, shared: float) -> None:
+    """So that those who look on together take 0.3 % of a core; but who asks every 2 s sees something new."""
+    paced = Paced(lambda _: clock.make(costs), shared_seconds=1.0)
+    first = paced.page().body
+    clock.now += shared - costs - 0.01
+    same = paced.page().body
+    clock.now += 0.02
+
+    assert first == same != paced.page().body
 
 
 def test_those_who_wait_together_share_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from binascii import crc32
 
 import pytest
 
+from consumer.ops import pseudonyms as pseudonyms_module
 from consumer.ops.pseudonyms import Pseudonyms, is_pseudonym
 from consumer.sequencing.events import User
 
@@ -46,8 +47,17 @@ def test_users_are_found_by_it() -> None:
     """Each of them, and nobody else: also those who lie in the same drawer."""
     users = [User(f"user-{number}", anonymous=number % 2 == 0) for number in range(2000)]
 
-    assert [[user] for user in users] == [PSEUDONYMS.find(PSEUDONYMS.of(user), users) for user in users]
-    assert [] == PSEUDONYMS.find(PSEUDONYMS.of(User("nobody")), users)
+    assert users == [PSEUDONYMS.find(PSEUDONYMS.of(user), users) for user in users]
+    assert PSEUDONYMS.find(PSEUDONYMS.of(User("nobody")), users) is None
+
+
+def test_many_are_searched_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where an id of the part has half of a surrogate pair, which UTF-8 has no place for."""
+    monkeypatch.setattr(pseudonyms_module, "SEARCHED_AT_ONCE", 3)
+    users = [User(id_, anonymous) for id_ in ("ann", "bob \ud83d", "cid", "dan", "eve") for anonymous in (False, True)]
+
+    assert users == [PSEUDONYMS.find(PSEUDONYMS.of(user), iter(users)) for user in users]
+    assert PSEUDONYMS.find(PSEUDONYMS.of(User("fay")), users) is None
 
 
 def test_without_the_key_it_does_not_say_in_which_drawer_an_id_lies() -> None:

@@ -19,6 +19,7 @@ from consumer.ops.metrics import Metrics
 from consumer.ops.overview import Overview
 from consumer.ops.partition_view import PartitionView, Waits
 from consumer.ops.snapshot import Phase, Rest, Snapshot
+from consumer.ports.state_figures import StandbyFigures, StateFigures
 from consumer.sequencing.accounting import End
 from consumer.sequencing.events import DeadLetterReason, Partition, User
 from consumer.sequencing.gate import State
@@ -48,6 +49,16 @@ def told(of: Snapshot, by: Overview | None = None) -> dict[str, Any]:
 def with_view(**changes: Any) -> Snapshot:
     """One partition, changed so."""
     return replace(snapshot(), partitions=(replace(snapshot().partitions[0], **changes),))
+
+
+def test_it_says_how_far_others_are_followed() -> None:
+    """And why they are not; nothing where CUSTOMFIT_STANDBY is off."""
+    standby = StandbyFigures(2, 7, 40, "s: no broker")
+
+    assert None is told(snapshot())["standby"]
+    assert {"partitions": 2, "behind_records": 7, "records": 40, "problem": "s: no broker"} == told(
+        replace(snapshot(), state=StateFigures(0, standby))
+    )["standby"]
 
 
 # --- who

@@ -57,7 +57,7 @@ class Pod:
         self.end_watch()
         self.service.process.send_signal(signal.SIGTERM)
         try:
-            self.service.process.wait(self._spec["template"]["spec"]["terminationGracePeriodSeconds"])
+            self.service.ended(self._spec["template"]["spec"]["terminationGracePeriodSeconds"])
         except subprocess.TimeoutExpired:
             self.was_killed = True
             self.service.kill()

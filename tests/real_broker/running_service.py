@@ -21,6 +21,9 @@ from tests.real_broker.broker import free_ports
 
 KEY = "a-test-key-0123456789"
 PATIENCE_SECONDS = 60.0
+LAST_LINES = 200
+"""Of a crash: the stacks of some twenty threads."""
+CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
 COMMIT_SOON = {"CUSTOMFIT_COMMIT_INTERVAL_SECONDS": "0.2"}
 """For tests that wait for commits: by default each wait would be a second longer."""
 
@@ -72,6 +75,7 @@ class Service:
             "CUSTOMFIT_HTTP_HOST": "127.0.0.1",
             "CUSTOMFIT_HTTP_PORT": str(port),
             "CUSTOMFIT_STATE_DIR": str(folder / "state"),
+            "PYTHONFAULTHANDLER": "1",  # also of what crashes before or without the command line
             **environ,
         }
         for variable in without:
@@ -103,7 +107,15 @@ class Service:
     def stop(self) -> int:
         """SIGTERM; gives the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE_SECONDS)
+        return self.ended(PATIENCE_SECONDS)
+
+    def ended(self, patience_seconds: float) -> int:
+        """Wait for its end; gives the exit code. One that crashed fails the test with its last words."""
+        code = self.process.wait(patience_seconds)
+        if -code in CRASHES:
+            last = "\n".join(self.log.splitlines()[-LAST_LINES:])
+            raise AssertionError(f"ended by {signal.Signals(-code).name}; the last it printed:\n{last}")
+        return code
 
     @property
     def log(self) -> str:

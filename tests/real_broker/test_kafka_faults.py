@@ -98,7 +98,7 @@ def test_the_same_static_member_twice_ends_the_older(scene: Scene) -> None:
     same = {"group_instance_id": "same"}
     scene.produce_rounds(USERS, 0, 20)
     with scene.member("one", **same).wait_ready() as one, scene.member("two", **same) as two:
-        assert 1 == one.process.wait(30)
+        assert 1 == one.ended(30)
         scene.wait_committed()
         assert 0 == two.stop()
 

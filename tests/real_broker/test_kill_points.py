@@ -140,12 +140,12 @@ def _start_survivor(point: KillPoint, folder: Path, settings: dict[str, str], dy
     if point.scene is Scene.REVOKE:
         survivor = Service(folder, settings | {"CUSTOMFIT_STATE_DIR": str(folder / "other")}, name="survivor")
         try:
-            dying.process.wait(60)
+            dying.ended(60)
         except BaseException:
             survivor.kill()
             raise
         return survivor
-    dying.process.wait(60)
+    dying.ended(60)
     return Service(folder, settings, name="survivor")
 
 

@@ -36,13 +36,16 @@ ENDS_WITH: Final = {
     "customfit-consumer audit --from -1d --to now --ledger accepted.jsonl": {1},
     "customfit-consumer offsets --to 2026-11-23T10:00:00Z": {75},
     "customfit-consumer offsets --to latest --yes": {75},
+    "customfit-consumer state copy --from-topic old.identified-users": {69},
+    "customfit-consumer state copy --from-topic old.identified-users --dry-run": {69},
     "customfit-consumer top --url consumer": {69},
     "customfit-consumer top --url a:9464 --url b:9464": {69},
     "customfit-consumer user ann": {0, 1},
     "customfit-consumer user --pseudonym 9ebb7c63b02b": {69},
 }
-"""Where it is not 0: the group has a member; there is no such ledger; there is nobody at that port or of that name; she
-may have been forgotten by the line before; of a user whom no member has in hand, a pseudonym says nothing."""
+"""Where it is not 0: the group has a member; there is no such ledger or topic; there is nobody at that
+port or of that name; she may have been forgotten by the line before; of a user whom no member has in hand, a pseudonym
+says nothing."""
 SILENT: Final = re.compile(r"^eval|^customfit-consumer health|\| source")
 RUN_ON: Final = re.compile(r"customfit-consumer (run|emulator(?! last| control))\b")
 """Those that run until they are stopped."""

@@ -114,7 +114,7 @@ def test_what_goes_out_again_is_what_was_said(scene: Scene) -> None:
         again = Counter(one_id for ids in scene.sent().values() for one_id in ids) - before
         scene.produce_rounds(USERS, 4, 5)
         skipped = told(one, "offsets", "--to", "latest", "--yes")
-        early = told(one, "offsets", "--to", "0", "--dry-run")
+        early = told(one, "offsets", "--to", "1970-01-01T00:00:00Z", "--dry-run")
         one.restart()
         one.wait_ready()
         wait_until(lambda: len(partitions_of(one)) == 4, "it has all again")

@@ -235,7 +235,7 @@ def test_a_secret_that_is_wrong_is_not_shown(tmp_path: Path, environ: dict[str, 
     if name == "CUSTOMFIT_API_KEY_FILE":
         environ.pop("CUSTOMFIT_API_KEY")
     with Service(tmp_path, environ | {name: value}, without=["CUSTOMFIT_API_KEY"] if "KEY_FILE" in name else ()) as one:
-        code = one.process.wait(30)
+        code = one.ended(30)
 
     assert code in (69, 78)
     assert [] == canaries_in(one.log)
@@ -244,7 +244,7 @@ def test_a_secret_that_is_wrong_is_not_shown(tmp_path: Path, environ: dict[str, 
 def test_a_crash_shows_no_secret(tmp_path: Path, environ: dict[str, str]) -> None:
     """A traceback with all settings in its message."""
     with Service(tmp_path, environ, command=("-c", CRASH, "run")) as service:
-        assert 1 == service.process.wait(30)
+        assert 1 == service.ended(30)
 
     assert "Traceback" in service.log
     assert "a fault with Settings" in service.log

@@ -137,7 +137,7 @@ def test_who_is_not_let_in_is_told_why(scene: Scene, secured: SecuredBroker, fau
             }
             scene.settings["CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS"] = secured.broker.address("MTLS")
     with scene.member("one") as one:
-        code = one.process.wait(30)
+        code = one.ended(30)
 
     assert 69 == code
     last_line = one.log.splitlines()[-1]
@@ -205,7 +205,7 @@ def test_who_may_not_join_the_group_is_told_so(scene: Scene, secured: SecuredBro
 def end_with_69(scene: Scene, told: str) -> None:
     """Start a member that can't work, and read what it says of it."""
     with scene.member("one") as one:
-        code = one.process.wait(40)
+        code = one.ended(40)
 
     assert 69 == code
     assert told in one.log
@@ -283,9 +283,30 @@ def test_check_names_the_missing_right(scene: Scene, secured: SecuredBroker) -> 
     secured.allow(("Describe", "topic", scene.topic), ("Describe", "group", scene.topic))
     command = ("-m", "consumer", "check", "--connect", "--json")
     with scene.member("check", command=command) as check:
-        code = check.process.wait(40)
+        code = check.ended(40)
 
     assert 69 == code
     findings = json.loads(check.log)["findings"]
     told = " ".join(finding["detail"] for finding in findings if not finding["ok"])
     assert f"the right to Read on topic {scene.topic} is missing" in told
+
+
+def test_to_copy_a_state_topic_takes_read_there_and_write_here(scene: Scene, secured: SecuredBroker) -> None:
+    """Each right that is missing is named, with exit code 69; what the table of docs/security.md has is enough."""
+    there, here = f"{scene.topic}.old", f"{scene.topic}.identified-users"
+    secured.broker.create_topic(there, 2, {"cleanup.policy": "compact"})
+    secured.allow(("Read", "topic", scene.topic), ("Read", "group", scene.topic))
+    rights: list[Right] = [("Read", "topic", there), ("Create", "topic", here), ("Read", "topic", here)]
+    with scene.member("beside", command=("-c", "pass")) as beside:
+        for right in [*rights, ("Write", "topic", here)]:
+            refused = beside.ask("state", "copy", "--from-topic", there, "--yes")
+            told = refused.stderr
+
+            assert 69 == refused.returncode, told
+            assert "Traceback" not in told
+            assert f" on topic {right[2]} is missing" in told
+            assert right[0] in told
+            secured.allow(right)
+        enough = beside.ask("state", "copy", "--from-topic", there, "--yes")
+
+    assert (0, "") == (enough.returncode, enough.stderr)

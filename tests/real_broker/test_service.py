@@ -304,7 +304,7 @@ def test_a_missing_topic_ends_with_69(tmp_path: Path, broker: Broker, emulator: 
         "CUSTOMFIT_API_URL": emulator.url,
     }
     with Service(tmp_path, environ) as service:
-        assert 69 == service.process.wait(60)
+        assert 69 == service.ended(60)
 
     assert f"topic '{topic_name}' (CUSTOMFIT_KAFKA_TOPIC) does not exist" in service.log
     assert f"--create --topic {topic_name}" in service.log

@@ -173,7 +173,7 @@ def test_a_state_topic_that_forgets_is_refused(tmp_path: Path, settings: dict[st
     topic = f"{settings['CUSTOMFIT_KAFKA_TOPIC']}.identified-users"
     broker.create_topic(topic, 2, {"cleanup.policy": "delete"})
     with Service(tmp_path, settings) as service:
-        assert 69 == service.process.wait(60)
+        assert 69 == service.ended(60)
 
     assert "CUSTOMFIT_STATE_TOPIC" in service.log
     assert "cleanup.policy=delete" in service.log

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.segment.decoding import DecodingRules
-from consumer.segment.surrogates import mended
+from consumer.segment.surrogates import repaired
 from consumer.sequencing.events import Event, Rejected, User
 from tests.segment.given_events import RECORD_TIME, body, decoded, end, event
 
@@ -183,7 +183,7 @@ def test_any_text_with_halves(pieces: list[bytes], *, in_a_key: bool) -> None:
 
 @given(st.binary(max_size=60))
 def test_no_bytes_raise(value: bytes) -> None:
-    """What is mended is as long as it was."""
-    text = mended(value)
+    """What is repaired is as long as it was."""
+    text = repaired(value)
 
     assert text is None or {len(value)} == {len(text.text), len(text.other)} or len(text.text) == len(text.other)

@@ -10,7 +10,8 @@ from consumer.sequencing.active import Active
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.commits import CommitSchedule
 from consumer.sequencing.drains import Drains
-from consumer.sequencing.events import Partition
+from consumer.sequencing.events import Partition, User
+from consumer.sequencing.lanes import Lane
 from consumer.sequencing.lease import lease_of
 from consumer.sequencing.offsets import CommitPoint, OffsetTracker
 from consumer.sequencing.stops import StopCause, Stopped
@@ -27,6 +28,11 @@ def ours(*partitions: Partition, received: int = 10) -> dict[Partition, Assignme
             offsets.received(offset, 0)
         assignments[partition] = Assignment(partition, offsets)
     return assignments
+
+
+def sent(assignment: Assignment) -> None:
+    """A request of it waits for its answer."""
+    assignment.under_way[Lane(assignment, User("ann"), True)] = None
 
 
 def finish(assignment: Assignment, *offsets: int) -> None:
@@ -329,7 +335,7 @@ def test_a_drain_waits_for_requests_and_for_acknowledgements() -> None:
     """State writes and dead letters count as much as requests."""
     drains = Drains(15.0)
     assignments = ours(P0, P1)
-    assignments[P0].in_flight = 1
+    sent(assignments[P0])
     assignments[P1].unacknowledged = 1
     drained = asked(drains, P0, P1, now=100.0)
     drains.answer(assignments, 101.0)
@@ -337,7 +343,7 @@ def test_a_drain_waits_for_requests_and_for_acknowledgements() -> None:
     assert not drained.done()
     assert 115.0 == drains.next_deadline()
 
-    assignments[P0].in_flight = 0
+    assignments[P0].under_way.clear()
     drains.answer(assignments, 102.0)
 
     assert not drained.done()
@@ -355,7 +361,7 @@ def test_a_drain_is_cut_short_when_its_time_is_up(shutdown: bool) -> None:
     """What is finished by then is committed; the rest is the next owner's. Only of a stop does the exit code tell."""
     drains = Drains(15.0)
     assignments = ours(P0)
-    assignments[P0].in_flight = 1
+    sent(assignments[P0])
     finish(assignments[P0], 0)
     drained = asked(drains, P0, shutdown=shutdown)
     drains.answer(assignments, 14.9)
@@ -372,13 +378,14 @@ def test_two_drains_are_answered_each_in_its_time() -> None:
     """The deadline that counts next is the earlier one."""
     drains = Drains(15.0)
     assignments = ours(P0, P1)
-    assignments[P0].in_flight = assignments[P1].in_flight = 1
+    sent(assignments[P0])
+    sent(assignments[P1])
     first, second = asked(drains, P0, now=0.0), asked(drains, P1, now=5.0)
     drains.answer(assignments, 6.0)
 
     assert 15.0 == drains.next_deadline()
 
-    assignments[P1].in_flight = 0
+    assignments[P1].under_way.clear()
     drains.answer(assignments, 7.0)
 
     assert (False, True) == (first.done(), second.done())

@@ -14,6 +14,7 @@ from consumer.sequencing.actions import Remember
 from consumer.sequencing.events import BatchPart, Event, HandBack, Item, Kind, Outcome, Record, User
 from consumer.sequencing.lanes import Delivery, LaneStatus
 from consumer.sequencing.rule import DeliveryKind
+from consumer.sequencing.waiting import retried_events
 from tests.sequencing.given_sequencer import ERROR, NO, OK, SLOWER, WRONG_KEY, Bench
 
 USERS = (User("a"), User("a", anonymous=True))
@@ -232,6 +233,18 @@ class Interleavings(RuleBasedStateMachine):
         held = [lane for lane in lanes if lane.status is LaneStatus.HELD]
         assert sum(len(lane.waiting) for lane in held) == self.bench.sequencer.holds.events
         assert len(held) == self.bench.sequencer.holds.users
+        assert sum(len(lane.waiting) for lane in held) == self.bench.assignment.held_events
+
+    @invariant()
+    def what_is_tried_again_and_what_is_under_way_is_counted(self) -> None:
+        assignment = self.bench.assignment
+        requests = {lane: [one for one in (lane.in_flight, *lane.again) if one] for lane in assignment.lanes.values()}
+        failing = [lane for lane, those in requests.items() if any(one.first_failed_at is not None for one in those)]
+        events = sum(len(lane.waiting) + sum(len(one.events) for one in requests[lane]) for lane in failing)
+        assert events == retried_events(assignment)
+        assert [one.lane for one in self.bench.unanswered if one.lane.assignment is assignment] == list(
+            assignment.under_way
+        )
 
 
 TestInterleavings = Interleavings.TestCase

@@ -43,6 +43,8 @@ def test_defaults() -> None:
         "schema_registry_url": None,
         "schema_registry_user_info": None,
         "state_dir": "state",
+        "standby": "off",
+        "standby_records_per_second_max": 5_000,
         "hold_seconds": 0.0,
         "unidentified": "introduce",
         "anonymous": "skip",

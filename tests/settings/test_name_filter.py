@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.settings.name_filter import NAMES_REMEMBERED_MAX, Globs, NameFilter
+from consumer.settings.name_filter import NAME_CHARACTERS_MAX, NAMES_REMEMBERED_MAX, Globs, NameFilter
 
 
 def fits(glob: str, name: str) -> bool:
@@ -65,6 +65,16 @@ def test_it_is_what_the_plain_expression_says(pieces: list[str], name: str) -> N
 def test_a_hostile_rule_and_name_are_soon_told_apart(glob: str, name: str) -> None:
     """A pattern that tries every place for every star would not end."""
     assert not fits(glob, name)
+
+
+def test_of_a_name_that_is_too_long_the_beginning_is_judged() -> None:
+    """However many rules there are, and whatever they look for, a name has so many characters at most."""
+    longest = "a" * (NAME_CHARACTERS_MAX - 1) + "b"
+
+    assert fits("*ab", longest)
+    assert fits("*ab", longest + "c")
+    assert not fits("*c", longest + "c")
+    assert not fits("*c*", longest + "c" * 1_000_000)
 
 
 def test_what_is_remembered_of_names_is_bounded() -> None:

@@ -33,6 +33,7 @@ def test_promised_limits() -> None:
         "buffer_events_max": "1 to 10000000 events",
         "buffer_bytes_max": "1000 to 68719476736 bytes",
         "record_bytes_max": "1000 to 1000000000 bytes",
+        "standby_records_per_second_max": "100 to 1000000 records a second",
         "known_users_max": "0 to 10000000 users",
         "commit_interval_seconds": "0.01 to 60 seconds",
         "uncommitted_events_max": "2 to 10000000 events",

@@ -72,9 +72,9 @@ class Topic(StateWriter[Any]):
 class Steps(UserStates):
     """The thread's work, done when it is asked for."""
 
-    def __init__(self, partitions: int = 2, folder: str = NO_FOLDER) -> None:
+    def __init__(self, partitions: int = 2, folder: str = NO_FOLDER, standby: str = "off") -> None:
         self.posted: list[Input] = []
-        settings = load(kafka_topic=SOURCE, replay_topic=REPLAYS, state_dir=folder)
+        settings = load(kafka_topic=SOURCE, replay_topic=REPLAYS, state_dir=folder, standby=standby)
         super().__init__(settings, self.posted.append)
         self._restores.reader = EmptyTopic(settings)
         self.topic = self._writes.writer = Topic(settings, self._on_written)

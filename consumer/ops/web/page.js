@@ -31,8 +31,8 @@ let spoken = "";
 const clock = {
   processAt: Date.now(),
   heardAt: performance.now(),
-  hear(now) {
-    this.processAt = Date.parse(now);
+  hear(now, ageSeconds) {
+    this.processAt = Date.parse(now) + 1000 * ageSeconds;
     this.heardAt = performance.now();
   },
   now() {
@@ -50,7 +50,8 @@ const clock = {
 
 async function ask(path) {
   const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-  if (response.ok) return response.json();
+  // Tabs share an answer for a moment: the header says how old it is.
+  if (response.ok) return { age: Number(response.headers.get("Age") || 0), told: await response.json() };
   throw Object.assign(new Error("refused"), { status: response.status, told: (await response.text()).slice(0, 300) });
 }
 
@@ -60,10 +61,10 @@ async function poll() {
   timer = null;
   let answered = false;
   try {
-    const status = await ask("/status?members");
+    const { age, told: status } = await ask("/status?members");
     answered = true;
-    answeredAt = Date.now();
-    clock.hear(status.now);
+    answeredAt = Date.now() - 1000 * age;
+    clock.hear(status.now, age);
     show(status);
     failures = 0;
     if (performance.now() - historyAt >= HISTORY_MS) await readHistory();
@@ -78,7 +79,7 @@ async function poll() {
 }
 
 async function readHistory() {
-  replace(await ask("/history"));
+  replace((await ask("/history")).told);
   historyAt = performance.now();
 }
 

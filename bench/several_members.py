@@ -1,6 +1,9 @@
-"""Two members of one group as one contender: each with half of the requests at once, on the cores that one had.
+"""Several members of one group as one contender, on the cores that one had.
 
-Ends them when it is told to end, and they end when it is killed.
+    python -m bench.several_members [--each]
+
+BENCH_MEMBERS says how many (2). They share the requests at once, or each has all of them (`--each`). Ends them when it
+is told to end, and they end when it is killed.
 """
 
 from __future__ import annotations
@@ -14,14 +17,15 @@ from typing import Any, Final
 
 from tests.real_broker.broker import free_ports
 
-MEMBERS: Final = 2
+MEMBERS: Final = "BENCH_MEMBERS"
 PR_SET_PDEATHSIG: Final = 1
 
 
 def main() -> None:
     """Start them, and wait for their end."""
-    in_flight = int(os.environ["CUSTOMFIT_IN_FLIGHT_MAX"]) // MEMBERS
-    ports = [os.environ["CUSTOMFIT_HTTP_PORT"], *map(str, free_ports(MEMBERS - 1))]
+    count = int(os.environ.get(MEMBERS, "2"))
+    in_flight = int(os.environ["CUSTOMFIT_IN_FLIGHT_MAX"]) // (1 if "--each" in sys.argv else count)
+    ports = [os.environ["CUSTOMFIT_HTTP_PORT"], *map(str, free_ports(count - 1))]
     members = [
         subprocess.Popen(
             [sys.executable, "-m", "consumer", "run"],

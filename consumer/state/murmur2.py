@@ -1,0 +1,27 @@
+"""Which partition a key's events lie in, where producers choose it as Kafka's Java client does by default. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_SEED: Final = 0x9747B28C
+_M: Final = 0x5BD1E995
+_MASK: Final = 0xFFFFFFFF
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Of so many partitions. librdkafka does it so with `partitioner=murmur2_random` only."""
+    return (_murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def _murmur2(data: bytes) -> int:
+    length = len(data)
+    whole = length & ~3
+    found = _SEED ^ length
+    for at in range(0, whole, 4):
+        k = int.from_bytes(data[at : at + 4], "little") * _M & _MASK
+        found = (found * _M & _MASK) ^ ((k ^ k >> 24) * _M & _MASK)
+    if rest := data[whole:]:
+        found = (found ^ int.from_bytes(rest, "little")) * _M & _MASK
+    found = (found ^ found >> 13) * _M & _MASK
+    return found ^ found >> 15

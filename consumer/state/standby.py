@@ -1,0 +1,274 @@
+"""CUSTOMFIT_STANDBY=all: the partitions that other members have are in our file, too, so that little is left to read.
+
+This is the state thread's half: it alone writes the file, whoever owns a partition. The other half reads (follower.py).
+A partition is followed from where its copy in the file ends, and only while it is not ours: `leave` comes before our
+own restore begins, `follow` after all that we knew of it is stored. What arrives late is told by its number.
+
+What makes a copy trusted holds here as it does for our own: users and offset are written together, of the same topic;
+a copy that may have missed a deletion begins anew; and it counts as up to date only as of when the partition's leader
+had named the end that it has reached.
+
+It comes last: a piece is written when no restore has anything to do, and not while the disk is nearly full.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from consumer.ports.state_figures import StandbyFigures
+from consumer.state.follower import Follower, Following, Piece
+from consumer.state.index import Index
+from consumer.state.problems import Problems
+from consumer.state.store import Copy, Step
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+    from consumer.state.topic import StateTopic
+
+RETRY_SECONDS: Final = 10.0
+TOUCH_SECONDS: Final = 60
+"""How often an idle partition's copy notes that it is still up to date: one that has not for long begins anew."""
+FREE_BYTES_MIN: Final = 256 * 1024 * 1024
+"""What is left of the disk for the partitions that are ours."""
+
+
+class End(NamedTuple):
+    """Where a partition ended, and when that was asked."""
+
+    offset: int
+    asked_seconds: int
+
+
+class Standby:
+    """Which partitions are followed, and what is done with what is read of them."""
+
+    def __init__(
+        self, settings: Settings, index: Index, problems: Problems, ask: Callable[[Callable[[], None]], None]
+    ) -> None:
+        """`ask` has the state's thread do something; any thread may call it."""
+        self.figures = StandbyFigures()
+        self._index = index
+        self._problems = problems
+        self._follower = Follower(settings, ask, self, lambda error: problems.of_topic(error, "Read"))
+        self._following: dict[int, Following] = {}
+        self._numbers = count()
+        self._ends: dict[int, End] = {}
+        self._pieces: deque[Piece] = deque()
+        self._partitions = 0
+        self._is_over = False
+        """Nothing will be followed any more, until the process is started again."""
+        self._is_another_topic = False
+        self._retry_at = 0.0
+        self._is_told = {"standby_not_read": "", "standby_not_stored": ""}
+
+    def start(self, topic: StateTopic) -> None:
+        """Follow all partitions, as none is ours yet."""
+        if self._has_file():
+            self._follower.start(topic)
+            self.topic_has(topic.partitions)
+
+    def stop(self) -> None:
+        """Follow nothing any more."""
+        self._is_over = True
+        self._follower.stop()
+
+    # ------------------------------------------------------------------ they become ours, and cease to be
+
+    def leave(self, number: int) -> None:
+        """The partition becomes ours; from now on nothing is written that was followed of it."""
+        if self._following.pop(number, None) is not None:
+            self._ends.pop(number, None)
+            self._want()
+
+    def follow(self, number: int) -> None:
+        """The partition is not ours any more, and what we knew of it is in the file."""
+        self._follow([number])
+
+    def topic_has(self, partitions: int) -> None:
+        """So many partitions."""
+        if partitions > self._partitions:
+            new = [number for number in range(self._partitions, partitions) if number not in self._index.states]
+            self._partitions = partitions
+            self._follow(new)
+
+    def start_over(self) -> None:
+        """What was read is lost, or the file is another one."""
+        self._pieces.clear()
+        self._follower.taken()
+        if self._has_file():
+            self._follow(list(self._following))
+
+    def made_again(self) -> None:
+        """The topic is another one: of the old one nothing counts, and the file is the old one's."""
+        for number in self._following:
+            self._index.store.forget(number)
+        self._end()
+        self._is_another_topic = True
+        self._problem(
+            "standby_not_read",
+            f"{self._problems.topic} was deleted and made again; nothing more of it is followed. "
+            "Start all members again",
+        )
+
+    def _follow(self, numbers: list[int]) -> None:
+        if self._is_another_topic:
+            for number in numbers:
+                self._index.store.forget(number)
+        if self._is_over:
+            return
+        for number in numbers:
+            self._ends.pop(number, None)
+            self._following[number] = Following(number, self._index.store.follow(number), next(self._numbers))
+        self._want()
+
+    def _want(self) -> None:
+        self._follower.want(dict(self._following))
+        self._show()
+
+    def _has_file(self) -> bool:
+        """It would take memory, or the disk of temporary files, where there is none."""
+        if self._index.store.path is None and not self._is_over:
+            self._end()
+            self._problem("standby_not_stored", "there is no file for it: the state folder can't be used")
+        return not self._is_over
+
+    def _end(self) -> None:
+        self._following.clear()
+        self._ends.clear()
+        self._pieces.clear()
+        self.stop()
+
+    # ------------------------------------------------------------------ what is read
+
+    def take(self, pieces: list[Piece]) -> None:
+        """Write these when there is time for it."""
+        self._pieces.extend(pieces)
+
+    def next_due(self) -> float:
+        """When there is something to write; infinity: never."""
+        return self._retry_at if self._pieces else float("inf")
+
+    def go_on(self, now: float) -> None:
+        """Write the next piece."""
+        if now < self.next_due():
+            return
+        if not self._write(self._pieces[0]):
+            self._retry_at = now + RETRY_SECONDS
+            return
+        self._pieces.popleft()
+        if not self._pieces:
+            self._follower.taken()
+            self._show()
+
+    def _write(self, piece: Piece) -> bool:
+        store = self._index.store
+        steps: list[Step] = []
+        records, unknown = 0, []
+        for following, part in piece.items():
+            copy = self._copy(following)
+            if copy is None:
+                continue
+            if part.out_of_range:
+                self._out_of_range(following.partition)
+                continue
+            if store.is_too_old(copy):
+                self._begin_again(following.partition)
+                continue
+            records += part.records
+            unknown += [part.unknown] if part.unknown is not None else []
+            end = self._ends.get(following.partition)
+            at_end = end is not None and part.next_offset >= end.offset
+            as_of = None if end is None else end.asked_seconds
+            steps.append(Step(following.partition, part.changes, part.next_offset, at_end, as_of))
+        if not self._store(steps):
+            return False
+        self.figures = self.figures._replace(records=self.figures.records + records)
+        for reason in unknown:
+            self._problems.report("unknown_record", f"{self._problems.topic}: {reason}")
+        return True
+
+    def _copy(self, following: Following) -> Copy | None:
+        """What the file has of it, if it is still followed."""
+        number = following.partition
+        return self._index.store.copy_of(number) if self._following.get(number) == following else None
+
+    def _store(self, steps: list[Step]) -> bool:
+        store = self._index.store
+        try:
+            if steps and store.path is not None and shutil.disk_usage(store.path.parent).free < FREE_BYTES_MIN:
+                raise OSError(f"less than {FREE_BYTES_MIN // 1024**2} MiB of the disk are free")  # noqa: TRY301
+            if steps:
+                store.write(steps)
+        except (OSError, sqlite3.Error) as error:
+            self._problem("standby_not_stored", f"{store.name}: {error}")
+            return False
+        if steps:
+            self._works("standby_not_stored")
+        return True
+
+    def _out_of_range(self, number: int) -> None:
+        self._problems.report(
+            "set_aside",
+            f"what {self._index.store.name} has of partition {number} is left out: {self._problems.topic} does not "
+            "hold the offset where it would go on; all of that partition is followed again",
+        )
+        self._begin_again(number)
+
+    def _begin_again(self, number: int) -> None:
+        """From the beginning of the topic, with nobody identified."""
+        self._index.store.forget(number)
+        self._follow([number])
+
+    # ------------------------------------------------------------------ what is heard of the topic
+
+    def ends_are(self, ends: Mapping[Following, int], asked_seconds: int) -> None:
+        """Where partitions ended when it was asked: those of which the file has all are up to date as of then."""
+        steps: list[Step] = []
+        for following, offset in ends.items():
+            if (copy := self._copy(following)) is None:
+                continue
+            self._ends[following.partition] = End(offset, asked_seconds)
+            is_empty, have = copy.next_offset is None, copy.next_offset or 0
+            if not is_empty and self._index.store.is_too_old(copy):
+                self._begin_again(following.partition)
+            elif have >= offset and (is_empty or asked_seconds - copy.at_seconds >= TOUCH_SECONDS):
+                steps.append(Step(following.partition, {}, have, at_end=True, as_of_seconds=asked_seconds))
+        self._store(steps)
+        self._show()
+
+    def not_read(self, problem: str) -> None:
+        """It can't be read; it is tried again."""
+        self._problem("standby_not_read", problem)
+
+    def read_again(self) -> None:
+        """It can be read."""
+        self._works("standby_not_read")
+
+    def _problem(self, kind: str, detail: str) -> None:
+        self._is_told[kind] = detail
+        self._problems.report_once(kind, detail)
+        self._show()
+
+    def _works(self, kind: str) -> None:
+        if self._is_told[kind]:
+            self._is_told[kind] = ""
+            self._problems.fixed(kind)
+            self._show()
+
+    def _show(self) -> None:
+        self.figures = self.figures._replace(
+            partitions=len(self._following),
+            behind_records=self._behind(),
+            problem="; ".join(filter(None, self._is_told.values())) or None,
+        )
+
+    def _behind(self) -> int | None:
+        if self._ends.keys() != self._following.keys():
+            return None
+        copies = ((end.offset, self._index.store.copy_of(number)) for number, end in self._ends.items())
+        return sum(max(offset - (copy.next_offset or 0), 0) for offset, copy in copies if copy is not None)
