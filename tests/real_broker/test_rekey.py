@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -135,6 +136,26 @@ def test_two_rekeyers_share_the_partitions_and_write_nothing_twice(rekeying: Rek
             rekeying.produce(events(500, first=6000), first=6000)
             rekeying.wait_rekeyed(two)
             assert 0 == two.stop()
+    must_be_whole(rekeying)
+
+
+def test_one_that_stood_still_writes_nothing_twice(rekeying: RekeyScene) -> None:
+    """Its partitions were given to another meanwhile: what it had in hand is refused, and it goes on with what it has."""
+    rekeying.produce(events(2000))
+    with rekeying.rekeyer("one") as one:
+        wait_until(lambda: one.total("customfit_rekey_written_records_total") > 0, lambda: one.log)
+        rekeying.produce(events(3000, first=2000), first=2000)
+        one.process.send_signal(signal.SIGSTOP)
+        with rekeying.rekeyer("two") as two:
+            rekeying.produce(events(500, first=5000), first=5000)
+            rekeying.wait_rekeyed(two)
+            one.process.send_signal(signal.SIGCONT)
+            rekeying.produce(events(500, first=5500), first=5500)
+            rekeying.wait_rekeyed(two)
+            assert 0 == two.stop()
+        rekeying.produce(events(500, first=6000), first=6000)
+        rekeying.wait_rekeyed(one)
+        assert 0 == one.stop()
     must_be_whole(rekeying)
 
 
