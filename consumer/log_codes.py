@@ -79,6 +79,13 @@ class Code(StrEnum):
     NO_TOPIC_IDS = "no_topic_ids", "The cluster gives topics no ids, so a topic that is made again is not noticed."
     CLIENT_NOT_CLOSED = "client_not_closed", "Kafka did not answer while the client was closed."
     HEADERS_LEFT_OUT = "headers_left_out", "A record's headers can't be read and are left out."
+    # Topics that are not keyed by user
+    NOT_KEYED = "not_keyed", "Records have no key, so one user's events may lie in several partitions."
+    REKEY_STARTED = "rekey_started", "The first line of `rekey`: version, group, source and target."
+    REKEY_ABORTED = "rekey_aborted", "A transaction of `rekey` was aborted; the same records are written again."
+    REKEY_WRITES = "rekey_writes", "Transactions of `rekey`, which were aborted, are committed again."
+    REKEY_AGAIN = "rekey_again", "The work of `rekey` begins again from the group's offsets; the line says why."
+    REKEY_GREW = "rekey_grew", "The target of `rekey` has grown, and is written as `--accept-growth` allows."
     # The destination
     NOT_ACCEPTED = "not_accepted", "A request was not accepted; it is sent again."
     MISDIRECTED_USER = "misdirected_user", "One user's request got 401, 403, 404 or the like; that user waits."

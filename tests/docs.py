@@ -20,6 +20,7 @@ from consumer.ops import metrics_table
 from consumer.ops.causes import MEANINGS, NOT_READY, Cause
 from consumer.ops.metric_kinds import LabelValues, Now
 from consumer.ops.metrics_table import COUNTERS, FROM_SNAPSHOT
+from consumer.rekey.figures import FIGURES
 from consumer.settings import settings_table
 from deploy.grafana.dashboard import dashboard
 from deploy.kubernetes.prometheus_rule import prometheus_rule
@@ -49,6 +50,7 @@ def metrics_page() -> str:
     """docs/metrics.md."""
     rows = [(f"`{row.name}`", row.kind, ", ".join(row.labels), row.help) for row in metrics_table.rows()]
     values = [(f"`{name}`", ", ".join(labels), text) for name, labels, text in _label_values()]
+    of_rekey = [(f"`{one.shown}`", one.kind, ", ".join(one.labels), one.help) for one in FIGURES]
     causes = [(f"`{one.value}`", "503" if one in NOT_READY else "200", MEANINGS[one]) for one in Cause]
     return f"""# Metrics
 {MADE}
@@ -62,6 +64,11 @@ of what is [not sent](events.md#what-is-not-sent) are. A member shows the partit
 goes away, their series stay at their last values.
 
 {_table(("name", "kind", "labels", "meaning"), rows)}
+## Of `rekey`
+The process of [`rekey`](rekey.md) has these in place of the others, and `customfit_build_info`. Those of Python's
+memory (`python_gc_*`) are left out.
+
+{_table(("name", "kind", "labels", "meaning"), of_rekey)}
 ## Label values
 No other values occur.
 

@@ -18,6 +18,7 @@ from consumer.exit_codes import EXIT_ERROR, EXIT_OK
 
 COMMANDS: Final = (
     "run",
+    "rekey",
     "demo",
     "emulator",
     "produce",

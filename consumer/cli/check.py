@@ -122,11 +122,25 @@ def _kafka_findings(settings: Settings) -> list[Checked]:
         if seen.committed
         else f"{settings.kafka_group_id} is new and starts at the {settings.kafka_start} events"
     )
-    return [
+    found = [
         Checked(True, "Kafka topic", f"{settings.kafka_topic}, {seen.partitions} partitions"),
         Checked(True, "Kafka dead letters", dead_letters),
         Checked(True, "Kafka group", committed),
     ]
+    return found + _key_findings(settings)
+
+
+def _key_findings(settings: Settings) -> list[Checked]:
+    from consumer.cli.key_check import key_sample
+    from consumer.kafka.client import KafkaUnavailable
+
+    try:
+        sample = key_sample(settings)
+    except KafkaUnavailable as error:
+        return [Checked(True, WARNING, f"whether records are keyed by their users can't be seen: {error}")]
+    if not sample.text():
+        return []
+    return [Checked(True, WARNING if sample.spread else "Kafka keys", sample.text())]
 
 
 def _registry_findings(settings: Settings) -> list[Checked]:

@@ -101,6 +101,13 @@ SHOWN: Final[Mapping[str, Shown]] = {
         ),
         (*KAFKA, "replay_topic"),
     ),
+    "rekey": Shown(
+        (
+            Example("customfit-consumer rekey", "write segment-events.by-user, until Ctrl-C"),
+            Example("customfit-consumer rekey --accept-growth", "once, after that topic has grown and is delivered"),
+        ),
+        (*KAFKA, "rekey_wait_seconds", "http_port"),
+    ),
     "user": Shown(
         (
             Example("customfit-consumer user ann", "is ann identified, since when; what do her events wait for"),

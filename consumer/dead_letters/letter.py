@@ -43,6 +43,7 @@ from consumer.sequencing.dead_letter_headers import (
     origin_of,
 )
 from consumer.sequencing.events import DeadLetterReason, Headers, Record
+from consumer.sequencing.rekeyed_headers import said_key
 
 EXCEPTION_CLASSES: Final = {
     DeadLetterReason.UNDECODABLE: "consumer.Undecodable",
@@ -101,26 +102,31 @@ def letter_of(
     failed_at: float,
     replay_topic: str,
     mask: Mask = lambda text: text,
+    *,
+    rekeyed: bool = False,
 ) -> Letter:
     """Make the dead letter. For a replayed record: as it was before it was a dead letter, from its first place.
 
-    Our headers are appended to the record's: readers take the last one of a name. `mask` removes secrets from what a
-    server has said. The destination's body was masked when it arrived, before it was cut.
+    Our headers are appended to the record's: a readers take the last one of a name. `mask` removes secrets from what a
+    server has said. The destination's body was masked when it arrived, before it was cut. `rekeyed`: the record says
+    where it lay, and with which key, before `rekey` wrote it.
     """
     record = action.record
-    origin = origin_of(record, replay_topic)
-    if record.partition.topic != replay_topic:
+    origin = origin_of(record, replay_topic, rekeyed=rekeyed)
+    is_replay = record.partition.topic == replay_topic
+    if not is_replay and origin.partition == record.partition:
         origin = origin._replace(topic_life=action.assignment.topic_life)
-    own, replays = carried(record, replay_topic)
-    key, value = record.key, _value(record)
-    # What an earlier dead letter of this record left out is missing in this one, too.
+    own, replays = carried(record, replay_topic, rekeyed=rekeyed)
+    key = said_key(record) if rekeyed and not is_replay else record.key
+    value = value_of(record)
+    # What an earlier dead letter of this record left out is missing in this one too.
     left_out = {name: size for name in _LEFT_OUT if (size := omitted(record.headers, name))}
     if record.item is not None and record.item.batch.omitted_bytes:
         left_out[BATCH_OMITTED] = record.item.batch.omitted_bytes
     if shape is Shape.BARE:
         own, key = [], None
     else:
-        own, key = _within_limits(record, own, left_out)
+        own, key = _within_limits(record, key, own, left_out)
     if shape in (Shape.VALUELESS, Shape.BARE) and value is not None:
         left_out[VALUE_OMITTED] = len(value)
         value = None
@@ -150,7 +156,8 @@ def headers_bytes(headers: Headers) -> int:
     return sum(len(name.encode()) + len(value or b"") + HEADER_BYTES for name, value in headers)
 
 
-def _value(record: Record) -> bytes | None:
+def value_of(record: Record) -> bytes | None:
+    """The record's value; of an item of a batch, a batch of that item alone."""
     item = record.item
     if item is None:
         return record.value
@@ -158,9 +165,10 @@ def _value(record: Record) -> bytes | None:
     return b"".join([b'{"batch":[', memoryview(item.text), b"]", deciding, b"}"])
 
 
-def _within_limits(record: Record, own: Headers, left_out: dict[str, int]) -> tuple[Headers, bytes | None]:
-    """The record's headers and key, as far as they go along. Notes the size of what does not."""
-    key = record.key
+def _within_limits(
+    record: Record, key: bytes | None, own: Headers, left_out: dict[str, int]
+) -> tuple[Headers, bytes | None]:
+    """The record's headers and key as far as they go along; notes the size of what does not."""
     if record.item is None or record.item.batch.items == 1:
         return own, key
     # What decides goes first. The rest is for whoever looks for the event.

@@ -163,7 +163,8 @@ class DeadLetters:
 
     def _produce(self, action: WriteDeadLetter, shape: Shape) -> None:
         """Give it to the client, which keeps a copy. It is made no sooner, so what waits costs the record alone."""
-        made = letter_of(action, shape, time.time(), self._settings.replay_topic, self._mask)
+        settings = self._settings
+        made = letter_of(action, shape, time.time(), settings.replay_topic, self._mask, rekeyed=settings.rekeyed)
         partition, size_bytes = action.record.partition, made.size_bytes
 
         def on_delivery(error: KafkaError | None, _message: Message) -> None:

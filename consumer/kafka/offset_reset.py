@@ -36,8 +36,10 @@ class GroupHasMembers(Exception):
     """Only its members may commit for it."""
 
 
-def reset_offsets(settings: Settings, offsets: Mapping[int, int], check: Callable[[], None]) -> None:
-    """Commit these for the source topic, with empty metadata. Raises GroupHasMembers, KafkaUnavailable.
+def reset_offsets(
+    settings: Settings, offsets: Mapping[int, int], check: Callable[[], None], metadata: str = ""
+) -> None:
+    """Commit these for the source topic; raises GroupHasMembers, KafkaUnavailable.
 
     The broker takes them only where the group is empty, so a member that has just joined is never led astray.
     """
@@ -45,7 +47,9 @@ def reset_offsets(settings: Settings, offsets: Mapping[int, int], check: Callabl
         consumer = Consumer(reader_config(settings), logger=logging.getLogger("librdkafka"))
     except KafkaException as error:
         raise misconfigured(settings, error) from None
-    points = [TopicPartition(settings.kafka_topic, number, offset, "") for number, offset in sorted(offsets.items())]
+    points = [
+        TopicPartition(settings.kafka_topic, number, offset, metadata) for number, offset in sorted(offsets.items())
+    ]
 
     def ask(seconds: float) -> None:
         # A commit has no bound of its own: a coordinator that is silent kept it, and Ctrl-C, waiting for 45 s (2.16.1).

@@ -226,6 +226,22 @@ def _create_receipt_topic(admin: AdminClient, settings: Settings, topics: Topics
     )
 
 
+def create_rekeyed_topic(settings: Settings, topics: Topics, name: str) -> bool:
+    """The target of `rekey`: as many partitions as the source, kept as long, each record with its own time."""
+    source = topics[settings.kafka_topic]
+    return _create_topic(
+        admin_client(settings),
+        settings,
+        topics,
+        f"the topic of `rekey` {name!r}",
+        NewTopic(name, len(source.partitions), replicas_of(settings, topics)),
+        use="Write",
+        headroom_bytes=DEAD_LETTER_HEADROOM_BYTES,
+        config={"cleanup.policy": "delete", "message.timestamp.type": "CreateTime"},
+        as_source=("retention.ms", "retention.bytes"),
+    )
+
+
 def _create_topic(
     admin: AdminClient,
     settings: Settings,
@@ -236,8 +252,12 @@ def _create_topic(
     use: str,
     headroom_bytes: int,
     config: Mapping[str, str],
+    as_source: Sequence[str] = (),
 ) -> bool:
-    """Create it if it is not there, for records as large as the source's and headers; whether it was created."""
+    """Create it if it is not there, for records as large as the source's and headers; whether it was created.
+
+    `as_source`: what else it has of the source's configuration, where that may be read.
+    """
     if topic.topic in topics:
         return False
     source = ConfigResource(ResourceType.TOPIC, settings.kafka_topic)
@@ -245,6 +265,7 @@ def _create_topic(
         seconds = settings.startup_timeout_seconds
         entries: Any = admin.describe_configs([source], request_timeout=seconds)[source].result(seconds + 1)
         record_bytes_max = int(entries["max.message.bytes"].value)
+        config = {**config, **{name: entries[name].value for name in as_source}}
     except (KafkaException, FutureTimeoutError, KeyError, ValueError):
         record_bytes_max = 1_048_588  # Kafka's default
     topic.config = {"max.message.bytes": str(record_bytes_max + headroom_bytes), **config}

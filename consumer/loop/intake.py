@@ -21,6 +21,7 @@ import msgspec
 from consumer.avro.known_schemas import KnownSchemas, Unreadable
 from consumer.avro.wire_format import Malformed, SchemaRef, shown, wire_format
 from consumer.choices import ValueFormat
+from consumer.loop.key_counts import KeyCounts
 from consumer.loop.rests import Rests
 from consumer.loop.rule_counts import RuleCounts
 from consumer.ops.snapshot import Rest
@@ -91,6 +92,7 @@ class Intake:
         self._reporter = reporter
         self._rules = rules
         self._rule_counts = rule_counts
+        self.keys = KeyCounts(reporter.not_keyed)
         self._rules_of_lives: dict[str, DecodingRules] = {}
         self._value_format = value_format
         self._counts_formats = not schemas.has_registry
@@ -197,6 +199,7 @@ class Intake:
         if events:
             self._sequencer.accept_all(assignment, events, now)
             self._rule_counts.judged(events)
+            self.keys.note(events)
             if self._counts_formats:
                 assignment.formats.note(is_json=True, records=len(events))
 
@@ -253,6 +256,8 @@ class Intake:
             items = [Skipped(item.record, item.type, SkipReason.FINISHED_BEFORE) for item in items]
         self._sequencer.accept(assignment, record, items, now)
         self._rule_counts.judged(items)
+        if not assignment.is_replay:
+            self.keys.note_items(record, items)
         for item in items:
             if isinstance(item, Rejected):
                 self._reporter.rejected(item)

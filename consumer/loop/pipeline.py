@@ -159,6 +159,7 @@ class Pipeline:
             self._cluster,
             self._problems,
             rule_counts.matched,
+            self._intake.keys.counts,
             self._pausing,
             figures,
         )

@@ -41,6 +41,7 @@ class Showing:
         cluster: Cluster,
         problems: Problems,
         rules_matched: Mapping[tuple[str, str], int],
+        keyed: Mapping[str, int],
         pausing: Pausing,
         figures: Callable[[], StateFigures],
     ) -> None:
@@ -53,6 +54,7 @@ class Showing:
         self._cluster = cluster
         self._problems = problems
         self._rules_matched = rules_matched
+        self._keyed = keyed
         self._pausing = pausing
         self._figures = figures
         self._delivered_at = 0.0
@@ -136,6 +138,7 @@ class Showing:
             unpaused_seconds=self._pausing.unpaused_seconds(now),
             denied=self._problems.denied,
             rules_matched=dict(self._rules_matched),
+            keyed=dict(self._keyed),
             state=self._figures(),
         )
 

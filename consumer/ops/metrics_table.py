@@ -216,6 +216,13 @@ FROM_SNAPSHOT: Final = (
     FromSnapshot("counter", "customfit_events_finished", "Events by how they ended", ("outcome", "reason"), _finished),
     FromSnapshot(
         "counter",
+        "customfit_records_keyed",
+        "Records with an event, by their key: the id of its user, another one, or none",
+        ("key",),
+        lambda shown, _: (((key,), count) for key, count in shown.keyed.items()),
+    ),
+    FromSnapshot(
+        "counter",
         "customfit_filter_matched",
         "How often each rule of CUSTOMFIT_EVENTS_ALLOW, _DENY and CUSTOMFIT_PROPERTIES_DROP, _HASH has matched",
         ("setting", "rule"),

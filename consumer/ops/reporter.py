@@ -77,6 +77,14 @@ class Reporter:
         """Halves of surrogate pairs in an event's payload become U+FFFD."""
         self._metrics.count(SURROGATES_REPLACED, times=times)
 
+    def not_keyed(self) -> None:
+        """Many records have no key; said once."""
+        told = (
+            "many records have no key: one user's events lie in several partitions, and may be sent in another order "
+            "than theirs; `customfit-consumer rekey` copies the topic so that they do not"
+        )
+        log.warning(told, extra=fields(Code.NOT_KEYED))
+
     def registry_problem(self, detail: str) -> None:
         """The schema registry does not answer: partitions wait for it."""
         self._error("decode", "registry", detail)

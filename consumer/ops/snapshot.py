@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
+from consumer.ops.keyed import NONE, OTHER, USER
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.pseudonyms import Pseudonyms
 from consumer.ports.state_figures import StateFigures
@@ -138,4 +139,6 @@ class Snapshot:
     """What the cluster's access lists keep us from."""
     rules_matched: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How often each rule of what is not sent has matched, by the setting and the rule."""
+    keyed: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys((USER, OTHER, NONE), 0))
+    """Records with an event, by whose key they have."""
     state: StateFigures = field(default_factory=StateFigures)

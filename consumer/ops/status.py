@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from consumer.ops.causes import findings
 from consumer.ops.health import readiness_now
+from consumer.ops.keyed import note as keyed_note
 from consumer.ops.partition_view import PartitionView, Waits
 from consumer.ops.snapshot import Snapshot
 from consumer.ops.wall_time import iso
@@ -31,6 +32,7 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
         "status": health.status,
         "reasons": health.reasons,
         "causes": sorted({finding.cause.value for finding in found}),
+        "notes": [text for text in (keyed_note(snapshot.keyed),) if text],
         "pause": _pause(snapshot.pause),
         "destination": {
             "state": snapshot.destination_state.value,
@@ -58,6 +60,7 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
             },
             "introductions": snapshot.introductions,
         },
+        "keyed": dict(snapshot.keyed),
         "rules": [
             {"setting": setting, "rule": rule, "matched": matched}
             for (setting, rule), matched in snapshot.rules_matched.items()

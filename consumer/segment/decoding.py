@@ -67,6 +67,8 @@ class DecodingRules:
     topic_life: str = ""
     """Part of the insert_ids of the source's records, if an earlier topic had its name."""
     name_filter: NameFilter | None = None
+    rekeyed: bool = False
+    """`rekey` alone writes the source: its headers say where a record lay before."""
 
 
 def decode(record: Record, rules: DecodingRules, text: bytes | None = None) -> Decoded | Batch:

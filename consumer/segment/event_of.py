@@ -94,8 +94,8 @@ def _identity(record: Record, envelope: Envelope, rules: DecodingRules) -> tuple
     message_id = _id(envelope.messageId)
     if message_id and record.partition.topic != rules.replay_topic:
         return message_id, record.timestamp_ms
-    origin = origin_of(record, rules.replay_topic)
-    if rules.topic_life and record.partition.topic != rules.replay_topic:
+    origin = origin_of(record, rules.replay_topic, rekeyed=rules.rekeyed)
+    if rules.topic_life and origin.partition == record.partition and record.partition.topic != rules.replay_topic:
         origin = origin._replace(topic_life=rules.topic_life)
     return message_id or str(origin), origin.timestamp_ms
 

@@ -14,6 +14,7 @@ from consumer.segment.envelope import NO_RAW, check_text
 from consumer.segment.event_of import KINDS, is_wanted
 from consumer.segment.timestamps import timestamp_of_text
 from consumer.sequencing.events import Event, Kind, Record, User
+from consumer.sequencing.rekeyed_headers import is_origin_alone
 
 if TYPE_CHECKING:
     from consumer.segment.decoding import DecodingRules
@@ -48,7 +49,9 @@ _decode: Final = msgspec.json.Decoder(_Usual).decode
 def usual_event(record: Record, rules: DecodingRules) -> Event | None:
     """The event of a record of the source topic; None: let decode() say what it is."""
     value = record.value
-    if value is None or record.headers is not None or len(value) > rules.record_bytes_max:
+    if value is None or len(value) > rules.record_bytes_max:
+        return None
+    if record.headers is not None and not (rules.rekeyed and is_origin_alone(record.headers)):
         return None
     try:
         check_text(value)

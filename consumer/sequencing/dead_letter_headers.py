@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from consumer.sequencing.events import Headers, Partition, Record
+from consumer.sequencing.rekeyed_headers import own_headers, said_place, said_timestamp_ms
 
 TOPIC: Final = "__connect.errors.topic"
 PARTITION: Final = "__connect.errors.partition"
@@ -76,11 +77,11 @@ class Receipt(NamedTuple):
     replays: int
 
 
-def origin_of(record: Record, replay_topic: str) -> Origin:
-    """Where the record came from. Only a record in the replay topic may say so itself."""
+def origin_of(record: Record, replay_topic: str, *, rekeyed: bool = False) -> Origin:
+    """Where the record came from. Only a record in the replay topic may say so itself, or one that `rekey` wrote."""
     own = Origin(record.partition, record.offset, record.timestamp_ms, record.item_index)
     if record.partition.topic != replay_topic:
-        return own
+        return (_rekeyed_origin(record) or own) if rekeyed else own
     said = _origin(tail(record.headers), record.timestamp_ms) or own
     return said if said.item_index is not None else said._replace(item_index=record.item_index)
 
@@ -108,10 +109,12 @@ def replay_headers(dead_letter: Record, receipt: Receipt) -> Headers:
     return headers
 
 
-def carried(record: Record, replay_topic: str) -> tuple[Headers, int]:
+def carried(record: Record, replay_topic: str, *, rekeyed: bool = False) -> tuple[Headers, int]:
     """The producer's own headers, which a dead letter keeps, and how many times the record has been replayed."""
     headers = record.headers or []
-    if record.partition.topic != replay_topic or (start := _tail_start(headers)) is None:
+    if record.partition.topic != replay_topic:
+        return own_headers(headers) if rekeyed else headers, 0
+    if (start := _tail_start(headers)) is None:
         return headers, 0
     return headers[:start], _whole(tail(headers).get(REPLAYS)) or 0
 
@@ -149,6 +152,16 @@ def tail(headers: Headers | None) -> dict[str, bytes]:
 
 def _tail_start(headers: Headers) -> int | None:
     return next((index for index in reversed(range(len(headers))) if headers[index][0] == TOPIC), None)
+
+
+def _rekeyed_origin(record: Record) -> Origin | None:
+    place = said_place(record.headers)
+    if place is None:
+        return None
+    index = record.item_index
+    if index is None and (named := named_item(record.headers)) is not None:  # an item that can't be read as one
+        index = _whole(named[1])
+    return Origin(*place, said_timestamp_ms(record), index)
 
 
 def _origin(said: dict[str, bytes], timestamp_ms: int) -> Origin | None:

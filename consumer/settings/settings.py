@@ -8,7 +8,7 @@ few seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, TypeVar, get_origin, get_type_hints
@@ -29,10 +29,15 @@ from consumer.choices import (
 )
 from consumer.sequencing.lease import STATE_WRITE_SECONDS, Lease, lease_of
 from consumer.settings.described import as_described, masked_query
-from consumer.settings.header_names import LIMITS as HEADER_NAMES_LIMITS
-from consumer.settings.header_names import header_names
 from consumer.settings.kafka_properties import librdkafka_properties, session_seconds
 from consumer.settings.name_filter import Globs, NameFilter
+from consumer.settings.optional import (
+    FORWARD_HEADERS,
+    RECEIPT_TOPIC,
+    REKEY_WAIT_SECONDS,
+    REKEYED,
+    REQUESTS_PER_SECOND_MAX,
+)
 from consumer.settings.property_paths import PropertyPaths
 from consumer.settings.rule_lists import HASH_KEY_LIMITS, glob_list, hash_key, path_list
 from consumer.settings.secret import KafkaProperties, Secret, without_query
@@ -150,15 +155,9 @@ class Settings:
             derived=Derived("{topic}.customfit-replay", "kafka_topic", "{}.customfit-replay".format),
         ),
     ]
-    receipt_topic: Annotated[
-        str | None,
-        Rule(
-            topic_name,
-            None,
-            TOPIC_LIMITS,
-            "Topic of receipts: one record for each delivered request, so that `audit` can prove what arrived.",
-        ),
-    ]
+    receipt_topic: Annotated[str | None, RECEIPT_TOPIC]
+    rekeyed: Annotated[bool, REKEYED]
+    rekey_wait_seconds: Annotated[float, REKEY_WAIT_SECONDS]
     # What a record is
     value_format: Annotated[ValueFormat, OneOf("Format of the records; `auto` recognizes it record by record.")]
     schema_registry_url: Annotated[
@@ -207,29 +206,8 @@ class Settings:
         int, whole(450_000, 1000, 100_000_000, "bytes", "Most bytes in one request; a larger event is sent alone.")
     ]
     request_timeout_seconds: Annotated[float, decimal("10", 0.1, 300, "seconds", "How long one request may take.")]
-    requests_per_second_max: Annotated[
-        float | None,
-        replace(
-            decimal(
-                "1",
-                0,
-                1_000_000,
-                "requests a second",
-                "Most requests that the whole group starts in a second; each member has the share of its partitions.",
-                low_excluded=True,
-            ),
-            default=None,
-        ),
-    ]
-    forward_headers: Annotated[
-        tuple[str, ...] | None,
-        Rule(
-            header_names,
-            None,
-            HEADER_NAMES_LIMITS,
-            "Record headers sent as HTTP headers, if a request has one event; names that matter to HTTP are refused.",
-        ),
-    ]
+    requests_per_second_max: Annotated[float | None, REQUESTS_PER_SECOND_MAX]
+    forward_headers: Annotated[tuple[str, ...] | None, FORWARD_HEADERS]
     give_up_seconds: Annotated[
         float,
         decimal(

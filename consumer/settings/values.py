@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 from consumer.choices import HttpEngine
@@ -110,6 +110,16 @@ class OneOf(NamedTuple):
             raise Wrong(f"not one of {limits}; " + (f"did you mean {near}?" if near else "use one of these"))
 
         return Rule(parse, options[0], limits, self.help)
+
+
+def yes_or_no(text: str) -> Rule:
+    """`true` or `false`; a TOML file may have either without quotes."""
+    rule = OneOf(text).rule(Literal["false", "true"])
+
+    def parse(given: object) -> bool:
+        return given if isinstance(given, bool) else rule.parse(given) == "true"
+
+    return replace(rule, parse=parse)
 
 
 def engine_choice(text: str) -> Rule:

@@ -57,6 +57,11 @@ ORDER: Final = (
         (f"sum by (setting, rule) (rate(customfit_filter_matched_total[{WINDOW}]))", "{{setting}}: {{rule}}"),
         title="How often each rule of what is not sent matches",
     ),
+    panel(
+        "Without the user's id as key, one user's events may lie in several partitions: docs/rekey.md.",
+        (f"sum by (key) (rate(customfit_records_keyed_total[{WINDOW}]))", "{{key}}"),
+        title="Records by their key",
+    ),
 )
 
 _OF_LOOP: Final = f"sum by (job) (rate(customfit_loop_cpu_seconds_total[{WINDOW}]))"

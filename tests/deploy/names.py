@@ -25,6 +25,9 @@ from promql_parser import (
 )
 
 from consumer.ops.metrics import Metrics
+from consumer.ops.server import Asked
+from consumer.rekey.figures import Figures
+from consumer.rekey.pages import routes
 from tests.deploy.rules import alerts, rules
 from tests.ops.given_snapshot import snapshot
 
@@ -41,10 +44,11 @@ class WrongNameError(Exception):
 
 
 def live() -> dict[str, list[dict[str, str]]]:
-    """What a scrape of the program's own page gives, as Prometheus stores it."""
+    """What a scrape of the program's own page gives, and of that of `rekey`, as Prometheus stores it."""
     _, text = Metrics(snapshot).page("")
+    of_rekey = routes(Figures(lags={("segment-events", "0"): 0}), {}, str)["/metrics"].answer(Asked()).body
     series: dict[str, list[dict[str, str]]] = {"up": [dict(OF_THE_SCRAPER)]}
-    for family in text_string_to_metric_families(text.decode()):
+    for family in (*text_string_to_metric_families(text.decode()), *text_string_to_metric_families(of_rekey.decode())):
         for sample in family.samples:
             series.setdefault(sample.name, []).append({**sample.labels, **OF_THE_SCRAPER})
     return series

@@ -93,6 +93,9 @@ class Way:
     def surrogates_replaced(self, times: int) -> None:
         self.replaced += times
 
+    def not_keyed(self) -> None:
+        """Nobody is told here."""
+
     # ------------------------------------------------------------------ what happens
 
     def fetched(

@@ -37,6 +37,8 @@ def test_defaults() -> None:
         "state_topic": "customfit-consumer.identified-users",
         "replay_topic": "segment-events.customfit-replay",
         "receipt_topic": None,
+        "rekeyed": False,
+        "rekey_wait_seconds": 1.0,
         "value_format": "auto",
         "schema_registry_url": None,
         "schema_registry_user_info": None,

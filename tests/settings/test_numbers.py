@@ -27,6 +27,7 @@ def test_promised_limits() -> None:
         "batch_bytes_max": "1000 to 100000000 bytes",
         "request_timeout_seconds": "0.1 to 300 seconds",
         "requests_per_second_max": "more than 0, at most 1000000 requests a second",
+        "rekey_wait_seconds": "0 to 60 seconds",
         "give_up_seconds": "1 to 604800 seconds",
         "dead_letter_ratio_max": "more than 0, at most 1",
         "buffer_events_max": "1 to 10000000 events",
