@@ -84,6 +84,10 @@ class Process:
         log.info("customfit-consumer rekey starts", extra=fields(Code.REKEY_STARTED, **what))
         self._reading.start()
         try:
+            # First: what an earlier one left open would keep the group's offsets from being told.
+            first = Writer(self._ours, self._target, instance, self._check)
+            first.open()
+            first.close()
             prepared = prepare(
                 self._settings,
                 accept_growth=self._accept_growth,

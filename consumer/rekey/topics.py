@@ -87,8 +87,7 @@ def prepare(settings: Settings, *, accept_growth: bool, check: Callable[[], None
     seen = _seen(settings, target)
     partitions = seen[target].partitions or len(source.partitions)
     now = Remembered(partitions, seen[settings.kafka_topic].topic_id or "")
-    with TopicReader(ours, check, tell) as reader:
-        commits = reader.commits(ours.kafka_topic, len(source.partitions))
+    commits = _commits(ours, len(source.partitions), check, tell)
     said = {number: metadata for number, (_, metadata) in commits.items()}
     if again := made_again(said, now.source_id):
         raise KafkaUnavailable(
@@ -110,6 +109,20 @@ def prepare(settings: Settings, *, accept_growth: bool, check: Callable[[], None
             ) from None
         log.info("%s is written with %d partitions", target, partitions, extra=fields(Code.REKEY_GREW))
     return Prepared(len(source.partitions), now)
+
+
+def _commits(
+    ours: Settings, partitions: int, check: Callable[[], None], tell: Tell
+) -> Mapping[int, tuple[int, str | None]]:
+    """What the group has committed. Behind a dead process's open transaction it is told only when that has ended."""
+    deadline = time.monotonic() + ours.startup_timeout_seconds
+    while True:
+        try:
+            with TopicReader(ours, check, tell) as reader:
+                return reader.commits(ours.kafka_topic, partitions)
+        except KafkaUnavailable:
+            if time.monotonic() >= deadline:
+                raise
 
 
 def changed(remembered: Remembered, source: str, target: str, seen: Mapping[str, TopicSeen]) -> str | None:
