@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
@@ -18,6 +18,7 @@ from tests.real_broker.topics import Outside
 APART_MS: Final = 5
 """From here on, order by the source's own times is promised."""
 READ_SECONDS_MAX: Final = 60.0
+PRODUCE_SECONDS_MAX: Final = 60.0
 LOG_APPEND: Final = {"message.timestamp.type": "LogAppendTime"}
 
 
@@ -30,7 +31,7 @@ class Target(NamedTuple):
     key: bytes | None
     value: bytes | None
     origin: tuple[str, int, int]
-    index: int | None
+    item_index: int | None
     headers: Mapping[str, bytes | None]
 
 
@@ -73,6 +74,19 @@ class RekeyScene:
             if pace_seconds:
                 producer.poll(pace_seconds)
         assert 0 == producer.flush(60)
+
+    def produce_while(self, goes_on: Callable[[], bool], made: Callable[[int], bytes | None]) -> int:
+        """One a millisecond, numbered from 0, as long as that is so; gives how many."""
+        producer = Producer({"bootstrap.servers": self.broker.bootstrap_servers, "linger.ms": 0, "log_level": 0})
+        deadline = time.monotonic() + PRODUCE_SECONDS_MAX
+        number = 0
+        while goes_on():
+            assert time.monotonic() < deadline, "still going on"
+            producer.produce(self.topic, made(number), partition=number % self.partitions)
+            producer.poll(0.001)
+            number += 1
+        assert 0 == producer.flush(60)
+        return number
 
     def wait_rekeyed(self, rekeyer: Service | None = None) -> None:
         """Return when the group has committed all there is."""
@@ -138,7 +152,7 @@ def _target(message: Any) -> Target:
 
 def twice(written: Sequence[Target]) -> list[Any]:
     """What is there more than once."""
-    return [place for place, count in Counter((one.origin, one.index) for one in written).items() if count > 1]
+    return [place for place, count in Counter((one.origin, one.item_index) for one in written).items() if count > 1]
 
 
 def places(messages: Sequence[Any]) -> set[tuple[str, int, int]]:

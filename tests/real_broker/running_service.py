@@ -108,9 +108,9 @@ class Service:
         self.process.send_signal(signal.SIGTERM)
         return self.ended()
 
-    def ended(self) -> int:
+    def ended(self, seconds_max: float = PATIENCE_SECONDS) -> int:
         """Wait for its end; gives the exit code. One that crashed fails the test with its last words."""
-        code = self.process.wait(PATIENCE_SECONDS)
+        code = self.process.wait(seconds_max)
         if -code in CRASHES:
             last = "\n".join(self.log.splitlines()[-LAST_LINES:])
             raise AssertionError(f"ended by {signal.Signals(-code).name}; the last it printed:\n{last}")

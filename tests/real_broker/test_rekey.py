@@ -49,7 +49,12 @@ def event(number: int, **fields: Any) -> bytes:
 
 def events(count: int = EVENTS, first: int = 0) -> list[bytes | None]:
     """So many, some of which nobody can read."""
-    return [b"not json" if number % 50 == 49 else event(number) for number in range(first, first + count)]
+    return [some(number) for number in range(first, first + count)]
+
+
+def some(number: int) -> bytes | None:
+    """An event, or what nobody can read."""
+    return b"not json" if number % 50 == 49 else event(number)
 
 
 def must_be_whole(scene: RekeyScene) -> None:
@@ -82,7 +87,7 @@ def test_each_record_is_written_once_under_its_user_s_key(rekeying: RekeyScene) 
     written = rekeying.written()
     times = {(one.topic(), one.partition(), one.offset()): one.timestamp()[1] for one in rekeying.source()}
     assert all(times[one.origin] == one.timestamp_ms for one in written)
-    assert [0, 1, 2] == sorted(one.index for one in written if one.index is not None)
+    assert [0, 1, 2] == sorted(one.item_index for one in written if one.item_index is not None)
     assert 0 == order_of(written).far
     assert "stopped as it was told" in rekeyer.log
 
@@ -211,10 +216,11 @@ def test_death_between_two_effects(point: KillPoint, broker: Broker, topic_name:
             scene.wait_rekeyed(dying)
             dying.process.terminate()
         else:
-            scene.produce(events(EVENTS, first=EVENTS), first=EVENTS, pace_seconds=0.001)
-        assert DIED == dying.process.wait(30), dying.log
+            # However slow the machine is, there is something for the next transaction.
+            scene.produce_while(lambda: dying.process.poll() is None, some)
+        assert DIED == dying.ended(), dying.log
     with scene.rekeyer("next") as survivor:
-        scene.produce(events(100, first=2 * EVENTS), first=2 * EVENTS)
+        scene.produce(events(100))
         scene.wait_rekeyed(survivor)
         assert 0 == survivor.stop()
     must_be_whole(scene)
