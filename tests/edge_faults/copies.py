@@ -19,9 +19,9 @@ FAULTS: Final = (
     EdgeFault(
         "a copy forgets a user whom the group has identified since",
         "consumer/state/copy_rule.py",
-        "if at_ms <= source_forgot_ms]",
-        "if source_forgot_ms >= 0]",
-        f"{RULE}::test_what_is_newer_stands",
+        "    if any(at_ms > forgot_ms for at_ms in standing.values()):",
+        "    if not standing:",
+        f"{RULE}::test_a_user_whom_the_group_itself_has_identified_since_is_not_forgotten",
     ),
     EdgeFault(
         "a deletion counts in its own partition alone",
@@ -53,9 +53,9 @@ FAULTS: Final = (
     ),
     EdgeFault(
         "a copy is made beside members that run",
-        "consumer/cli/state.py",
-        "        if members:\n            fail(",
-        "        if False:\n            fail(",
+        "consumer/cli/stopped_group.py",
+        "        return group_members(settings)",
+        "        return group_members(settings)[:0]",
         f"{REAL}::test_while_the_group_has_members_nothing_is_copied",
     ),
 )

@@ -17,7 +17,7 @@ from consumer.state.pause_record import pause_key
 from consumer.state.records import StateKey, decode_record, encode_key, encode_value
 from tests.real_broker.running_service import Service, wait_until
 from tests.real_broker.scene import Scene, event, partitions_of
-from tests.real_broker.topics import producing, records
+from tests.real_broker.topics import producing, records, times
 
 USERS = [f"user{number}" for number in range(12)]
 PARTITIONS = 4
@@ -155,6 +155,7 @@ def test_the_topic_is_made_as_a_start_makes_it_and_keeps_times(scene: Scene, bes
     assert PARTITIONS == len(scene.admin.list_topics(timeout=10).topics[new_state(scene)].partitions)
     assert encode_value(StateKey(scene.emulator.url, User("ann")), 1_700_000_000_000) == value
     assert encode_key(StateKey(scene.emulator.url, User("ann"))) == key
+    assert [1_700_000_000_000] == times(scene.bootstrap_servers, new_state(scene))
 
 
 def test_what_is_newer_in_the_group_s_own_topic_stands(scene: Scene, beside: Service) -> None:

@@ -86,6 +86,11 @@ def records(bootstrap_servers: str, topic: str) -> list[tuple[bytes | None, byte
     return [(message.key(), message.value()) for message in _messages(bootstrap_servers, topic)]
 
 
+def times(bootstrap_servers: str, topic: str) -> list[int]:
+    """The time of every record there is, in milliseconds."""
+    return [message.timestamp()[1] for message in _messages(bootstrap_servers, topic)]
+
+
 def _messages(bootstrap_servers: str, topic: str) -> list[Message]:
     properties = {"bootstrap.servers": bootstrap_servers, "group.id": "outside", "enable.auto.commit": False}
     reader = Consumer(properties)
