@@ -16,7 +16,7 @@ from typing import Final
 
 TABLE: Final = Path(__file__).with_name("durations.toml")
 NOT_LISTED_SECONDS: Final = 0.2
-QUICK_SECONDS_MAX: Final = 6.0
+QUICK_SECONDS_MAX: Final = 4.0
 """`make test-quick` leaves out the files that take longer."""
 START_SECONDS: Final = 12.0
 """Until the first test runs: each worker reads all files."""

@@ -49,7 +49,7 @@ ENDS_WITH: Final = {
 port or of that name; she may have been forgotten by the line before; of a user whom no member has in hand, a pseudonym
 says nothing."""
 SILENT: Final = re.compile(r"^eval|^customfit-consumer health|\| source")
-RUN_ON: Final = re.compile(r"customfit-consumer (run|emulator(?! last| control))\b")
+RUN_ON: Final = re.compile(r"customfit-consumer (run|rekey|emulator(?! last| control))\b")
 """Those that run until they are stopped."""
 
 
@@ -120,14 +120,14 @@ def test_what_is_shown_runs_until_it_is_stopped(one: Pasted, typed_at: dict[str,
         pytest.skip("somebody else has the emulator's port")
     with log.open("wb") as out:
         process = subprocess.Popen(
-            ["bash", "-c", f"exec {one.line}"], cwd=environ["PWD"], env=environ, stdout=out, stderr=out
+            ["bash", "-c", f"exec env {one.line}"], cwd=environ["PWD"], env=environ, stdout=out, stderr=out
         )
         try:
             wait_until(
                 lambda: (
                     process.poll() is not None
                     or "events go to" in log.read_text()
-                    or (" run" in one.line and _answers(f"http://127.0.0.1:{port}", "/readyz"))
+                    or (" emulator" not in one.line and _answers(f"http://127.0.0.1:{port}", "/readyz"))
                 ),
                 log.read_text,
             )
