@@ -92,7 +92,7 @@ function show(status) {
   sayFirst(first.text, first.do);
   find("runbook").hidden = !first.runbook;
   setText(find("runbook").querySelector("code"), first.runbook || "");
-  sayOthers([...status.reasons.filter((reason) => reason !== first.text), ...status.notes]);
+  sayOthers([...status.reasons.filter((reason) => reason !== first.text), ...(status.notes || [])]);
   sayIdentity(status);
   sayLimit(status.requests_in_flight_limit);
   fillTables(status, clock);
