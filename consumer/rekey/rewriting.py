@@ -9,10 +9,11 @@ which knows from the headers where it lay.
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from consumer.dead_letters.letter import headers_bytes, value_of
-from consumer.rekey.murmur import partition_of
+from consumer.kafka.murmur2 import partition_of
 from consumer.segment.batch_part import DECIDING_BYTES_MAX
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.segment.usual_event import usual_event
@@ -54,6 +55,11 @@ class Unit(NamedTuple):
 SHARED_BYTES_MAX: Final = DECIDING_BYTES_MAX
 """Of key and headers that each item of a batch takes along: without a limit 2,500 items of 1 MB could make 2 GB."""
 NAMES_AN_ITEM: Final = frozenset({ITEM_INDEX, BATCH_INDEX})
+KEYS_CACHED: Final = 100_000
+
+_partition_of = lru_cache(KEYS_CACHED)(partition_of)
+"""Chosen here and not by the client: when a topic grows, a client that hears of it spreads keys over more partitions
+from one record to the next, and a user's events would lie in two."""
 
 
 def rules_of(record_bytes_max: int) -> DecodingRules:
@@ -109,7 +115,7 @@ def _item(item: Decoded, partitions: int) -> Written:
 def _written(record: Record, user_key: bytes | None, value: bytes | None, headers: Headers, partitions: int) -> Written:
     key = record.key if user_key is None else user_key
     # Without any key it stays with its neighbours: there is no order among them that could be kept better.
-    to = record.partition.number % partitions if key is None else partition_of(key, partitions)
+    to = record.partition.number % partitions if key is None else _partition_of(key, partitions)
     return Written(key, value, headers, max(record.timestamp_ms, 0), to)
 
 

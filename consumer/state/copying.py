@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.kafka.client import KafkaUnavailable, misconfigured, producer_config
+from consumer.kafka.murmur2 import partition_of
 from consumer.kafka.rights import Right, explained
 from consumer.state.copy_rule import Word, copied
 from consumer.state.copy_words import Row, Said, Words
-from consumer.state.murmur2 import partition_of
 from consumer.state.pause_record import is_pause_key
 from consumer.state.records import SOURCE_TOPIC, StateKey, UnknownStateRecord, decode_record, encode_key, encode_value
 

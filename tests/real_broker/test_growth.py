@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from confluent_kafka.admin import NewPartitions
 
-from consumer.state.murmur2 import partition_of
+from consumer.kafka.murmur2 import partition_of
 from tests.real_broker.running_service import wait_until
 from tests.real_broker.scene import Scene, event, partitions_of
 from tests.real_broker.topics import producing

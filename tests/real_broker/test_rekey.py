@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka.admin import NewPartitions
 
 from consumer.emulator.server import Emulator
-from consumer.rekey.murmur import partition_of
+from consumer.kafka.murmur2 import partition_of
 from tests.real_broker.broker import Broker
 from tests.real_broker.kill_points import DIED, KillPoint
 from tests.real_broker.kill_points import Scene as KillScene

@@ -11,8 +11,8 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import ConfigResource, ResourceType
 
+from consumer.kafka.murmur2 import partition_of
 from consumer.sequencing.events import User
-from consumer.state.murmur2 import partition_of
 from consumer.state.pause_record import pause_key
 from consumer.state.records import StateKey, decode_record, encode_key, encode_value
 from tests.real_broker.running_service import Service, wait_until

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.dead_letters.letter import Shape, letter_of
-from consumer.rekey.murmur import partition_of
+from consumer.kafka.murmur2 import partition_of
 from consumer.rekey.rewriting import End, Unit, rewritten, rules_of, with_other_times
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.segment.usual_event import usual_event

@@ -6,11 +6,11 @@ import sqlite3
 
 import pytest
 
+from consumer.kafka.murmur2 import partition_of
 from consumer.sequencing.events import User
 from consumer.state.copy_rule import Copied, Word, copied
 from consumer.state.copy_words import SOURCE, TARGET, Said, Words
 from consumer.state.copying import PartitionCopy, Places, plan
-from consumer.state.murmur2 import partition_of
 
 SIX = Places(6, 6)
 BY_ID = Places(6, 4)

@@ -1,23 +1,16 @@
-"""The partition of a key, as Kafka's own clients choose it (murmur2). Pure.
-
-It is chosen here and not by the client: when a topic grows, a client that hears of it spreads keys over more
-partitions from one record to the next, and a user's events would lie in two.
-"""
+"""The partition of a key, as Kafka's own clients choose it: murmur2, Java's default. Pure."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
-CACHED: Final = 100_000
 _SEED: Final = 0x9747B28C
 _M: Final = 0x5BD1E995
 _MASK: Final = 0xFFFFFFFF
 
 
-@lru_cache(CACHED)
 def partition_of(key: bytes, partitions: int) -> int:
-    """Which of so many."""
+    """Of so many partitions. librdkafka does it so with `partitioner=murmur2_random` only."""
     return (_murmur2(key) & 0x7FFFFFFF) % partitions
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.rekey.murmur import partition_of
+from consumer.kafka.murmur2 import partition_of
 from tests.fakes.mock_cluster import mock_cluster
 
 
