@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import pairwise
 from logging import LogRecord
 from typing import NoReturn
@@ -21,67 +19,15 @@ from consumer.ops.logs import (
     MESSAGE_CHARACTERS_MAX,
     TRACEBACK_CHARACTERS_MAX,
     VALUE_CHARACTERS_MAX,
-    JsonFormatter,
     RepeatLimiter,
     Suppressed,
     TextFormatter,
     setup_logging,
 )
 from consumer.settings.masking import Masker
+from tests.ops.given_logs import record
 
-MOMENT = datetime(2026, 11, 24, 3, 42, 29, 123_456, tzinfo=UTC).timestamp()
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in (None, "httpx", "httpcore")]
-    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
-    yield
-    for logger, level, handlers in before:
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
-
-
-def record(message: str, name: str = "consumer", level: int = logging.WARNING, /, **values: object) -> LogRecord:
-    """A record with these fields, made at MOMENT."""
-    extra = fields(Code.REGISTRY, **values)
-    made = logging.getLogger("unused").makeRecord(name, level, "", 0, message, (), None, extra=extra)
-    made.created = MOMENT
-    return made
-
-
-def fail() -> NoReturn:
-    """Raise an error whose text is hostile."""
-    raise ValueError("evil\n2026-11-24T03:42:29.123Z ERROR    fake\x1b[2J")
-
-
-def failed() -> LogRecord:
-    """A record with the traceback of that error."""
-    try:
-        fail()
-    except ValueError as error:
-        made = record("failed")
-        made.exc_info = (type(error), error, error.__traceback__)
-    return made
-
-
-def text(message: str, **values: object) -> str:
-    """The line in text."""
-    return TextFormatter().format(record(message, **values))
-
-
-def as_json(message: str, **values: object) -> dict[str, object]:
-    """The line in JSON, read again."""
-    line = JsonFormatter().format(record(message, **values))
-    assert line.isprintable()
-    decoded = json.loads(line)
-    assert isinstance(decoded, dict)
-    return decoded
+pytestmark = pytest.mark.usefixtures("logging_as_before")
 
 
 # ---- repeats

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from logging import LogRecord
 from typing import NoReturn
 
@@ -23,31 +21,14 @@ from consumer.ops.logs import (
     setup_logging,
 )
 from consumer.settings import Secret
+from tests.ops.given_logs import record
 
-MOMENT = datetime(2026, 11, 24, 3, 42, 29, 123_456, tzinfo=UTC).timestamp()
+pytestmark = pytest.mark.usefixtures("logging_as_before")
 
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in (None, "httpx", "httpcore")]
-    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
-    yield
-    for logger, level, handlers in before:
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
-
-
-def record(message: str, name: str = "consumer", level: int = logging.WARNING, /, **values: object) -> LogRecord:
-    """A record with these fields, made at MOMENT."""
-    extra = fields(Code.REGISTRY, **values)
-    made = logging.getLogger("unused").makeRecord(name, level, "", 0, message, (), None, extra=extra)
-    made.created = MOMENT
-    return made
 
 
 def fail() -> NoReturn:
