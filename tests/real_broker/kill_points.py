@@ -14,7 +14,7 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
@@ -150,8 +150,8 @@ def die(name: str) -> NoReturn:
     os._exit(DIED)
 
 
-def install(point: KillPoint) -> None:
-    """Replace the function."""
+def install(point: KillPoint, die_soon: Callable[[str], None]) -> None:
+    """Replace the function. `die_soon`: have the process end while the function, or what it began, is under way."""
     owner, name, original = find(point.function)
     calls = iter(range(1, sys.maxsize))
 
@@ -166,25 +166,29 @@ def install(point: KillPoint) -> None:
                 original(*args, **named)
                 die(point.name)
             case When.DURING:
-                asyncio.get_running_loop().call_later(REQUEST_SECONDS / 2, die, point.name)
+                die_soon(point.name)
                 return original(*args, **named)
 
     setattr(owner, name, replaced)
 
 
-def main() -> None:
-    """Run the service that dies."""
-    point = next(point for point in KILL_POINTS if point.name == sys.argv[1])
+def run_until_it_dies(points: Sequence[KillPoint], command: str, die_soon: Callable[[str], None]) -> None:
+    """Run the command, which ends at the point that the process was given the name of."""
+    point = next(point for point in points if point.name == sys.argv[1])
     try:
-        install(point)
+        install(point, die_soon)
     except (AttributeError, ImportError) as error:
         print(f"{point.name}: {point.function} is no more: {error}", file=sys.stderr)
         sys.exit(NO_SUCH_FUNCTION)
-    from consumer.cli import main as command
+    from consumer.cli import main
 
-    sys.argv = ["customfit-consumer", "run"]
-    command()
+    sys.argv = ["customfit-consumer", command]
+    main()
+
+
+def _die_in_a_request(name: str) -> None:
+    asyncio.get_running_loop().call_later(REQUEST_SECONDS / 2, die, name)
 
 
 if __name__ == "__main__":
-    main()
+    run_until_it_dies(KILL_POINTS, "run", _die_in_a_request)

@@ -7,13 +7,10 @@ is `customfit-consumer rekey` that ends at the point of that name, as kill_point
 
 from __future__ import annotations
 
-import functools
-import itertools
-import sys
 import threading
-from typing import Any, Final
+from typing import Final
 
-from tests.real_broker.kill_points import NO_SUCH_FUNCTION, KillPoint, Scene, When, die, find
+from tests.real_broker.kill_points import KillPoint, Scene, When, die, run_until_it_dies
 
 B, A, DURING = When
 MOMENT_SECONDS: Final = 0.002
@@ -41,40 +38,9 @@ REKEY_KILL_POINTS: Final = (
 )
 
 
-def install(point: KillPoint) -> None:
-    """Replace the function."""
-    owner, name, original = find(point.function)
-    calls = itertools.count(1)
-
-    @functools.wraps(original)
-    def replaced(*args: Any, **named: Any) -> Any:
-        if next(calls) != point.call:
-            return original(*args, **named)
-        if point.when is When.BEFORE:
-            die(point.name)
-        if point.when is When.DURING:
-            threading.Timer(MOMENT_SECONDS, die, [point.name]).start()
-        given = original(*args, **named)
-        if point.when is When.AFTER:
-            die(point.name)
-        return given
-
-    setattr(owner, name, replaced)
-
-
-def main() -> None:
-    """Run the one that dies."""
-    point = next(point for point in REKEY_KILL_POINTS if point.name == sys.argv[1])
-    try:
-        install(point)
-    except (AttributeError, ImportError) as error:
-        print(f"{point.name}: {point.function} is no more: {error}", file=sys.stderr)
-        sys.exit(NO_SUCH_FUNCTION)
-    from consumer.cli import main as command
-
-    sys.argv = ["customfit-consumer", "rekey"]
-    command()
+def _die_in_a_moment(name: str) -> None:
+    threading.Timer(MOMENT_SECONDS, die, [name]).start()
 
 
 if __name__ == "__main__":
-    main()
+    run_until_it_dies(REKEY_KILL_POINTS, "rekey", _die_in_a_moment)
