@@ -11,13 +11,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import OFFSET_INVALID, Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import OffsetSpec
 
 from consumer.kafka.client import OUTDATED_ERRORS, admin_client, consumer_config
+from consumer.kafka.log_offsets import answered
 from consumer.kafka.topic_ids import TopicIds
 from consumer.kafka.translate import topic_partitions_of
 from consumer.ports.inbox import run_edge
@@ -143,19 +143,14 @@ class Starts:
             isolation_level=IsolationLevel.READ_UNCOMMITTED,
             request_timeout=ASK_SECONDS,
         )
-        deadline = time.monotonic() + ASK_SECONDS + 1  # our own: an answer may never come (2.16.1)
         beginnings = {}
-        for where, future in asked.items():
-            try:
-                offset = future.result(max(deadline - time.monotonic(), 0)).offset
-            except KafkaException as error:
-                if error.args[0].code() in OUTDATED_ERRORS:
-                    self._admin = admin_client(self._settings)
-                self._told(error.args[0])
-            except FutureTimeoutError:
-                self._told(KafkaError(KafkaError._TIMED_OUT))
-            else:
-                beginnings[Partition(where.topic, where.partition)] = offset
+        for partition, told in answered(asked, time.monotonic() + ASK_SECONDS + 1):
+            if isinstance(told, int):
+                beginnings[partition] = told
+                continue
+            if told.code() in OUTDATED_ERRORS:
+                self._admin = admin_client(self._settings)
+            self._told(told)
         return beginnings
 
     def _told(self, error: KafkaError) -> None:

@@ -16,6 +16,7 @@ from confluent_kafka import IsolationLevel, KafkaException
 from confluent_kafka.admin import ConfigResource, OffsetSpec, ResourceType
 
 from consumer.kafka.client import OUTDATED_ERRORS, admin_client
+from consumer.kafka.log_offsets import answered
 from consumer.kafka.topic_ids import TopicIds
 from consumer.kafka.translate import topic_partitions_of
 from consumer.ports.inbox import run_edge
@@ -121,7 +122,7 @@ class Watch:
             self._post(LogBounds(found["highs"], found["stable"], self._beginnings))
 
     def _offsets(self, partitions: list[Partition], wanted: Mapping[str, _Question]) -> dict[str, dict[Partition, int]]:
-        """All questions at once, with one deadline: our own, as an answer may never come (2.16.1)."""
+        """All questions at once, with one deadline."""
         where = topic_partitions_of(partitions)
         asked = {
             name: self._admin.list_offsets(
@@ -133,15 +134,11 @@ class Watch:
         found: dict[str, dict[Partition, int]] = {name: {} for name in wanted}
         is_outdated = False
         for name, futures in asked.items():
-            for one, future in futures.items():
-                try:
-                    offset = future.result(max(deadline - time.monotonic(), 0)).offset
-                except KafkaException as error:
-                    is_outdated = is_outdated or error.args[0].code() in OUTDATED_ERRORS
-                except FutureTimeoutError:
-                    continue
+            for partition, told in answered(futures, deadline):
+                if isinstance(told, int):
+                    found[name][partition] = told
                 else:
-                    found[name][Partition(one.topic, one.partition)] = offset
+                    is_outdated = is_outdated or told.code() in OUTDATED_ERRORS
         if is_outdated:
             self._admin = admin_client(self._settings)
         return found

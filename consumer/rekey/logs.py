@@ -10,13 +10,13 @@ import queue
 import threading
 import time
 from collections.abc import Collection, Mapping
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaException
 from confluent_kafka.admin import OffsetSpec
 
 from consumer.kafka.client import OUTDATED_ERRORS, admin_client
+from consumer.kafka.log_offsets import answered
 from consumer.kafka.topic_ids import TopicIds
 from consumer.kafka.translate import topic_partitions_of
 from consumer.ports.inputs import TopicSeen
@@ -124,18 +124,13 @@ class Logs:
             isolation_level=IsolationLevel.READ_COMMITTED,
             request_timeout=ASK_SECONDS,
         )
-        deadline = asked_at + ASK_SECONDS + 1  # our own: an answer may never come (2.16.1)
         ends: dict[Partition, int] = {}
         is_outdated = False
-        for one, future in futures.items():
-            try:
-                offset = future.result(max(deadline - time.monotonic(), 0)).offset
-            except KafkaException as error:
-                is_outdated = is_outdated or error.args[0].code() in OUTDATED_ERRORS
-            except FutureTimeoutError:
-                continue
+        for partition, told in answered(futures, asked_at + ASK_SECONDS + 1):
+            if isinstance(told, int):
+                ends[partition] = told
             else:
-                ends[Partition(one.topic, one.partition)] = offset
+                is_outdated = is_outdated or told.code() in OUTDATED_ERRORS
         if is_outdated:
             self._admin = admin_client(self._settings)
         if ends:

@@ -1,0 +1,34 @@
+"""What brokers say of where logs begin and end: the answers to one question, each by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from consumer.sequencing.events import Partition
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import ListOffsetsResultInfo
+
+
+def answered(
+    asked: Mapping[TopicPartition, Future[ListOffsetsResultInfo]], deadline: float
+) -> Iterator[tuple[Partition, int | KafkaError]]:
+    """Each partition's offset, or why there is none; _TIMED_OUT when the deadline passes.
+
+    The deadline is our own, in time.monotonic(): an answer may never come (2.16.1).
+    """
+    for where, future in asked.items():
+        told: int | KafkaError
+        try:
+            told = future.result(max(deadline - time.monotonic(), 0)).offset
+        except KafkaException as error:
+            told = error.args[0]
+        except FutureTimeoutError:
+            told = KafkaError(KafkaError._TIMED_OUT)
+        yield Partition(where.topic, where.partition), told
