@@ -19,7 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.dead_letters.selection import DeadLetter, Selection, runs
 from consumer.dead_letters.writer import ABOUT_THE_RECORD
-from consumer.kafka.client import KafkaUnavailable, letters_config, misconfigured
+from consumer.kafka.client import FENCED_ERRORS, KafkaUnavailable, letters_config, misconfigured, transaction_error
 from consumer.kafka.patience import patiently
 from consumer.kafka.reader import Bounds, TopicReader
 from consumer.kafka.rights import Right, explained
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 WRITE_SECONDS_MAX: Final = 60.0
 RETRY_SECONDS: Final = 0.5
 SETTLE_SECONDS_MIN: Final = 1.0
-FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 
 Advance = Callable[[int], None]
 """Called with how many more records are done. It may raise, and the work ends with nothing half done."""
@@ -129,7 +128,7 @@ class Replayer:
             self._producer.flush(WRITE_SECONDS_MAX)
             self._settle(self._producer.commit_transaction, deadline)
         except (KafkaException, SystemError) as problem:
-            error = _error_of(problem)
+            error = transaction_error(problem)
             self._raise_if_over(error)
             try:
                 self._settle(self._producer.abort_transaction, deadline)
@@ -170,7 +169,7 @@ class Replayer:
         )
 
     def _raise_if_over(self, error: KafkaError) -> None:
-        if error.code() in FENCED:
+        if error.code() in FENCED_ERRORS:
             raise Overtaken
         # Not is_fatal: for the bare code _FATAL only the abort tells the cause, which may be that another has started.
         if error.fatal() or (error.retriable() and not error.txn_requires_abort()):
@@ -180,15 +179,6 @@ class Replayer:
         raise KafkaUnavailable(
             f"{self._topic}: {explained(self._settings, error, Right('Write', 'topic', self._topic))}"
         )
-
-
-def _error_of(problem: KafkaException | SystemError) -> KafkaError:
-    """What went wrong. A fatal error is raised while the client still calls back, which makes it a SystemError."""
-    cause = problem.__cause__ if isinstance(problem, SystemError) else problem
-    if not isinstance(cause, KafkaException):
-        raise problem
-    error: KafkaError = cause.args[0]
-    return error
 
 
 def tally(letters: Iterable[DeadLetter]) -> dict[str, int]:

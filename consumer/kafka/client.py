@@ -62,6 +62,9 @@ OUTDATED_ERRORS: Final = frozenset(
 )
 """The admin client keeps asking by what it knew before a broker restarted, for minutes (2.16.1): make another."""
 
+FENCED_ERRORS: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+"""Another producer has started with the same transactional id."""
+
 HEADER_BYTES: Final = 150
 """What the objects around a header take, about."""
 
@@ -237,6 +240,18 @@ def record_of(message: Message, partition: Partition, now: float) -> Record:
 def is_fatal(error: KafkaError) -> bool:
     """Whether the client will never work again. `fatal()` alone says no of what arrives as the code _FATAL (2.16.1)."""
     return bool(error.fatal()) or error.code() == KafkaError._FATAL
+
+
+def transaction_error(problem: KafkaException | SystemError) -> KafkaError:
+    """What went wrong in a transaction.
+
+    A fatal error is raised while the client still calls back, which makes it a SystemError.
+    """
+    cause = problem.__cause__ if isinstance(problem, SystemError) else problem
+    if not isinstance(cause, KafkaException):
+        raise problem
+    error: KafkaError = cause.args[0]
+    return error
 
 
 ADMIN_CONFIG: Final = {"topic.metadata.refresh.interval.ms": 2000}

@@ -23,7 +23,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from consumer.kafka.client import KafkaUnavailable, is_fatal, misconfigured, producer_config
+from consumer.kafka.client import (
+    FENCED_ERRORS,
+    KafkaUnavailable,
+    is_fatal,
+    misconfigured,
+    producer_config,
+    transaction_error,
+)
 from consumer.kafka.patience import patiently
 from consumer.kafka.rights import Right, explained
 from consumer.rekey.rewriting import Unit
@@ -42,7 +49,6 @@ ASK_SECONDS: Final = 2.0
 SETTLE_SECONDS_MAX: Final = 60.0
 """Then an answer is no longer waited for. Far below max.poll.interval, as nothing is polled meanwhile."""
 LOOK_AT_CLOCK: Final = 50
-FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 
 
 class Fenced(Exception):
@@ -114,7 +120,7 @@ class Writer:
             self._settle(partial(self._producer.send_offsets_to_transaction, points, group), may_end=True)
             self._settle(self._producer.commit_transaction)
         except (KafkaException, SystemError) as problem:
-            self._abort(_error_of(problem))
+            self._abort(transaction_error(problem))
         return count
 
     def explained(self, error: KafkaError) -> str:
@@ -192,22 +198,13 @@ class Writer:
         try:
             self._settle(self._producer.abort_transaction)
         except (KafkaException, SystemError) as problem:
-            worse = _error_of(problem)
+            worse = transaction_error(problem)
             self._raise_if_lost(worse)
             raise WriterLost(f"a transaction can't be aborted: {self.explained(worse)}") from None
         raise Aborted(self._refused or error)
 
     def _raise_if_lost(self, error: KafkaError) -> None:
-        if error.code() in FENCED or "fenced" in error.str().lower():
+        if error.code() in FENCED_ERRORS or "fenced" in error.str().lower():
             raise Fenced(error.str())
         if is_fatal(error):
             raise WriterLost(self.explained(error))
-
-
-def _error_of(problem: KafkaException | SystemError) -> KafkaError:
-    """What went wrong. A fatal error is raised while the client still calls back, which makes it a SystemError."""
-    cause = problem.__cause__ if isinstance(problem, SystemError) else problem
-    if not isinstance(cause, KafkaException):
-        raise problem
-    error: KafkaError = cause.args[0]
-    return error
