@@ -9,26 +9,9 @@ from hypothesis import strategies as st
 
 from consumer.sequencing.commit_metadata import METADATA_BYTES_MAX, Decoded, FinishedBefore, decode, encode
 from consumer.sequencing.offsets import OffsetTracker
+from tests.sequencing.given_offsets import CLUSTER, claimed, tracker
 
 TOPIC_ID = "P2Y6mJ4aQ9OQcWNcJUGD0A"
-CLUSTER = "cluster-1"
-
-
-def tracker(*offsets: int, start: int = 0, finished: tuple[int, ...] = ()) -> OffsetTracker:
-    """A tracker that has received and finished these."""
-    made = OffsetTracker(start, cluster_id=CLUSTER)
-    for offset in offsets:
-        made.received(offset, offset * 1000)
-    for offset in finished:
-        made.finished(offset)
-    return made
-
-
-def claimed(offsets: OffsetTracker) -> set[int]:
-    """What the next owner will take for finished above the committed offset."""
-    point = offsets.commit_point()
-    before = decode(point.metadata, point.offset, CLUSTER).finished_before
-    return set() if before is None else {offset for offset in range(point.offset, before.end) if offset in before}
 
 
 # ---------------------------------------------------------------------- metadata
