@@ -26,28 +26,27 @@ class Limits(NamedTuple):
 
 
 class Stalled:
-    """By their partitions. `limits`: of a partition now."""
+    """By their partition, and by its limits as each lane found them.
+
+    Limits may change and be as before at the next look, as when the process was stopped in between: then those go that
+    came meanwhile.
+    """
 
     def __init__(self, limits: Callable[[Assignment, float], Limits]) -> None:
+        """`limits`: of a partition now."""
         self._limits = limits
-        self._lanes: dict[Assignment, tuple[Limits, list[Lane]]] = {}
+        self._lanes: dict[tuple[Assignment, Limits], list[Lane]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._lanes)
 
     def add(self, lane: Lane, now: float) -> None:
         """It may not send now."""
-        found = self._lanes.get(lane.assignment)
-        if found is None:
-            found = self._lanes[lane.assignment] = self._limits(lane.assignment, now), []
-        found[1].append(lane)
+        key = lane.assignment, self._limits(lane.assignment, now)
+        self._lanes.setdefault(key, []).append(lane)
 
     def let_go(self, now: float) -> list[Lane]:
         """Those that may be able to send now."""
-        changed = [
-            assignment
-            for assignment, (limits, _) in self._lanes.items()
-            if not assignment.open or limits != self._limits(assignment, now)
-        ]
-        lanes = [lane for assignment in changed for lane in self._lanes.pop(assignment)[1]]
+        changed = [key for key in self._lanes if not key[0].open or key[1] != self._limits(key[0], now)]
+        lanes = [lane for key in changed for lane in self._lanes.pop(key)]
         return [lane for lane in lanes if lane.status is LaneStatus.READY and lane.assignment.open]

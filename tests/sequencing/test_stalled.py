@@ -9,7 +9,7 @@ import pytest
 
 from consumer.sequencing.events import User
 from consumer.sequencing.ready import ReadyLanes
-from tests.sequencing.given_sequencer import OK, P0, Bench
+from tests.sequencing.given_sequencer import ERROR, OK, P0, Bench
 
 USERS = [User(f"u{number}") for number in range(20)]
 
@@ -103,3 +103,19 @@ def test_all_go_when_the_budget_has_room_again() -> None:
     bench.sequencer.budget._silent = set()
 
     assert (0, len(USERS)) == (len(before), len(bench.sent(now=2.0)))
+
+
+def test_who_was_held_up_for_a_moment_goes_though_all_is_again_as_others_found_it() -> None:
+    """A process that is stopped between two steps of a turn loses its lease, and has it back before it looks."""
+    bench = with_tracks(lease_seconds=30.0, in_flight_max=1)
+    bench.assignment.leased_at = 0.0
+    assert ["events 0 of u0"] == bench.sent()
+    without_a_budget(bench)
+    bench.answer(ERROR)
+    assert [] == bench.sent(now=0.1)  # the others wait for what u0's event holds up
+    bench.sequencer.tick(10.0)
+    without_a_lease(bench)
+    assert bench.sequencer.next_delivery(10.0) is None
+    bench.assignment.leased_at = 10.5
+
+    assert ["events 0 of u0"] == bench.sent(now=11.0)
