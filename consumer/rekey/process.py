@@ -1,4 +1,4 @@
-"""The composition root of `rekey`: settings → edges → loop → until SIGTERM. No logic of its own."""
+"""The composition root of `rekey`: settings → edges → loop → until SIGTERM. Begins again when a producer has ended."""
 
 from __future__ import annotations
 
