@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tests.real_broker.broker import Broker
 from tests.real_broker.running_service import Service, wait_until
@@ -105,8 +106,25 @@ class RekeyScene:
         return committed(self.broker.bootstrap_servers, self.topic)
 
 
+def wait_for_no_transaction(bootstrap_servers: str, topic: str) -> None:
+    """Return when the broker has ended what a killed process left open: readers see nothing behind it until then."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    numbers = admin.list_topics(topic, timeout=10).topics[topic].partitions
+
+    def ends(level: IsolationLevel) -> list[int]:
+        asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in numbers}
+        return [one.result(10).offset for one in admin.list_offsets(asked, isolation_level=level).values()]
+
+    wait_until(
+        lambda: ends(IsolationLevel.READ_COMMITTED) == ends(IsolationLevel.READ_UNCOMMITTED),
+        f"{topic} has no open transaction",
+        READ_SECONDS_MAX,
+    )
+
+
 def committed(bootstrap_servers: str, topic: str) -> list[Any]:
     """Every committed message, up to the end of each partition."""
+    wait_for_no_transaction(bootstrap_servers, topic)
     reader = Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
