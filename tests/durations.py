@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 TABLE: Final = Path(__file__).with_name("durations.toml")
-NOT_LISTED_SECONDS: Final = 0.2
+NOT_LISTED_SECONDS: Final = 0.1
 QUICK_SECONDS_MAX: Final = 4.0
 """`make test-quick` leaves out the files that take longer."""
 START_SECONDS: Final = 12.0

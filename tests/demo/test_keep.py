@@ -20,6 +20,7 @@ from consumer.cli.demo import play
 from consumer.cli.demo_kept import LINES_A_SECOND_MAX, Live, program
 from consumer.demo.demo import Point, Script
 from tests.fakes.terminals import CTRL_C, Terminal
+from tests.real_broker.running_service import wait_until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SMALL: Final = "--keep --calm --events 300 --users 20"
@@ -64,9 +65,12 @@ def test_what_it_prints_can_be_pasted_and_shows_what_became_of_it(demo: Terminal
     demo.wait_for("dead-lettered  this is garbage  (undecodable: ")
     [place] = re.findall(r"this is garbage .*; (dlq show \d+:\d+)\)", demo.printed)
 
-    answers = pasted(f"{setting}\n{questions}\n{program()} {place}\n", tmp_path)
+    caught_up = "group customfit-consumer: 0 behind"
+    asked = f"{setting}\n{questions}\n{program()} {place}\n"
+    wait_until(lambda: caught_up in pasted(asked, tmp_path), "what was sent is committed")
+    answers = pasted(asked, tmp_path)
     assert "ann is identified" in answers
-    assert "group customfit-consumer: 0 behind" in answers
+    assert caught_up in answers
     assert 'track bob "Signed Up"' in answers
     assert 'customfit_events_finished_total{outcome="delivered",reason="ok"} ' in answers
     assert 50 > len(answers.splitlines()), "the first answer has left the screen"

@@ -237,10 +237,12 @@ def test_without_it_others_are_not_followed(scene: Scene) -> None:
         theirs = partitions_of(one)
         scene.produce_rounds(users(50), 0, 1)
         scene.wait_committed()
-        read = restored(two)
+        written, read = state_ends(scene, theirs), restored(two)
+        of_users = sum(number in theirs for number in where(scene).values())
         assert 0 == one.stop()
         wait_until(lambda: has_all(two), lambda: f"taken over: {two.get('/status')}")
 
-        assert state_ends(scene, theirs) == restored(two) - read
+        # Not all of them where it had one of these partitions for a moment, before `one` did: it noted the topic's id.
+        assert of_users <= restored(two) - read <= written
         assert (0, 0) == (followed(two), two.sample("customfit_standby_partitions"))
         assert None is two.json("/status")["standby"]
