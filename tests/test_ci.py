@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import pytest
@@ -88,18 +90,21 @@ def test_member():
 """
 
 
-def once_more(folder: Path, *tests: str) -> tuple[int, list[str], int]:
+def once_more(
+    folder: Path, *tests: str, bin_name: str = ".venv/bin", elsewhere: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, list[str], int]:
     """Give the exit code, who is said to be unsteady, and how often pytest was run, with few plugins."""
-    python = folder / ".venv" / "bin" / "python"
+    python = folder / bin_name / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\necho a run\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
     (folder / "pytest.ini").write_text("[pytest]\n")
     (folder / "test_made.py").write_text("".join([FIRST_TIME, *tests]))
     workers = ("-p", "xdist.plugin", "-n", "1") if CRASHES in tests else ()
-    command = [ROOT / ".ci" / "once_more", ".venv/bin/python", "-m", "pytest", "-q", *workers, "test_made.py"]
+    notes = ("-o", f"cache_dir={elsewhere['PYTEST_CACHE']}") if elsewhere else ()
+    command = [ROOT / ".ci" / "once_more", f"{bin_name}/python", "-m", "pytest", "-q", *workers, *notes, "test_made.py"]
     environ = {name: value for name, value in os.environ.items() if name != "AT_THE_END"}
-    environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **elsewhere}
     done = subprocess.run(
         command, cwd=folder, env=environ, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -127,3 +132,16 @@ def test_what_failed_is_tried_once_more_alone(
 ) -> None:
     """Three tests at most; what passes then is named; what was a crash is one."""
     assert expected == once_more(tmp_path, *tests)
+
+
+def test_another_python_tries_once_more_by_its_own_notes(tmp_path: Path) -> None:
+    """Two runs go on beside each other: neither reads or loses what the other has noted."""
+    other = tmp_path / ".pytest_cache" / "v" / "cache" / "lastfailed"
+    other.parent.mkdir(parents=True)
+    other.write_text('{\n  "test_other.py::test_fails": true\n}')
+    elsewhere = {"PYTHON_OF_TESTS": "image/bin/python", "PYTEST_CACHE": "image/notes"}
+
+    assert (0, ["test_made.py::test_busy_a"], 2) == once_more(
+        tmp_path, BUSY.format("a"), bin_name="image/bin", elsewhere=elsewhere
+    )
+    assert "test_other" in other.read_text()
