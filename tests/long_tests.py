@@ -8,6 +8,7 @@ All of them are followed by every case of those tests of which `make test` runs 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import subprocess
 import sys
@@ -59,11 +60,12 @@ def main() -> int:
     if options.sample is None and not arguments:
         parts += [["-m", "sampled", file] for file in marked(SAMPLED)]
     failed = []
+    notes = ["-o", f"cache_dir={cache}"] if (cache := os.environ.get("PYTEST_CACHE")) else []  # for .ci/once_more
     print(f"{len(parts)} parts, one after the other; each takes from 20 s to some minutes", flush=True)
     started = time.monotonic()
     for number, part in enumerate(parts, 1):
         print(f"--- {number} of {len(parts)}, {minutes(time.monotonic() - started)} so far: {part[-1]}", flush=True)
-        if subprocess.run([sys.executable, "-m", "pytest", "-q", *part], cwd=ROOT, check=False).returncode:
+        if subprocess.run([sys.executable, "-m", "pytest", "-q", *notes, *part], cwd=ROOT, check=False).returncode:
             failed.append(part[-1])
     print(f"{len(parts)} parts, {len(failed)} failed", *failed, sep="\n")
     return 1 if failed else 0

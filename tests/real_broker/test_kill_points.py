@@ -173,7 +173,7 @@ def aftermaths(
         pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.sampled(10)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("point", KILL_POINTS, ids=lambda point: point.name)
 def test_death_between_two_effects(point: KillPoint, aftermaths: dict[str, Future[Aftermath]]) -> None:
     """It died there; then nothing is lost, order is kept, identifies are first, and few come twice."""

@@ -205,7 +205,7 @@ def test_a_target_that_grows_stops_it_until_somebody_accepts(rekeying: RekeyScen
     assert {partition_of(one.key or b"", 5) for one in new} == {one.partition for one in new}
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("point", REKEY_KILL_POINTS, ids=lambda point: point.name)
 def test_death_between_two_effects(point: KillPoint, broker: Broker, topic_name: str, tmp_path: Path) -> None:
     """0 lost and 0 twice, wherever it dies."""
