@@ -94,8 +94,9 @@ def fetched(some: list[Prepared]) -> Any:
     from consumer.sequencing.events import Partition, Record
 
     now = time.monotonic()
+    partitions = {number: Partition("t", number) for number, *_ in some}  # one object each, as in Kafka's thread
     made = [
-        Record(Partition("t", number), offset, 1_795_428_000_000 + offset, key, value, None, now, len(key) + len(value))
+        Record(partitions[number], offset, 1_795_428_000_000 + offset, key, value, None, now, len(key) + len(value))
         for number, offset, key, value in some
     ]
     if "records" in Fetched.__dataclass_fields__:

@@ -122,10 +122,11 @@ class Intake:
         self.taken_records += len(records)
         self.taken_bytes += sum([record.size_bytes for record in records])
         runs: dict[Partition, list[Record]] = {}
+        partition, run = None, []
         for record in records:
-            run = runs.get(record.partition)
-            if run is None:
-                run = runs[record.partition] = []
+            if record.partition is not partition:  # most follow one of their own partition, which has one object
+                partition = record.partition
+                run = runs.setdefault(partition, [])
             run.append(record)
         for partition, run in runs.items():
             if (assignment := assignments.get(partition)) is not None:
@@ -177,23 +178,26 @@ class Intake:
         unfinished, rules = self._sequencer.account.unfinished, self._rules_of(assignment)
         are_usual = (
             self._value_format != "avro"
+            and self._is_read_on(assignment)
             and not assignment.is_replay
             and assignment.offsets.is_all_new
             and unfinished + len(records) < self._crowded_events
         )
         for record in records:
+            if are_usual and (event := usual_event(record, rules)) is not None:
+                usual.append(event)
+                continue
+            self._accept_usual(assignment, usual, now)
+            usual = []
             if not assignment.open:  # it is given back, or has stopped on the way
                 return
-            if self._waiting and assignment in self._waiting:
+            if assignment in self._waiting or not self._take(assignment, record, now):
                 self._wait(assignment, record)
-            elif are_usual and (event := usual_event(record, rules)) is not None:
-                usual.append(event)
-            else:
-                self._accept_usual(assignment, usual, now)
-                usual = []
-                if not self._take(assignment, record, now):
-                    self._wait(assignment, record)
+            are_usual = are_usual and self._is_read_on(assignment)
         self._accept_usual(assignment, usual, now)
+
+    def _is_read_on(self, assignment: Assignment) -> bool:
+        return assignment.open and assignment not in self._waiting
 
     def _accept_usual(self, assignment: Assignment, events: Sequence[Event], now: float) -> None:
         if events:

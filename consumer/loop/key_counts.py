@@ -27,16 +27,13 @@ class KeyCounts:
 
     def note(self, events: Sequence[Event]) -> None:
         """A record each."""
-        none = other = 0
-        for event in events:
-            key = event.record.key
-            if key is None:
-                none += 1
-            elif key != event.user.id.encode():
-                other += 1
         counts = self.counts
-        counts[USER] += len(events) - none - other
-        counts[OTHER] += other
+        users = sum([event.record.key == event.user.id.encode() for event in events])
+        counts[USER] += users
+        if users == len(events):
+            return
+        none = sum([event.record.key is None for event in events])
+        counts[OTHER] += len(events) - users - none
         if none:
             counts[NONE] += none
             self._look()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
-from consumer.sequencing.events import EVENT_TYPES, DeadLetterReason, HandBack, SkipReason
+from consumer.sequencing.events import EVENT_TYPES, DeadLetterReason, HandBack, Kind, SkipReason
 
 
 class End(StrEnum):
@@ -50,6 +50,14 @@ class Account:
         for type_ in types:
             consumed[type_] += 1
         self.unfinished += len(types)
+        self.unfinished_bytes += size_bytes
+
+    def receive_all(self, kinds: Sequence[Kind], size_bytes: int) -> None:
+        """The same of records with one event each, most of a few kinds."""
+        for kind in Kind:
+            if count := kinds.count(kind):
+                self.consumed[kind.value] += count
+        self.unfinished += len(kinds)
         self.unfinished_bytes += size_bytes
 
     def finish(self, end: End, reason: Reason, size_bytes: int, events: int = 1) -> None:

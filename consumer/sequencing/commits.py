@@ -63,7 +63,8 @@ class CommitSchedule:
         unrecorded = active.unrecorded
         if unrecorded >= self._uncommitted_soft_max and unrecorded - self._left_unrecorded >= self._worth_a_commit:
             return True
-        return any(a.waits and now - a.leased_at >= self._lease.seconds for a in active)
+        lease_seconds = self._lease.seconds
+        return any(now - a.leased_at >= lease_seconds and a.waits for a in active)
 
     def _is_to_renew(self, assignment: Assignment, now: float) -> bool:
         return assignment.waits and now - assignment.leased_at >= self._lease.renew_seconds

@@ -28,6 +28,8 @@ class _Recent:
     def add(self, kind: int, times: int = 1) -> None:
         """Add some of this kind. The oldest drop out."""
         runs, counts = self._runs, self._counts
+        if len(runs) == 1 and runs[0][0] == kind and self.size == RATIO_WINDOW_RECORDS:
+            return  # all are of this kind, as nearly always: nothing changes
         if runs and runs[-1][0] == kind:
             runs[-1][1] += times
         else:

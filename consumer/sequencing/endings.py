@@ -53,7 +53,7 @@ class Endings:
         size_bytes = sum([record.size_bytes for record in records])
         assignment.unfinished_bytes += size_bytes
         assignment.touch()
-        self.account.receive([event.type for event in events], size_bytes)
+        self.account.receive_all([event.kind for event in events], size_bytes)
 
     def skip(self, assignment: Assignment, record: Record, reason: SkipReason) -> None:
         """Nothing is to be done for it."""
