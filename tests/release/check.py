@@ -62,7 +62,8 @@ def checked(tag: str | None) -> Iterator[str]:
     run([TOOLS / "bin" / "twine", "--no-color", "check", "--strict", *kept])
     yield "twine: the metadata is in order"
     yield bill.check_bill(make_bill(DIST / f"customfit-consumer-{__version__}.cdx.json"))
-    (DIST / "NOTES.md").write_text(f"{notes}\n", encoding="utf-8")
+    whole = documents.with_whole_links(notes, tag or git("rev-parse", "HEAD"))
+    (DIST / "NOTES.md").write_text(f"{whole}\n", encoding="utf-8")
     [wheel] = DIST.glob("*.whl")
     yield installed(wheel)
 

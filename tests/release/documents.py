@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from typing import Final
 from tests.release.packages import ROOT
 from tests.release.problem import Problem
 
+RELATIVE_LINK: Final = re.compile(r"(?<=\]\()(?![a-z]+:|#)(?=[^)\s]+\))")
 LABELS: Final = {"title", "description", "licenses", "version", "revision", "source", "base.name", "base.digest"}
 HEADING: Final = re.compile(r"^## (?:\[?(?P<version>\d+\.\d+\.\d+)\]?(?: - (?P<date>\S+))?|Unreleased)$", re.MULTILINE)
 ACTIONLINT: Final = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
@@ -32,6 +33,17 @@ def notes(changelog: str, version: str, *, released: bool) -> str:
         if heading["version"] is None and not released and not any(one["version"] == version for one in headings):
             return part
     raise Problem(f"CHANGELOG.md has no part on {version}: ## {version} - {date.today().isoformat()}")  # noqa: DTZ011
+
+
+def with_whole_links(notes: str, tag: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The notes as they are attached to a release: a link to a page leads to the page of that tag.
+
+    In the changelog links are relative to the repository, and on the page of a release they would lead nowhere. Outside
+    of GitHub's workflows nobody says where the repository is; then the notes stay as they are.
+    """
+    if not (repository := environ.get("GITHUB_REPOSITORY")):
+        return notes
+    return RELATIVE_LINK.sub(f"{environ['GITHUB_SERVER_URL']}/{repository}/blob/{tag}/", notes)
 
 
 def check_date(said: str | None, version: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from consumer import __version__
 from tests.release import bill, documents
 from tests.release.packages import ROOT, build_twice, check_contents, wheel_files
 from tests.release.problem import Problem
@@ -124,6 +125,23 @@ def test_notes_are_the_changelogs_part_on_the_version() -> None:
         documents.notes(gathered, "0.2.0", released=True)
     with pytest.raises(Problem, match=r"0\.1\.0 has no date"):
         documents.notes(CHANGELOG.replace("2026-11-30", "soon"), "0.1.0", released=True)
+
+
+def test_links_of_the_notes_lead_to_the_pages_of_the_tag() -> None:
+    """On the page of a release there is nothing for a relative link to be relative to."""
+    notes = "[one](docs/one.md#two), [elsewhere](https://example.com/x) and ![a picture](docs/a.png)"
+    environ = {"GITHUB_SERVER_URL": "https://git.example.com", "GITHUB_REPOSITORY": "ann/one"}
+    blob = "https://git.example.com/ann/one/blob/v0.1.0"
+    whole = f"[one]({blob}/docs/one.md#two), [elsewhere](https://example.com/x) and ![a picture]({blob}/docs/a.png)"
+    assert whole == documents.with_whole_links(notes, "v0.1.0", environ)
+    assert notes == documents.with_whole_links(notes, "v0.1.0", {})
+
+
+def test_the_version_has_its_part_of_our_changelog() -> None:
+    """Whoever installs it finds what is in it; what comes next has a place above."""
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert documents.notes(changelog, __version__, released=True)
+    assert changelog.index("## Unreleased") < changelog.index(f"## {__version__}")
 
 
 def test_a_tag_is_the_version() -> None:
