@@ -1,4 +1,4 @@
-"""Which partitions the client is told to pause, and how many records it may hand over."""
+"""Decides which partitions the client pauses, and how many records it may hand over."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from consumer.sequencing.events import Partition
 
 RESUME_SHARE: Final = 1 - BUFFER_FULL
 FETCH_RECORDS_MIN: Final = 500
+"""Fewer are not fetched, unless the buffer is small."""
 STALL_RECORDS_MAX: Final = 100
 STALL_BYTES_MAX: Final = 1_048_576
 STALL_SECONDS_BEFORE_PAUSE: Final = 1.0
-"""A pause throws away what is prefetched (librdkafka), so a short stall is waited out instead."""
+"""A pause throws away what the client has prefetched (librdkafka), so a short stall is waited out instead."""
 
 
 class Change(NamedTuple):
@@ -35,21 +36,21 @@ class BackPressure:
         self._paused: set[Partition] = set()
 
     def room(self, records: int, size_bytes: int) -> int:
-        """How many more records the loop takes; 0 rather than a handful, so that batches stay worth their cost."""
+        """How many more records the loop takes. 0 rather than a handful, so that a batch is worth its cost."""
         if size_bytes <= 0:
             return 0
         return records if records >= min(FETCH_RECORDS_MIN, self._buffer_events_max // 4) else 0
 
     def may_poll_for_an_answer(self, records: int, size_bytes: int) -> bool:
-        """Whether the client may be polled without room: the loop may wait for what comes by polling alone.
+        """Whether to poll the client without room, because the loop waits for what only polling brings.
 
-        Each time a record may come as well. So many are handed over beyond the limit at the most.
+        A poll may bring a record, too. No more than a few of these go beyond the limit.
         """
         records_max = max(min(self._buffer_events_max // 4, STALL_RECORDS_MAX), 1)
         return records > -records_max and size_bytes > -STALL_BYTES_MAX
 
     def change(self, room: int, assigned: Collection[Partition], resting: AbstractSet[Partition], now: float) -> Change:
-        """What is to be paused or resumed now; it counts as done."""
+        """What to pause and to resume now; it counts as done. `now`: monotonic seconds."""
         if room <= 0:
             self._stalled_since = self._stalled_since or now
             self.held_back = self.held_back or now - self._stalled_since >= STALL_SECONDS_BEFORE_PAUSE
@@ -62,9 +63,9 @@ class BackPressure:
         return change
 
     def added(self, partitions: Collection[Partition]) -> None:
-        """They were assigned, paused."""
+        """These partitions were assigned, and are paused."""
         self._paused |= set(partitions)
 
     def gone(self, partitions: Collection[Partition]) -> None:
-        """They are no longer assigned."""
+        """These partitions are no longer assigned."""
         self._paused -= set(partitions)

@@ -27,12 +27,14 @@ still: with librdkafka's default of 3 s a rolling restart stops partitions for 4
 
 STATISTICS_INTERVAL_MS: Final = 2000
 IDLE_SECONDS: Final = 10.0
-"""Two of the broker's heartbeat intervals with group.protocol=consumer: who has a share has heard of it by then."""
+"""Two of the broker's heartbeat intervals with group.protocol=consumer: a member that gets partitions has heard of them
+by then."""
 
 QUEUE_KBYTES_MAX: Final = 32_768
-"""What a producer keeps on its way at most; librdkafka's default is 1 GB, and it takes no record larger than that."""
+"""How much a producer keeps in its queue at most. The default is 1 GB, and a record larger than the queue is
+refused."""
 LETTER_QUEUE_KBYTES_MAX: Final = 131_072
-"""The largest dead letter has 100 MB."""
+"""More, since the largest dead letter has 100 MB."""
 
 PASSING_ERRORS: Final = frozenset(
     {
@@ -55,24 +57,24 @@ PASSING_ERRORS: Final = frozenset(
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     }
 )
-"""What a broker says while its group or partition moves, or nothing at all: it is asked again."""
+"""Errors while a group or partition moves, or while nobody answers: the question is asked again."""
 
 OUTDATED_ERRORS: Final = frozenset(
     {KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.NOT_LEADER_FOR_PARTITION}
 )
-"""The admin client keeps asking by what it knew before a broker restarted, for minutes (2.16.1): make another."""
+"""After a broker has restarted, the admin client may use what it knew before for minutes (2.16.1): make a new one."""
 
 FENCED_ERRORS: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 """Another producer has started with the same transactional id."""
 
 HEADER_BYTES: Final = 150
-"""What the objects around a header take, about."""
+"""How much memory the objects around a header take, about."""
 
 log = logging.getLogger("consumer.kafka")
 
 
 class KafkaUnavailable(Exception):
-    """Kafka, or a topic we need, can't be had: exit 69. The message names the setting and what to do."""
+    """Kafka, or a topic we need, can't be reached: exit code 69. The message names the setting and what to do."""
 
 
 class MissingRight(KafkaUnavailable):
@@ -80,20 +82,20 @@ class MissingRight(KafkaUnavailable):
 
 
 class KafkaMisconfigured(Exception):
-    """The client can't be made from the settings: exit 78."""
+    """librdkafka takes no such properties: exit code 78. The message names the setting."""
 
 
 # Tuning, which CUSTOMFIT_KAFKA_PROPERTIES may change.
 _CONSUMER_TUNING: Final[dict[str, Any]] = {
-    # What waits is in our own buffer. With less here, a fetch of one partition is taken before the next comes, so more
-    # events of a user go in a request: 3.4 with 12 MB, 5.0 with 2, for 0.88 of the CPU time (measured).
+    # Records wait in our own buffer. With a small queue here, one partition's fetch is taken before the next one comes,
+    # so a request has more events of a user: 3.4 with 12 MB, 5.0 with 2 MB, at 0.88 of the CPU time (measured).
     "queued.max.messages.kbytes": 2_048,
     "queued.min.messages": 10_000,
-    "fetch.queue.backoff.ms": 50,  # the default of 1 s leaves the queue empty after every full one
+    "fetch.queue.backoff.ms": 50,  # with the default of 1 s the queue stays empty after it was full
     "fetch.error.backoff.ms": 100,
-    "topic.metadata.refresh.interval.ms": 30_000,  # so soon added partitions are seen
+    "topic.metadata.refresh.interval.ms": 30_000,  # how soon added partitions are seen
 }
-# What the promise rests on; CUSTOMFIT_KAFKA_PROPERTIES may not.
+# What the promise rests on, which CUSTOMFIT_KAFKA_PROPERTIES may not change.
 _CONSUMER_FIXED: Final[dict[str, Any]] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
@@ -105,7 +107,7 @@ _CONSUMER_FIXED: Final[dict[str, Any]] = {
 
 
 def consumer_config(settings: Settings) -> dict[str, Any]:
-    """For the group member. Partitions move one by one (cooperative), so the others never stop."""
+    """The configuration of the group's member. Partitions move one by one (cooperative): others never stop."""
     config: dict[str, Any] = {
         **_CONSUMER_TUNING,
         **_common(settings),
@@ -130,16 +132,20 @@ class _Statistics(msgspec.Struct):
 
 
 def is_in_group(statistics: str) -> bool:
-    """Whether the group's coordinator has been there for so long that a share of the partitions would have come.
+    """Whether the group's coordinator has been there for so long that partitions for us would have come.
 
-    With group.protocol=consumer librdkafka tells nobody that there are no partitions for it (2.16.1).
+    `statistics`: librdkafka's, as JSON. With group.protocol=consumer it does not report that there are no partitions
+    for us (2.16.1).
     """
     group = msgspec.json.decode(statistics, type=_Statistics).cgrp
     return group.state == "up" and group.stateage >= IDLE_SECONDS * 1000
 
 
 def producer_config(settings: Settings, linger_ms: int = 5) -> dict[str, Any]:
-    """For dead letters and state: acknowledged by all in-sync replicas, in order, tried again without end by us."""
+    """The configuration for dead letters and state: in order, acknowledged by all in-sync replicas.
+
+    What a producer gives up is written again by us, without end.
+    """
     return {
         "linger.ms": linger_ms,
         "message.timeout.ms": 30_000,
@@ -147,16 +153,16 @@ def producer_config(settings: Settings, linger_ms: int = 5) -> dict[str, Any]:
         **_common(settings),
         "acks": "all",
         "enable.idempotence": True,
-        # The topic takes more than the default of 1 MB; the broker says what it does not take.
+        # A topic may take more than the default of 1 MB. What it does not take, the broker refuses.
         "message.max.bytes": 1_000_000_000,
-        # A topic's max.message.bytes is for batches: a large one of small records is refused whole. As Java's.
+        # A topic's max.message.bytes limits whole batches, even of small records. This is Java's default.
         "batch.size": 16_384,
         "queue.buffering.max.kbytes": QUEUE_KBYTES_MAX,
     }
 
 
 def letters_config(settings: Settings) -> dict[str, Any]:
-    """For dead letters and their replays. Who writes them bounds what is on its way; the largest alone must fit in."""
+    """With a larger queue, for dead letters and replays. The writer bounds what is in it; the largest must fit."""
     return {**producer_config(settings), "queue.buffering.max.kbytes": LETTER_QUEUE_KBYTES_MAX}
 
 
@@ -176,7 +182,7 @@ def _common(settings: Settings) -> dict[str, Any]:
 
 
 def partition_failure(settings: Settings, partition: Partition, error: KafkaError) -> PartitionFailed | None:
-    """Why a partition can't be read on and what fixes it, if that is what the error says."""
+    """Why a partition can't be read any further and what fixes it; None if the error is about something else."""
     if error.code() == KafkaError._AUTO_OFFSET_RESET:
         remedy = (
             f"kafka-consumer-groups.sh --bootstrap-server {settings.kafka_bootstrap_servers} "
@@ -187,8 +193,8 @@ def partition_failure(settings: Settings, partition: Partition, error: KafkaErro
             partition, StopCause.OUT_OF_RANGE, f"its committed offset is out of range: {error.str()}", remedy
         )
     if error.code() == KafkaError._BAD_COMPRESSION:
-        # The buffer for zstd grows threefold until it is large enough or above that limit; then the same batch is
-        # tried again without end (librdkafka 2.15, its issue 5260). A batch of 3 KB can do that to a partition.
+        # librdkafka's buffer for zstd grows threefold until it is large enough or above this limit. Then the same batch
+        # is tried again without end (2.15, its issue 5260). A batch of 3 KB can do that to a partition.
         remedy = (
             "start it with receive.message.max.bytes in CUSTOMFIT_KAFKA_PROPERTIES (100000000 where it is not set, "
             "at most 2147483647) at three times what the batch has when it is unpacked"
@@ -200,12 +206,13 @@ def partition_failure(settings: Settings, partition: Partition, error: KafkaErro
 
 
 _headers: Final = methodcaller("headers")
-"""Not a plain call: what has run often the interpreter no longer checks for an error beside a result. Then this one, a
-UnicodeDecodeError, came up somewhere behind the call, and the list with its hole could end the process (3.11)."""
+"""Not a plain call. If a call has run often, the interpreter no longer checks for an error beside a result. Then this
+error, a UnicodeDecodeError, came up somewhere after the call, and the list with its hole could end the process
+(3.11)."""
 
 
 def headers_of(message: Message) -> Headers | None:
-    """A record's headers; None too where a name is no UTF-8, since confluent-kafka 2.16 can't give them then.
+    """A record's headers; None also if a name is not UTF-8, because confluent-kafka 2.16 can't give them then.
 
     It raises SystemError, and must not be asked a second time: what it gives then has a hole in it.
     """
@@ -223,7 +230,7 @@ def headers_of(message: Message) -> Headers | None:
 
 
 def headers_size(headers: Headers | None) -> int:
-    """What they cost the buffer, in bytes: a record of 1 MB may have 50,000 of them."""
+    """How many bytes of the buffer they take: a record of 1 MB may have 50,000 headers."""
     if not headers:
         return 0
     return sum(HEADER_BYTES + len(name) + len(value or b"") for name, value in headers)
@@ -238,14 +245,14 @@ def record_of(message: Message, partition: Partition, now: float) -> Record:
 
 
 def is_fatal(error: KafkaError) -> bool:
-    """Whether the client will never work again. `fatal()` alone says no of what arrives as the code _FATAL (2.16.1)."""
+    """Whether the client will never work again. `fatal()` alone is false of errors with the code _FATAL (2.16.1)."""
     return bool(error.fatal()) or error.code() == KafkaError._FATAL
 
 
 def transaction_error(problem: KafkaException | SystemError) -> KafkaError:
-    """What went wrong in a transaction.
+    """What went wrong in a transaction. Raises `problem` again if it is not Kafka's.
 
-    A fatal error is raised while the client still calls back, which makes it a SystemError.
+    The client raises a fatal error while it still calls back, which makes a SystemError of it.
     """
     cause = problem.__cause__ if isinstance(problem, SystemError) else problem
     if not isinstance(cause, KafkaException):
@@ -255,12 +262,12 @@ def transaction_error(problem: KafkaException | SystemError) -> KafkaError:
 
 
 ADMIN_CONFIG: Final = {"topic.metadata.refresh.interval.ms": 2000}
-"""An admin client asks the one broker that it takes for the controller. When that one dies, this refresh alone tells
-it of another: by default after 5 minutes, in which no commit would be confirmed."""
+"""An admin client asks the one broker that it takes for the controller. If that one dies, only this refresh tells it of
+another: by default after 5 minutes, in which no commit would be confirmed."""
 
 
 def admin_client(settings: Settings, on_error: Callable[[KafkaError], object] | None = None) -> AdminClient:
-    """Make a client for metadata and topics; it tells `on_error` when it is polled. Raises KafkaMisconfigured."""
+    """Make a client for metadata and topics. Polling it calls `on_error`. Raises KafkaMisconfigured."""
     config = _common(settings) | ADMIN_CONFIG | ({"error_cb": on_error} if on_error else {})
     try:
         return AdminClient(config, logger=logging.getLogger("librdkafka"))
@@ -269,16 +276,16 @@ def admin_client(settings: Settings, on_error: Callable[[KafkaError], object] | 
 
 
 def misconfigured(settings: Settings, error: KafkaException) -> KafkaMisconfigured:
-    """What to raise when librdkafka makes no client of these properties."""
+    """What to raise if librdkafka refuses these properties."""
     return KafkaMisconfigured(f"{settings.origin('kafka_properties')}: librdkafka refuses it: {error_text(error)}")
 
 
 def librdkafka_version() -> str:
-    """Which one is in use."""
+    """Which version of librdkafka is in use."""
     return libversion()[0]
 
 
 def error_text(error: Exception) -> str:
-    """What went wrong, for people."""
+    """The error, for people."""
     problem = error.args[0] if error.args else "no answer in time"
     return problem.str() if isinstance(problem, KafkaError) else str(problem)

@@ -1,4 +1,4 @@
-"""What the group member's client reports: told to the loop while it works on it, else the end of the thread."""
+"""Errors of the group member's client: the loop hears of those that may pass; the others end the thread."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 class ClientErrors:
-    """Owned by the thread of the consumer."""
+    """Used by the thread that owns the consumer."""
 
     def __init__(self, settings: Settings, post: Post) -> None:
         self.joined = False
-        """Partitions, or none, were granted at least once."""
+        """The group has answered at least once, with partitions or with none."""
         self._settings = settings
         self._post = post
 
     def end(self, error: KafkaError) -> NoReturn:
-        """The client will never work again."""
+        """End the thread: the client will never work again. Raises MissingRight or KafkaException."""
         if (denied := fatal_refusal(self._settings, error)) is not None:
             raise MissingRight(denied)
         raise KafkaException(error)
 
     def report(self, error: KafkaError, topic: str) -> None:
-        """Report what the client is working on. Who may not join at the start is told so at once."""
+        """Tell the loop what the client is working on. Raises MissingRight if the group can't even be joined."""
         if not is_denied(error):
             self._post(KafkaProblem(error.name(), error.str()))
             return
@@ -42,13 +42,13 @@ class ClientErrors:
         self._post(AccessDenied(GROUP if of_group else topic, detail))
 
     def on_statistics(self, statistics: str) -> None:
-        """The client's callback: whether we are in the group, where no partitions come that would say so."""
+        """The client's callback. Without partitions, nothing else says that we are in the group."""
         if not self.joined and is_in_group(statistics):
             self.joined = True
             self._post(Granted([]))
 
     def on_error(self, error: KafkaError) -> None:
-        """The client's callback."""
+        """The client's callback: tells the loop, or ends the thread."""
         if is_fatal(error):
             self.end(error)
         self._post(KafkaProblem(error.name(), error.str()))

@@ -1,7 +1,7 @@
-"""Commits as the client makes them: one at a time without waiting, or one to wait for before partitions are given up.
+"""Makes commits: one at a time without waiting, or one to wait for before partitions are given up.
 
-Before each the cluster is asked whether the topics are still those that were assigned. A topic deleted and made again
-under its name within a moment looks to the client as if nothing had happened.
+Before each commit, the cluster is asked whether the topics are still those that were assigned. If a topic is deleted
+and made again under its name within a moment, the client does not notice.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 Points = Mapping["Partition", "CommitPoint"]
 
 ANSWER_SECONDS_MAX: Final = 30.0
-"""An answer that has not come by then never will: the next commit says all that this one said, and more."""
+"""After this time an answer is no longer waited for: the next commit says all that this one said, and more."""
 CONFIRM_NOW_SECONDS: Final = 2.0
+"""How long to wait for the topics' ids, before partitions are given up."""
 COORDINATOR_SECONDS: Final = 2.0
-"""For a sign of life of the group's coordinator, before a commit that waits for its answer without a bound (2.16.1)."""
+"""How long to wait for a sign of life of the coordinator, before a commit that waits without a limit (2.16.1)."""
 TRIES: Final = 3
 TRY_SECONDS: Final = 0.2
 AGAIN: Final = frozenset(
@@ -47,14 +48,14 @@ AGAIN: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Bound:
-    """One time that a partition was assigned: an offset of an earlier time may be behind what was committed since."""
+    """One time that a partition was assigned. An offset of an earlier time may be behind what was committed since."""
 
     topic_id: str | None
-    """That the topic had then."""
+    """The id that the topic had then; None: the cluster gives topics no id."""
 
 
 class Commits:
-    """Owned by the thread of the consumer. `problem` is told of refusals, `run` runs something in that thread."""
+    """Used by the thread that owns the consumer. `problem` gets refusals, `run` runs a function in that thread."""
 
     def __init__(
         self,
@@ -70,18 +71,18 @@ class Commits:
         self._problem = problem
         self._run = run
         self._bound: dict[Partition, _Bound] = {}
-        """Assigned partitions."""
+        """The assigned partitions."""
         self._asked: Points | None = None
         self._asked_at = 0.0
         self._left_out: str | None = None
-        """Why not all that was asked is being committed."""
+        """Why a part of what was asked is not being committed."""
 
     def bind(self, topic_ids: Mapping[Partition, str | None]) -> None:
-        """Partitions were assigned while their topic had this id."""
+        """These partitions were assigned while their topic had this id."""
         self._bound |= {partition: _Bound(topic_id) for partition, topic_id in topic_ids.items()}
 
     def forget(self, partitions: Collection[Partition]) -> None:
-        """They are no longer assigned."""
+        """These partitions are no longer assigned."""
         for partition in partitions:
             self._bound.pop(partition, None)
 
@@ -89,11 +90,11 @@ class Commits:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether an answer is to come, which it does only while the client is polled."""
+        """Whether an answer has not come yet. It comes only while the client is polled."""
         return self._asked is not None
 
     def ask(self, points: Points) -> None:
-        """Commit what is still assigned; `Committed` follows in any case."""
+        """Commit those that are still assigned, without waiting; `Committed` follows in any case."""
         self._asked, self._asked_at, self._left_out = points, time.monotonic(), None
         bound = {partition: self._bound[partition] for partition in points if partition in self._bound}
         self._ids.ask({p.topic for p in points}, lambda told: self._run(partial(self._confirmed, points, bound, told)))
@@ -116,7 +117,7 @@ class Commits:
             self._answer(Committed(points, [], error.args[0].str()))
 
     def answered(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        """Take the answer. The client may call back for a revoke's own commit as well."""
+        """Take an answer. The client may also call back for the commit of a revoke, which is not meant here."""
         points = self._asked
         if points is None or not speaks_of(points, partitions):
             return
@@ -126,7 +127,7 @@ class Commits:
                 self._problem(problem, topic)
 
     def watch(self) -> None:
-        """Give up a commit whose answer does not come: it would keep all later ones waiting for ever."""
+        """Give up a commit whose answer does not come: all later ones would wait for it for ever."""
         if self._asked is not None and time.monotonic() - self._asked_at >= ANSWER_SECONDS_MAX:
             self._answer(Committed(self._asked, [], f"no answer within {ANSWER_SECONDS_MAX:g} s"))
 
@@ -137,8 +138,8 @@ class Commits:
     # ------------------------------------------------------------------ before partitions are given up
 
     def make(self, points: Points) -> str | None:
-        """Commit and wait; gives the error, for people. May run inside a callback, so all of it is bounded."""
-        # Without an answer it is made all the same: it carries the id of the topic that it is about.
+        """Commit and wait; gives the error, for people. It may run inside a callback, so each wait has a limit."""
+        # Without an answer the commit is made all the same: its metadata has the id of its topic.
         points = self._of_the_same_topic(points, self._ids.within({p.topic for p in points}, CONFIRM_NOW_SECONDS))
         if not points:
             return None
@@ -154,14 +155,14 @@ class Commits:
         return self._make_without_metadata(points, committed)
 
     def _make_without_metadata(self, points: Points, committed: Committed) -> str | None:
-        """The offsets alone: what is finished above them is sent again, instead of all since the last commit."""
+        """Commit the offsets alone: only what is finished above them is sent again, not all since the last commit."""
         last, _ = self._try({partition: points[partition]._replace(metadata="") for partition in committed.too_large})
         self._post(last)
         others = points.keys() - set(committed.accepted) - set(committed.too_large)
         return last.error or (committed.error if others else None)
 
     def _try(self, points: Points) -> tuple[Committed, bool]:
-        """What came of it, and whether another try may do better."""
+        """Try once; gives what came of it, and whether another try may do better."""
         wanted = to_commit(points)
         try:
             self._consumer.committed(wanted, timeout=COORDINATOR_SECONDS)
@@ -171,14 +172,14 @@ class Commits:
             answer = self._consumer.commit(offsets=wanted, asynchronous=False)
         except KafkaException as error:
             problem = error.args[0]
-            # So it says it where that is the answer for all of them.
+            # It is raised if that is the answer for all of them.
             too_large = list(points) if problem.code() == KafkaError.OFFSET_METADATA_TOO_LARGE else []
             return Committed(points, [], problem.str(), too_large), problem.code() in AGAIN
         refused = [p.error.code() for p in answer or [] if p.error is not None]
         return committed_of(points, None, answer or []), any(code in AGAIN for code in refused)
 
     def _without_waiting(self, points: Points, silence: KafkaError) -> tuple[Committed, bool]:
-        """The coordinator gives no sign of life. What is asked all the same may arrive, and nobody waits for it."""
+        """Commit without waiting, because the coordinator gives no sign of life: it may arrive all the same."""
         if silence.code() in AGAIN:
             return Committed(points, [], silence.str()), True
         with contextlib.suppress(KafkaException):
@@ -186,7 +187,10 @@ class Commits:
         return Committed(points, [], f"the group's coordinator does not answer: {silence.str()}"), False
 
     def _of_the_same_topic(self, points: Points, ids: Mapping[str, str]) -> Points:
-        """Those whose topic still has the id that it had when they were assigned."""
+        """Those points whose topic still has the id that it had when they were assigned.
+
+        `TopicMadeAgain` is posted of the other topics.
+        """
         bound = {p: self._bound[p].topic_id for p in points if p in self._bound}
         others = {p for p, topic_id in bound.items() if topic_id is not None and ids.get(p.topic, topic_id) != topic_id}
         for topic in {partition.topic for partition in others}:

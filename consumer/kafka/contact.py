@@ -1,4 +1,4 @@
-"""The first answer of a broker: waited for, with a word on what is in the way, and given up in time."""
+"""Waits for a broker's first answer, says what is in the way meanwhile, and gives up in time."""
 
 from __future__ import annotations
 
@@ -20,46 +20,48 @@ if TYPE_CHECKING:
 TELL_SECONDS: Final = 2.0
 TELL_AGAIN_SECONDS: Final = 10.0
 ASK_SECONDS: Final = 1.0
-"""The first two questions are given so long, because a client says only between them what went wrong; then more."""
+"""How long the first two questions wait, since a client says what went wrong only between questions; later ones wait
+longer."""
 ASK_SECONDS_MAX: Final = 5.0
-"""So long Ctrl-C waits while no broker answers."""
+"""How long a question waits at most: so long Ctrl-C waits, too, while no broker answers."""
 
 Tell = Callable[[str], object]
+"""Shows a line to people."""
 
 
 class Client(Protocol):
-    """Of the consumer, the producer and the admin client what they have in common."""
+    """What the consumer, the producer and the admin client have in common."""
 
     def list_topics(self, *, timeout: float) -> ClusterMetadata:
-        """What there is."""
+        """All topics and brokers."""
 
     def poll(self, timeout: float) -> object:
         """Serve the callbacks."""
 
 
 class Contact:
-    """What one client hears of its brokers: `note` is its error callback."""
+    """What one client reports of its brokers. `note` is that client's error callback."""
 
     def __init__(self, settings: Settings, tell: Tell) -> None:
         """`tell` gets a line after 2 s without an answer, and every 10 s from then on."""
         self._settings = settings
         self._tell = tell
         self._errors: dict[int, KafkaError] = {}
-        """By its code what was said last."""
+        """The last error of each code."""
         self._began_at = 0.0
         self._tell_at = math.inf
 
     def note(self, error: KafkaError) -> None:
-        """The client reports what it is working on."""
+        """Take an error that the client reports."""
         self._errors[error.code()] = error
 
     def begin(self) -> None:
-        """From now on an answer is waited for."""
+        """Begin to wait for an answer."""
         self._began_at = time.monotonic()
         self._tell_at = self._began_at + TELL_SECONDS
 
     def wait(self, what: str = "") -> None:
-        """There is none yet."""
+        """Say that there is no answer yet, if it is time to. `what`: what was asked for."""
         now = time.monotonic()
         if now < self._tell_at:
             return
@@ -72,18 +74,21 @@ class Contact:
         )
 
     def topics(self, client: Client, check: Callable[[], object] = lambda: None) -> Topics:
-        """All that this user may see. `check` is called between questions, and may raise. Raises KafkaUnavailable."""
+        """All topics that this user may see. `check` is called between questions, and may raise.
+
+        Raises KafkaUnavailable.
+        """
         settings = self._settings
         asked = 0
 
         def ask(seconds: float) -> Topics:
             nonlocal asked
-            patience = ASK_SECONDS * 2.0 ** max(asked - 1, 0)  # a slow broker is given time in the end
+            patience = ASK_SECONDS * 2.0 ** max(asked - 1, 0)  # in the end, a slow broker is given time, too
             asked += 1
             return client.list_topics(timeout=min(seconds, patience, ASK_SECONDS_MAX)).topics
 
         def may_go_on(_error: object) -> bool:
-            client.poll(0.1)  # only here it says what went wrong
+            client.poll(0.1)  # calls `note` with what went wrong
             check()
             self.wait()
             return True

@@ -1,4 +1,4 @@
-"""Who is in the group and from which addresses they connect, asked of the broker once, for commands."""
+"""Asks the broker once who is in the group and from which addresses they connect, for commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class GroupUnknown(Exception):
 
 
 class MemberName(NamedTuple):
-    """As people know it."""
+    """A member, as people know it."""
 
     client_id: str
     host: str
@@ -33,14 +33,14 @@ class MemberName(NamedTuple):
 
 
 def group_hosts(settings: Settings) -> Counter[str]:
-    """Address → how many members connect from there; none where there is no such group. Raises GroupUnknown."""
+    """Address → how many members connect from there; empty if there is no such group. Raises GroupUnknown."""
     if is_broker_side(settings.kafka_properties):
         raise GroupUnknown(f"{NOT_LOOKED_FOR}; name them with --url")
     return Counter(member.host for member in group_members(settings) if member.host)
 
 
 def group_members(settings: Settings) -> list[MemberName]:
-    """All of them; none where there is no such group. Raises GroupUnknown."""
+    """All members of the group; none if there is no such group. Raises GroupUnknown."""
     name = settings.kafka_group_id
     if is_broker_side(settings.kafka_properties):
         raise GroupUnknown(NOT_LOOKED_FOR)

@@ -1,4 +1,4 @@
-"""Where a group stands before anybody joins it: what it has committed, and where a new one starts."""
+"""Where a group stands before anybody joins it: what it has committed, and where a new group starts."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ log = logging.getLogger("consumer.kafka")
 def start_new_group_at_end(admin: AdminClient, settings: Settings, partitions: int) -> None:
     """CUSTOMFIT_KAFKA_START=latest: commit the end of every partition, once, for a group that has no commit at all.
 
-    Committed before anybody joins, so that a crash before the first event does not skip what came in between, and
-    partitions added later are read from their beginning.
+    This is done before anybody joins: so a crash before the first event skips nothing that came meanwhile, and
+    partitions that are added later are read from their beginning. Raises KafkaUnavailable.
     """
     try:
         with outside_the_group(settings) as consumer:
@@ -48,7 +48,7 @@ def start_new_group_at_end(admin: AdminClient, settings: Settings, partitions: i
 
 
 def _ends(admin: AdminClient, settings: Settings, partitions: int) -> list[TopicPartition]:
-    """Where all the logs end, asked for at once; a partition that was made a moment ago may have no leader yet."""
+    """Where all the logs end, asked for at once, and again while a new partition has no leader yet."""
     where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
 
     def ask(seconds: float) -> list[TopicPartition]:
@@ -77,8 +77,8 @@ def _may_pass(error: KafkaException | FutureTimeoutError) -> bool:
 def outside_the_group(settings: Settings) -> Iterator[Consumer]:
     """A consumer that knows the group and never joins it.
 
-    Not AdminClient.list_consumer_group_offsets: with librdkafka 2.16 that ends the process (SIGSEGV) while the group's
-    coordinator is moving or not there yet.
+    It stands in for AdminClient.list_consumer_group_offsets, which with librdkafka 2.16 ends the process (SIGSEGV)
+    while the group's coordinator is moving or not there yet.
     """
     consumer = Consumer(consumer_config(settings), logger=logging.getLogger("librdkafka"))
     try:
@@ -88,12 +88,12 @@ def outside_the_group(settings: Settings) -> Iterator[Consumer]:
 
 
 def committed_offsets(consumer: Consumer, settings: Settings, partitions: int) -> dict[int, int]:
-    """Partition → what the group has committed, of those where it has. Raises KafkaException."""
+    """Partition → the offset that the group has committed, where it has one. Raises KafkaException."""
     where = [TopicPartition(settings.kafka_topic, number) for number in range(partitions)]
 
     def may_go_on(problem: Exception) -> bool:
-        """Of a new cluster's first group the coordinator may be on its way."""
-        # While it looks for the coordinator it only times out; that it was denied is a message (librdkafka 2.16).
+        """The first group of a new cluster may have no coordinator yet."""
+        # While it looks for the coordinator, the client only times out. A denial comes as a message (librdkafka 2.16).
         message = consumer.poll(0)
         if message is not None and (error := message.error()) is not None and is_denied(error):
             raise KafkaException(error) from None

@@ -1,4 +1,4 @@
-"""What one poll has brought, for the loop: records and ends of partitions that are read, errors in their place."""
+"""Hands the loop what one poll has brought: records and ends of partitions that are read, and errors in their place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from consumer.sequencing.events import Partition, Record
 
 
 class HandingOver:
-    """Posts `Fetched`, and counts what it has handed over. `on_error` gets what is neither a record nor an end."""
+    """Posts `Fetched`, and counts what was handed over. `on_error` gets what is neither a record nor an end."""
 
     def __init__(self, post: Post, on_error: Callable[[Partition, KafkaError], None]) -> None:
         self.records = 0
@@ -23,14 +23,17 @@ class HandingOver:
         self._names = PartitionNames()
 
     def hand_over(self, messages: Iterable[Message], is_read: Callable[[Partition], bool], now: float) -> None:
-        """What is not to be read is dropped: it is read from its first offset when it is resumed, or never again."""
+        """Hand over what was fetched of partitions that are read. `now`: monotonic seconds.
+
+        Of other partitions it is dropped: it is read again when the partition is resumed.
+        """
         records: list[Record] = []
         ends: dict[Partition, int] = {}
         for message in messages:
             error = message.error()
             partition = self._names.of(message.topic() or "", message.partition() or 0)
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                self._tell(records, ends)  # first: what came before a denial must not take it back
+                self._tell(records, ends)  # first: records that came before a denial must not seem to end it
                 records, ends = [], {}
                 self._on_error(partition, error)
             elif not is_read(partition):

@@ -1,4 +1,4 @@
-"""How far a group is behind, asked from outside of it; also while no consumer runs."""
+"""How far a group is behind, asked from outside the group; also while no consumer runs."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ if TYPE_CHECKING:
 
 
 class PartitionLag(NamedTuple):
-    """One partition: what `kafka-consumer-groups.sh` shows, and how old it is."""
+    """The lag of one partition: what `kafka-consumer-groups.sh` shows, and how old the first record is."""
 
     topic: str
     partition: int
     committed_offset: int | None
     """None: the group has committed nothing here yet."""
     end_offset: int
+    """Where the partition's committed records end."""
     lag_events: int
-    """Offsets between them; from where the group would start when there is no commit."""
+    """How many offsets lie between the two; without a commit, from where the group would start."""
     lag_seconds: float
-    """Age of the first record that is not committed; 0 when there is none."""
+    """How old the first record is that is not committed; 0 if there is none."""
 
 
 def group_lag(settings: Settings, reader: TopicReader, topic: str, now: float) -> list[PartitionLag]:
-    """Each partition of a topic; none where it does not exist. `now`: wall seconds. Raises KafkaUnavailable."""
+    """The lag of each partition of a topic; none if there is no such topic. `now`: seconds since the epoch.
+
+    Raises KafkaUnavailable.
+    """
     bounds = reader.bounds(topic)
     committed = reader.committed(topic, len(bounds)) if bounds else {}
     at_end = settings.kafka_start == "latest" and topic == settings.kafka_topic and not committed

@@ -1,4 +1,4 @@
-"""Leaving the group, so that it need not wait for the end of the session."""
+"""Leaves the group, so that it need not wait until the session ends."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ LEAVE_SECONDS: Final = 3.0
 POLL_SECONDS: Final = 0.05
 CLOSE_SECONDS: Final = 5.0
 LEFT_SECONDS: Final = 0.3
-"""For the request itself, once the client has forgotten its member id."""
+"""Time for the request to leave, once the client has forgotten its member id."""
 
 log = logging.getLogger("consumer.kafka")
 
 
 def leave_group(consumer: Consumer, properties: Mapping[str, Any], has_joined: Callable[[], bool]) -> None:
-    """Unsubscribe first: close() of a member without partitions sends no LeaveGroup (cooperative-sticky, 2.16.1).
+    """Leave, unless this is a static member, which is to stay.
 
-    The group would wait for it until the session's end; as for one that leaves before its first answer has come, with
-    the new group protocol: so `has_joined` is waited for. A static member is to stay, and only closes.
+    It unsubscribes first, because close() of a member without partitions sends no LeaveGroup (cooperative-sticky,
+    2.16.1): the group would wait for it until its session ends. With the new group protocol the same happens if a
+    member leaves before the group's first answer has come, so `has_joined` is waited for.
     """
     if "group.instance.id" in properties:
         return
@@ -44,7 +45,7 @@ def leave_group(consumer: Consumer, properties: Mapping[str, Any], has_joined: C
 
 
 def close(consumer: Consumer) -> None:
-    """Close the client, in a thread of its own: where the coordinator is silent it may wait for minutes (2.16.1)."""
+    """Close the client, in a thread of its own: if the coordinator is silent, that may take minutes (2.16.1)."""
     closed: Future[None] = Future()
 
     def work() -> None:

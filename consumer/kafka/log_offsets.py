@@ -1,4 +1,4 @@
-"""What brokers say of where logs begin and end: the answers to one question, each by itself."""
+"""Collects what brokers answer to where logs begin or end, each partition by itself."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def answered(
     asked: Mapping[TopicPartition, Future[ListOffsetsResultInfo]], deadline: float
 ) -> Iterator[tuple[Partition, int | KafkaError]]:
-    """Each partition's offset, or why there is none; _TIMED_OUT when the deadline passes.
+    """Yield each partition and its offset, or why there is none: _TIMED_OUT if the deadline passes.
 
-    The deadline is our own, in time.monotonic(): an answer may never come (2.16.1).
+    `deadline`: monotonic seconds. It is our own, because an answer may never come (confluent-kafka 2.16.1).
     """
     for where, future in asked.items():
         told: int | KafkaError

@@ -1,7 +1,7 @@
-"""Who is in the group, asked of the broker while somebody looks: once in ten seconds, for all who look together.
+"""Asks the broker who is in the group while somebody looks: once in ten seconds, however many look.
 
-The question has a thread of its own, which ends when nobody has looked for that long, and its client with it. Whoever
-looks gets what is known and waits for nothing.
+A thread asks. It ends when nobody has looked for that long, and its client with it. Whoever looks gets what is known,
+and waits for nothing.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 EVERY_SECONDS: Final = 10.0
 ASK_SECONDS: Final = 5.0
 MEMBERS_MAX: Final = 200
-"""What a page can show."""
+"""How many members a page can show."""
 PARTITIONS_MAX: Final = 1000
-"""Of each of them."""
+"""How many partitions of each member are read."""
 PARTITIONS_OF_ALL_MAX: Final = 10_000
-"""Of all together: each of them is 40 bytes of every /status."""
+"""How many partitions of all members are shown: each takes 40 bytes of every /status."""
 NAME_CHARACTERS_MAX: Final = 100
 PROBLEM_CHARACTERS_KEPT: Final = 4000
-"""More than is shown: who blots out secrets wants to see where one ends."""
+"""More than is shown: to mask a secret, its end has to be seen."""
 NOT_TOLD: Final = (
     "of a group with group.protocol=consumer they are not asked for here; kafka-consumer-groups.sh --describe "
     "--members lists them"
@@ -44,7 +44,7 @@ NOT_TOLD: Final = (
 
 
 class Member(NamedTuple):
-    """As the broker describes it."""
+    """A member, as the broker describes it."""
 
     client_id: str
     host: str
@@ -54,20 +54,20 @@ class Member(NamedTuple):
 
 
 class Group(NamedTuple):
-    """What is known of it."""
+    """What is known of the group."""
 
     asked_at: float | None
-    """Wall seconds of the last question; None: not asked yet."""
+    """When the last question was asked, in seconds since the epoch; None: not asked yet."""
     problem: str | None
-    """Why it was not answered; the members are then those of the last answer."""
+    """Why there was no answer, and the members are those of the last answer; or what is not shown."""
     members: tuple[Member, ...]
 
 
 class Members:
-    """Of the group that the settings name."""
+    """The members of the group that the settings name."""
 
     def __init__(self, settings: Settings, my_id: Callable[[], str]) -> None:
-        """`my_id`: what the group calls this member; empty as long as it is none."""
+        """`my_id` gives what the group calls this member; empty if it is not a member yet."""
         self._settings = settings
         self._my_id = my_id
         self._group = Group(None, None, ())
@@ -76,11 +76,11 @@ class Members:
         self._is_asking = False
 
     def known(self) -> Group:
-        """What was answered last."""
+        """The last answer."""
         return self._group
 
     def look(self) -> Group:
-        """The same, and ask again soon."""
+        """The last answer; and have the broker asked again soon."""
         if is_broker_side(self._settings.kafka_properties):
             return self._group._replace(problem=NOT_TOLD)
         with self._lock:
@@ -102,14 +102,14 @@ class Members:
             except (KafkaException, KafkaMisconfigured) as error:
                 problem = printable(error_text(error), PROBLEM_CHARACTERS_KEPT)
                 self._group = self._group._replace(asked_at=time.time(), problem=problem)
-                admin = None  # it may know brokers that are gone
+                admin = None  # the client may know only brokers that are gone
             except BaseException:
                 with self._lock:
                     self._is_asking = False
                 raise
             time.sleep(max(asked_at + EVERY_SECONDS - time.monotonic(), 0.0))
             with self._lock:
-                if self._looked_at < asked_at + EVERY_SECONDS / 2:  # who looks on has done so again since
+                if self._looked_at < asked_at + EVERY_SECONDS / 2:  # whoever still looks has done so again since
                     self._is_asking = False
                     return
 
@@ -138,10 +138,11 @@ class Members:
 
 
 def partitions_of(assignment: bytes) -> list[Partition]:
-    """What the leader of the group gave to a member, in the protocol's form; none where it is not in that form.
+    """The partitions in what the group's leader assigned to a member; none if it is not in the protocol's form.
 
-    Version (2 bytes), topics (4): for each its name (behind 2 bytes of length) and its partitions (4, then 4 each).
-    Another member has written it, so each length is looked at: a negative one would go back and read for ever.
+    That form is (ConsumerProtocolAssignment): version (2 bytes), number of topics (4), and for each topic the length of
+    its name (2), the name, the number of its partitions (4) and each partition (4). Another member has written it, so
+    lengths are checked: a negative one would go back and read for ever.
     """
     try:
         return list(islice(_partitions(assignment), PARTITIONS_MAX))

@@ -1,4 +1,4 @@
-"""The partition of a key, as Kafka's own clients choose it: murmur2, Java's default. Pure."""
+"""The partition of a key, as Kafka's Java clients choose it: by murmur2. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MASK: Final = 0xFFFFFFFF
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """Of so many partitions. librdkafka does it so with `partitioner=murmur2_random` only."""
+    """Which of this many partitions. librdkafka chooses the same with `partitioner=murmur2_random` only."""
     return (_murmur2(key) & 0x7FFFFFFF) % partitions
 
 

@@ -1,8 +1,8 @@
-"""Where a group is to read on, and what follows from it: what is sent again, and what never is. Pure.
+"""Where a group is to read on, and what that means: what is sent again, and what is never sent. Pure.
 
-Counted in offsets, as Kafka's tools count lag: markers of transactions and what compaction has removed are among them.
-A commit's metadata says what is finished above its offset (sequencing/commit_metadata.py). The new commit has none, so
-that is sent again, too, where it lies above the new place; and it is not lost where it lies below.
+It counts offsets, as Kafka's tools do for the lag, so markers of transactions and compacted records count, too. A
+commit's metadata says what is finished above its offset (sequencing/commit_metadata.py). The new commit has no
+metadata. So what is finished above the new place is sent again, too, and what is finished below it is not lost.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from consumer.sequencing.commit_metadata import decode
 
 Log = tuple[int, int]
-"""Where a partition begins, and where what is committed of it ends."""
+"""Where a partition begins, and where its committed records end."""
 
 
 class Place(NamedTuple):
@@ -21,7 +21,7 @@ class Place(NamedTuple):
 
     offset: int
     note: str = ""
-    """What to say where it is not what was asked for."""
+    """What to say if it is not what was asked for."""
 
 
 class PartitionPlan(NamedTuple):
@@ -29,8 +29,9 @@ class PartitionPlan(NamedTuple):
 
     partition: int
     before: int
-    """Where the group would read on."""
+    """Where the group would read on now."""
     after: int
+    """Where it is to read on."""
     again: int
     """Offsets that are finished and lie at or above the new place: they are sent again."""
     never: int
@@ -51,7 +52,10 @@ def latest(bounds: Mapping[int, Log]) -> dict[int, Place]:
 def at_time(
     bounds: Mapping[int, Log], found: Mapping[int, int], first_ms: Mapping[int, int], at_ms: int
 ) -> dict[int, Place]:
-    """The first record of that time or later. `found`: where it is; `first_ms`: the time of each log's first record."""
+    """The first record of each log from `at_ms` on. `found`: its offset; `first_ms`: the time of the log's first.
+
+    Times are in milliseconds since the epoch.
+    """
     places = {}
     for number, (low, end) in bounds.items():
         if low == end:
@@ -73,7 +77,10 @@ def plan(
     *,
     starts_at_end: bool,
 ) -> list[PartitionPlan]:
-    """What would become of each partition. `starts_at_end`: a group without any commit starts at the end."""
+    """What would become of each partition. `commits`: offset and metadata of each, where there are any.
+
+    `starts_at_end`: a group without any commit starts at the end.
+    """
     planned = []
     for number, place in sorted(places.items()):
         low, end = bounds[number]

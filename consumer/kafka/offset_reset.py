@@ -1,4 +1,4 @@
-"""Commits for a group that nobody is in: where all of its members read on."""
+"""Commits offsets for a group that nobody is in: its members read on from there."""
 
 from __future__ import annotations
 
@@ -29,19 +29,20 @@ HAS_MEMBERS: Final = frozenset(
         KafkaError.STALE_MEMBER_EPOCH,
     }
 )
-"""What a coordinator says to a commit from outside of a group that somebody is in."""
+"""How a coordinator answers a commit from outside if somebody is in the group."""
 
 
 class GroupHasMembers(Exception):
-    """Only its members may commit for it."""
+    """Somebody is in the group: only its members may commit for it."""
 
 
 def reset_offsets(
     settings: Settings, offsets: Mapping[int, int], check: Callable[[], None], metadata: str = ""
 ) -> None:
-    """Commit these for the source topic; raises GroupHasMembers, KafkaUnavailable.
+    """Commit these offsets (by partition) for the source topic. `check` is called while it waits, and may raise.
 
-    The broker takes them only where the group is empty, so a member that has just joined is never led astray.
+    The broker takes them only if the group is empty, so a member that has just joined is never led astray. Raises
+    GroupHasMembers, KafkaUnavailable, KafkaMisconfigured.
     """
     try:
         consumer = Consumer(reader_config(settings), logger=logging.getLogger("librdkafka"))
@@ -52,7 +53,7 @@ def reset_offsets(
     ]
 
     def ask(seconds: float) -> None:
-        # A commit has no bound of its own: a coordinator that is silent kept it, and Ctrl-C, waiting for 45 s (2.16.1).
+        # Asked first, because a commit has no time limit: a silent coordinator kept it, and Ctrl-C, for 45 s (2.16.1).
         consumer.committed(points, timeout=min(seconds, ASK_SECONDS))
         for answered in consumer.commit(offsets=points, asynchronous=False) or ():
             if answered.error is not None:

@@ -1,4 +1,4 @@
-"""Asking Kafka until it answers or the time is over: a broker may be starting, or electing, or cut off for a while."""
+"""Asks Kafka until it answers or the time is over: a broker may be starting, electing, or cut off for a while."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 T = TypeVar("T")
 
 ASK_SECONDS_MIN: Final = 0.1
-"""Each question is given at least this much, however little time is left: with 0 none is ever answered."""
+"""How long each question gets at least, however little time is left: with 0 none is ever answered."""
 
 
 def patiently(
@@ -22,10 +22,10 @@ def patiently(
     *,
     pause_seconds: float = 0.0,
 ) -> T:
-    """The answer of `ask`, which is told how many seconds are left. `math.inf`: only `may_go_on` ends it.
+    """Call `ask` until it answers; it gets how many seconds are left. `seconds_max` may be `math.inf`.
 
-    `may_go_on` sees each failure, before it is asked again: whether that can help. It may raise. A failure that no
-    further question can help, or that comes when the time is over, is raised as it is.
+    After each failure `may_go_on` gets the error, and says whether asking again can help; it may raise. If it can't
+    help, or the time is over, the error is raised as it is.
     """
     deadline = time.monotonic() + seconds_max
     while True:

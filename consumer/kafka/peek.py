@@ -1,6 +1,7 @@
-"""How old a record is that nobody has in hand: of a partition that is stopped, restoring or not fetched for a while.
+"""Finds how old a record is that was not fetched: of a partition that is stopped, restoring or paused for a while.
 
-Read by a consumer of its own, in no group and whatever became of its transaction; a few a second, and nobody waits.
+It has a consumer of its own, in no group, which reads records whatever became of their transaction. It reads a few a
+second, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 ROUND_SECONDS: Final = 0.5
 AT_ONCE: Final = 16
+"""How many partitions one round reads."""
 READ_SECONDS: Final = 2.0
 
 
@@ -31,11 +33,11 @@ class Peek:
 
     def __init__(self, settings: Settings, post: Post) -> None:
         self.wanted: Mapping[Partition, int] = {}
-        """Partition → the offset whose time is asked for; set by the loop, a new value each time."""
+        """Partition → the offset whose time is wanted. The loop sets another mapping each time, and changes none."""
         self._settings = settings
         self._post = post
         self._known: dict[Partition, int] = {}
-        """What was posted last."""
+        """The offsets whose time was posted last."""
         self._turn = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="peek", daemon=True)
@@ -75,13 +77,13 @@ class Peek:
         return Consumer(config, logger=logging.getLogger("librdkafka"))
 
     def _some_of(self, missing: Mapping[Partition, int]) -> list[tuple[Partition, int]]:
-        """A few, others each time: one that can't be read must not keep the rest from it."""
+        """A few of them, others in each round: one that can't be read must not hold up the rest."""
         in_order = sorted(missing.items())
         self._turn = (self._turn + AT_ONCE) % len(in_order) if len(in_order) > AT_ONCE else 0
         return (in_order[self._turn :] + in_order[: self._turn])[:AT_ONCE]
 
     def _read(self, consumer: Consumer, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
-        """The times of the first records at or above the offsets."""
+        """Partition → the time of its first record at or above the offset, in milliseconds since the epoch."""
         found: dict[Partition, int] = {}
         try:
             consumer.assign([TopicPartition(p.topic, p.number, offset) for p, offset in offsets.items()])
@@ -93,5 +95,5 @@ class Peek:
                         found.setdefault(partition, message.timestamp()[1])
             consumer.unassign()
         except KafkaException:
-            pass  # it is asked for again
+            pass  # the next round asks again
         return {partition: timestamp_ms for partition, timestamp_ms in found.items() if partition in offsets}

@@ -1,4 +1,4 @@
-"""Reads a topic from outside any group, for commands: what is committed, up to where it ended when it was asked."""
+"""Reads a topic from outside any group, for commands: its committed records, up to where it ended when asked."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 CONSUME_RECORDS: Final = 1000
 CONSUME_SECONDS: Final = 0.02
 FETCH_WAIT_MS: Final = 10
-"""A seek waits for the fetch at the old place: with the default of 500 ms each one would cost half a second."""
+"""Before a reader can go to another place, the fetch at the old one has to end: with the default of 500 ms that took
+half a second each time."""
 
 T = TypeVar("T")
 
@@ -38,19 +39,24 @@ class Bounds(NamedTuple):
     """Where a partition begins and ends."""
 
     low: int
+    """The first offset."""
     end: int
+    """The offset after the last committed record."""
 
 
 class TopicReader:
     """A consumer that joins no group and commits nothing; a context manager. Every call may raise KafkaUnavailable."""
 
     def __init__(self, settings: Settings, check: Callable[[], None], tell: Tell = lambda _line: None) -> None:
-        """`check` is called again and again while it waits, and may raise to end that; `tell` gets signs of life."""
+        """`check` is called again and again while it waits, and may raise to end that. `tell` gets signs of life.
+
+        Raises KafkaMisconfigured.
+        """
         self._settings = settings
         self._check = check
         self._contact = Contact(settings, tell)
         try:
-            # From leaders: a follower nearby may say that a topic ends before records that are acknowledged.
+            # From leaders: a replica nearby may not have all records yet that are acknowledged.
             own = {"client.rack": "", "fetch.wait.max.ms": FETCH_WAIT_MS, "error_cb": self._contact.note}
             config = {**reader_config(settings), **own}
             self._consumer = Consumer(config, logger=logging.getLogger("librdkafka"))
@@ -58,22 +64,22 @@ class TopicReader:
             raise misconfigured(settings, error) from None
 
     def __enter__(self) -> Self:
-        """Give it."""
+        """Return itself."""
         return self
 
     def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._consumer.close()
 
     def partitions(self, topic: str) -> int:
-        """How many there are; 0 where there is no such topic, or this user may not see it."""
+        """How many partitions there are; 0 if there is no such topic, or this user may not see it."""
         known = self._contact.topics(self._consumer, self._check).get(topic)
         return 0 if known is None or known.error is not None else len(known.partitions)
 
     def bounds(self, topic: str, only: int | None = None) -> dict[int, Bounds]:
-        """Where each partition begins, and where what is committed of it ends.
+        """Where each partition begins, and where its committed records end.
 
-        `only`: of one partition; another one without a leader does not matter then.
+        `only`: of this partition alone; then it does not matter if another one has no leader.
         """
         found = {}
         for number in range(self.partitions(topic)):
@@ -85,11 +91,11 @@ class TopicReader:
         return found
 
     def committed(self, topic: str, partitions: int) -> dict[int, int]:
-        """Partition → offset that the group has committed, where it has."""
+        """Partition → the offset that the group has committed, where it has one."""
         return {number: offset for number, (offset, _) in self.commits(topic, partitions).items()}
 
     def commits(self, topic: str, partitions: int) -> dict[int, tuple[int, str | None]]:
-        """Partition → the offset that the group has committed, where it has, and the metadata beside it."""
+        """Partition → the offset that the group has committed and its metadata, where it has one."""
         where = [TopicPartition(topic, number) for number in range(partitions)]
         known = self._ask("the group", partial(self._consumer.committed, where)) if where else []
         for one in known:
@@ -98,7 +104,10 @@ class TopicReader:
         return {one.partition: (one.offset, one.metadata) for one in known if one.offset >= 0}
 
     def offsets_at(self, topic: str, partitions: Iterable[int], at_ms: int) -> dict[int, int]:
-        """Partition → the first offset whose record is of that time or later; none where there is no such record."""
+        """Partition → the first offset whose record is of that time or later, where there is one.
+
+        `at_ms`: milliseconds since the epoch.
+        """
         where = [TopicPartition(topic, number, at_ms) for number in partitions]
         known = self._ask(topic, partial(self._consumer.offsets_for_times, where)) if where else []
         for one in known:
@@ -108,11 +117,11 @@ class TopicReader:
         return {one.partition: one.offset for one in known if one.offset >= 0}
 
     def cluster_id(self) -> str:
-        """What the cluster calls itself."""
+        """The cluster's id."""
         return str(self._ask("the cluster", self._consumer.list_topics).cluster_id)
 
     def first(self, topic: str, starts: Mapping[int, int]) -> dict[int, Record]:
-        """The first record at or behind each partition's start; of those that have one."""
+        """Partition → its first record at or after the start, where there is one."""
         waiting = dict(starts)
         found: dict[int, Record] = {}
         for message in self._consume(topic, starts):
@@ -126,7 +135,7 @@ class TopicReader:
         return found
 
     def read(self, topic: str, stretches: Mapping[int, Bounds]) -> Iterator[Record]:
-        """The records of each partition from `low` to below `end`, in the order of their partition."""
+        """Yield the records of each partition from `low` to below `end`, in order within the partition."""
         open_ends = {number: bounds.end for number, bounds in stretches.items() if bounds.low < bounds.end}
         if not open_ends:
             return
@@ -138,13 +147,13 @@ class TopicReader:
             if message.error() is None and offset < end:
                 yield _record(message)
             if message.error() is not None or offset >= end - 1:
-                # Its end of committed records, or beyond what was asked: what is left is markers of transactions.
+                # The end of its records, or of what was asked for: only markers of transactions are left.
                 del open_ends[number]
                 if not open_ends:
                     return
 
     def _consume(self, topic: str, starts: Mapping[int, int]) -> Iterator[Message]:
-        """Messages, and one with the error _PARTITION_EOF at each end, for ever."""
+        """Yield messages for ever, and one with the error _PARTITION_EOF at each partition's end."""
         self._consumer.assign([TopicPartition(topic, number, start) for number, start in starts.items()])
         silent_seconds = 0.0
         self._contact.begin()
@@ -171,7 +180,7 @@ class TopicReader:
                 )
 
     def _ask(self, what: str, ask: Callable[..., T]) -> T:
-        """The answer, with signs of life until it comes."""
+        """What `ask` answers. While it does not, people are shown signs of life."""
 
         def may_go_on(error: object) -> bool:
             self._check()

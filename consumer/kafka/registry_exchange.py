@@ -1,7 +1,7 @@
-"""One question to the schema registry: through the proxy that the environment names, within one deadline, bounded.
+"""Asks the schema registry one question: through the environment's proxy, with one deadline and a limited answer.
 
-httpx has limits for each part of an exchange only, so a server that sends a byte now and then would never be given up.
-Whatever goes wrong is `NoReply`: its records wait.
+httpx has time limits only for each part of an exchange, so a server that sends a byte now and then would never be given
+up. Whatever goes wrong is `NoReply`, and the records that need the answer wait.
 """
 
 from __future__ import annotations
@@ -31,38 +31,40 @@ HEADERS: Final = {
     "Accept-Encoding": "identity",
     "Content-Type": "application/json",
 }
-"""Nothing packed, and nothing is unpacked: httpx 0.28 unpacks each piece whole, and 64 KiB of zeros become 64 MiB."""
+"""The answer is to be uncompressed, and is never decompressed: httpx 0.28 decompresses each piece whole, so that 64 KiB
+of zeros become 64 MiB."""
 
 
 class NoReply(Exception):
-    """No answer; ask again."""
+    """There is no usable answer: ask again."""
 
 
 class Reply(NamedTuple):
-    """What came."""
+    """An answer."""
 
     status: int
     answer: object
-    """What its JSON says; None where it is none, or too large."""
+    """What its JSON says; None if it is no JSON, or too large."""
     packing: str
-    """How it is packed, which it was asked not to do; mostly empty."""
+    """Its Content-Encoding, mostly empty, since it was asked to have none."""
     is_too_large: bool
+    """It has more than REPLY_BYTES_MAX bytes."""
 
 
 class Exchange:
-    """A client, for one thread; a context manager."""
+    """An HTTP client for one thread; a context manager."""
 
     def __init__(self, url: str, user_info: Secret | None, environ: Mapping[str, str] = os.environ) -> None:
         """Raises EngineUnavailable for a proxy that can't be used, as the destination does."""
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL
         self._url = url
-        # A transport of its own, so that httpx does not read the proxy variables: it does it otherwise.
+        # With our own transport httpx does not read the proxy variables, which it understands otherwise than we do.
         transport = httpx.AsyncHTTPTransport(proxy=proxy_for(urlsplit(url), environ))
         self._client = httpx.AsyncClient(transport=transport, auth=_auth(user_info), timeout=None)  # noqa: S113  _asked has one
         self._runner = asyncio.Runner(loop_factory=_Loop)
 
     def __enter__(self) -> Self:
-        """Give it."""
+        """Return itself."""
         return self
 
     def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
@@ -73,11 +75,11 @@ class Exchange:
             self._runner.close()
 
     def log_in(self, user_info: Secret | None) -> None:
-        """From now on with this user and password."""
+        """Use this user and password from now on."""
         self._client.auth = _auth(user_info)
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> Reply:
-        """One question. Raises NoReply."""
+        """Ask one question. `path` comes after the registry's URL. Raises NoReply."""
         try:
             return self._runner.run(self._asked(method, f"{self._url}{path}", body))
         except TimeoutError:
@@ -105,10 +107,10 @@ class Exchange:
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Looks names up in daemon threads: those of asyncio's executor are waited for at the end of the process."""
+    """Looks names up in daemon threads: at its end, the process would wait for those of asyncio's executor."""
 
     async def getaddrinfo(self, host: Any, port: Any, **how: Any) -> Any:
-        """As that of the system."""
+        """Look a name up, as the system does."""
         return await in_daemon_thread("registry-name", lambda: socket.getaddrinfo(host, port, **how))
 
 

@@ -1,4 +1,4 @@
-"""Access lists of the cluster: what our user needs, what of it is missing, and the command that grants it."""
+"""Rights in the cluster: what our user needs, what of it is missing, and the command that grants it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 ASK_SECONDS: Final = 3.0
 MOCK_CLUSTER: Final = "mockCluster"
-"""librdkafka's, which the demo runs on: it leaves questions for rights and for a topic's settings unanswered."""
+"""So begins the cluster id of librdkafka's mock cluster, on which the demo runs. It leaves questions about rights and
+about a topic's configuration unanswered."""
 TOPIC_DENIED: Final = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED})
-"""A cluster that forbids the making of a topic may answer either."""
+"""A cluster that forbids us to create a topic may answer either."""
 DENIED: Final = TOPIC_DENIED | {
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
@@ -24,7 +25,7 @@ DENIED: Final = TOPIC_DENIED | {
 
 
 class Right(NamedTuple):
-    """To do something with something, in the words of kafka-acls.sh."""
+    """A right to do something, in the words of kafka-acls.sh."""
 
     operation: str
     """`Read`, `Write`, `Create` …"""
@@ -37,17 +38,17 @@ class Right(NamedTuple):
 
 
 def group_right(settings: Settings) -> Right:
-    """To be a member of the group, and to commit for it."""
+    """The right to be a member of the group and to commit for it."""
     return Right("Read", "group", settings.kafka_group_id)
 
 
 def is_denied(error: KafkaError) -> bool:
-    """Whether the access lists forbid it."""
+    """Whether the error says that a right is missing."""
     return error.code() in DENIED
 
 
 def refusal(settings: Settings, *rights: Right) -> str:
-    """What is missing, and how it is granted. All the rights are of one kind and name."""
+    """What is missing, and the command that grants it, for people. All the rights are of one kind and name."""
     first = rights[0]
     names = ", ".join(right.operation for right in rights)
     operations = " ".join(f"--operation {right.operation}" for right in rights)
@@ -59,9 +60,10 @@ def refusal(settings: Settings, *rights: Right) -> str:
 
 
 def fatal_refusal(settings: Settings, error: KafkaError) -> str | None:
-    """What was missing when a client ended itself for it, as one of group.protocol=consumer does (librdkafka 2.16).
+    """What right was missing, if a client has ended itself for that; None if it was for something else.
 
-    Only the words of a fatal error say what it was about.
+    Clients of group.protocol=consumer do so (librdkafka 2.16). Only the text of the fatal error says which right it
+    was.
     """
     text: str = error.str()
     if "Group authorization failed" in text:
@@ -72,15 +74,15 @@ def fatal_refusal(settings: Settings, error: KafkaError) -> str | None:
 
 
 def explained(settings: Settings, error: KafkaError, *rights: Right) -> str:
-    """The error for people; of one about access also the rights that the request needed."""
+    """The error, for people. If it is about access, the rights that the request needed are named, too."""
     text: str = error.str()
     return f"{text}: {refusal(settings, *rights)}" if is_denied(error) else text
 
 
 def missing_on_topic(admin: AdminClient, topic: str, *operations: str) -> list[Right]:
-    """Which of these operations we may not do, as the cluster tells.
+    """Which of these operations on a topic we may not do, as far as the cluster says.
 
-    Nothing where the cluster does not tell (before Kafka 2.3, or an imitation), or where there is no such topic.
+    Empty if it does not say (before Kafka 2.3, or a mock cluster), or if there is no such topic.
     """
     wanted = [Right(operation, "topic", topic) for operation in operations]
     try:
@@ -99,5 +101,5 @@ def missing_on_topic(admin: AdminClient, topic: str, *operations: str) -> list[R
 
 
 def _principal(settings: Settings) -> str:
-    """Whom to grant it: known to us only where SASL has a user name."""
+    """Whom to grant it. We know the name only if SASL has one."""
     return f"User:{settings.kafka_properties.get('sasl.username', 'NAME')}"

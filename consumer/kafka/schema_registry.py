@@ -1,8 +1,8 @@
-"""The schema registry edge: Confluent's HTTP API, which Apicurio, Karapace and Redpanda speak too, by httpx.
+"""The schema registry edge, by httpx: Confluent's HTTP API, which Apicurio, Karapace and Redpanda speak, too.
 
-A thread asks, one question at a time. A schema that the registry does not have is an answer; everything else that goes
-wrong (not reachable, 5xx, a wrong password, a page that is no registry's) is asked again until there is one, because
-it says nothing of the records that wait.
+A thread asks one question at a time. That the registry does not have a schema is an answer. If anything else goes wrong
+(not reachable, 5xx, a wrong password, a page that is no registry's), the question is asked again until there is an
+answer, because the failure says nothing about the records that wait.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ SAID_CHARACTERS_MAX: Final = 200
 PROBLEM_CHARACTERS_MAX: Final = 300
 KIND_CHARACTERS_MAX: Final = 20
 REFERENCES_MAX: Final = 50
-"""Schemas that one schema refers to, directly and by others."""
+"""How many schemas one schema may refer to, directly and through others."""
 ABSENT_CODES: Final = frozenset({40401, 40402, 40403})
-"""Subject, version, schema not found. A 404 without one of them is not a registry's: the URL is wrong."""
+"""Subject, version or schema not found. A 404 without one of them does not come from a registry: the URL is wrong."""
 T = TypeVar("T")
 log = logging.getLogger("consumer.decode")
 
@@ -54,15 +54,15 @@ _HINTS: Final = {
 
 
 class _Absent(Exception):
-    """The registry does not have it, and will not."""
+    """The registry does not have the schema, and asking again would not help."""
 
 
 class RegistryUnavailable(Exception):
-    """It does not answer as a schema registry does; `check --connect` says so."""
+    """It does not answer as a schema registry does. The message says why, for people."""
 
 
 def inspect_registry(settings: Settings) -> str:
-    """Which types of schemas it has, in words. Raises RegistryUnavailable."""
+    """Which types of schemas the registry has, for people. Raises RegistryUnavailable."""
     beginning_of = masker_of(settings).beginning_of
     types = _asked_once(settings, "GET", "/schemas/types", None, list)
     return ", ".join(beginning_of(str(kind), KIND_CHARACTERS_MAX) for kind in types[:10])
@@ -93,7 +93,7 @@ def _asked_once(settings: Settings, method: str, path: str, body: bytes | None, 
 
 
 class SchemaRegistry:
-    """Answers `fetch` with `SchemaFound` or `SchemaMissing`, after any number of `RegistryProblem`."""
+    """Answers each `fetch` with `SchemaFound` or `SchemaMissing`, after any number of `RegistryProblem`."""
 
     def __init__(
         self,
@@ -103,9 +103,10 @@ class SchemaRegistry:
         reload: Callable[[], Settings],
         masker: Masker | None = None,
     ) -> None:
-        """`reload` gives the settings as their sources are now: the password may be rotated, and the masker learns it.
+        """`reload` reads the settings once more: the password may be rotated, and the masker learns the new one.
 
-        Raises EngineUnavailable for a proxy that can't be used.
+        `backoff` gives for how many seconds to wait after a failure, by how many came before. Raises EngineUnavailable
+        for a proxy that can't be used.
         """
         self._url = settings.schema_registry_url
         self._exchange = Exchange(self._url, settings.schema_registry_user_info) if self._url else None
@@ -116,7 +117,7 @@ class SchemaRegistry:
         self._backoff = backoff
         self._requests: queue.SimpleQueue[SchemaRef | None] = queue.SimpleQueue()
         self._again: list[tuple[float, int, SchemaRef]] = []
-        """When, how often it failed, and which: a heap."""
+        """A heap of what to ask again: when (monotonic seconds), how often it has failed, which schema."""
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="schema-registry", daemon=True)
 
@@ -126,7 +127,7 @@ class SchemaRegistry:
             self._thread.start()
 
     def fetch(self, schema: SchemaRef) -> None:
-        """Ask for a schema."""
+        """Ask for a schema, by its id or GUID."""
         self._requests.put(schema)
 
     def stop(self) -> None:
@@ -178,7 +179,7 @@ class SchemaRegistry:
         return self._user_info
 
     def _reader(self, exchange: Exchange, path: str) -> Read | str:
-        """How to read with the schema at this path; text: why nothing is read with it."""
+        """A function that reads with the schema at this path; a text: why nothing can be read with it."""
         found = self._get(exchange, path)
         kind = found.get("schemaType") or "AVRO"
         if kind == "JSON":
@@ -192,7 +193,7 @@ class SchemaRegistry:
             return str(problem)
 
     def _documents(self, exchange: Exchange, found: dict[str, Any], seen: set[str]) -> list[object]:
-        """The schema's text behind those of all that it refers to. Raises UnusableSchema."""
+        """The schemas that this one refers to, then the schema itself. Raises UnusableSchema."""
         documents: list[object] = []
         references = found.get("references") or []
         if not isinstance(references, list):
@@ -211,7 +212,7 @@ class SchemaRegistry:
         try:
             return [*documents, msgspec.json.decode(found["schema"])]
         except (msgspec.DecodeError, RecursionError):
-            # Confluent's registry takes a bare name too.
+            # Confluent's registry accepts a bare name, too, which is no JSON.
             raise UnusableSchema("the schema is no JSON") from None
 
     def _get(self, exchange: Exchange, path: str) -> dict[str, Any]:
@@ -219,7 +220,7 @@ class SchemaRegistry:
 
 
 def _judged(reply: Reply) -> dict[str, Any]:
-    """The schema. Raises _Absent where the registry says of itself that it will never give it, else NoReply."""
+    """The schema in an answer. Raises _Absent if the registry says that it will never give it, else NoReply."""
     status, answer = reply.status, reply.answer
     if status == 200 and isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         return answer

@@ -1,15 +1,18 @@
 """The Kafka edge: one thread owns the consumer, fetches, commits, pauses and answers rebalances.
 
-One thread because since confluent-kafka 2.16 every call on a consumer waits for the call that is running in another,
-and because rebalance callbacks run inside poll(). The loop talks to it by commands and by raising `limit_records`.
+There is one thread because, since confluent-kafka 2.16, every call on a consumer waits for the call that another thread
+is making, and because rebalance callbacks run inside poll(). The loop talks to it by commands and by raising
+`limit_records`.
 
     granted     the group gave us the partition (callback); another thread asks where it starts (starts.py)
     assigned    its start is known: the client has it, paused, and the loop may resume it
     revoked     drained by the loop, committed, given back (callback); step by step: sequencing/drains.py
 
-What it must never do: commit anything the loop did not give it; commit after partitions were lost, or what was read of
-another topic than the one that was assigned; hand over a record of a partition that is not assigned; wait inside a
-callback for anything but the loop's bounded drain and its commit.
+What it must never do:
+- commit anything that the loop did not give it;
+- commit after partitions were lost, or what was read of another topic than the one that was assigned;
+- hand over a record of a partition that is not assigned;
+- wait inside a callback for anything but the loop's drain and its commit, which both have a time limit.
 """
 
 from __future__ import annotations
@@ -58,7 +61,8 @@ STALL_POLL_SECONDS: Final = 0.01
 FETCH_RECORDS_MAX: Final = 1000
 LEAVE_COMMIT_SECONDS: Final = 3.0
 DRAIN_GRACE_SECONDS: Final = 5.0
-"""The loop answers a revoke within the drain time; this much later the thread goes on without it."""
+"""The loop answers a revoke within the drain time. If it does not, the thread goes on without it after this much
+longer."""
 
 log = logging.getLogger("consumer.kafka")
 
@@ -68,11 +72,13 @@ class Source:
 
     def __init__(self, settings: Settings, post: Post) -> None:
         self.limit_records = 0
-        """How many records may have been handed over in all; raised by the loop as it finishes them. Back-pressure."""
+        """Back-pressure: how many records may have been handed over in all. The loop raises it as it finishes them."""
         self.limit_bytes = 0
+        """The same in bytes."""
         self.polled_at = time.monotonic()
+        """When the thread last began a turn, in monotonic seconds."""
         self.member_id = ""
-        """What the group calls us; empty until it has answered."""
+        """What the group calls us; empty until the group has answered."""
         self._settings = settings
         self._post = post
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -80,13 +86,14 @@ class Source:
         self._leaving = False
         self._errors = ClientErrors(settings, post)
         self._granted: dict[Partition, Grant] = {}
-        """Ours, whether their start is known or not."""
+        """The partitions that are ours, whether their start is known or not."""
         self._assigned: set[Partition] = set()
         """Those of them that the client has."""
         self._told: dict[Partition, Grant] = {}
-        """The time of which the loop was last told (`Assigned`): what it asks for is of that one, or an earlier one."""
+        """The grant of which the loop was last told (`Assigned`). What the loop asks for is about that grant, or an
+        earlier one."""
         self._resting: set[Partition] = set()
-        """Assigned but not to be fetched: not yet restored, or failed."""
+        """Assigned, but not to be fetched: not yet restored, or failed."""
         self._handing = HandingOver(post, self._on_message_error)
         self._back_pressure = BackPressure(settings.buffer_events_max)
         self._ids = TopicIds(settings)
@@ -119,12 +126,12 @@ class Source:
         self._commands.put(lambda: self._commits.ask(points))
 
     def resume(self, partition: Partition) -> None:
-        """Its state is ready: fetch it."""
+        """Fetch the partition: its state is ready."""
         told = self._told.get(partition)
         self._commands.put(lambda: self._resting.discard(partition) if self._is_still(partition, told) else None)
 
     def rest(self, partition: Partition) -> None:
-        """Fetch nothing more of it."""
+        """Fetch nothing more of the partition."""
         told = self._told.get(partition)
         self._commands.put(lambda: self._resting.add(partition) if self._is_still(partition, told) else None)
 
@@ -173,10 +180,10 @@ class Source:
         self._hand_over(messages)
 
     def _wait_out(self) -> None:
-        """A short stall: wait for the loop. It may wait for a commit, whose answer comes by polling alone."""
+        """A short stall: wait for the loop. If the loop waits for a commit, only polling brings the answer."""
         records, size_bytes = self.limit_records - self._handing.records, self.limit_bytes - self._handing.size_bytes
         if self._commits.is_waiting and self._back_pressure.may_poll_for_an_answer(records, size_bytes):
-            # Before any command: after one to rest, what came of the partition would be dropped, and it goes on behind.
+            # Before any command: after a command to rest, a record would be dropped, and the client is past it already.
             message = self._consumer.poll(0)
             self._hand_over([message] if message is not None else [])
         with contextlib.suppress(queue.Empty):
@@ -213,20 +220,20 @@ class Source:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._errors.joined = True
         self.member_id = consumer.memberid() or ""
-        consumer.incremental_assign([])  # later, from where they start: nothing is asked inside a callback
-        if self._leaving:  # they are the next owner's
+        consumer.incremental_assign([])  # later, when their starts are known: a callback asks nothing
+        if self._leaving:  # the next owner gets them
             return
         granted = partitions_of(partitions)
         self._granted |= {partition: Grant() for partition in granted}
         self._look_for_starts()
-        self._post(Granted(sorted(granted)))  # none: more members than partitions, joined and idle
+        self._post(Granted(sorted(granted)))  # none: we have joined, and there are more members than partitions
 
     def _look_for_starts(self) -> None:
         self._watch.partitions = frozenset(self._granted)
         self._starts.ask({p: grant for p, grant in self._granted.items() if p not in self._assigned})
 
     def _on_starts(self, found: Mapping[Partition, tuple[Grant, StartPoint]], cluster_id: str) -> None:
-        """Called in the thread that asks."""
+        """Take where partitions start; called in the thread that asks."""
         self._commands.put(lambda: self._assign(found, cluster_id))
 
     def _assign(self, found: Mapping[Partition, tuple[Grant, StartPoint]], cluster_id: str) -> None:
@@ -238,7 +245,7 @@ class Source:
             self._consumer.incremental_assign(
                 [TopicPartition(p.topic, p.number, start.offset) for p, start in sorted(starts.items())]
             )
-        except KafkaException as error:  # a rebalance has begun meanwhile: they are asked for again after it
+        except KafkaException as error:  # a rebalance has begun: starts are asked for again after it
             self._errors.report(error.args[0], self._settings.kafka_topic)
             self._look_for_starts()
             return
@@ -251,20 +258,20 @@ class Source:
         self._post(Assigned(starts, cluster_id))
 
     def _is_still(self, partition: Partition, told: Grant | None) -> bool:
-        """Whether the partition is assigned as it was then.
+        """Whether the partition is assigned by the grant of which the loop was told.
 
-        A loop that is slow may ask after it has been taken away and given back, before its state is read again.
+        A slow loop may ask after the partition was taken away and given back, when its state is not read again yet.
         """
         return partition in self._assigned and self._granted[partition] is told
 
     def _on_no_start(self, error: KafkaError, topic: str) -> None:
-        """Called in the thread that asks."""
+        """Take why starts are not known; called in the thread that asks."""
         self._commands.put(lambda: self._no_start(error, topic))
 
     def _no_start(self, error: KafkaError, topic: str) -> None:
         if is_fatal(error):
             self._errors.end(error)
-        self._errors.report(error, topic)  # it is asked again: without an answer a guess would lose events
+        self._errors.report(error, topic)  # asked again: to guess would lose events
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         revoked = partitions_of(partitions)
@@ -290,11 +297,11 @@ class Source:
         self._post(Revoked(sorted(partitions), error))
 
     def _commit_again(self, points: Mapping[Partition, CommitPoint], error: str) -> str | None:
-        """Try the last commit for a while: the group may have a new generation just now, and polling rejoins it."""
+        """Try the last commit for a while: the group may just have a new generation, and polling rejoins it."""
         deadline = time.monotonic() + LEAVE_COMMIT_SECONDS
         failed: str | None = error
         while failed is not None and time.monotonic() < deadline:
-            self._consumer.poll(POLL_SECONDS)  # what it fetches is read again by the next owner
+            self._consumer.poll(POLL_SECONDS)  # the next owner reads again what this fetches
             ours = {partition: point for partition, point in points.items() if partition in self._assigned}
             if not ours:
                 break
@@ -324,7 +331,7 @@ class Source:
     def _leave(self) -> None:
         self._leaving = True
         self._starts.stop()
-        # Drained and committed before close(): inside close() the member has left already when on_revoke runs.
+        # Drain and commit before close(): inside it, the member has left already when on_revoke runs.
         self._give_up(set(self._granted), shutdown=True, leaving=True)
         self._watch.stop()
         leave_group(self._consumer, self._settings.kafka_properties, lambda: self._errors.joined)

@@ -1,7 +1,7 @@
-"""Where partitions are read from: asked in a thread of its own, so that no rebalance waits for an answer.
+"""Finds where partitions are read from, in a thread of its own, so that no rebalance waits for an answer.
 
-A partition that was granted is assigned to the client when its start is known. Until then it waits alone: one without
-a leader, or with a coordinator that does not answer, keeps nobody else waiting.
+A partition that was granted is assigned to the client when its start is known. Until then it waits alone: if it has no
+leader, or the coordinator does not answer, no other partition waits for it.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ log = logging.getLogger("consumer.kafka")
 
 
 class Grant:
-    """One time that the group gave us a partition: an answer to an earlier time says nothing about this one."""
+    """One time that the group gave us a partition. An answer to an earlier time says nothing about this one."""
 
 
 Granted = Mapping[Partition, Grant]
 Found = Callable[[Mapping[Partition, tuple[Grant, StartPoint]], str], None]
-"""Takes starts and the cluster's id; called in the thread of this file."""
+"""Takes grants with their starts, and the cluster's id; called in the thread of this file."""
 
 
 class Starts:
@@ -59,13 +59,13 @@ class Starts:
         """Start the thread."""
         self._ids = ids
         self._admin = admin_client(self._settings)
-        # Outside the group: it asks what the group has committed and never joins. Not the admin client's question:
-        # with librdkafka 2.16 that ends the process (SIGSEGV) while the coordinator is moving or not there yet.
+        # It only asks what the group has committed, and never joins. The admin client can't be asked: with librdkafka
+        # 2.16 that ends the process (SIGSEGV) while the coordinator is moving or not there yet.
         self._consumer = Consumer(consumer_config(self._settings), logger=logging.getLogger("librdkafka"))
         self._thread.start()
 
     def ask(self, granted: Granted) -> None:
-        """These are ours as of now, all of them; what is not named any longer is not looked for any longer."""
+        """Find the starts of these, which are all that is wanted now. Others are not looked for any longer."""
         self._asked.put(dict(granted))
 
     def stop(self) -> None:
@@ -85,7 +85,7 @@ class Starts:
             self._consumer.close()
 
     def _take(self) -> bool:
-        """Take what was asked meanwhile; False at the end."""
+        """Take what was asked meanwhile; False: end the thread."""
         wait_seconds = RETRY_SECONDS if self._wanted else None
         while True:
             try:
@@ -111,13 +111,13 @@ class Starts:
             self._found(found, self._cluster_id)
 
     def _starts(self, partitions: list[Partition]) -> dict[Partition, StartPoint]:
-        """The committed offset; where there is none, the start of the log (`prepare` has set up a new group)."""
+        """The committed offset; without one, the start of the log (`prepare` has set up a new group)."""
         topics = {partition.topic for partition in partitions}
         if not self._cluster_id:
             self._cluster_id = str(self._admin.list_topics(timeout=ASK_SECONDS).cluster_id)
         seen = self._ids.seen(topics, ASK_SECONDS)
         for topic, error in seen.errors.items():
-            self._failed(error, topic)  # the others' partitions start
+            self._failed(error, topic)  # partitions of the other topics start
         ids = {topic: one.topic_id for topic, one in seen.known.items() if one.partitions is not None}
         partitions = [partition for partition in partitions if partition.topic in ids]
         if not partitions:
@@ -137,7 +137,7 @@ class Starts:
         }
 
     def _beginnings(self, partitions: list[Partition]) -> dict[Partition, int]:
-        """Where these logs begin, of those whose leader answers."""
+        """Partition → where its log begins, of those whose leader answers."""
         asked = self._admin.list_offsets(
             {where: OffsetSpec.earliest() for where in topic_partitions_of(partitions)},
             isolation_level=IsolationLevel.READ_UNCOMMITTED,

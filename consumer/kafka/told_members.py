@@ -1,8 +1,8 @@
-"""Who is in a group, as the broker tells librdkafka when it is asked in the old way.
+"""Asks who is in a group by librdkafka's old request.
 
-The new way (`describe_consumer_groups`), like all that an admin client asks of a coordinator, ends the process when a
-broker that was silent answers after all: `eonce->refcnt > 0` (2.16.0, its issue 4605). The old way knows no groups of
-the new protocol: whoever asks looks at `is_broker_side` first.
+The new one (`describe_consumer_groups`), like all that an admin client asks of a coordinator, ends the process if a
+broker that was silent answers after all: `eonce->refcnt > 0` (2.16.0, its issue 4605). The old one knows no groups of
+the new protocol: look at `is_broker_side` first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def told_members(admin: AdminClient, group_id: str, seconds: float) -> Sequence[Any] | None:
     """The client's own `GroupMember`s, within `seconds`; None: no broker knows of the group. Raises KafkaException."""
-    told: list[Any] = admin.list_groups(group_id, timeout=seconds)  # its own types say that all of it is None
+    told: list[Any] = admin.list_groups(group_id, timeout=seconds)  # its type hints say that everything in it is None
     found = next((group for group in told if group.id == group_id), None)
     if found is None:
         return None

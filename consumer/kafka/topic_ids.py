@@ -1,9 +1,9 @@
-"""What the cluster says of a topic: its id, its partitions, who has no leader. Asked by name, answered or timed out.
+"""Asks the cluster about topics, by name: a topic's id, its partitions, and which of them have no leader.
 
-Each topic has an answer of its own: one that may not be described keeps no other waiting.
+Each topic has an answer of its own, so that one that may not be described keeps no other waiting.
 
-A topic deleted and made again under its name has another id. Where the cluster tells none (before Kafka 2.8, or
-librdkafka's imitation), a topic that was made again can't be told from the one that was there before.
+A topic that was deleted and made again under its name has another id. If the cluster gives no ids (before Kafka 2.8, or
+librdkafka's mock cluster), it can't be told from the topic that was there before.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CONFIRM_SECONDS: Final = 2.0
 NO_ID: Final = "AAAAAAAAAAAAAAAAAAAAAA"
-"""Sixteen bytes of zero: what a broker that knows no ids answers."""
+"""Sixteen zero bytes in base64: the answer of a broker that knows no ids."""
 NOT_THERE: Final = TopicSeen(None, None, frozenset())
 
 T = TypeVar("T")
@@ -45,12 +45,12 @@ class Told(NamedTuple, Generic[T]):
 
     @property
     def is_heard(self) -> bool:
-        """Whether a broker has said anything, be it a refusal: the client's own errors lie below."""
+        """Whether a broker has answered at all, even with a refusal. The client's own errors have lower codes."""
         return bool(self.known) or any(error.code() >= KafkaError.UNKNOWN for error in self.errors.values())
 
 
 class TopicIds:
-    """Asks for topics, again each time. Used by several threads; each call stands for itself."""
+    """Asks about topics, and remembers none of the answers. Several threads may use it at once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -63,11 +63,14 @@ class TopicIds:
 
     @property
     def is_off(self) -> bool:
-        """Whether the cluster tells no ids."""
+        """Whether the cluster gives topics no id."""
         return bool(self._is_off)
 
     def seen(self, topics: Collection[str], seconds: float) -> Told[TopicSeen]:
-        """All of it. A topic without partitions does not exist. Raises KafkaException where no answer comes."""
+        """What the cluster says of these topics, within `seconds`. A topic without partitions does not exist.
+
+        Raises KafkaException if the cluster does not answer at all.
+        """
         if self._is_imitation(seconds) or self._is_off:
             return Told(self._from_metadata(topics, seconds), {})
         deadline = time.monotonic() + seconds + 1
@@ -76,9 +79,9 @@ class TopicIds:
         return told
 
     def ask(self, topics: Collection[str], then: Callable[[Told[str]], None]) -> None:
-        """Ask without waiting: `then` gets the ids, from a thread of the client.
+        """Ask without waiting: `then` gets the topics' ids, in a thread of the client.
 
-        Where the cluster tells no ids it gets none, at once.
+        If the cluster gives no ids, `then` gets none, at once.
         """
         if self._is_off or not topics:
             then(Told({}, {}))
@@ -95,7 +98,7 @@ class TopicIds:
             future.add_done_callback(partial(lambda topic, _future: answered(topic), topic))
 
     def within(self, topics: Collection[str], seconds: float) -> dict[str, str]:
-        """Ask and wait so long at most: those that were answered."""
+        """Topic → id, of those that were answered within `seconds`."""
         if self._is_off or not topics:
             return {}
         return _ids_of(self._ask(topics, seconds), seconds).known
@@ -120,12 +123,12 @@ class TopicIds:
             log.info(told, extra=fields(Code.NO_TOPIC_IDS))
 
     def _from_metadata(self, topics: Collection[str], seconds: float) -> dict[str, TopicSeen]:
-        known = self._admin.list_topics(timeout=seconds).topics  # all: to ask for one by its name may create it
+        known = self._admin.list_topics(timeout=seconds).topics  # asks for all: to name one may create it
         return {topic: _seen_in(known[topic]) if topic in known else NOT_THERE for topic in topics}
 
 
 def id_text(topic_id: object) -> str:
-    """As Kafka's own tools show it; confluent-kafka (2.16.1) gives the other alphabet of base64."""
+    """A topic's id, as Kafka's own tools show it; confluent-kafka (2.16.1) uses the other alphabet of base64."""
     return str(topic_id).replace("+", "-").replace("/", "_")
 
 
@@ -147,7 +150,7 @@ def _told(asked: Mapping[str, Future[Any]], take: Callable[[Future[Any]], T]) ->
 
 
 def _ids_of(asked: Mapping[str, Future[Any]], seconds: float) -> Told[str]:
-    """Of what is answered within this time; a topic without an id is known by none."""
+    """Topic → id, of those that are answered within `seconds`. A topic without an id is left out."""
     deadline = time.monotonic() + seconds
     told = _told(asked, lambda future: id_text(future.result(max(deadline - time.monotonic(), 0)).topic_id))
     return Told({topic: topic_id for topic, topic_id in told.known.items() if topic_id != NO_ID}, told.errors)

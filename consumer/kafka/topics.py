@@ -1,4 +1,4 @@
-"""The topics that have to be there, and the group's start: checked and created once before the group is joined."""
+"""Checks and creates the topics that have to be there, and sets a new group's start, before the group is joined."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 DEAD_LETTER_HEADROOM_BYTES: Final = 65_536
-"""What headers may add to a record."""
+"""How much headers may add to a record."""
 DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3600 * 1000
 RETRY_SECONDS: Final = 0.1
 REPLICAS_DEFAULT: Final = -1
-"""As many as the brokers make by themselves."""
+"""As many as the brokers make by default."""
 REPLAY_PARTITIONS: Final = 1
-"""Lanes make it fast enough. With as many as the source, the assignor, which counts partitions of all topics together,
-was seen to give all of the source to one of two members and all of the replays to the other."""
+"""Lanes make one fast enough. The assignor counts the partitions of all topics together. With as many as the source, it
+was seen to give all of the source to one of two members, and all of the replays to the other."""
 REPLAY_RETENTION_MS: Final = 2 * DEAD_LETTER_RETENTION_MS
-"""A replay is the receipt of its dead letter and must outlive it: Kafka removes whole segments, days apart."""
+"""A replay proves that its dead letter was sent again, so it must outlive it. Kafka removes whole segments, days
+apart."""
 
 Topics = Mapping[str, TopicMetadata]
-"""All that this user may see, by name."""
+"""All topics that this user may see, by name."""
 log = logging.getLogger("consumer.kafka")
 
 
@@ -48,15 +49,15 @@ class Prepared(NamedTuple):
     """What the start found."""
 
     partitions: int
-    """Of the source topic."""
+    """How many the source topic has."""
     topics: list[str]
-    """To be read."""
+    """Which ones to read."""
 
 
 def prepare(settings: Settings) -> Prepared:
-    """Check that the topic is there, create dead-letter and replay topic, set a new group's start.
+    """Check the source topic, create the topics for dead letters, receipts and replays, set a new group's start.
 
-    Without dead-letter topic there is no start; without replay topic there are only no replays.
+    Without a dead-letter topic there is no start. Without a replay topic, there are only no replays.
 
     Raises KafkaUnavailable, KafkaMisconfigured.
     """
@@ -82,14 +83,14 @@ def prepare(settings: Settings) -> Prepared:
 
 
 def demand(admin: AdminClient, settings: Settings, setting: str, *operations: str) -> None:
-    """Make sure that we may do this with the topic of that setting. Raises MissingRight."""
+    """Check that we may do these operations on the topic that the setting names. Raises MissingRight."""
     topic = getattr(settings, setting)
     if missing := missing_on_topic(admin, topic, *operations):
         raise MissingRight(f"{topic} ({settings.origin(setting)}): {refusal(settings, *missing)}")
 
 
 def replicas_of(settings: Settings, topics: Topics) -> int:
-    """How many of each partition the source has: what is kept of its records is to be as safe as they are."""
+    """How many replicas the source has: what is kept of its records is to be as safe as they are."""
     source = topics.get(settings.kafka_topic)
     if source is None or not source.partitions:
         return REPLICAS_DEFAULT
@@ -97,7 +98,7 @@ def replicas_of(settings: Settings, topics: Topics) -> int:
 
 
 def create_replay_topic(settings: Settings, topics: Topics | None = None) -> bool:
-    """Make sure that it exists; True when it did not. Raises TopicNotCreated, KafkaUnavailable, KafkaMisconfigured."""
+    """Create it if missing; gives whether it was. Raises TopicNotCreated, KafkaUnavailable, KafkaMisconfigured."""
     admin = admin_client(settings)
     topics = _topics(settings) if topics is None else topics
     return _create_topic(
@@ -114,16 +115,18 @@ def create_replay_topic(settings: Settings, topics: Topics | None = None) -> boo
 
 
 class Inspection(NamedTuple):
-    """What `check --connect` finds; changes nothing."""
+    """What `check --connect` has found."""
 
     partitions: int
+    """How many the source topic has."""
     dead_letter_partitions: int
+    """0: there is no dead-letter topic."""
     committed: dict[int, int]
     """Partition → committed offset of the group, where there is one."""
 
 
 def inspect(settings: Settings) -> Inspection:
-    """Look at the topics and the group. Raises KafkaUnavailable, KafkaMisconfigured."""
+    """Look at the topics and the group, and change nothing. Raises KafkaUnavailable, KafkaMisconfigured."""
     admin = admin_client(settings)
     seen = _topics(settings)
     partitions = _partition_count(admin, settings, seen)
@@ -164,13 +167,13 @@ def _partition_count(admin: AdminClient, settings: Settings, topics: Topics) -> 
 
 
 def _topics(settings: Settings) -> Topics:
-    """All that we may see, from a client of its own, since that one knows why it gets no answer."""
+    """All topics that we may see, asked by a client of its own: its errors say why there is no answer."""
     errors: list[KafkaError] = []
     admin = admin_client(settings, errors.append)
     try:
         return admin.list_topics(timeout=settings.startup_timeout_seconds).topics
     except KafkaException as error:
-        admin.poll(0)  # only here it tells what went wrong with each connection
+        admin.poll(0)  # calls `errors.append` with what went wrong
         reason = reason_of(settings, errors) or error_text(error)
         message = (
             f"no Kafka broker answered at {settings.kafka_bootstrap_servers} (CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS) "
@@ -180,7 +183,10 @@ def _topics(settings: Settings) -> Topics:
 
 
 def reason_of(settings: Settings, errors: Sequence[KafkaError]) -> str | None:
-    """What a client's errors say of why no broker answers: that of a password or a certificate rather than others."""
+    """Why no broker answers, by a client's errors: first of all by one about a password or a certificate.
+
+    None: there are no errors.
+    """
     told = {error.code(): error.str() for error in errors if error.code() != KafkaError._ALL_BROKERS_DOWN}
     for code, remedy in _SECURITY_REMEDIES.items():
         if code in told:
@@ -196,7 +202,7 @@ _SECURITY_REMEDIES: Final = {
 
 def _create_dead_letter_topic(admin: AdminClient, settings: Settings, topics: Topics) -> None:
     partitions = len(topics[settings.kafka_topic].partitions)
-    # With the time of the record retention would remove the letter of an old one at once; that time is in a header.
+    # By the record's own time, retention would remove an old record's letter at once. That time is in a header.
     config = {"retention.ms": str(DEAD_LETTER_RETENTION_MS), "message.timestamp.type": "LogAppendTime"}
     _create_topic(
         admin,
@@ -211,7 +217,7 @@ def _create_dead_letter_topic(admin: AdminClient, settings: Settings, topics: To
 
 
 def _create_receipt_topic(admin: AdminClient, settings: Settings, topics: Topics, name: str) -> None:
-    """As the dead letters': as many partitions as the source, kept as long, with the time at which they came."""
+    """Like the dead-letter topic: as many partitions as the source, kept as long, with the time of arrival."""
     partitions = len(topics[settings.kafka_topic].partitions)
     config = {"retention.ms": str(DEAD_LETTER_RETENTION_MS), "message.timestamp.type": "LogAppendTime"}
     _create_topic(
@@ -227,7 +233,10 @@ def _create_receipt_topic(admin: AdminClient, settings: Settings, topics: Topics
 
 
 def create_rekeyed_topic(settings: Settings, topics: Topics, name: str) -> bool:
-    """The target of `rekey`: as many partitions as the source, kept as long, each record with its own time."""
+    """Create the target of `rekey` if it is missing; gives whether it was. Raises TopicNotCreated.
+
+    It has as many partitions as the source and is kept as long, each record with its own time.
+    """
     source = topics[settings.kafka_topic]
     return _create_topic(
         admin_client(settings),
@@ -254,9 +263,9 @@ def _create_topic(
     config: Mapping[str, str],
     as_source: Sequence[str] = (),
 ) -> bool:
-    """Create it if it is not there, for records as large as the source's and headers; whether it was created.
+    """Create a topic if it is missing, for records as large as the source's and headers; gives whether it was.
 
-    `as_source`: what else it has of the source's configuration, where that may be read.
+    `as_source`: what else it has of the source's configuration, if that may be read. Raises TopicNotCreated.
     """
     if topic.topic in topics:
         return False
@@ -283,7 +292,7 @@ def create_topic(
     *uses: str,
     advice: str = "create it, or allow this user to",
 ) -> bool:
-    """Create a topic; False when somebody else was first. `uses`: the rights on it that are needed besides `Create`.
+    """Create a topic; False: somebody else was first. `uses`: the rights on it that are needed besides `Create`.
 
     Raises TopicNotCreated.
     """
@@ -302,6 +311,6 @@ def create_topic(
 
 
 def _not_created(settings: Settings, what: str, topic: str, *operations: str) -> str:
-    """The cluster lets us neither see nor make it, and does not say which of the two it is about."""
+    """What to say if the cluster lets us neither see nor create a topic: it does not say which of the two."""
     rights = [Right(operation, "topic", topic) for operation in operations]
     return f"{what} does not exist, or is hidden from this user: {refusal(settings, *rights)}"

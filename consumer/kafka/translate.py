@@ -1,4 +1,4 @@
-"""Our words for partitions and commits, in those of confluent-kafka, and back."""
+"""Translates partitions and commits from our types into those of confluent-kafka, and back."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _FAR_FUTURE_MS: Final = 2**53
 
 
 class PartitionNames:
-    """One object for each partition. A new one for each record, with the topic's name in it, took 136 bytes more."""
+    """Gives one object for each partition. A new one for each record, with its topic's name, took 136 bytes more."""
 
     def __init__(self) -> None:
         self._names: dict[tuple[str, int], Partition] = {}
 
     def of(self, topic: str, number: int) -> Partition:
-        """The one of this partition."""
+        """The object for this partition."""
         name = self._names.get((topic, number))
         if name is None:
             name = self._names[(topic, number)] = Partition(topic, number)
@@ -31,7 +31,7 @@ class PartitionNames:
 
 
 def partitions_of(topic_partitions: Iterable[TopicPartition]) -> set[Partition]:
-    """Which partitions these are, whatever their offsets."""
+    """The same partitions as ours, without their offsets."""
     return {Partition(p.topic, p.partition) for p in topic_partitions}
 
 
@@ -41,9 +41,9 @@ def topic_partitions_of(partitions: Iterable[Partition]) -> list[TopicPartition]
 
 
 def resume_now(consumer: Consumer, partitions: Iterable[Partition]) -> None:
-    """Resume, and wake the client's threads for the leaders, which would notice up to 1 s later (2.16.1, measured).
+    """Resume, and wake the client's threads that ask leaders: they would notice up to 1 s later (2.16.1, measured).
 
-    Any answer of a leader wakes its thread; what is asked here is nothing that anybody wants to know.
+    Any answer of a leader wakes its thread, so it does not matter what is asked here.
     """
     consumer.resume(topic_partitions_of(partitions))
     asked = [TopicPartition(p.topic, p.number, _FAR_FUTURE_MS) for p in sorted(partitions)]
@@ -52,12 +52,12 @@ def resume_now(consumer: Consumer, partitions: Iterable[Partition]) -> None:
 
 
 def to_commit(points: Mapping[Partition, CommitPoint]) -> list[TopicPartition]:
-    """What the client is asked to commit."""
+    """The points, as the client commits them."""
     return [TopicPartition(p.topic, p.number, point.offset, point.metadata) for p, point in sorted(points.items())]
 
 
 def speaks_of(points: Mapping[Partition, CommitPoint], answer: Iterable[TopicPartition]) -> bool:
-    """Whether an answer may be to the commit of these points."""
+    """Whether this may be the answer to the commit of these points."""
     offsets = {partition: point.offset for partition, point in points.items()}
     return all(offsets.get(Partition(p.topic, p.partition)) == p.offset for p in answer)
 
@@ -65,7 +65,7 @@ def speaks_of(points: Mapping[Partition, CommitPoint], answer: Iterable[TopicPar
 def committed_of(
     points: Mapping[Partition, CommitPoint], error: KafkaError | None, answer: list[TopicPartition]
 ) -> Committed:
-    """The answer to a commit: `error` when all of it failed, else each partition has its own."""
+    """The answer to a commit. With `error` all of it has failed, else each partition has its own error or none."""
     accepted = [Partition(p.topic, p.partition) for p in answer if p.error is None and error is None]
     first = error or next((p.error for p in answer if p.error is not None), None)
     too_large = [

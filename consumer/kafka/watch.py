@@ -1,7 +1,8 @@
-"""What the cluster says of our topics and logs, asked in a thread of its own, again and again.
+"""Asks the cluster about our topics and logs, again and again, in a thread of its own.
 
-Where logs end and begin, how many partitions the topics have, who has no leader, which id a topic has, how long
-records are kept. Nobody waits for an answer: what does not come is missing in what is posted, and asked again.
+It asks where logs end and begin, how many partitions the topics have and which have no leader, which id a topic has,
+and how long records are kept. Nobody waits for an answer: one that does not come is missing in what is posted, and is
+asked for again.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ if TYPE_CHECKING:
 
 ENDS_SECONDS: Final = 1.0
 ENDS_SECONDS_A_PARTITION: Final = 0.005
-"""A thousand partitions are asked for every 5 s: an answer costs some 30 us a partition, of the interpreter's time."""
+"""An answer costs the interpreter some 30 us a partition, so a thousand partitions are asked for every 5 s."""
 TOPICS_SECONDS: Final = 2.0
 BEGINNINGS_SECONDS: Final = 15.0
 RETENTION_SECONDS: Final = 60.0
 ASK_SECONDS: Final = 5.0
 LOGS_SECONDS: Final = 2.0
-"""For all questions about logs together, and 1 s more for the client to hand over what it has: it waits for the last
-broker. One that is silent must not keep the topics from being looked at."""
+"""For all questions about logs together; the client has 1 s more to hand over what it has, since it waits for the last
+broker. A silent broker must not keep us from looking at the topics."""
 
 
 class _Question(NamedTuple):
-    """About each log."""
+    """A question about each log."""
 
     spec: OffsetSpec
     level: IsolationLevel
@@ -55,7 +56,7 @@ class Watch:
 
     def __init__(self, settings: Settings, post: Post) -> None:
         self.partitions: frozenset[Partition] = frozenset()
-        """Whose logs are looked at; set by the thread that owns the consumer."""
+        """Whose logs to look at; set by the thread that owns the consumer."""
         self._settings = settings
         self._post = post
         self._stop = threading.Event()
@@ -67,7 +68,7 @@ class Watch:
         )
 
     def start(self, topics: Collection[str], ids: TopicIds) -> None:
-        """Start the thread. `topics`: those that are read; that of the state is looked at as well."""
+        """Start the thread. `topics`: those that are read; the state topic is looked at as well."""
         self._topics = list(topics)
         self._ids = ids
         self._admin = admin_client(self._settings)
@@ -97,19 +98,19 @@ class Watch:
         return True
 
     def _look_at_topics(self) -> None:
-        """When it is time: called between all that may take long."""
+        """Look at the topics, if it is time. Called between all that may take long."""
         if not self._is_due("topics", TOPICS_SECONDS):
             return
         try:
             told = self._ids.seen([*self._topics, self._settings.state_topic], ASK_SECONDS)
         except KafkaException:
-            return  # that nothing is heard is seen by whoever listens
+            return  # the loop sees that nothing is heard
         self._leaderless |= {topic: one.leaderless for topic, one in told.known.items()}
         if told.is_heard:
             self._post(TopicsSeen(told.known))
 
     def _look_at_logs(self) -> None:
-        # One without a leader would keep the others' answers waiting.
+        # A partition without a leader would hold up the others' answers.
         asked = [p for p in self.partitions if p.number not in self._leaderless.get(p.topic, ())]
         if not asked:
             return
@@ -122,7 +123,7 @@ class Watch:
             self._post(LogBounds(found["highs"], found["stable"], self._beginnings))
 
     def _offsets(self, partitions: list[Partition], wanted: Mapping[str, _Question]) -> dict[str, dict[Partition, int]]:
-        """All questions at once, with one deadline."""
+        """Question → partition → offset: all questions are asked at once, with one deadline."""
         where = topic_partitions_of(partitions)
         asked = {
             name: self._admin.list_offsets(
@@ -144,9 +145,9 @@ class Watch:
         return found
 
     def _look_at_retention(self) -> None:
-        """Where we may see a topic's settings; elsewhere nothing is known of it."""
+        """Look how long records are kept, of topics whose configuration we may see."""
         if self._ids.is_off:
-            return  # librdkafka's imitation leaves the question unanswered
+            return  # librdkafka's mock cluster leaves the question unanswered
         resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in self._topics]
         deadline = time.monotonic() + ASK_SECONDS + 1
         kept: dict[str, float | None] = {}
@@ -160,7 +161,7 @@ class Watch:
 
 
 def _retention_seconds(entries: dict[str, Any]) -> float | None:
-    """None: time does not limit it."""
+    """How long records are kept, in seconds; None: time does not limit it."""
     milliseconds = int(entries["retention.ms"].value)
     if milliseconds < 0 or "delete" not in entries["cleanup.policy"].value:
         return None

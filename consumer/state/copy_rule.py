@@ -1,19 +1,20 @@
-"""What is copied of one user from another state topic, by what both topics say of them. Pure.
+"""Decides what `state copy` writes for one user, from what the two state topics say of them. Pure.
 
-    the source says             the target says                 written to the target
-    ──────────────────────────  ──────────────────────────────  ──────────────────────────────────────────
-    identified                  nothing                         identified, with the source's time
-    identified                  identified                      nothing: it already stands there
-    identified                  forgotten, before that          identified
-    identified                  forgotten, at that time, later  nothing
-    forgotten                   identified, at that time, before  forgotten
-    forgotten                   anything else                   nothing
+    the source says  the target says                          written to the target
+    ───────────────  ───────────────────────────────────────  ────────────────────────────────────────
+    identified       nothing                                  identified, with the source's time
+    identified       identified                               nothing: the user stands there already
+    identified       forgotten, earlier                       identified, with the source's time
+    identified       forgotten, at the same time or later     nothing
+    forgotten        identified, at the same time or earlier  forgotten
+    forgotten        anything else                            nothing
 
-Times are those of the records. Of a partition the last record of a user counts. A user may stand in several, since
-users move when partitions are added: the newest of all says whether they are identified, and if so, each is copied.
+Times are the records' timestamps, and in each partition a user's last record counts. A user may stand in several
+partitions, because users move when partitions are added. Then the newest record of all decides whether the user is
+identified. If so, they are copied once for each partition in which the source has them as identified.
 
-So nothing older is written over what is newer, a copy that is made again writes nothing, and one that broke off goes on
-where it was.
+So an older record never replaces a newer one. Copying a second time writes nothing, and a copy that was interrupted
+goes on where it was when it is run again.
 """
 
 from __future__ import annotations
@@ -27,20 +28,21 @@ class Word(NamedTuple):
 
     partition: int
     at_ms: int
+    """The record's timestamp, in milliseconds since the epoch."""
     identified: bool
 
 
 class Copied(NamedTuple):
-    """What comes of one user."""
+    """What is to be done about one user."""
 
     writes: Sequence[Word]
-    """To the target: the partition is one of its own."""
+    """Records for the target, each with its partition there."""
     there: Sequence[int]
-    """Partitions of the target in which the user already stands as the source says."""
+    """Partitions of the target in which the user is identified already."""
 
 
 def copied(source: Sequence[Word], target: Sequence[Word], place: Callable[[Word], int]) -> Copied:
-    """What to write. `place`: in which partition of the target a word of the source belongs."""
+    """What to write for one user. `place` gives the target's partition for a record of the source."""
     source_forgot_ms = max((word.at_ms for word in source if not word.identified), default=-1)
     forgot_ms = max([source_forgot_ms, *(word.at_ms for word in target if not word.identified)])
     identified = [word for word in source if word.identified]
@@ -51,6 +53,6 @@ def copied(source: Sequence[Word], target: Sequence[Word], place: Callable[[Word
         writes = [Word(number, newest_ms, True) for number in numbers if number not in standing]
         return Copied(writes, [number for number in numbers if number in standing])
     if any(at_ms > forgot_ms for at_ms in standing.values()):
-        return Copied((), ())  # identified since
+        return Copied((), ())  # identified again since
     gone = [number for number, at_ms in standing.items() if at_ms <= source_forgot_ms]
     return Copied([Word(number, source_forgot_ms, False) for number in gone], ())

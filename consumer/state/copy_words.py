@@ -1,6 +1,7 @@
-"""What two state topics say of each user, side by side: in a temporary file, since there may be millions of them.
+"""Collects what two state topics say of each user, in a temporary file, because there may be millions of users.
 
-A file without a name, which sqlite removes by itself. A user takes some 60 bytes of it; memory stays as it is.
+The file has no name, and sqlite removes it by itself. A user takes about 60 bytes of it. Memory does not grow with the
+number of users.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from consumer.state.copy_rule import Word
 SOURCE: Final = 0
 TARGET: Final = 1
 CACHE_KIBIBYTES: Final = 65_536
+"""How much of the file sqlite keeps in memory."""
 
 Row = tuple[str, bool, int, int, int, bool]
-"""User id, anonymous, side, partition, time, identified."""
+"""User id, anonymous, side (SOURCE or TARGET), partition, time in milliseconds, identified."""
 
 
 class Said(NamedTuple):
-    """All that is known of a user."""
+    """What both topics say of one user."""
 
     user: User
     source: list[Word]
@@ -32,7 +34,7 @@ class Said(NamedTuple):
 
 
 class Words:
-    """The last record of each user in each partition of both; a context manager."""
+    """The last record of each user in each partition of both topics; a context manager."""
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)
@@ -44,7 +46,7 @@ class Words:
         )
 
     def __enter__(self) -> Self:
-        """Give it."""
+        """Return itself."""
         return self
 
     def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
@@ -52,13 +54,13 @@ class Words:
         self._db.close()
 
     def add(self, rows: Iterable[Row]) -> None:
-        """In the order of the topic: a later row takes the place of an earlier one."""
+        """Add rows in the order of the topic: a later row of a user and partition replaces an earlier one."""
         self._db.execute("BEGIN")
         self._db.executemany("INSERT OR REPLACE INTO words VALUES (?, ?, ?, ?, ?, ?)", rows)
         self._db.execute("COMMIT")
 
     def of_each_user(self) -> Iterator[Said]:
-        """One user after the other."""
+        """Yield what is said of each user, one user after the other."""
         rows = self._db.execute("SELECT * FROM words ORDER BY id, anonymous, side, partition")
         for (user_id, anonymous), group in groupby(rows, itemgetter(0, 1)):
             said = Said(User(user_id, bool(anonymous)), [], [])

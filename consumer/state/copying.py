@@ -1,7 +1,8 @@
-"""Copying who is identified from another state topic: both are read to their ends, and what is missing is written.
+"""Copies who is identified from another state topic into ours: reads both to their ends, then writes what is missing.
 
-In which partition a user belongs: in that of the same number where the other topic has as many partitions as ours has
-of events, else where Java's producers put events with the user's id as key. A wrong guess costs one introduction.
+If the other state topic has as many partitions as our source topic, each user stays in the partition of the same
+number. Otherwise a user goes where Java's producers put events whose key is the user's id. A wrong guess costs one
+introduction.
 """
 
 from __future__ import annotations
@@ -27,59 +28,64 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 ROWS: Final = 5000
-"""So many are put into the file at once."""
+"""How many rows are put into the temporary file at once."""
 OTHERS_MAX: Final = 10
-"""Other destinations that are remembered by name."""
+"""How many other destinations are reported by name."""
 POLL_SECONDS: Final = 0.1
 LINGER_MS: Final = 30
 POLL_RECORDS: Final = 1000
 
 
 class Origin(NamedTuple):
-    """What is read of a state topic."""
+    """A state topic, and what of it is read."""
 
     topic: str
     destination: str
+    """Only records of users who are identified there are read."""
     side: int
+    """SOURCE or TARGET."""
 
 
 class Found(NamedTuple):
-    """What a topic holds beside that."""
+    """What else the topic holds."""
 
     others: Counter[str]
-    """Records of other destinations, by name."""
+    """How many records there are of each other destination, by name."""
     left_out: int
-    """Records that are none of a state topic, or of a later version."""
+    """How many records were skipped, because this version does not know them as records of a state topic."""
 
 
 class PartitionCopy(NamedTuple):
-    """What becomes of a partition of the target; each is a number of users."""
+    """What changes in one partition of the target, in numbers of users."""
 
     partition: int
     copied: int
     there: int
-    """They stand in it already."""
+    """They are identified there already."""
     forgotten: int
-    """They stand in it, and the other topic has forgotten them since."""
+    """They are identified there, but the other topic has forgotten them since."""
 
 
 class Places:
-    """Where the users of the other topic belong."""
+    """Decides to which of our partitions the users of the other topic belong."""
 
     def __init__(self, partitions: int, source_partitions: int) -> None:
-        """`partitions`: of the topic of events."""
+        """`partitions`: of our source topic. `source_partitions`: of the other state topic."""
         self.partitions = partitions
         self.same = partitions == source_partitions
 
     def of(self, user_id: str, word: Word) -> int:
-        """The partition."""
+        """The partition of the target to which a user's record in the other topic belongs."""
         return word.partition if self.same else partition_of(user_id.encode(), self.partitions)
 
 
 def read_words(
     reader: TopicReader, origin: Origin, bounds: Mapping[int, Bounds], words: Words, advance: Callable[[int], None]
 ) -> Found:
-    """Read all that is committed of the topic. Raises KafkaUnavailable."""
+    """Read the topic's committed records within `bounds` into `words`; gives what else was found.
+
+    `advance` gets the number of records that were read since its last call. Raises KafkaUnavailable.
+    """
     others: Counter[str] = Counter()
     rows: list[Row] = []
     left_out = 0
@@ -103,7 +109,7 @@ def read_words(
 
 
 def plan(words: Words, places: Places, check: Callable[[], None]) -> list[PartitionCopy]:
-    """What would become of each partition."""
+    """What would change in each partition. `check` is called now and then, and may raise."""
     new: Counter[int] = Counter()
     there: Counter[int] = Counter()
     forgotten: Counter[int] = Counter()
@@ -126,9 +132,9 @@ def _of(said: Said, places: Places) -> tuple[list[Word], list[int]]:
 def write_missing(
     settings: Settings, words: Words, places: Places, check: Callable[[], None], advance: Callable[[int], None]
 ) -> None:
-    """Write what is missing, each with the time of its original, and wait for all in-sync replicas.
+    """Write what is missing, each record with its original's timestamp, and wait for all in-sync replicas.
 
-    Raises KafkaUnavailable; what was written by then stays.
+    Raises KafkaUnavailable; what was written before stays.
     """
     writer = _Writer(settings)
     for said in words.of_each_user():
@@ -142,7 +148,7 @@ def write_missing(
 
 
 class _Writer:
-    """Ends at the first record that is not acknowledged."""
+    """Writes records, and gives up at the first that is not acknowledged."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -155,7 +161,7 @@ class _Writer:
             raise misconfigured(settings, refused) from None
 
     def write(self, number: int, key: bytes, value: bytes | None, at_ms: int, check: Callable[[], None]) -> None:
-        """To exactly this partition; a record without value is a deletion."""
+        """Write one record to exactly this partition. `value` None: a deletion."""
         while True:
             try:
                 self._producer.produce(
@@ -178,7 +184,7 @@ class _Writer:
             self._look(check)
 
     def finish(self, check: Callable[[], None]) -> None:
-        """Wait for all of them."""
+        """Wait until all records are acknowledged."""
         while len(self._producer):
             self._wait(check)
         self._look(check)

@@ -1,8 +1,8 @@
-"""The file of the local store: found, locked, made, set aside.
+"""Finds, locks and makes the file of the local store, and sets aside a file that can't be used.
 
-A member has one file. Processes that share a folder each take the first that no other has; the locks are sqlite's. A
-file of another program, of another version or damaged is renamed, not deleted. Where no file can be had, a private
-temporary database serves.
+A member has one file. Processes that share a folder each take the first file that no other has locked; the locks are
+sqlite's. A file that is damaged, or of another program or version, is renamed, not deleted. If no file can be opened, a
+private temporary database is used.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from consumer.log_codes import Code, fields
 APPLICATION_ID: Final = 0x43_46_49_55  # "CFIU", in the file's header: whose file it is
 SCHEMA_VERSION: Final = 3
 FILE_A_PARTITION_VERSIONS: Final = frozenset({1, 2})
-"""With them each partition had a file: rebuilt from the topic, so the old ones only take space."""
+"""These versions had a file for each partition. The state is read from its topic instead, so those files only take
+space."""
 PROCESSES_MAX: Final = 64
-"""That share a folder and still find a file each."""
+"""How many processes that share a folder can find a file each."""
 
 _SCHEMA: Final = """
 CREATE TABLE state_topic (identity TEXT NOT NULL);
@@ -46,28 +47,28 @@ log = logging.getLogger("consumer.state")
 
 
 def file_of(folder: Path, number: int) -> Path:
-    """Of the first process that shares a folder (1), of the second, and so on."""
+    """The path of the file with this number. Of processes that share a folder, the first has 1."""
     return folder / f"identified-users-{number}.sqlite"
 
 
 class Database:
-    """A connection to the member's file, which may be replaced by another one."""
+    """A connection to the member's file. If the file can't be used any more, another takes its place."""
 
     def __init__(self, folder: Path, set_aside: Callable[[str], None]) -> None:
-        """`set_aside` is told of each file that had to be renamed."""
+        """`set_aside` gets a message for each file that had to be renamed."""
         self._folder = folder
         self._set_aside = set_aside
         self.path: Path | None = None
-        """None: it is a temporary one."""
+        """None: the database is a temporary one."""
         self.connection = self._open()
 
     @property
     def name(self) -> str:
-        """For people."""
+        """What to call it in messages."""
         return str(self.path or "a temporary file")
 
     def start_again(self, problem: str) -> None:
-        """Set the file aside and go on with an empty one."""
+        """Set the file aside because of `problem`, and go on with an empty one."""
         self.connection.close()
         try:
             if self.path is not None:
@@ -78,13 +79,13 @@ class Database:
             self.path, self.connection = None, _temporary()
 
     def do_without(self, error: sqlite3.Error) -> None:
-        """Go on with a temporary one; the file may be good and is left as it is."""
+        """Go on with a temporary database. The file may be good, so it is left as it is."""
         _say_unusable("%s can't be used (%s)", self.name, error)
         self.connection.close()
         self.path, self.connection = None, _temporary()
 
     def _open(self) -> sqlite3.Connection:
-        """The first file that is nobody's; a temporary one where none can be used."""
+        """Open the first file that no other process has; a temporary database if none can be used."""
         self.path = None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,7 @@ class Database:
         return _temporary()
 
     def _lock_or_make(self, path: Path) -> sqlite3.Connection | None:
-        """None: it is another process's. Raises sqlite3.OperationalError, OSError."""
+        """Lock a file, or make it. None: another process has it. Raises sqlite3.OperationalError, OSError."""
         try:
             return _lock(path)
         except sqlite3.OperationalError as error:
@@ -114,7 +115,7 @@ class Database:
             return _lock(path)
 
     def _move_aside(self, path: Path, problem: str) -> None:
-        """Keep what can't be used under another name, and make way for a new file."""
+        """Rename a file that can't be used, to make way for a new one."""
         aside = path.with_name(f"{path.name}.unusable-{time.time_ns()}")
         if path.exists():
             path.rename(aside)
@@ -126,7 +127,7 @@ class Database:
 
 
 def remove_file_a_partition(folder: Path, topic: str) -> None:
-    """Remove what an earlier version has left, which had a file for each partition; those in use are left alone."""
+    """Remove the files of an earlier version, which had one for each partition. Files in use are left alone."""
     removed = 0
     for path in sorted(folder.glob("*.sqlite")):
         name, _, number = path.name.removesuffix(".sqlite").rpartition("-")
@@ -164,7 +165,7 @@ def _say_unusable(told: str, what: object, error: Exception) -> None:
 
 
 def _temporary() -> sqlite3.Connection:
-    """In memory, and beyond a few megabytes in a file that sqlite deletes by itself."""
+    """A database in memory; beyond a few megabytes, sqlite puts it into a file that it deletes by itself."""
     return _create(sqlite3.connect("", isolation_level="IMMEDIATE"))
 
 
@@ -190,7 +191,7 @@ def _lock(path: Path) -> sqlite3.Connection:
 
 
 def _create(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """All or none, so that a file whose making was cut short by a kill is empty, and not a stranger's."""
+    """Make all tables in one transaction: a file whose process is killed meanwhile is empty, and can be used."""
     connection.executescript(
         f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; "
         f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"

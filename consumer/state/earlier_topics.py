@@ -1,8 +1,8 @@
-"""Which topics of the source's name were read before: remembered in each partition of the state topic.
+"""Remembers which topics of the source's name were read before, in each partition of the state topic.
 
-A topic that was deleted and made again counts its offsets from 0 again, and insert_ids made from them would be those
-of other events. A commit can't remember it: whoever resets the offsets resets its metadata too. So the id is an entry
-like a user's, at a destination that no events go to:
+When a topic is deleted and made again, its offsets start at 0 again, so an insert_id that is made from an offset would
+be that of an older event. A commit can't remember the topic: whoever resets the offsets resets their metadata, too. So
+the topic's id is an entry like a user's, at a destination that no events go to:
 
     key    ["source topic segment-events", "topic-id P2Y6mJ4aQ9OQcWNcJUGD0A", false]
 """
@@ -23,13 +23,13 @@ PREFIX: Final = "topic-id "
 
 
 class EarlierTopics:
-    """Asked once for each partition whose state is ready."""
+    """Asked once for each partition, when its state is ready."""
 
     def __init__(self, writes: Writes) -> None:
         self._writes = writes
 
     def had_other(self, state: PartitionState, store: Store) -> bool:
-        """Whether another topic of the name was read before; the present one is noted."""
+        """Whether another topic of this name was read before. Notes the present topic's id if it is new."""
         topic_id = state.assignment.offsets.topic_id
         if topic_id is None:
             return False

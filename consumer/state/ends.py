@@ -1,12 +1,12 @@
-"""Where partitions of the state topic end: asked by ListOffsets, for all that are to be read at once.
+"""Asks where partitions of the state topic end, by ListOffsets, for all that are to be read at once.
 
-It is not believed of a fetch: right after an election a leader's high watermark may lie below records that are
-acknowledged, and a fetch shows that as the end. To the question for the end such a leader answers OFFSET_NOT_AVAILABLE
-until it has caught up (KIP-207, Kafka 2.2).
+The end that a fetch shows is not believed. Right after an election, a leader's high watermark may lie below records
+that are acknowledged, and a fetch shows that as the end. If such a leader is asked for the end, it answers
+OFFSET_NOT_AVAILABLE until it has caught up (KIP-207, Kafka 2.2).
 
-One request a leader, so that a broker which does not answer holds back its own partitions only; those without a leader
-are not asked for until they have one. An answer may never come (confluent-kafka 2.16.1), so the deadline is ours. All
-of it in a thread of its own, which is there while there is something to ask.
+Each leader gets a request of its own, so that a broker that does not answer delays only its own partitions. A partition
+without a leader is not asked about until it has one. An answer may never come (confluent-kafka 2.16.1), so the deadline
+is ours. All this happens in a thread of its own, which exists only while there is something to ask.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ Item = TypeVar("Item")
 
 
 class Asked(NamedTuple):
-    """A question for one partition's end. An answer to an earlier one of the same partition may be too low."""
+    """A question for one partition's end. Its number tells it from an earlier one, whose answer may be too low."""
 
     partition: int
     number: int
 
 
 class End(NamedTuple):
-    """Where a partition ends, or why that is not known yet; it is asked again then."""
+    """Where a partition ends, or why that is not known yet; then it is asked again."""
 
     asked: Asked
     offset: int | None
@@ -56,17 +56,17 @@ class _Question(NamedTuple):
 
 
 class Ends:
-    """Asks until each has an answer."""
+    """Asks for the ends of partitions until each is known."""
 
     def __init__(self, settings: Settings, on_error: Callable[[KafkaError], None]) -> None:
-        """`on_error` hears of the client's connections, from the thread."""
+        """`on_error` gets errors of the client's connections, in the thread."""
         self._settings = settings
         self._on_error = on_error
         self._numbers = count()
         self._thread: _Thread | None = None
 
     def ask(self, partition: int) -> Asked:
-        """Ask until it is known."""
+        """Ask until the partition's end is known; the answer is among `answers`."""
         if self._thread is None:
             self._thread = _Thread(self._settings, self._on_error)
             self._thread.start()
@@ -75,12 +75,12 @@ class Ends:
         return asked
 
     def forget(self, asked: Asked) -> None:
-        """Nobody waits for it any more; an answer may still come."""
+        """Stop asking, since nobody waits for it. An answer may still come."""
         if self._thread is not None:
             self._thread.unwanted.put(asked)
 
     def answers(self) -> Iterator[End]:
-        """What has come since. Raises what has ended the thread."""
+        """Yield the answers since the last call. Raises what has ended the thread, if anything has."""
         if self._thread is None:
             return
         if self._thread.failure is not None:
@@ -88,14 +88,14 @@ class Ends:
         yield from _taken(self._thread.answers)
 
     def close(self) -> None:
-        """Nothing is left to ask; the thread ends by itself."""
+        """Stop asking for anything. The thread ends by itself."""
         if self._thread is not None:
             self._thread.stopping = True
             self._thread = None
 
 
 class _Thread(threading.Thread):
-    """What waits to be asked, and what was asked and is not answered."""
+    """The questions that wait to be asked, and those that were asked and are not answered."""
 
     def __init__(self, settings: Settings, on_error: Callable[[KafkaError], None]) -> None:
         super().__init__(name="state-ends", daemon=True)
@@ -108,7 +108,7 @@ class _Thread(threading.Thread):
         self._topic = settings.state_topic
         self._on_error = on_error
         self._due: dict[Asked, float] = {}
-        """When to ask."""
+        """When to ask each question, in monotonic seconds."""
         self._questions: list[_Question] = []
 
     def run(self) -> None:
@@ -120,11 +120,11 @@ class _Thread(threading.Thread):
             self.failure = problem
 
     def _turn(self) -> None:
-        time.sleep(TURN_SECONDS)  # partitions are opened one after the other: they are asked for together
+        time.sleep(TURN_SECONDS)  # partitions are opened one by one: wait, to ask for many at once
         now = time.monotonic()
         for asked in _taken(self.wanted):
             self._due[asked] = now
-        self._admin.poll(0)  # what it says of its connections
+        self._admin.poll(0)  # calls `on_error`
         self._look(now)
         for asked in _taken(self.unwanted):
             self._due.pop(asked, None)
@@ -134,8 +134,8 @@ class _Thread(threading.Thread):
             self._ask(due)
 
     def _ask(self, due: list[Asked]) -> None:
-        """One question a leader. Which partitions have one is asked first: that is one short request."""
-        try:  # of all topics: to ask for one may create it, without compaction
+        """Ask each leader one question, after a short request for which partition has which leader."""
+        try:  # asks for all topics: to name one may create it, without compaction
             topic = self._admin.list_topics(timeout=METADATA_SECONDS).topics.get(self._topic)
         except KafkaException as error:
             self._again(due, error.args[0])
@@ -165,7 +165,7 @@ class _Thread(threading.Thread):
             del self._due[asked]
 
     def _look(self, now: float) -> None:
-        """Hand on what is answered, and ask again for what is not by the deadline."""
+        """Pass the answers on, and ask again what was not answered by the deadline."""
         for question in self._questions:
             for asked in [one for one, answer in question.answers.items() if answer.done()]:
                 answer = question.answers.pop(asked)
@@ -189,7 +189,7 @@ class _Thread(threading.Thread):
 
 
 def _taken(items: queue.SimpleQueue[Item]) -> Iterator[Item]:
-    """All that is in it now."""
+    """Take all that is in the queue now."""
     while True:
         try:
             yield items.get_nowait()

@@ -1,12 +1,12 @@
-"""Follows the partitions of the state topic that other members have, for CUSTOMFIT_STANDBY=all.
+"""Reads the partitions of the state topic that other members have, for CUSTOMFIT_STANDBY=all.
 
-A thread with a consumer of its own, in no group. It reads, and hands on what it has read; the state's thread, which
-owns the file, decides what becomes of that (standby.py). It goes gently: a few records at a time, with rests in
-between, and not on before the state's thread has taken what came before. So it holds some megabytes at most.
+It is a thread with a consumer of its own, in no group. It hands what it reads to the state's thread, which owns the
+file and decides what to do with it (standby.py). It is gentle: it reads a few records at a time, rests in between, and
+does not go on before the state's thread has taken what came before. So it holds a few megabytes at most.
 
-Before anything is handed on, the topic is asked for its id: what was read of one that was made again is not.
+Before it hands records on, it asks for the topic's id. Records of a topic that was made again are dropped.
 
-It is best effort. What fails is told and tried again, whatever it is; nothing else waits for it or ends with it.
+It is best effort. Whatever fails is reported and tried again; nothing waits for this thread, and nothing ends with it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from consumer.state.topic import StateTopic
 
 SLICE_RECORDS_MAX: Final = 250
-"""Taken at once: the interpreter is kept from others for a millisecond, and the file for some."""
+"""How many records are taken at once. They keep the interpreter from other threads for a millisecond, and the file for
+a few."""
 BATCH_RECORDS_MAX: Final = 2000
-"""Read before it is handed on, as long as it does not take longer than FLUSH_SECONDS."""
+"""How many records are read before they are handed on, unless FLUSH_SECONDS are over first."""
 FLUSH_SECONDS: Final = 1.0
 CHECK_SECONDS: Final = 10.0
-"""How often is asked where the partitions end, and how many there are."""
+"""How often to ask where the partitions end, and how many there are."""
 ASK_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 10.0
 FETCH_LIMITS: Final = {
@@ -48,7 +49,7 @@ FETCH_LIMITS: Final = {
     "queued.min.messages": 1000,
     "fetch.queue.backoff.ms": 50,
 }
-"""One request a second to an idle broker, and a megabyte that waits, or two."""
+"""With these, an idle broker gets one request a second, and one or two megabytes wait in the client."""
 
 log = logging.getLogger("consumer.state")
 
@@ -58,42 +59,42 @@ class Following(NamedTuple):
 
     partition: int
     offset: int | None
-    """None: from its beginning."""
+    """None: from the partition's beginning."""
     number: int
-    """Another one each time: what comes late of an earlier time is told apart."""
+    """A new one each time that the partition is followed, so that what comes late of an earlier time is recognized."""
 
 
 Piece = Mapping[Following, Slice]
-"""What was read at once."""
+"""What was read at once, by partition."""
 
 
 class Listener(Protocol):
-    """Who is told (standby.py). Each call is made by the state's thread."""
+    """Gets what the follower reads and finds out (standby.py). Each method is called in the state's thread."""
 
     def take(self, pieces: list[Piece]) -> None:
-        """Records, in their order; `Follower.taken` is called when the file has them."""
+        """Take records, in their order. Call `Follower.taken` when the file has them."""
 
     def ends_are(self, ends: Mapping[Following, int], asked_seconds: int) -> None:
-        """Where partitions ended at a time, in wall seconds."""
+        """Take where partitions ended. `asked_seconds`: when that was asked, in seconds since the epoch."""
 
     def topic_has(self, partitions: int) -> None:
-        """How many partitions the topic has."""
+        """Take how many partitions the topic has."""
 
     def made_again(self) -> None:
-        """The topic is another one now; nothing is followed any more."""
+        """The topic was deleted and made again; nothing is followed any more."""
 
     def not_read(self, problem: str) -> None:
-        """It can't be read; it is tried again."""
+        """The topic can't be read, for this reason; it is tried again."""
 
     def read_again(self) -> None:
-        """It can be read."""
+        """The topic can be read."""
 
     def start_over(self) -> None:
-        """What was read and not taken is lost: say anew from where on to follow."""
+        """What was read and not yet taken is lost: say once more from where on to follow."""
 
 
 class Follower:
-    """Reads what is wanted of it, until it is stopped."""
+    """Reads the partitions that are wanted, until it is stopped."""
 
     def __init__(
         self,
@@ -102,7 +103,7 @@ class Follower:
         listener: Listener,
         explain: Callable[[KafkaError], str],
     ) -> None:
-        """`ask` has the state's thread do something; `explain` says of an error of the topic what it means."""
+        """`ask` runs a function in the state's thread. `explain` makes a message of an error of the topic."""
         self._settings = settings
         self._ask = ask
         self._explain = explain
@@ -114,7 +115,7 @@ class Follower:
         self._assigned: dict[int, Following] = {}
         self._positions: dict[int, int] = {}
         self._failing: dict[int, KafkaError] = {}
-        """What the client said last of a partition, until something of it is read."""
+        """The client's last error on each partition, until something of the partition is read."""
         self._check_at = 0.0
         self._changed = threading.Event()
         self._taken = threading.Event()
@@ -127,12 +128,12 @@ class Follower:
         self._thread.start()
 
     def want(self, following: Mapping[int, Following]) -> None:
-        """Follow these, by their number, and no others."""
+        """Follow these partitions, by their number, and no others."""
         self._wanted = following
         self._changed.set()
 
     def taken(self) -> None:
-        """What was handed on is in the file, or not wanted."""
+        """What was handed on is in the file, or is not wanted: go on reading."""
         self._taken.set()
 
     def stop(self) -> None:
@@ -147,7 +148,7 @@ class Follower:
         while not self._stopping.is_set():
             try:
                 self._follow()
-            except Exception as error:  # noqa: BLE001  not even a bug in here may end what delivers
+            except Exception as error:  # noqa: BLE001  not even a bug in here may end the delivery
                 self._tell(partial(self._listener.not_read, f"{self._topic.name}: {error_text(error) or repr(error)}"))
                 self._stopping.wait(AGAIN_SECONDS)
                 self._tell(self._listener.start_over)
@@ -163,7 +164,7 @@ class Follower:
         try:
             while True:
                 self._changed.clear()
-                if self._stopping.is_set():  # behind the line above: whoever stops it sets both
+                if self._stopping.is_set():  # after clear(), since stop() sets both
                     break
                 if wanted := self._wanted:
                     consumer = consumer or self._consumer()
@@ -181,8 +182,8 @@ class Follower:
     def _consumer(self) -> Consumer:
         config = reader_config(self._settings) | FETCH_LIMITS
         config |= {
-            "client.id": f"{config['client.id']}-standby",  # a broker's quota for it does not slow down what delivers
-            "client.rack": "",  # from leaders, as all of the state is read
+            "client.id": f"{config['client.id']}-standby",  # so that a quota on it does not slow down the delivery
+            "client.rack": "",  # read from leaders, like all of the state
             "error_cb": _raise_if_fatal,
         }
         return Consumer(config, logger=logging.getLogger("librdkafka"))
@@ -217,7 +218,7 @@ class Follower:
             self._check(consumer)
 
     def _gather(self, consumer: Consumer) -> list[Piece]:
-        """What there is by FLUSH_SECONDS, with rests that keep to the pace."""
+        """Read until FLUSH_SECONDS are over, with rests that keep to the pace."""
         pieces: list[Piece] = []
         records = 0
         until = time.monotonic() + FLUSH_SECONDS
@@ -258,9 +259,9 @@ class Follower:
     # ------------------------------------------------------------------ the topic
 
     def _seen(self) -> TopicSeen | None:
-        """The topic, if it is the one that the file follows: then so is what was read of it until now.
+        """What the cluster says of the topic, if it still is the one that the file follows.
 
-        None, too, where nobody says.
+        Then what was read until now is of that topic, too. None if it is another one, or if no broker says.
         """
         name = self._topic.name
         try:
@@ -279,7 +280,7 @@ class Follower:
         return seen
 
     def _check(self, consumer: Consumer) -> None:
-        """Where the partitions end, how many there are, and whether they can be read."""
+        """Report where the partitions end, how many there are, and whether they can be read."""
         if (seen := self._seen()) is None:
             return
         self._tell(partial(self._listener.topic_has, seen.partitions or 0))
@@ -295,7 +296,7 @@ class Follower:
             self._tell(self._listener.read_again)
 
     def _ends(self, consumer: Consumer, numbers: Iterable[int]) -> tuple[dict[int, int], list[KafkaError]]:
-        """Where these partitions end: asked of those that have a leader, since the client waits for one in vain."""
+        """Where these partitions end, and errors. Each must have a leader, or the client would wait in vain for one."""
         where = [TopicPartition(self._topic.name, number, OFFSET_END) for number in numbers]
         try:
             answers = consumer.offsets_for_times(where, timeout=ASK_SECONDS) if where else []

@@ -1,7 +1,7 @@
-"""The state topic gets as many partitions as its source has: at the start, and when some were added while we run.
+"""Gives the state topic as many partitions as the source topic has: at the start, and when some are added later.
 
-A partition that waits for it is tried again until it works. Only an answer that stays the same until somebody acts
-stops it.
+A partition that waits for this is tried again until it works. It stops only at an answer that will not change until
+somebody acts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = logging.getLogger("consumer.state")
 
 
 def grow(admin: AdminClient, name: str, partitions: int) -> None:
-    """Give the topic more partitions. Raises KafkaException."""
+    """Give the topic this many partitions, unless another member was first. Raises KafkaException."""
     try:
         admin.create_partitions([NewPartitions(name, partitions)], request_timeout=REQUEST_SECONDS)[name].result(
             2 * REQUEST_SECONDS
@@ -56,7 +56,7 @@ def grow(admin: AdminClient, name: str, partitions: int) -> None:
 
 
 def growth_problem(settings: Settings, have: int, want: int, error: KafkaException) -> str:
-    """What went wrong, and what the operator does."""
+    """What went wrong and what the operator can do, for people."""
     name = settings.state_topic
     return (
         f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) has {have} partitions, its source {want}, and it could not "
@@ -66,35 +66,35 @@ def growth_problem(settings: Settings, have: int, want: int, error: KafkaExcepti
 
 
 class Growth:
-    """Which partitions wait for the topic to grow, and when that is tried again.
+    """Knows which partitions wait for the topic to grow, and when to try again.
 
-    Each try is for all of them, and has a thread, because it may take long; there is one at a time.
+    Each try is for all of them. It has a thread of its own, because it may take long; there is one at a time.
     """
 
     def __init__(
         self, settings: Settings, answered: Callable[[Collection[Partition], int, BaseException | None], None]
     ) -> None:
-        """`answered` is told, from that thread, of each try: for whom, to how many partitions, and what went wrong."""
+        """`answered` is called after each try, in its thread: for which partitions, how many were wanted, the error."""
         self._settings = settings
         self._answered = answered
         self._waiting: set[Partition] = set()
         self._tried: frozenset[Partition] = frozenset()
-        """In the try that is not answered yet."""
+        """The partitions of the try that is not answered yet."""
         self._failures = 0
         self._due = 0.0
 
     def start(self, partition: Partition) -> None:
-        """Get the topic a partition of this number, when it is next tried."""
+        """Have the next try give the topic a partition of this number."""
         self._waiting.add(partition)
 
     def done(self, partition: Partition) -> None:
-        """It waits no longer."""
+        """The partition no longer waits."""
         self._waiting.discard(partition)
         if not self._waiting:
             self._failures, self._due = 0, 0.0
 
     def go(self, now: float) -> None:
-        """Try, if it is time."""
+        """Begin a try, if one is due. `now`: monotonic seconds."""
         if now >= self.next_due():
             self._tried = frozenset(self._waiting)
             self._begin(self._tried)
@@ -106,17 +106,17 @@ class Growth:
         want, error = max(partition.number for partition in partitions) + 1, None
         try:
             grow(admin_client(self._settings), self._settings.state_topic, want)
-        except BaseException as problem:  # noqa: BLE001  for the state's thread, which tries again or ends with it
+        except BaseException as problem:  # noqa: BLE001  the state's thread tries again, or raises it
             error = problem
         self._answered(partitions, want, error)
 
     def worked(self) -> None:
-        """The try is answered; those that came meanwhile wait for the next."""
+        """The try has worked; partitions that came meanwhile wait for the next."""
         self._tried = frozenset()
         self._failures, self._due = 0, 0.0
 
     def failed(self, error: KafkaException, now: float) -> bool:
-        """Whether it is tried again."""
+        """The try has failed; gives whether another will be made."""
         tried, self._tried = self._tried, frozenset()
         if error.args[0].code() in REFUSED:
             for partition in tried:
@@ -129,9 +129,9 @@ class Growth:
 
     @property
     def has_problem(self) -> bool:
-        """Whether partitions wait, and it was refused before."""
+        """Whether partitions wait and a try has failed."""
         return self._failures > 0
 
     def next_due(self) -> float:
-        """When it is time for the next try; infinity: never."""
+        """When the next try is due, in monotonic seconds; infinity: never."""
         return self._due if self._waiting and not self._tried else float("inf")

@@ -1,7 +1,7 @@
-"""Who is identified, over all partitions that are open: the store's answer, and what is newer than it.
+"""Says who is identified, in all open partitions: by the store, and by what is newer than the store.
 
-A question costs one search in the store, and a look at the partitions that know something of just this user: it does
-not grow with the number of partitions.
+A question costs one search in the store, and a look at those partitions that know something new of just this user. So
+the cost does not grow with the number of partitions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Index:
     """The open partitions' states by number, and who is identified in them."""
 
     def __init__(self, topic: str, destination: str, failed: Callable[[sqlite3.Error], None]) -> None:
-        """`topic`: the source's, of whose partitions these are; `failed` hears of a store that can't answer."""
+        """`topic`: the source topic, whose partitions these are. `failed` gets the error if the store can't answer."""
         self.states: dict[int, PartitionState] = {}
         self.newer = Newer()
         self.store: Store
@@ -30,11 +30,11 @@ class Index:
         self._failed = failed
 
     def of(self, partition: Partition) -> PartitionState | None:
-        """The state of a partition; None where it is not open, or a replay's, of which nothing is kept."""
+        """The state of a partition. None: it is not open, or belongs to the replay topic, of which no state is kept."""
         return self.states.get(partition.number) if partition.topic == self._topic else None
 
     def look_up(self, questions: Mapping[Partition, Mapping[User, bool]]) -> dict[Partition, set[User]]:
-        """Who is identified. The flag: ask the other partitions too, if the own one says no."""
+        """Which of these users are identified. The flag: if the partition itself says no, ask the others, too."""
         stored = self._stored({user for users in questions.values() for user in users}) or {}
         newer = self.newer
         answers: dict[Partition, set[User]] = {}
@@ -43,7 +43,7 @@ class Index:
             answers[partition] = {
                 user
                 for user, elsewhere in users.items()
-                if (user in stored or user in newer)  # of most, nobody has ever heard
+                if (user in stored or user in newer)  # most users are in neither
                 and (
                     (own is not None and _knows(own, user, stored.get(user, NOWHERE)))
                     or (elsewhere and self._anywhere(user, stored.get(user, NOWHERE)))
@@ -52,9 +52,9 @@ class Index:
         return answers
 
     def who_may_know(self, user: User) -> list[PartitionState]:
-        """All partitions that may know a user, of which a deletion has to tell: also those that are being read.
+        """The partitions that may know a user; a deletion of the user has to be written to each of them.
 
-        They do not say yet. Where the store can't say either, it is all of them.
+        A partition that is still being read can't say, so it is one of them. If the store can't say either, all are.
         """
         stored = self._stored([user])
         if stored is None:
@@ -69,7 +69,10 @@ class Index:
         ]
 
     def identified_at(self, user: User) -> dict[str, dict[int, int]]:
-        """Destination → partition → since when a user is identified, in milliseconds; of partitions that can say."""
+        """Destination → partition → since when a user is identified, in milliseconds since the epoch.
+
+        Partitions that are still being read are left out, because they can't say.
+        """
         try:
             stored = self.store.identified_at(user)
         except sqlite3.Error as error:
@@ -87,7 +90,7 @@ class Index:
         return {name: at for name, at in found.items() if at}
 
     def _stored(self, users: Collection[User]) -> dict[User, list[int]] | None:
-        """In which partitions the store has them; None when it can't say."""
+        """User → the partitions in which the store has them; None if the store can't say."""
         try:
             return self.store.identified(users)
         except sqlite3.Error as error:

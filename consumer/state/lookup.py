@@ -1,7 +1,7 @@
-"""What the state topic says of one user at every destination, asked from outside the group.
+"""Reads what the state topic says of one user at every destination, from outside the group.
 
-It is the same whether a consumer runs or not. A user is recorded under the partition of the event that identified them,
-which can be any; so all of the topic is read.
+It works whether a consumer runs or not. A user is recorded in the partition of the event that identified them. That can
+be any, so all of the topic is read.
 """
 
 from __future__ import annotations
@@ -21,20 +21,23 @@ class StateOfUser(NamedTuple):
     """What is known of a user at one destination."""
 
     identified_at_ms: dict[int, int]
-    """Partition → when that was recorded; of those where they count as identified."""
+    """Partition → when that was recorded (milliseconds since the epoch), where the user counts as identified."""
     forgotten_at_ms: dict[int, int]
-    """The same for a deletion that the topic still holds."""
+    """The same, where the topic still holds a deletion of the user."""
 
     @property
     def identified(self) -> bool:
-        """One partition is enough: it is a fact about the user."""
+        """Whether any partition says so: that is enough, because it is a fact about the user."""
         return bool(self.identified_at_ms)
 
 
 def look_up(
     reader: TopicReader, settings: Settings, user: User, stretches: Mapping[int, Bounds], advance: Callable[[int], None]
 ) -> dict[str, StateOfUser]:
-    """Read the state topic: by destination what it says, that of the settings first. Raises KafkaUnavailable."""
+    """Read the state topic; gives by destination what it says of the user, the settings' destination first.
+
+    `advance` gets the number of records that were read since its last call. Raises KafkaUnavailable.
+    """
     wanted = encode_key(StateKey("", user)).removeprefix(b'[""')
     found = {settings.destination_name: StateOfUser({}, {})}
     for record in reader.read(settings.state_topic, stretches):

@@ -1,7 +1,7 @@
-"""Who is identified in one partition, as far as the store does not know it yet. No thread, no Kafka, no file.
+"""What is known of one partition's users and not yet in the store. No thread, no Kafka, no file.
 
-    wanted    asked for, not acknowledged by the state topic yet
-    unstored  in the topic, not in the local store yet: written behind, in batches
+    wanted    a write was asked for, and the state topic has not acknowledged it yet
+    unstored  in the topic, and not yet in the local store, which is written later, in batches
     store     the sqlite file
 
 A look-up asks in this order (index.py). The store is never ahead of the topic.
@@ -24,13 +24,13 @@ from consumer.state.store import Step
 
 
 class Newer:
-    """Of which users the partitions know something that the store does not: where to look beside it."""
+    """Knows which partitions know something of a user that the store does not: where to look besides the store."""
 
     def __init__(self) -> None:
         self._partitions: dict[User, tuple[int, ...]] = {}
 
     def add(self, user: User, partition: int) -> None:
-        """The partition knows something of the user."""
+        """The partition knows something new of the user."""
         partitions = self._partitions.get(user)
         if partitions is None:
             self._partitions[user] = (partition,)
@@ -38,14 +38,14 @@ class Newer:
             self._partitions[user] = (*partitions, partition)
 
     def add_all(self, users: Sequence[User], partition: int) -> None:
-        """It knows something of each of these."""
+        """The partition knows something new of each of these users."""
         alone, known = (partition,), self._partitions
         for user in users:
             if known.setdefault(user, alone) is not alone:
                 self.add(user, partition)
 
     def discard(self, user: User, partition: int) -> None:
-        """Nothing that the store does not know."""
+        """The partition knows nothing of the user any more that the store does not know."""
         partitions = self._partitions.pop(user, ())
         if partitions != (partition,) and (left := tuple(one for one in partitions if one != partition)):
             self._partitions[user] = left
@@ -54,41 +54,43 @@ class Newer:
         return user in self._partitions
 
     def of(self, user: User) -> Collection[int]:
-        """Which partitions to ask."""
+        """Which partitions to ask about the user."""
         return self._partitions.get(user, ())
 
 
 class PartitionState:
-    """The state of one partition, of one assignment of it."""
+    """The state of one partition, for one assignment of it."""
 
     def __init__(self, assignment: Assignment, destination: str, next_offset: int | None, newer: Newer) -> None:
-        """`next_offset`: how far the store has followed the topic; None: it is to be read from its beginning."""
+        """`next_offset`: up to where the store has followed the topic; None: read it from its beginning."""
         self.assignment = assignment
         self.partition = assignment.partition
         self.number = assignment.partition.number
         self.restoring = False
-        """The topic is being read: until its end is reached, an entry may be out of date, so the store says nothing."""
+        """The topic is being read. Until its end is reached, an entry may be out of date, so the store is not asked."""
         self.next_offset = next_offset or 0
-        """All of the topic below it is in `unstored` or in the store."""
+        """Every record of the topic below this offset is in `unstored` or in the store."""
         self.records_read = 0
         self._has_gap = False
-        """Somebody else has written behind `next_offset`: there may be a deletion, so the store grows old."""
+        """Somebody else has written at or above `next_offset`. That may be a deletion, so the store counts as out of
+        date."""
         self._destination = destination
         self._newer = newer
         self._wanted: dict[User, int | None] = {}
         self._more: dict[User, int] = {}
-        """How many more writes are on their way of those who have several."""
+        """For users with several writes on their way: how many there are besides the first."""
         self._unstored: dict[StateKey, int | None] = {}
         self._acknowledged_at: dict[StateKey, int] = {}
-        """While the topic is read: the offsets of writes to it. What is read of these users from below is older."""
+        """While the topic is read: the offsets of our own writes. What is read of these users below that offset is
+        older."""
 
     @property
     def unstored(self) -> int:
-        """How many wait for the store."""
+        """How many entries wait for the store."""
         return len(self._unstored)
 
     def newer(self, user: User) -> bool | None:
-        """Whether the user is identified, where something newer than the store says so; None: nothing does."""
+        """Whether the user is identified, by what is newer than the store; None: nothing newer is known of them."""
         if user in self._wanted:
             return self._wanted[user] is not None
         if not self.restoring and (key := StateKey(self._destination, user)) in self._unstored:
@@ -96,19 +98,19 @@ class PartitionState:
         return None
 
     def newer_ms(self, user: User) -> int | None:
-        """Where `newer` says that they are identified: since when."""
+        """If `newer` is true: since when the user is identified, in milliseconds since the epoch."""
         wanted = self._wanted.get(user)
         return self._unstored.get(StateKey(self._destination, user)) if wanted is None else wanted
 
     def want(self, user: User, identified_at_ms: int | None) -> None:
-        """A write is on its way to the topic; None: the user is to be forgotten."""
+        """A write about the user is on its way to the topic. `identified_at_ms` None: it forgets them."""
         if user in self._wanted:
             self._more[user] = self._more.get(user, 0) + 1
         self._wanted[user] = identified_at_ms
         self._newer.add(user, self.number)
 
     def want_all(self, users: Sequence[User], identified_at_ms: int) -> None:
-        """The same for many who are identified."""
+        """The same for many users who are identified."""
         for user in users:
             if user in self._wanted:
                 self._more[user] = self._more.get(user, 0) + 1
@@ -116,11 +118,11 @@ class PartitionState:
         self._newer.add_all(users, self.number)
 
     def wanted(self, user: User) -> int | None:
-        """What a write of this user has to say by now: one that failed must not undo a later one."""
+        """What a write about this user has to say now: one that failed must not undo a later one."""
         return self._wanted[user]
 
     def acknowledged(self, user: User, identified_at_ms: int | None, offset: int) -> None:
-        """A write that says this is in the topic, at this offset. Another one of the user may be on its way."""
+        """A write that says this is in the topic, at this offset. Another one about the user may be on its way."""
         key = StateKey(self._destination, user)
         self._unstored[key] = identified_at_ms
         if more := self._more.pop(user, 0):
@@ -131,25 +133,25 @@ class PartitionState:
         self._pass(key, offset)
 
     def learn(self, user: User, identified_at_ms: int | None, offset: int) -> None:
-        """Another assignment to this process has written to the same partition of the topic."""
+        """A write of an earlier assignment of the same partition to this process is in the topic."""
         key = StateKey(self._destination, user)
         self._unstored[key] = identified_at_ms
         self._newer.add(user, self.number)
         self._pass(key, offset)
 
     def unstored_at(self, destination: str) -> set[str]:
-        """The ids of those that wait for the store and are identified at a destination."""
+        """The ids of users who wait for the store and are identified at a destination."""
         return {
             key.user.id for key, at_ms in self._unstored.items() if key.destination == destination and at_ms is not None
         }
 
     def noted(self, key: StateKey, at_ms: int, offset: int) -> None:
-        """An entry that is no user of ours is in the topic."""
+        """An entry that is not about a user is in the topic (earlier_topics.py)."""
         self._unstored[key] = at_ms
         self._pass(key, offset)
 
     def _pass(self, key: StateKey, offset: int) -> None:
-        # With a gap below the offset (somebody else has written), the next assignment reads from the gap on.
+        # If there is a gap below the offset (somebody else has written), the next assignment reads from the gap on.
         if self.restoring:
             self._acknowledged_at[key] = offset
         elif offset == self.next_offset:
@@ -158,9 +160,9 @@ class PartitionState:
             self._has_gap = True
 
     def read(self, part: Slice) -> None:
-        """Take what was read of the topic; what has come there since is newer.
+        """Take what was read of the topic. If our own write about a user came later in the topic, that one stands.
 
-        Also of users with a write on its way: that may fail, and then the topic's word stands.
+        Users with a write on its way are taken, too: the write may fail, and then what the topic says holds.
         """
         for key, identified_at_ms in part.changes.items():
             if self._acknowledged_at.get(key, -1) < part.next_offset:
@@ -169,21 +171,21 @@ class PartitionState:
         self.records_read += part.records
         self.restoring = not part.at_end
         if part.at_end:
-            for key in self._unstored:  # until here the store was not asked, and so nothing newer than it
+            for key in self._unstored:  # so far the store was not asked, so nothing counted as newer
                 self._add_newer(key)
             written, self._acknowledged_at = self._acknowledged_at, {}
             for key, offset in sorted(written.items(), key=itemgetter(1)):
                 self._pass(key, offset)
 
     def read_again(self) -> None:
-        """The store knows nothing of it any more: read all of the topic again."""
+        """The store has nothing of the partition any more: read all of its topic again."""
         self.restoring = True
         self.next_offset = self.records_read = 0
         self._has_gap = False
-        self._acknowledged_at.clear()  # the reading that starts now comes to them, or the topic is another one
+        self._acknowledged_at.clear()  # they are read again now, or the topic is another one
 
     def step(self) -> Step:
-        """What the store is to be told."""
+        """What is to be written to the store."""
         return Step(self.number, self._unstored, self.next_offset, at_end=not (self.restoring or self._has_gap))
 
     def stored(self) -> None:
@@ -193,16 +195,16 @@ class PartitionState:
         self._unstored.clear()
 
     def leave_out(self) -> None:
-        """The store can't be written, and memory is short: users are left out, which costs an introduction each.
+        """Drop the users who wait for the store, because it can't be written and memory is short.
 
-        Deletions never are.
+        Each costs an introduction. Deletions are kept.
         """
         for key in [key for key, identified_at_ms in self._unstored.items() if identified_at_ms is not None]:
             del self._unstored[key]
             self._discard_newer(key)
 
     def close(self) -> None:
-        """What it knows counts no longer, nor what it still hears."""
+        """The assignment is over: what it knows no longer counts, nor does what it still hears."""
         for user in self._wanted:
             self._newer.discard(user, self.number)
         self.stored()
@@ -218,11 +220,11 @@ class PartitionState:
 
 
 class Change(msgspec.Struct, eq=False):
-    """What a lane waits for: a record, and for a deletion one in each partition that may know the user."""
+    """What a lane waits for: one record; for a deletion, one in each partition that may know the user."""
 
     lane: Lane
     records: int = 0
-    """On their way."""
+    """How many of them are not acknowledged yet."""
 
 
 class Write(msgspec.Struct, frozen=True, eq=False):
@@ -232,11 +234,11 @@ class Write(msgspec.Struct, frozen=True, eq=False):
     user: User
     change: Change
     identified_at_ms: int | None = None
-    """What it says; None: forgotten."""
+    """What it says, in milliseconds since the epoch; None: the user is forgotten."""
 
 
 class TopicIdWrite(NamedTuple):
-    """That a topic of this id is read: a record on its way to the topic."""
+    """A record on its way to the topic, which says that a source topic with this id is read."""
 
     state: PartitionState
     key: StateKey

@@ -1,8 +1,8 @@
-"""What is remembered of orders to pause, so that a start reads only the tail of partition 0 and not all its users.
+"""Remembers the last order to pause, so that a start reads only the tail of partition 0 and not all its users.
 
-One small file beside the copies of the state. Whatever a process writes there is true of every process that follows the
-same topic: "up to this offset, this was the last order". So processes that share the folder may write over each other,
-and a file that is missing, damaged or of another topic costs reading the partition once.
+It is one small file beside the copies of the state. It says "up to this offset, this was the last order", which is true
+of every process that follows the same topic. So processes that share the folder may replace each other's file. If the
+file is missing, damaged or of another topic, the partition is read once from its beginning.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from consumer.state.pause_record import UnknownPauseRecord, decode_order, encode
 NAME: Final = "pause.json"
 FILE_BYTES_MAX: Final = 65_536
 OFFSET_MAX: Final = 2**63 - 1
-"""The client takes no larger one."""
+"""The largest offset that the client takes."""
 
 
 class Followed(NamedTuple):
@@ -40,14 +40,14 @@ class _File(msgspec.Struct):
 
 
 class PauseFile:
-    """Of one group."""
+    """The file of one group."""
 
     def __init__(self, folder: Path, topic_identity: str) -> None:
         self._path = folder / NAME
         self._identity = topic_identity
 
     def read(self) -> Followed | None:
-        """What it says of this topic, if anything."""
+        """What the file says of this topic; None if it is missing, damaged or of another topic."""
         try:
             with self._path.open("rb") as stream:
                 found = msgspec.json.decode(stream.read(FILE_BYTES_MAX), type=_File)
@@ -57,7 +57,7 @@ class PauseFile:
         return Followed(found.next_offset, order) if found.topic == self._identity else None
 
     def write(self, followed: Followed) -> None:
-        """Put it there whole, or leave what is there: on a full disk the next start reads more."""
+        """Replace the whole file. If that fails, as on a full disk, it stays as it is and the next start reads more."""
         order = None if followed.order is None else base64.b64encode(encode_order(followed.order)).decode()
         beside = self._path.with_suffix(f".{os.getpid()}")
         with contextlib.suppress(OSError):

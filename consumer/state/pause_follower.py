@@ -1,10 +1,12 @@
-"""Follows partition 0 of the state topic for orders to pause and to go on, in every member.
+"""Follows partition 0 of the state topic for orders to pause and to resume, in every member.
 
-Also in one that does not have the source's partition 0. It looks at keys only, so a record costs it a few microseconds,
-and an idle topic two fetches a second. Nothing is sent before the last order is known, but only for as long as the
-partition is being read: when nothing was heard of it for SILENT_SECONDS, what was known last holds (the order that an
-earlier process of this folder had read, else that nobody has paused), and that is said. So a partition 0 without a
-leader stops no member; and a pause that is in force stays so.
+A member does this also if it does not have the source's partition 0. It looks at keys only, so a record costs it a few
+microseconds, and an idle topic two fetches a second.
+
+Nothing is sent before the last order is known. But a silent partition is not waited for without end: if nothing was
+heard of it for SILENT_SECONDS, what was known last holds (the order that an earlier process of this folder has read,
+else that nobody has paused), and that is reported. So a partition 0 without a leader stops no member, and a pause that
+is in force stays in force.
 """
 
 from __future__ import annotations
@@ -32,19 +34,22 @@ if TYPE_CHECKING:
 POLL_SECONDS: Final = 0.5
 SLICE_RECORDS_MAX: Final = 1000
 FETCH_WAIT_MS: Final = 500
-"""An idle partition is asked for once in so long; a record ends the wait. What else its leader is asked has to wait."""
+"""How long the leader holds a fetch of an idle partition. A new record ends the wait; other questions to the leader
+wait, too."""
 QUEUED_KBYTES_MAX: Final = 4096
 QUEUE_BACKOFF_MS: Final = 10
-"""With librdkafka's default of 1 s the queue is empty after every full one: 300,000 records took 8.5 s (measured)."""
+"""With librdkafka's default of 1 s, the queue stays empty after it was full: reading 300,000 records took 8.5 s
+(measured)."""
 SILENT_SECONDS: Final = 10.0
+"""How long nothing may be heard of the partition before what was known last holds."""
 CHECK_SECONDS: Final = 10.0
-"""How often the partition's leader is asked whether it is there: who follows an idle log hears nothing of it."""
+"""How often to ask the partition's leader for a sign of life, because an idle log gives none."""
 ASK_SECONDS: Final = 2.0
 FAR_FUTURE_MS: Final = 2**53
 
 
 class PauseFollower:
-    """Posts `PauseRead`: at once that it is not known, then the last order, then each new one."""
+    """Posts `PauseRead`: at once that the order is not known yet, then the last order, then each new one."""
 
     def __init__(self, settings: Settings, post: Post) -> None:
         self._settings = settings
@@ -55,12 +60,12 @@ class PauseFollower:
         self._is_known = False
         self._told: PauseOrder | None = None
         self._is_read_whole = False
-        """What was read so far reaches the end of the partition, so that what it says is the last word."""
+        """Whether all of the partition up to its end was read, so that the last order in it is the one in force."""
         self._end: float = float("inf")
-        """Where the partition ended when it was asked for."""
+        """Where the partition ended when that was asked; infinity: not known."""
         self._heard_at = 0.0
         self._error: KafkaError | None = None
-        """What the client said last of its connections, since something was heard."""
+        """The client's last error of its connections, since something was heard of the partition."""
         self._saved: Followed | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pause", daemon=True)
@@ -85,7 +90,7 @@ class PauseFollower:
         self._heard_at = time.monotonic()
         config = {
             **reader_config(self._settings),
-            "client.rack": "",  # from the leader, as all of the state is read
+            "client.rack": "",  # read from the leader, like all of the state
             "fetch.wait.max.ms": FETCH_WAIT_MS,
             "queued.max.messages.kbytes": QUEUED_KBYTES_MAX,
             "fetch.queue.backoff.ms": QUEUE_BACKOFF_MS,
@@ -106,13 +111,13 @@ class PauseFollower:
             consumer.close()
 
     def _look_for_end(self, consumer: Consumer) -> None:
-        """Before anything is fetched, so that who has read all of it does not wait for a fetch that finds nothing."""
+        """Ask for the end before fetching: who has read all of it need not wait for a fetch that finds nothing."""
         where = TopicPartition(self._settings.state_topic, PAUSE_PARTITION)
         try:
             _, self._end = consumer.get_watermark_offsets(where, timeout=ASK_SECONDS)
         except KafkaException:
-            return  # then a fetch finds it
-        if self._followed.next_offset > self._end:  # it was made again under the same id, or has lost its end
+            return  # a fetch will find it
+        if self._followed.next_offset > self._end:  # the topic was made again under the same id, or has lost its end
             self._followed = Followed(0, None)
         self._is_read_whole = self._followed.next_offset >= self._end
 
@@ -155,7 +160,7 @@ class PauseFollower:
             self._followed = self._followed._replace(next_offset=message.offset() or 0)
         elif is_fatal(error):
             raise KafkaException(error)
-        elif error.code() in OUT_OF_RANGE:  # it was made again; until all of it is read, what was told stays in force
+        elif error.code() in OUT_OF_RANGE:  # made again; until it is read, the order stays in force
             self._is_read_whole, self._end = False, float("inf")
             self._followed = Followed(0, None)
             self._assign(consumer, 0)
@@ -173,7 +178,7 @@ class PauseFollower:
     def _on_error(self, error: KafkaError) -> None:
         if is_fatal(error):
             raise KafkaException(error)
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # the one before it says why
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # the error before it says why
             self._error = error
 
     def _heard(self) -> None:
@@ -185,9 +190,9 @@ class PauseFollower:
         self._problems.report_once("not_followed", self._problems.of_topic(error, "Read"))
 
     def _check(self, consumer: Consumer, now: float) -> None:
-        """Whether the leader answers; and note how far the partition was followed."""
+        """Ask the leader for a sign of life, and save how far the partition was followed."""
         error: KafkaError | None
-        try:  # one question to the leader, the answer to which nobody wants to know
+        try:  # any question to the leader will do: only that it answers matters
             where = TopicPartition(self._settings.state_topic, PAUSE_PARTITION, FAR_FUTURE_MS)
             [answer] = consumer.offsets_for_times([where], timeout=ASK_SECONDS)
             error = answer.error

@@ -1,4 +1,4 @@
-"""Giving an order to pause or to go on, and reading the one that is in force: for commands, from outside the group."""
+"""Writes an order to pause or to resume, and reads the one in force: for commands, from outside the group."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 def order_in_force(
     reader: TopicReader, settings: Settings, bounds: Bounds, advance: Callable[[int], None]
 ) -> PauseOrder | None:
-    """The last order to this group; None: there never was one. Raises KafkaUnavailable."""
+    """The last order to this group; None: there is none.
+
+    `advance` gets the number of records that were read since its last call. Raises KafkaUnavailable.
+    """
     key, order = pause_key(settings.kafka_group_id), None
     for record in reader.read(settings.state_topic, {PAUSE_PARTITION: bounds}):
         if record.key == key:
@@ -34,7 +37,10 @@ def order_in_force(
 
 
 def give_order(settings: Settings, order: PauseOrder, check: Callable[[], None]) -> None:
-    """Write it, and wait until all in-sync replicas have it. Raises KafkaUnavailable."""
+    """Write the order, and wait until all in-sync replicas have it. `check` may raise, to end the wait.
+
+    Raises KafkaUnavailable, KafkaMisconfigured.
+    """
     answers: list[KafkaError | None] = []
 
     def delivered(error: KafkaError | None, _message: Message) -> None:
@@ -48,7 +54,7 @@ def give_order(settings: Settings, order: PauseOrder, check: Callable[[], None])
         raise misconfigured(settings, refused) from None
     key, value = pause_key(settings.kafka_group_id), encode_order(order)
     producer.produce(settings.state_topic, value, key, partition=PAUSE_PARTITION, on_delivery=delivered)
-    deadline = time.monotonic() + timeout_seconds + 5  # librdkafka gives it up before
+    deadline = time.monotonic() + timeout_seconds + 5  # librdkafka gives up before that
     while not answers and time.monotonic() < deadline:
         producer.poll(0.1)
         check()

@@ -1,11 +1,11 @@
-"""The record by which sending is paused or goes on: in partition 0 of the state topic, which every member follows.
+"""The record that pauses or resumes sending. It is in partition 0 of the state topic, which every member follows.
 
     key    JSON ["pause", group]: compaction keeps the last one of each group
     value  JSON {"paused": true, "by": "ann@laptop", "at_ms": 1764450000000, "reason": "..."}; no value: not paused
 
-A user's key has three parts (records.py), so versions before this one leave the record out and count it, as
-customfit_errors_total{stage="state",kind="unknown_record"}. Going on is a record, too: who did it stays known, and it
-does not depend on how long the topic keeps deletions.
+A user's key has three parts (records.py). So versions that do not know this record skip it, and count it in
+customfit_errors_total{stage="state",kind="unknown_record"}. Resuming writes a record, too, and not a deletion: who has
+resumed stays known, however long the topic keeps deletions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ AT_MS_MAX: Final = 253_402_300_799_000
 
 
 class UnknownPauseRecord(ValueError):
-    """Its value is not of a form that this version knows: the order before it stays in force."""
+    """The value is not of a form that this version knows. The order before it stays in force."""
 
 
 class _Value(msgspec.Struct):
@@ -45,7 +45,7 @@ def pause_key(group: str) -> bytes:
 
 
 def is_pause_key(key: bytes | None) -> bool:
-    """Whether it is the key of such a record, of any group."""
+    """Whether it is the key of a record to pause or resume, of any group."""
     return key is not None and key.startswith(b'["pause",')
 
 
@@ -55,7 +55,7 @@ def encode_order(order: PauseOrder) -> bytes:
 
 
 def decode_order(value: bytes | None) -> PauseOrder | None:
-    """The order; None: it was deleted, and nobody has paused. Raises UnknownPauseRecord."""
+    """The order in a record's value; None: it is a deletion, so nobody has paused. Raises UnknownPauseRecord."""
     if value is None:
         return None
     try:

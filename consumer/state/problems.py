@@ -1,4 +1,4 @@
-"""What does not work: each kind is reported once, and once more when it works again."""
+"""Reports what does not work: each kind of problem once, and once more when it is fixed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Problems:
-    """The kinds of problems that were reported and are not over."""
+    """Remembers which kinds of problems were reported and are not fixed."""
 
     def __init__(self, settings: Settings, post: Post) -> None:
         self._settings = settings
@@ -23,11 +23,11 @@ class Problems:
         self._reported: set[str] = set()
 
     def report(self, kind: str, detail: str) -> None:
-        """Report it each time that it happens."""
+        """Report a problem each time that it happens."""
         self._post(StateProblem(kind, detail))
 
     def report_once(self, kind: str, detail: str) -> None:
-        """Report it once, until it is fixed."""
+        """Report a problem of this kind once, until it is fixed."""
         if kind not in self._reported:
             self._reported.add(kind)
             self._post(StateProblem(kind, detail))
@@ -39,7 +39,7 @@ class Problems:
             self._post(StateFixed(kind))
 
     def of_topic(self, error: KafkaError, operation: str) -> str:
-        """What went wrong with the state topic, for people."""
+        """What went wrong with the state topic, for people. `operation`: `Read` or `Write`, for which it was asked."""
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return f"{self.topic}: {error.str()}; if it was deleted, start all members again: that makes it again"
         return f"{self.topic}: {explained(self._settings, error, Right(operation, 'topic', self.topic))}"

@@ -1,7 +1,7 @@
-"""Reading the state topic: whole for a new store, only its tail for one that was here before.
+"""Reads the state topic: all of a partition for a new store, only its tail for a store that followed it before.
 
-A consumer that joins no group. It is read in slices by the state thread, so that look-ups and writes go on. First it
-is asked where the partitions end (ends.py): one of which the store has all is not fetched at all.
+The consumer joins no group. The state's thread reads in slices, so that look-ups and writes go on meanwhile. First it
+asks where each partition ends (ends.py); a partition of which the store has everything is not fetched at all.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ class Slice:
     """What was read of one partition."""
 
     changes: dict[StateKey, int | None] = field(default_factory=dict)
-    """The last word on each user: when identified, in milliseconds; None: forgotten."""
+    """What the last record on each user says: when identified, in milliseconds since the epoch; None: forgotten."""
     next_offset: int = 0
+    """The offset after the last that was read."""
     records: int = 0
     unknown: str | None = None
-    """Why some of the records were left out."""
+    """Why some of the records were skipped, if any were."""
     at_end: bool = False
     out_of_range: bool = False
     """The topic does not hold the offset that was asked for."""
@@ -44,18 +45,18 @@ class Slice:
 
 @dataclass(slots=True)
 class Reading:
-    """One partition, until its end."""
+    """A partition that is being read to its end."""
 
     asked: Asked
     """The question for its end."""
     offset: int | None
     """Where to begin; None: at the beginning of the topic."""
     heard_at: float
-    """When there was something to read, or the reading began."""
+    """When something of it was last read, or the reading began, in monotonic seconds."""
     end: int | None = None
-    """Where it ends, once that is known."""
+    """Where the partition ends; None: not known yet."""
     error: KafkaError | None = None
-    """Why it is not known yet."""
+    """Why the end is not known yet."""
     is_fetched: bool = False
 
 
@@ -69,14 +70,14 @@ class StateReader:
         self.reading: dict[int, Reading] = {}
         self._unassign: list[TopicPartition] = []
         self._error: KafkaError | None = None
-        """What a client said last of its connections, since there was something to read."""
+        """A client's last error of its connections, since something was last read."""
 
     def start(self, partition: int, offset: int | None, now: float) -> None:
-        """Read from the offset on, None: from the beginning."""
+        """Read a partition from the offset on; None: from its beginning. `now`: monotonic seconds."""
         self.reading[partition] = Reading(self._ends.ask(partition), offset, now)
 
     def stop(self, partition: int) -> None:
-        """Read no more of it."""
+        """Read no more of the partition."""
         if (reading := self.reading.pop(partition, None)) is None:
             return
         if reading.end is None:
@@ -85,7 +86,10 @@ class StateReader:
             self._unassign.append(TopicPartition(self._settings.state_topic, partition))
 
     def read(self, now: float) -> tuple[dict[int, Slice], dict[int, KafkaError]]:
-        """The next records, without waiting; and of which partitions there are none: the client is working on it."""
+        """The next records of each partition, without waiting, and why other partitions have none for long.
+
+        The client keeps trying those others.
+        """
         slices: dict[int, Slice] = {}
         self._take_ends(slices)
         problems = self._fetch(slices)
@@ -103,7 +107,7 @@ class StateReader:
         for asked, end, error in self._ends.answers():
             number = asked.partition
             reading = self.reading.get(number)
-            if reading is None or reading.asked != asked:  # it left, and perhaps came back
+            if reading is None or reading.asked != asked:  # the partition left, and perhaps came back
                 continue
             reading.end, reading.error = end, error
             if end is None:
@@ -124,7 +128,7 @@ class StateReader:
 
     def _opened(self) -> Consumer:
         if self._consumer is None:
-            # From leaders: a follower nearby may say that the topic ends before a deletion that is acknowledged.
+            # From leaders: a replica nearby may not have a deletion yet that is acknowledged.
             config = {**reader_config(self._settings), "client.rack": "", "error_cb": self._on_error}
             self._consumer = Consumer(config, logger=logging.getLogger("librdkafka"))
         return self._consumer
@@ -156,16 +160,16 @@ class StateReader:
     def _on_error(self, error: KafkaError) -> None:
         if is_fatal(error):
             raise KafkaException(error)
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # the one before it says why
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # the error before it says why
             self._error = error
 
     def remaining(self, partition: int, next_offset: int) -> int | None:
-        """How many offsets are still to be read; None: that is not known yet."""
+        """How many offsets of a partition are still to be read; None: that is not known yet."""
         reading = self.reading.get(partition)
         return None if reading is None or reading.end is None else max(reading.end - next_offset, 0)
 
     def close(self) -> None:
-        """Give the connections up, when nothing is left to read."""
+        """Close the connections, when nothing is left to read."""
         self._ends.close()
         self._unassign.clear()
         if self._consumer is not None:
@@ -181,7 +185,7 @@ def take(part: Slice, message: Message) -> None:
     try:
         key, identified = decode_record(message.key(), message.value())
     except UnknownStateRecord as error:
-        if not is_pause_key(message.key()):  # whoever follows those reads them
+        if not is_pause_key(message.key()):  # pause_follower.py reads those
             part.unknown = str(error)
         return
     part.changes[key] = message.timestamp()[1] if identified else None

@@ -3,7 +3,8 @@
     key    JSON [destination, user id, anonymous]: readable with any tool, and the same bytes for the same user
     value  Avro single-object encoding by schemas/identified_user.avsc, or nothing: the user is forgotten
 
-A changed schema has a new fingerprint; the old one stays in VALUE_HEADERS, so that what was written is read for ever.
+If the schema changes, its fingerprint does, too. The old one stays in VALUE_HEADERS, so that old records can always be
+read.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from consumer.sequencing.events import User
 _SCHEMA: Final = avro_schema("identified_user")
 _HEADER: Final = single_object_header(_SCHEMA)
 VALUE_HEADERS: Final = frozenset({_HEADER})
-"""Of every schema that a value may have been written with."""
+"""How values begin, for every schema that they may have been written with."""
 _HEADER_BYTES: Final = len(_HEADER)
 
 SOURCE_TOPIC: Final = "source topic "
-"""So begins the destination of an entry that is no user's (earlier_topics.py)."""
+"""If an entry is not about a user, its destination begins with this (earlier_topics.py)."""
 
 _encode_key = msgspec.json.Encoder().encode
 _decode_key = msgspec.json.Decoder(tuple[str, str, bool]).decode
@@ -38,7 +39,7 @@ class StateKey(NamedTuple):
 
 
 class UnknownStateRecord(ValueError):
-    """Not written by this program, or by a later version of it: left out, which costs an introduction at the most."""
+    """A record of a later version, or not of this program. Skipping it costs at most one introduction."""
 
 
 def encode_key(key: StateKey) -> bytes:
@@ -49,8 +50,8 @@ def encode_key(key: StateKey) -> bytes:
 def encode_value(key: StateKey, identified_at_ms: int) -> bytes:
     """The record's value for a user who is identified: the four fields of the schema, in its order.
 
-    By hand, since it is written for each new user and fastavro's writer takes four times as long; the tests read it
-    with fastavro.
+    It is encoded by hand, because one is written for each new user and fastavro's writer takes four times as long. The
+    tests read it with fastavro.
     """
     user_id = key.user.id.encode()
     length = _LENGTHS[len(user_id)] if len(user_id) < len(_LENGTHS) else _long(len(user_id))
@@ -59,13 +60,13 @@ def encode_value(key: StateKey, identified_at_ms: int) -> bytes:
 
 
 def _long(number: int) -> bytes:
-    """Avro's zigzag numbers, of what is not negative."""
+    """A number that is not negative, as Avro writes a long: zigzag, then a varint."""
     return varints((number << 1,))
 
 
 _LENGTHS: Final = [_long(number) for number in range(512)]
 _moment: Final = lru_cache(maxsize=8)(_long)
-"""All that are written together have the same."""
+"""Records that are written together have the same time."""
 
 
 @lru_cache(maxsize=8)
@@ -77,7 +78,8 @@ def _beginning(destination: str) -> bytes:
 def decode_record(key: bytes | None, value: bytes | None) -> tuple[StateKey, bool]:
     """Whom a record is about, and whether it says identified. Raises UnknownStateRecord.
 
-    The key says all that a restore needs, so the value's datum is not read: a million users in seconds.
+    The key says all that a restore needs. So of the value only its header is looked at, and a million users take
+    seconds.
     """
     try:
         destination, user_id, anonymous = _decode_key(key or b"")

@@ -1,4 +1,4 @@
-"""Partitions whose state is being read from the topic, a slice at a time, until each has reached its end."""
+"""Reads partitions' state from the topic, a slice at a time, until each has reached its end."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from consumer.state.write_behind import WriteBehind
 
 PROGRESS_SECONDS: Final = 1.0
 SLOW_RESTORE_SECONDS: Final = 1.0
+"""A restore that takes longer is logged at INFO, others at DEBUG."""
 
 log = logging.getLogger("consumer.state")
 
 
 class Restores:
-    """What is being read, and what becomes of it."""
+    """Knows which partitions are being read, and puts what is read into their states and the store."""
 
     def __init__(
         self,
@@ -36,7 +37,7 @@ class Restores:
     ) -> None:
         self.reader = reader
         self.records = 0
-        """Read in all, since the start."""
+        """How many records were read since the start."""
         self._index = index
         self._write_behind = write_behind
         self._topic_ids = earlier_topics
@@ -44,12 +45,12 @@ class Restores:
         self._post = post
         self._started_at: dict[int, float] = {}
         self._unread: set[int] = set()
-        """Numbers of partitions that are to be read and can't be."""
+        """Numbers of partitions that are being read, and can't be read for now."""
         self._progress_at = 0.0
 
     @property
     def is_reading(self) -> bool:
-        """Whether a partition has not reached its end."""
+        """Whether any partition has not reached its end."""
         return bool(self.reader.reading)
 
     def start(self, state: PartitionState, offset: int | None) -> None:
@@ -60,18 +61,18 @@ class Restores:
         self.reader.start(state.number, offset, now)
 
     def start_again(self, state: PartitionState) -> None:
-        """The store knows nothing of it any more: all of its topic once more."""
+        """The store has nothing of the partition any more: read all of its topic once more."""
         self.stop(state.number)
         state.read_again()
         self.start(state, self._index.store.follow(state.number))
 
     def stop(self, number: int) -> None:
-        """It leaves, or is read to its end."""
+        """Read no more of the partition: it leaves, or its end is reached."""
         self._started_at.pop(number, None)
         self.reader.stop(number)
 
     def slice(self, now: float) -> bool:
-        """Read some; whether there was something."""
+        """Read a slice; gives whether there was anything. `now`: monotonic seconds."""
         slices, problems = self.reader.read(now) if self.is_reading else ({}, {})
         self._unread = ((self._unread | problems.keys()) - slices.keys()) & self.reader.reading.keys()
         for error in problems.values():

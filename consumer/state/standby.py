@@ -1,14 +1,15 @@
-"""CUSTOMFIT_STANDBY=all: the partitions that other members have are in our file, too, so that little is left to read.
+"""CUSTOMFIT_STANDBY=all: keeps other members' partitions in our file, too, so that a takeover reads little.
 
-This is the state thread's half: it alone writes the file, whoever owns a partition. The other half reads (follower.py).
-A partition is followed from where its copy in the file ends, and only while it is not ours: `leave` comes before our
-own restore begins, `follow` after all that we knew of it is stored. What arrives late is told by its number.
+This is the half that belongs to the state's thread, which alone writes the file. The other half reads (follower.py). A
+partition is followed from where its copy in the file ends, and only while it is not ours: `leave` is called before our
+own restore begins, `follow` after all that we knew of it is stored. What arrives late is recognized by the number in
+`Following`.
 
-What makes a copy trusted holds here as it does for our own: users and offset are written together, of the same topic;
-a copy that may have missed a deletion begins anew; and it counts as up to date only as of when the partition's leader
-had named the end that it has reached.
+A copy is trusted by the same rules as our own partitions. Users and offset are written together, and are of the same
+topic. A copy that may have missed a deletion begins again. When a copy has reached an end that the leader named, it is
+up to date as of when the leader was asked.
 
-It comes last: a piece is written when no restore has anything to do, and not while the disk is nearly full.
+Standby comes last: it writes only when no restore has anything to do, and not while the disk is nearly full.
 """
 
 from __future__ import annotations
@@ -32,25 +33,26 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS: Final = 10.0
 TOUCH_SECONDS: Final = 60
-"""How often an idle partition's copy notes that it is still up to date: one that has not for long begins anew."""
+"""How often an idle partition's copy notes that it is still up to date. A copy that has not done so for long begins
+again."""
 FREE_BYTES_MIN: Final = 256 * 1024 * 1024
-"""What is left of the disk for the partitions that are ours."""
+"""Space on the disk that is kept for our own partitions."""
 
 
 class End(NamedTuple):
-    """Where a partition ended, and when that was asked."""
+    """Where a partition ended, and when that was asked, in seconds since the epoch."""
 
     offset: int
     asked_seconds: int
 
 
 class Standby:
-    """Which partitions are followed, and what is done with what is read of them."""
+    """Decides which partitions are followed, and writes what is read of them."""
 
     def __init__(
         self, settings: Settings, index: Index, problems: Problems, ask: Callable[[Callable[[], None]], None]
     ) -> None:
-        """`ask` has the state's thread do something; any thread may call it."""
+        """`ask` runs a function in the state's thread; any thread may call it."""
         self.figures = StandbyFigures()
         self._index = index
         self._problems = problems
@@ -61,7 +63,7 @@ class Standby:
         self._pieces: deque[Piece] = deque()
         self._partitions = 0
         self._is_over = False
-        """Nothing will be followed any more, until the process is started again."""
+        """Nothing is followed any more, until the process is started again."""
         self._is_another_topic = False
         self._retry_at = 0.0
         self._is_told = {"standby_not_read": "", "standby_not_stored": ""}
@@ -80,31 +82,31 @@ class Standby:
     # ------------------------------------------------------------------ they become ours, and cease to be
 
     def leave(self, number: int) -> None:
-        """The partition becomes ours; from now on nothing is written that was followed of it."""
+        """The partition becomes ours: nothing more is written of what was read by following it."""
         if self._following.pop(number, None) is not None:
             self._ends.pop(number, None)
             self._want()
 
     def follow(self, number: int) -> None:
-        """The partition is not ours any more, and what we knew of it is in the file."""
+        """The partition is not ours any more, and what we knew of it is in the file: follow it."""
         self._follow([number])
 
     def topic_has(self, partitions: int) -> None:
-        """So many partitions."""
+        """The topic has this many partitions: follow those that are new and not ours."""
         if partitions > self._partitions:
             new = [number for number in range(self._partitions, partitions) if number not in self._index.states]
             self._partitions = partitions
             self._follow(new)
 
     def start_over(self) -> None:
-        """What was read is lost, or the file is another one."""
+        """What was read is lost, or the file is another one: follow all from where their copies end."""
         self._pieces.clear()
         self._follower.taken()
         if self._has_file():
             self._follow(list(self._following))
 
     def made_again(self) -> None:
-        """The topic is another one: of the old one nothing counts, and the file is the old one's."""
+        """The topic is another one now: copies of the old one don't count, and nothing more is followed."""
         for number in self._following:
             self._index.store.forget(number)
         self._end()
@@ -131,7 +133,7 @@ class Standby:
         self._show()
 
     def _has_file(self) -> bool:
-        """It would take memory, or the disk of temporary files, where there is none."""
+        """Whether there is a file. Without one, copies would fill memory or the disk of temporary files."""
         if self._index.store.path is None and not self._is_over:
             self._end()
             self._problem("standby_not_stored", "there is no file for it: the state folder can't be used")
@@ -146,15 +148,15 @@ class Standby:
     # ------------------------------------------------------------------ what is read
 
     def take(self, pieces: list[Piece]) -> None:
-        """Write these when there is time for it."""
+        """Keep these until there is time to write them."""
         self._pieces.extend(pieces)
 
     def next_due(self) -> float:
-        """When there is something to write; infinity: never."""
+        """When to write the next piece, in monotonic seconds; infinity: there is none."""
         return self._retry_at if self._pieces else float("inf")
 
     def go_on(self, now: float) -> None:
-        """Write the next piece."""
+        """Write the next piece, if it is due. `now`: monotonic seconds."""
         if now < self.next_due():
             return
         if not self._write(self._pieces[0]):
@@ -193,7 +195,7 @@ class Standby:
         return True
 
     def _copy(self, following: Following) -> Copy | None:
-        """What the file has of it, if it is still followed."""
+        """What the file has of the partition; None: it is not followed any more."""
         number = following.partition
         return self._index.store.copy_of(number) if self._following.get(number) == following else None
 
@@ -220,14 +222,14 @@ class Standby:
         self._begin_again(number)
 
     def _begin_again(self, number: int) -> None:
-        """From the beginning of the topic, with nobody identified."""
+        """Forget the partition's copy, and follow it from the beginning of the topic."""
         self._index.store.forget(number)
         self._follow([number])
 
     # ------------------------------------------------------------------ what is heard of the topic
 
     def ends_are(self, ends: Mapping[Following, int], asked_seconds: int) -> None:
-        """Where partitions ended when it was asked: those of which the file has all are up to date as of then."""
+        """Take where partitions ended at that time: copies that reach these ends were up to date then."""
         steps: list[Step] = []
         for following, offset in ends.items():
             if (copy := self._copy(following)) is None:
@@ -242,11 +244,11 @@ class Standby:
         self._show()
 
     def not_read(self, problem: str) -> None:
-        """It can't be read; it is tried again."""
+        """The topic can't be read, for this reason; it is tried again."""
         self._problem("standby_not_read", problem)
 
     def read_again(self) -> None:
-        """It can be read."""
+        """The topic can be read."""
         self._works("standby_not_read")
 
     def _problem(self, kind: str, detail: str) -> None:

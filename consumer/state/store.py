@@ -1,13 +1,14 @@
-"""The local store of identified users: one sqlite file a member, plain tables that anyone can read.
+"""The local store of identified users: one sqlite file for each member, with plain tables that anyone can read.
 
     SELECT partition, destination, user_id, anonymous, identified_at_ms FROM users;
 
-It is a cache of the state topic that saves reading it all: of each partition it remembers up to which offset it has
-followed the topic, in the same transaction as the users. A missing entry is safe, so the file may be lost; one that
-should be gone is not, so a partition's copy counts only as long as the topic still holds every deletion since.
+It is a cache that saves reading all of the state topic. For each partition it remembers up to which offset it has
+followed the topic, in the same transaction as the users. A missing entry is safe, so the file may be lost. An entry
+that should be gone is not safe, so a partition's copy counts only while the topic still holds every deletion since the
+copy was up to date.
 
-One file and not one a partition: who knows a user is one search in one tree, however many partitions there are. A
-partition's copy that does not count any more gets a new number; the rows of the old one are swept up bit by bit.
+All partitions share the file, so that finding who knows a user is one search. If a partition's copy does not count any
+more, one with a new number takes its place, and the old one's rows are deleted bit by bit.
 """
 
 from __future__ import annotations
@@ -52,21 +53,21 @@ _DELETE: Final = (
 log = logging.getLogger("consumer.state")
 
 Changes = Mapping[StateKey, int | None]
-"""When each was identified, in milliseconds; None forgets."""
+"""When each user was identified, in milliseconds since the epoch; None: the user is to be forgotten."""
 Row = tuple[str, bool, int, int]
-"""User, anonymous, destination, copy."""
+"""User id, anonymous, the destination's id, the copy's id."""
 
 
 class Step(NamedTuple):
-    """How far a partition has come."""
+    """What is to be written of a partition: changes, and how far the topic was followed with them."""
 
     partition: int
     changes: Changes
     next_offset: int
     at_end: bool
-    """The topic ends there, so that a deletion which is not applied yet is younger than this step."""
+    """The topic ends there, so a deletion that is not applied yet is younger than this step."""
     as_of_seconds: int | None = None
-    """When it did; None: now."""
+    """When the topic ended there, in seconds since the epoch; None: now."""
 
 
 @dataclass(slots=True)
@@ -77,28 +78,28 @@ class Copy:
     next_offset: int | None
     """Where to go on reading the topic; None: from its beginning."""
     at_seconds: int
-    """As of when it knows all deletions."""
+    """As of when it knows all deletions, in seconds since the epoch."""
     users: int = 0
-    """Who are identified at the present destination."""
+    """How many users are identified at the present destination."""
 
 
 class Store:
-    """The identified users of all partitions that the member has, or had. `set_aside` hears of each renamed file."""
+    """The identified users of all partitions that the member has, or had."""
 
     def __init__(
         self, folder: Path, destination: str, topic: str, age_seconds_max: float, set_aside: Callable[[str], None]
     ) -> None:
-        """`topic`: which topic of which cluster the store follows, in words."""
+        """`topic`: which one the store follows, in words. `set_aside` gets a message for each renamed file."""
         self._destination = destination
         self._topic = topic
         self._age_seconds_max = age_seconds_max
         self._destination_ids: dict[str, int] = {}
         self._copies: dict[int, Copy] = {}
         self._partitions: dict[int, int] = {}
-        """Of each copy, for what is found."""
+        """The partition of each copy, by the copy's id."""
         self._last_copy_id = 0
         self._swept_up: set[int] = set()
-        """Copies that are to go."""
+        """Copies whose rows are to be deleted."""
         self._sweep_from: str | None = None
         self._database = Database(folder, set_aside)
         try:
@@ -113,18 +114,18 @@ class Store:
 
     @property
     def path(self) -> Path | None:
-        """Of the file; None: it is a temporary one."""
+        """The file's path; None: the database is a temporary one."""
         return self._database.path
 
     @property
     def name(self) -> str:
-        """For people."""
+        """What to call it in messages."""
         return self._database.name
 
     # ------------------------------------------------------------------ partitions
 
     def follow(self, partition: int) -> int | None:
-        """From which offset on a partition's topic is to be read; None: from its beginning."""
+        """From which offset on to read the topic; None: from its beginning, also if the copy is too old."""
         copy = self._copies.get(partition)
         if copy is not None and copy.next_offset is not None and self.is_too_old(copy):
             told = "%s, partition %d: too old to know of every deletion; rebuilt"
@@ -135,18 +136,18 @@ class Store:
         return self._copies[partition].next_offset
 
     def forget(self, partition: int) -> None:
-        """Nobody of it is identified and nothing of its topic is followed yet; on disk from the next write on."""
+        """Give the partition a new copy, with no users and no offset. The disk has it from the next write on."""
         if (old := self._copies.get(partition)) is not None:
             self._sweep_up(old.id)
         self._last_copy_id += 1
         self._keep(partition, Copy(self._last_copy_id, None, _now_seconds()))
 
     def copy_of(self, partition: int) -> Copy | None:
-        """How far it has followed a partition."""
+        """What the store has of a partition; None: nothing."""
         return self._copies.get(partition)
 
     def users(self, partition: int) -> int:
-        """How many of a partition are stored as identified."""
+        """How many users of a partition are stored as identified."""
         copy = self._copies.get(partition)
         return 0 if copy is None else copy.users
 
@@ -162,13 +163,13 @@ class Store:
         self._sweep_from = None
 
     def is_too_old(self, copy: Copy) -> bool:
-        """Whether the topic may have dropped a deletion that it does not know."""
+        """Whether the topic may have dropped a deletion that the copy does not know."""
         return not 0 <= _now_seconds() - copy.at_seconds < self._age_seconds_max
 
     # ------------------------------------------------------------------ who is identified
 
     def identified(self, users: Iterable[User]) -> dict[User, list[int]]:
-        """Those of `users` who are identified, and in which partitions. Raises sqlite3.Error."""
+        """User → the partitions in which they are identified, of those who are. Raises sqlite3.Error."""
         found: dict[User, list[int]] = {}
         asked: dict[bool, list[User]] = {False: [], True: []}
         for user in users:
@@ -193,7 +194,7 @@ class Store:
         return found
 
     def beginning_with(self, partition: int, destination: str, prefix: str) -> set[str]:
-        """The ids of a partition at a destination that begin with the prefix. Raises sqlite3.Error."""
+        """The user ids of a partition at a destination that begin with the prefix. Raises sqlite3.Error."""
         copy = self._copies.get(partition)
         if copy is None:
             return set()
@@ -201,7 +202,7 @@ class Store:
         return {user_id for (user_id,) in self._database.connection.execute(_BEGINNING_WITH, asked)}
 
     def _found(self, wanted: Sequence[User], *, anonymous: bool) -> Iterator[tuple[int, int]]:
-        """In one row: each row that sqlite gives costs the thread the interpreter, and then the wait for it."""
+        """Index in `wanted` and copy's id. All in one row: after each row, the thread waits for the interpreter."""
         ids = msgspec.json.encode([user.id for user in wanted]).decode()
         asked = (ids, anonymous, self._destination_id)
         (text,) = self._database.connection.execute(_FOUND, asked).fetchone()
@@ -210,17 +211,14 @@ class Store:
             yield int(index), int(copy_id)
 
     def _where(self, user: User) -> list[int]:
-        """For an id with a NUL, at which sqlite takes a text in JSON to end: it would be another user's."""
+        """The user's partitions, for an id with a NUL: sqlite takes a JSON text to end there (inserts.py)."""
         rows = self._database.connection.execute(_HAS, (user.id, user.anonymous, self._destination_id))
         return [self._partitions[copy_id] for (copy_id,) in rows if copy_id in self._partitions]
 
     # ------------------------------------------------------------------ writing
 
     def write(self, steps: Sequence[Step]) -> None:
-        """Take steps of several partitions, each with its users and how far it has come, all or none.
-
-        Raises sqlite3.Error.
-        """
+        """Take steps of several partitions in one transaction: all or none. Raises sqlite3.Error."""
         now = _now_seconds()
         changed: list[int] = []
         try:
@@ -238,9 +236,9 @@ class Store:
             copy.next_offset, copy.at_seconds = step.next_offset, _known_at(step, copy, now)
 
     def _apply(self, copy_id: int, changes: Changes) -> int:
-        """By how many those at the present destination change."""
+        """Write changes; gives by how many users the present destination has grown."""
         here: dict[int, list[User]] = {}
-        """Since when: most come a hundred at a time."""
+        """Users at the present destination by the time of their identify: most come a hundred at a time."""
         elsewhere: list[UserRow] = []
         removed: dict[bool, list[Row]] = {True: [], False: []}
         for (destination, user), identified_at_ms in changes.items():
@@ -276,11 +274,11 @@ class Store:
 
     @property
     def has_to_sweep(self) -> bool:
-        """Whether there are rows of copies that do not count any more."""
+        """Whether there are rows of copies that no longer count."""
         return bool(self._swept_up)
 
     def sweep(self) -> None:
-        """Look at the next rows, and delete those of copies that do not count any more. Raises sqlite3.Error."""
+        """Look at the next rows, and delete those of copies that no longer count. Raises sqlite3.Error."""
         gone = ",".join(map(str, self._swept_up))
         start = self._sweep_from or ""
         with self._database.connection as connection:
@@ -302,7 +300,7 @@ class Store:
     # ------------------------------------------------------------------ the file
 
     def start_again(self, problem: str) -> None:
-        """Set the file aside and go on with an empty one, which follows nothing yet."""
+        """Set the file aside because of `problem`, and go on with an empty one, which follows nothing yet."""
         self._database.start_again(problem)
         try:
             self._read()
@@ -311,7 +309,7 @@ class Store:
             self._read()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._database.connection.close()
 
     def _read(self) -> None:

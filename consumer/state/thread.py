@@ -1,11 +1,11 @@
-"""The state edge: who is identified. One thread owns it, and takes turns: what is asked, the store, reading the topic.
+"""The state edge: who is identified. One thread owns it; a turn does what was asked, writes the store, reads the topic.
 
-The state topic is the truth, a sqlite file the cache that saves reading it. A missing entry costs one extra identify
-without properties, never a track before its identify. An entry counts only for the destination that accepted the
-identify.
+The state topic is the truth, and a sqlite file is a cache that saves reading it. A missing entry costs one extra
+identify without properties, never a track before its identify. An entry counts only for the destination that accepted
+the identify.
 
-Each part of a turn is bounded, so that none waits for all of another: look-ups and writes go on while a thousand
-partitions are read, and these are read while look-ups come in without end. Nothing in a turn waits for a broker.
+Each part of a turn is limited, so that none waits for another to finish: look-ups and writes go on while a thousand
+partitions are read, and reading goes on while look-ups keep coming. Nothing in a turn waits for a broker.
 """
 
 from __future__ import annotations
@@ -46,15 +46,16 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 ASKED_SECONDS: Final = 0.05
-"""Most of a turn that goes to what is asked while there is other work."""
+"""How long a turn does what was asked at most, while there is other work."""
 READ_AGAIN_SECONDS: Final = 0.01
-"""When reading goes on after a slice that found nothing."""
+"""How long to wait before reading on, after a slice that found nothing."""
 AGE_SHARE_MAX: Final = 0.5
-"""A copy older than this share of the time for which the topic keeps deletions may have missed one."""
+"""The topic keeps deletions for a time. A copy that was last up to date longer ago than this share of it may have
+missed one."""
 
 
 class UserStates:
-    """The state of the assigned partitions, behind a thread that does what it is asked in the order asked."""
+    """The state of the assigned partitions. A thread does what it is asked, in the order in which it was asked."""
 
     def __init__(self, settings: Settings, post: Post) -> None:
         self._settings = settings
@@ -62,9 +63,9 @@ class UserStates:
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._ended = False
         self._assignments: dict[Partition, Assignment] = {}
-        """What is to be open. Without a state: when the topic has got a partition for it."""
+        """Assignments whose state is to be open. One without a state waits until the topic has a partition for it."""
         self._replays: dict[Partition, Assignment] = {}
-        """Those that wait for the source's states, where their users are looked for."""
+        """Assignments of the replay topic. They wait for the states of the source, where their users are looked up."""
         self._problems = Problems(settings, post)
         self._growth = Growth(settings, self._on_grown)
         self._index = Index(settings.kafka_topic, settings.destination_name, self._store_failed)
@@ -103,11 +104,14 @@ class UserStates:
         self._work.put(partial(self._open, assignment))
 
     def close(self, partition: Partition) -> None:
-        """Let go of a partition's state."""
+        """Store what is known of a partition, and close its state."""
         self._work.put(partial(self._close, partition))
 
     def look_up(self, users: Mapping[Partition, Mapping[User, bool]]) -> None:
-        """Ask who is identified; `LookedUp` follows. The flag: ask the other partitions too, if the own one says no."""
+        """Ask who is identified; `LookedUp` follows.
+
+        The flag: if the user's own partition says no, ask the others, too.
+        """
         self._work.put(partial(self._look_up, users))
 
     def write(self, actions: Sequence[Remember | Forget]) -> None:
@@ -115,13 +119,16 @@ class UserStates:
         self._work.put(partial(self._writes.write, actions))
 
     def identified_at(self, user: User) -> Future[dict[str, dict[int, int]]]:
-        """Destination → partition → since when a user is identified; asked by people, from any thread."""
+        """Destination → partition → since when a user is identified, in milliseconds since the epoch.
+
+        For people who ask; may be called by any thread.
+        """
         answer: Future[dict[str, dict[int, int]]] = Future()
         self._work.put(partial(self._identified_at, user, answer))
         return answer
 
     def figures(self) -> StateFigures:
-        """What was counted; for any thread."""
+        """What was counted; any thread may call it."""
         return StateFigures(self._restores.records, None if self._standby is None else self._standby.figures)
 
     # ------------------------------------------------------------------ the thread
@@ -147,7 +154,7 @@ class UserStates:
         self._ended = True
 
     def _open_store(self) -> None:
-        """Only here, because a connection of sqlite belongs to its thread."""
+        """Open the store in this thread, because a connection of sqlite belongs to the thread that makes it."""
         folder = self._settings.state_dir / self._settings.kafka_group_id
         self._index.store = Store(
             folder,
@@ -161,7 +168,7 @@ class UserStates:
     def _turn(self) -> None:
         self._do_asked()
         now = time.monotonic()
-        if lanes := self._writes.recorded:  # the topic has it, which is what counts; the store follows
+        if lanes := self._writes.recorded:  # the topic has them, and that is enough: the store comes later
             self._writes.recorded = []
             self._post(StateWritten(lanes, {}))
         if now >= self._write_behind.next_due():
@@ -176,7 +183,7 @@ class UserStates:
         self._try_again(now)
 
     def _do_asked(self) -> None:
-        """Wait for work until something else is due, then do what is asked, not for ever."""
+        """Wait for work until something else is due, then do what was asked, for at most ASKED_SECONDS."""
         now = time.monotonic()
         timeout_seconds = max(self._next_due() - now, 0.0)
         try:
@@ -210,7 +217,7 @@ class UserStates:
             answer.set_result(self._index.identified_at(user))
 
     def _on_written(self, answers: list[Written[Write | TopicIdWrite]]) -> None:
-        """The producer's answers, from its thread."""
+        """Take the producer's answers; called in its thread."""
         self._work.put(partial(self._writes.written, answers))
 
     # ------------------------------------------------------------------ partitions
@@ -219,7 +226,7 @@ class UserStates:
         partition = assignment.partition
         if self._index.of(partition) is not None:
             return
-        if partition.topic != self._settings.kafka_topic:  # of a replay nothing is kept
+        if partition.topic != self._settings.kafka_topic:  # no state is kept of replays
             self._replays[partition] = assignment
             return
         self._assignments[partition] = assignment
@@ -241,7 +248,7 @@ class UserStates:
         state = self._index.of(partition)
         if state is None:
             return
-        self._write_behind.store([state])  # where it fails, the rest is read from the topic again
+        self._write_behind.store([state])  # if it fails, the rest is read from the topic again
         self._restores.stop(partition.number)
         del self._index.states[partition.number]
         self._write_behind.forget(partition.number)
@@ -250,7 +257,7 @@ class UserStates:
             self._standby.follow(partition.number)
 
     def _start_again(self, problem: str) -> None:
-        """An empty store, and all of the topic once more."""
+        """Go on with an empty store, and read all of the topic once more."""
         self._index.store.start_again(problem)
         for state in self._index.states.values():
             self._restores.start_again(state)
@@ -260,7 +267,7 @@ class UserStates:
     # ------------------------------------------------------------------ the topic grows
 
     def _on_grown(self, partitions: Collection[Partition], want: int, error: BaseException | None) -> None:
-        """What became of a try, from its thread."""
+        """Take what came of a try to grow the topic; called in the try's thread."""
         self._work.put(partial(self._grown, partitions, want, error))
 
     def _grown(self, partitions: Collection[Partition], want: int, error: BaseException | None) -> None:

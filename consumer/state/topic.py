@@ -1,4 +1,4 @@
-"""The state topic: compacted, with a partition for each of the source's: its making, and the producer for it.
+"""Makes and checks the state topic, which is compacted and has a partition for each of the source's, and writes to it.
 
 The topic is the truth: an entry counts as written when all in-sync replicas have it.
 """
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 TOMBSTONE_SECONDS: Final = 7 * 24 * 3600
-"""How long the topic keeps deletions if we create it, which limits how long a local store may be out of use."""
+"""How long the topic keeps deletions if we create it. A local store that was not in use for longer is not trusted."""
 TOMBSTONE_SECONDS_DEFAULT: Final = 24 * 3600
 """Kafka's default of delete.retention.ms."""
 POLL_SECONDS: Final = 0.2
 LINGER_MS: Final = 30
-"""Only commits wait for a record, so it may wait for others: with 5 ms a sixth of all CPU time went into requests of a
-few records, while a million users were new."""
+"""Only commits wait for a record, so the record may wait for others. With 5 ms, requests of a few records took a sixth
+of all CPU time while a million new users came."""
 ASK_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 10.0
-"""How often the topic is looked for while records expire: it may be gone."""
+"""How often to look whether the topic is still there, while records expire."""
 
 Note = TypeVar("Note")
 log = logging.getLogger("consumer.state")
@@ -52,14 +52,18 @@ class StateTopic(NamedTuple):
     name: str
     partitions: int
     identity: str
-    """Which topic of which cluster: a local store that follows another one is foreign."""
+    """Which topic of which cluster, in words. A local store that follows another one is not used."""
     tombstone_seconds: float
+    """How long the topic keeps deletions."""
     topic_id: str | None = None
-    """As it is told later, too; None: the cluster gives topics no id."""
+    """The topic's id, as `TopicIds` gives it; None: the cluster gives topics no id."""
 
 
 def prepare_state_topic(settings: Settings, partitions: int) -> StateTopic:
-    """Create the topic, or check it: compacted, and with as many partitions as the source. Raises KafkaUnavailable."""
+    """Create the topic, or check that it is compacted; give it as many partitions as the source has.
+
+    Raises KafkaUnavailable.
+    """
     admin = admin_client(settings)
     name = settings.state_topic
     try:
@@ -98,9 +102,9 @@ def _create(admin: AdminClient, settings: Settings, partitions: int, *, replicas
 
 
 def _topic_id(admin: AdminClient, settings: Settings, cluster_id: str) -> str:
-    """The topic's id, which an earlier topic of the same name does not have. Raises KafkaUnavailable.
+    """The topic's id, which tells it from an earlier topic of the same name. Raises KafkaUnavailable.
 
-    The brokers may need long to make one of a thousand partitions, and know nothing of it until then.
+    A topic of a thousand partitions may take the brokers long to make, and until then they know nothing of it.
     """
     name = settings.state_topic
     if cluster_id.startswith(MOCK_CLUSTER):
@@ -119,7 +123,7 @@ def _topic_id(admin: AdminClient, settings: Settings, cluster_id: str) -> str:
 
 
 def _checked_config(admin: AdminClient, name: str, cluster_id: str) -> float:
-    """How long deletions are kept, in seconds. Raises KafkaUnavailable when the topic does not keep what it is told."""
+    """How long the topic keeps deletions, in seconds. Raises KafkaUnavailable if it is not compacted."""
     if cluster_id.startswith(MOCK_CLUSTER):
         return TOMBSTONE_SECONDS_DEFAULT
     resource = ConfigResource(ResourceType.TOPIC, name)
@@ -144,7 +148,7 @@ def _checked_config(admin: AdminClient, name: str, cluster_id: str) -> float:
 
 
 class Written(NamedTuple, Generic[Note]):
-    """What came of a record."""
+    """What came of a record: its offset, or an error."""
 
     note: Note
     offset: int | None
@@ -152,27 +156,27 @@ class Written(NamedTuple, Generic[Note]):
 
 
 class StateWriter(Generic[Note]):
-    """Writes records; each `note` comes back once, with the record's offset or with an error, many at a time.
+    """Writes records. The `note` of each comes back once, with the record's offset or an error, many at a time.
 
-    A record that is not acknowledged by the end of its lease comes back with an error, and is not sent any more.
+    A record that is not acknowledged when its lease ends comes back with an error, and is not sent any more.
     """
 
     def __init__(self, settings: Settings, written: Callable[[list[Written[Note]]], None], post: Post) -> None:
-        """`written` is called from a thread."""
+        """`written` takes what came of records. It is called in the writer's thread, and by `write` if that fails."""
         self._settings = settings
         self._post = post
         self._written = written
         self._stopping = False
         self._answers: list[Written[Note]] = []
-        """Of the producer, in one call of `poll`."""
+        """The producer's answers in one call of `poll`."""
         self._is_gone = False
         self._look_at = 0.0
         self._is_outdated = False
-        """The client knows fewer partitions than the topic has; by itself it looks again after 30 s."""
+        """The client knows fewer partitions than the topic has. By itself it would look again after 30 s."""
         self._thread = threading.Thread(target=self._run, name="state-topic", daemon=True)
 
     def start(self) -> None:
-        """Make the producer."""
+        """Make the producer, and start the thread."""
         timeout_seconds = self._settings.state_lease.request_timeout_seconds
         config = {
             **producer_config(self._settings, linger_ms=LINGER_MS),
@@ -182,7 +186,7 @@ class StateWriter(Generic[Note]):
         self._thread.start()
 
     def stop(self) -> None:
-        """Let go; what is not acknowledged by now never will be."""
+        """End the thread. What is not acknowledged by now comes back with an error."""
         self._stopping = True
         self._thread.join()
         self._producer.purge()
@@ -190,11 +194,11 @@ class StateWriter(Generic[Note]):
         self._hand_on()
 
     def has_grown(self) -> None:
-        """The topic was given more partitions, which are about to be written to."""
+        """The topic was given more partitions, which are about to be written to: the client is to learn of them."""
         self._is_outdated = True
 
     def write_all(self, partition: int, records: Sequence[tuple[bytes, bytes, Note]]) -> None:
-        """Write records to exactly this partition: key, value and note of each. In one call, at half the cost."""
+        """Write records (key, value and note of each) to exactly this partition, in one call, at half the cost."""
         delivered = self._delivered
         messages: list[dict[str, Any]] = [
             {"key": key, "value": value, "callback": partial(delivered, note)} for key, value, note in records
@@ -202,18 +206,18 @@ class StateWriter(Generic[Note]):
         queued = self._producer.produce_batch(self._settings.state_topic, messages, partition)
         if queued < len(messages):
             for record, message in zip(records, messages, strict=True):
-                if "_error" in message:  # singly, it is said why
+                if "_error" in message:  # written alone, it comes back with the reason
                     self.write(partition, *record)
 
     def write(self, partition: int, key: bytes, value: bytes | None, note: Note) -> None:
-        """Write one record to exactly this partition; a record without value is a deletion."""
+        """Write one record to exactly this partition. `value` None: a deletion."""
         delivered = partial(self._delivered, note)
         try:
             self._producer.produce(self._settings.state_topic, value, key, partition=partition, on_delivery=delivered)
         except BufferError:
             self._written([Written(note, None, KafkaError(KafkaError._QUEUE_FULL))])
         except KafkaException as error:
-            # A partition that was added a moment ago. It is asked for by the thread: nobody here waits for a broker.
+            # The partition may be new. The thread asks a broker for it, because nobody may wait for one here.
             self._is_outdated = self._is_outdated or error.args[0].code() == KafkaError._UNKNOWN_PARTITION
             self._written([Written(note, None, error.args[0])])
 
@@ -231,10 +235,10 @@ class StateWriter(Generic[Note]):
                 self._ask_for_partitions()
 
     def _ask_for_partitions(self) -> None:
-        """Have the client learn how many the topic has. Who was refused tries again by themselves."""
+        """Have the client learn how many partitions the topic has. Whoever was refused tries again."""
         self._is_outdated = False
         with suppress(KafkaException):
-            self._producer.list_topics(timeout=ASK_SECONDS)  # all of them: to ask for one may create it
+            self._producer.list_topics(timeout=ASK_SECONDS)  # asks for all: to name one may create it
 
     def _hand_on(self) -> None:
         if not self._answers:
@@ -242,17 +246,17 @@ class StateWriter(Generic[Note]):
         answers, self._answers = self._answers, []
         if expired := [answer for answer in answers if _is_expired(answer)]:
             if others := [answer for answer in answers if not _is_expired(answer)]:
-                self._written(others)  # they do not wait for the look
+                self._written(others)  # they do not wait for _look()
             self._look()
             gone = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
             answers = [answer._replace(error=gone) for answer in expired] if self._is_gone else expired
         self._written(answers)
 
     def _look(self) -> None:
-        """A topic that was deleted is a mere time-out to the producer, which waits for it."""
+        """See whether the topic is still there: to the producer, a deleted topic is only a time-out."""
         if self._stopping or time.monotonic() < self._look_at:
             return
-        try:  # all of them: to ask for one may create it, without compaction
+        try:  # all topics: to name one may create it, without compaction
             self._is_gone = self._settings.state_topic not in self._producer.list_topics(timeout=ASK_SECONDS).topics
         except KafkaException:
             self._is_gone = False

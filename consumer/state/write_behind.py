@@ -1,6 +1,6 @@
-"""The store follows the topic: written behind, in batches, some partitions at a time.
+"""Writes to the store what the topic has: later than the topic, in batches, some partitions at a time.
 
-A full disk is waited for; a damaged file is set aside, and all of it read from the topic again.
+If the disk is full, writing is tried again. A damaged file is set aside, and all of it is read from the topic again.
 """
 
 from __future__ import annotations
@@ -16,42 +16,43 @@ from consumer.state.partition import PartitionState
 from consumer.state.problems import Problems
 
 STORE_SECONDS: Final = 1.0
-"""The file follows the topic at most this often: a transaction for each acknowledgement took a tenth of all time."""
+"""The store is written at most this often. A transaction for each acknowledgement took a tenth of all time."""
 RETRY_SECONDS: Final = 1.0
 TOUCH_SECONDS: Final = 600.0
-"""How often a store notes that it is still up to date: one that has not for long is rebuilt."""
+"""How often the store notes that it is still up to date. A copy that has not done so for long is rebuilt."""
 PARTITIONS_MAX: Final = 200
 USERS_MAX: Final = 2000
-"""In one transaction: look-ups wait for it."""
+"""How many users one transaction has at most: look-ups wait for it."""
 UNSTORED_USERS_MAX: Final = 50_000
-"""While the disk is full. Above it, users are left out, which costs an introduction each; deletions never are."""
+"""How many users may wait for the store, as when the disk is full. Above it they are dropped, which costs an
+introduction each; deletions never are."""
 
 
 class WriteBehind:
-    """Which partitions have something for the store, and when it gets it."""
+    """Knows which partitions have something for the store, and when to write it."""
 
     def __init__(self, index: Index, problems: Problems, post: Post, *, damaged: Callable[[str], None]) -> None:
-        """`damaged` is to have all read again."""
+        """`damaged` gets the reason if the file is damaged, and has all of the state read again."""
         self._index = index
         self._problems = problems
         self._post = post
         self._damaged = damaged
         self._unstored: set[int] = set()
         self._round: list[int] = []
-        """What is being written, a slice at a time."""
+        """Partitions that are being written, a slice at a time."""
         self._store_at = self._sweep_at = 0.0
         self._touch_at = time.monotonic() + TOUCH_SECONDS
 
     def note(self, partition: int) -> None:
-        """It has something for the store."""
+        """The partition has something for the store."""
         self._unstored.add(partition)
 
     def forget(self, partition: int) -> None:
-        """It is not open any more."""
+        """The partition is not open any more."""
         self._unstored.discard(partition)
 
     def next_due(self) -> float:
-        """When there is something to write; infinity: never."""
+        """When to write next, in monotonic seconds."""
         due = self._touch_at
         if self._round or self._unstored:
             due = min(due, self._store_at)
@@ -60,7 +61,7 @@ class WriteBehind:
         return due
 
     def slice(self, now: float) -> None:
-        """Write some of it, when it is time."""
+        """Write a slice, if it is due. `now`: monotonic seconds."""
         if now >= self._touch_at:
             self._touch_at = now + TOUCH_SECONDS
             self._unstored.update(number for number, state in self._index.states.items() if not state.restoring)
@@ -89,7 +90,7 @@ class WriteBehind:
         self._post(StateWritten([], {state.partition: self._index.store.users(state.number) for state in states}))
 
     def store(self, states: Sequence[PartitionState]) -> bool:
-        """Write what these have; whether that has worked. If not, it is tried again."""
+        """Write what these partitions have; gives whether that has worked. If not, it is tried again."""
         if not states:
             return True
         try:

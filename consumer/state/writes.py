@@ -1,4 +1,4 @@
-"""Writing to the state topic: who is identified and who is to be forgotten, tried again until the topic has it."""
+"""Writes to the state topic who is identified and who is to be forgotten, and tries again until the topic has it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS: Final = 1.0
 RECORDS_MAX: Final = 100
-"""Asked for in one call, after one look at the lease: a process may be stopped in between."""
+"""How many records are written after one look at the lease: the process may be stopped in between."""
 AGAIN_RECORDS_MAX: Final = 500
-"""In one turn: a partition without a leader may have thousands that failed."""
+"""How many failed records one turn sends again: a partition without a leader may have thousands."""
 
 
 class Writes:
@@ -42,29 +42,29 @@ class Writes:
         writer: StateWriter[Write | TopicIdWrite],
         note_unstored: Callable[[int], None],
     ) -> None:
-        """`note_unstored` hears of each partition that has something for the store."""
+        """`note_unstored` gets each partition that has something for the store."""
         self._destination = settings.destination_name
-        self._lease_seconds = settings.state_lease.seconds  # read out of the Kafka properties: not for each user again
+        self._lease_seconds = settings.state_lease.seconds  # worked out of the Kafka properties: kept
         self._index = index
         self._problems = problems
         self._note_unstored = note_unstored
         self.writer = writer
         self.recorded: list[Lane] = []
-        """The topic has all that they asked for; the loop is to be told."""
+        """Lanes for which the topic has all that they asked for; the loop is to be told."""
         self._again: deque[Write | TopicIdWrite] = deque()
-        """What has failed."""
+        """Failed writes, which wait to be sent again."""
         self._round: deque[Write | TopicIdWrite] = deque()
-        """Of that, what is being sent again."""
+        """Failed writes that are being sent again."""
         self.retry_at = 0.0
 
     def write(self, actions: Sequence[Remember | Forget]) -> None:
-        """Send a record for each, and for a deletion one to each partition that may know the user."""
+        """Write a record for each action; for a deletion, one to each partition that may know the user."""
         now_ms = time.time_ns() // 1_000_000
         identified: dict[Assignment, list[Lane]] = {}
         for action in actions:
             if isinstance(action, Remember):
                 identified.setdefault(action.lane.assignment, []).append(action.lane)
-            else:  # in their order: whoever is identified again behind it, is
+            else:  # in their order: a user who is identified again after a deletion is identified
                 self._remember(identified, now_ms)
                 identified = {}
                 self._forget(action.lane)
@@ -107,11 +107,11 @@ class Writes:
             self._produce(state, lane.user, change)
 
     def note_topic_id(self, write: TopicIdWrite) -> None:
-        """Send a record of which topic is read."""
+        """Write a record that says which source topic is read."""
         self.writer.write(write.state.number, encode_key(write.key), encode_value(write.key, write.at_ms), write)
 
     def written(self, answers: list[Written[Write | TopicIdWrite]]) -> None:
-        """The producer's answers."""
+        """Take the producer's answers."""
         for write, offset, error in answers:
             if error is not None or offset is None:
                 self._failed(write, error)
@@ -122,13 +122,13 @@ class Writes:
                 self._note_unstored(write.state.number)
 
     def next_due(self) -> float:
-        """When something is tried again; infinity: never."""
+        """When to send failed writes again, in monotonic seconds; infinity: there are none."""
         if self._round:
             return 0.0
         return self.retry_at if self._again else float("inf")
 
     def try_again(self, now: float) -> None:
-        """Send again what has failed, so many at a time."""
+        """Send some of the failed writes again, if they are due. `now`: monotonic seconds."""
         if not self._round and now >= self.retry_at:
             self._round, self._again = self._again, deque()
         for _ in range(min(len(self._round), AGAIN_RECORDS_MAX)):
@@ -142,7 +142,7 @@ class Writes:
         elif state is write.state:
             self._produce(state, write.user, write.change)
         elif state is not None and write.identified_at_ms is None and not write.change.lane.assignment.dropped:
-            state.want(write.user, None)  # the partition left and came back: whoever waits for the deletion still does
+            state.want(write.user, None)  # the partition left and came back: the lane still waits for the deletion
             self._produce(state, write.user, write.change)
         else:
             self._settle(write.change)
@@ -158,9 +158,10 @@ class Writes:
         self.writer.write(state.number, encode_key(key), value, write)
 
     def _may_be_another_s(self, state: PartitionState) -> bool:
-        """Whether the group has not said for a lease that the partition is ours (lease.py).
+        """Whether another member may own the partition: for a lease, the group has not said that it is ours.
 
-        While the partition is given up nothing is committed to renew the lease: what was sent on lease is recorded.
+        While the partition is being given up, no commit renews the lease. Then the answer is no, because what was sent
+        under the lease has to be recorded (lease.py).
         """
         assignment = state.assignment
         return assignment.open and time.monotonic() - assignment.leased_at >= self._lease_seconds
@@ -172,7 +173,7 @@ class Writes:
 
     def _failed(self, write: Write | TopicIdWrite, error: KafkaError | None) -> None:
         if error is not None and is_fatal(error):
-            raise KafkaException(error)  # this producer will never work again: end, and be started again
+            raise KafkaException(error)  # this producer will never work again: end the process, to be started again
         if not isinstance(write, TopicIdWrite):  # nobody waits for that one
             detail = self._problems.of_topic(error, "Write") if error else f"{self._problems.topic}: no offset"
             self._problems.report("not_written", detail)
@@ -187,7 +188,7 @@ class Writes:
         self._settle(write.change)
 
     def _settle(self, change: Change) -> None:
-        """One record less to wait for."""
+        """One record less to wait for; with the last one, the lane is done."""
         change.records -= 1
         if not change.records:
             self.recorded.append(change.lane)
