@@ -10,7 +10,7 @@ from consumer.sequencing.gate import Gate
 from consumer.sequencing.sequencer import Sequencer
 from tests.sequencing.given_rules import rules
 from tests.settings.given_settings import load
-from tests.simulation.member import SilentReporter, SteppedPipeline
+from tests.simulation.stepped_pipeline import SilentReporter, SteppedPipeline
 
 
 def pipeline_with(

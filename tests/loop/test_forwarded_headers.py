@@ -17,7 +17,7 @@ from consumer.sequencing.lanes import Delivery
 from tests.loop.given_pipeline import pipeline_with
 from tests.ops.given_snapshot import snapshot
 from tests.segment.given_events import segment
-from tests.simulation.member import SteppedPipeline
+from tests.simulation.stepped_pipeline import SteppedPipeline
 
 P0 = Partition("segment-events", 0)
 NAMES = "X-Team,traceparent"

@@ -10,7 +10,7 @@ from consumer.sequencing.events import Partition, Record
 from consumer.sequencing.rule import DeliveryKind
 from tests.loop.given_pipeline import pipeline_with
 from tests.segment.given_events import segment
-from tests.simulation.member import SteppedPipeline
+from tests.simulation.stepped_pipeline import SteppedPipeline
 
 P0 = Partition("segment-events", 0)
 

@@ -1,85 +1,17 @@
-"""The server of metrics and health against slow, rude and broken clients; and the command that asks it."""
+"""The server of metrics and health against slow, rude and broken clients."""
 
 from __future__ import annotations
 
-import http.client
 import logging
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 import pytest
-from typer import Typer
-from typer.testing import CliRunner, Result
 
-from consumer.cli.health import health
 from consumer.ops import server as server_module
 from consumer.ops.server import REQUEST_BYTES_MAX, TEXT, Asked, CannotListen, HttpServer, Page, PortInUse, Route
-
-Start = Callable[..., HttpServer]
-
-
-def broken(_: Asked) -> Page:
-    """A page with a bug."""
-    raise RuntimeError("no such key")
-
-
-ROUTES: Mapping[str, Route] = {
-    "/metrics": Route(lambda asked: Page(200, "text/plain; version=1.0.0", f"accept={asked.accept}\n".encode())),
-    "/readyz": Route(lambda _: Page(503, "application/json", b'{"status": "starting", "reasons": ["a", "b"]}')),
-    "/broken": Route(broken),
-}
-
-
-@pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts servers on a free port; closes them."""
-    monkeypatch.setattr(server_module, "POLL_SECONDS", 0.01)
-    servers: list[HttpServer] = []
-
-    def start_one(routes: Mapping[str, Route] = ROUTES, host: str = "127.0.0.1", port: int = 0) -> HttpServer:
-        server = HttpServer(host, port, routes)
-        server.start()
-        servers.append(server)
-        return server
-
-    yield start_one
-    for server in servers:
-        server.close()
-
-
-def ask(
-    server: HttpServer, path: str, method: str = "GET", host: str = "127.0.0.1", **headers: str
-) -> tuple[http.client.HTTPResponse, bytes]:
-    """One request; the answer and its body."""
-    connection = http.client.HTTPConnection(host, server.port, timeout=60)
-    try:
-        connection.request(method, path, headers=headers)
-        response = connection.getresponse()
-        return response, response.read()
-    finally:
-        connection.close()
-
-
-def say(server: HttpServer, data: bytes) -> bytes:
-    """Everything that comes back to these bytes."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
-        connection.sendall(data)
-        return read_all(connection)
-
-
-def read_all(connection: socket.socket) -> bytes:
-    """Everything until the server closes, or breaks off because it did not read all that was sent."""
-    answer = b""
-    try:
-        while data := connection.recv(65536):
-            answer += data
-    except ConnectionError:
-        pass
-    return answer
+from tests.ops.given_server import ROUTES, Start, ask, has_ipv6, read_all, say
 
 
 def test_serves_a_page_with_its_status_and_type(start: Start) -> None:
@@ -291,16 +223,6 @@ def test_listens_where_it_is_told(start: Start, host: str, reached_at: list[str]
     assert [200 for _ in reached_at] == [ask(server, "/metrics", host=address)[0].status for address in reached_at]
 
 
-def has_ipv6() -> bool:
-    """Whether ::1 can be listened on."""
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
 def test_close_frees_the_port(start: Start) -> None:
     """Closing twice is harmless, and the port can be taken again."""
     first = start()
@@ -309,70 +231,3 @@ def test_close_frees_the_port(start: Start) -> None:
     first.close()
 
     assert ask(start(port=port), "/metrics")[0].status == 200
-
-
-def run_health(*arguments: str, environ: Mapping[str, str] | None = None) -> Result:
-    """The command as typer runs it."""
-    app = Typer()
-    app.command()(health)
-    return CliRunner().invoke(app, arguments, env=dict(environ or {}))
-
-
-def ready(status: int, body: bytes) -> Mapping[str, Route]:
-    """Routes with only this answer."""
-    return {"/readyz": Route(lambda _: Page(status, TEXT, body))}
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "::"])  # noqa: S104
-def test_health_is_0_when_ready(start: Start, host: str) -> None:
-    """Asks the port of the settings, by 127.0.0.1 when the server listens everywhere; needs no API key."""
-    if ":" in host and not has_ipv6():
-        pytest.skip("no IPv6 here")
-    server = start(ready(200, b"{}"), host=host)
-    result = run_health(environ={"CUSTOMFIT_HTTP_HOST": host, "CUSTOMFIT_HTTP_PORT": str(server.port)})
-
-    assert (result.exit_code, result.output) == (0, "")
-
-
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        (
-            b'{"status": "starting", "reasons": ["no partitions yet", "restoring"]}',
-            "starting (no partitions yet; restoring)",
-        ),
-        (b'{"status": "draining", "reasons": []}', "draining"),
-        (b"plain\nwords", "plain words"),
-        (b"[1]", "[1]"),
-        (b"\xff", "�"),
-        (b"\x1b[31mred", r"\x1b[31mred"),
-    ],
-)
-def test_health_is_1_and_says_why_not(start: Start, body: bytes, said: str) -> None:
-    """One line with the reasons that the instance gives."""
-    port = start(ready(503, body)).port
-    result = run_health("--host", "127.0.0.1", "--port", str(port))
-
-    assert result.exit_code == 1
-    assert result.output == f"customfit-consumer: not ready: http://127.0.0.1:{port}/readyz answered 503: {said}\n"
-
-
-def test_health_is_1_when_nobody_answers(start: Start) -> None:
-    """Not reachable is one line as well."""
-    server = start()
-    port = server.port
-    server.close()
-    result = run_health("--host", "127.0.0.1", "--port", str(port))
-
-    assert result.exit_code == 1
-    assert result.output.startswith(f"customfit-consumer: no answer from http://127.0.0.1:{port}/readyz: ")
-    assert result.output.count("\n") == 1
-
-
-def test_health_loads_nothing_heavy() -> None:
-    """It runs every few seconds in each container: no Kafka, no HTTP library, no Prometheus."""
-    code = "import sys, consumer.cli.health; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-
-    heavy = {"confluent_kafka", "fastavro", "httpx", "prometheus_client", "httptools", "asyncio"}
-    assert heavy & set(done.stdout.split()) == set()

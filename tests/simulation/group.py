@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from consumer.sequencing.events import Partition
-from tests.simulation.kafka import Broker
+from tests.simulation.broker import Broker
 from tests.simulation.member import SimulatedMember, World
 from tests.simulation.orders import Orders
 from tests.simulation.requests import Tenure

@@ -1,4 +1,4 @@
-"""The made-up Kafka: a broker that knows owners and commits, and a member's consumer, like kafka.py in virtual time."""
+"""The made-up Kafka consumer of a member, like kafka/source.py in virtual time."""
 
 from __future__ import annotations
 
@@ -7,24 +7,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
-from consumer.ports.inputs import (
-    Assigned,
-    Committed,
-    Fetched,
-    Granted,
-    Input,
-    Lost,
-    Revoked,
-    Revoking,
-    StartPoint,
-    ThreadEnded,
-)
+from consumer.ports.inputs import Assigned, Committed, Fetched, Granted, Input, Lost, Revoked, Revoking, ThreadEnded
 from consumer.sequencing.events import Partition, Record
 from consumer.sequencing.offsets import CommitPoint
+from tests.simulation.broker import Broker
 from tests.simulation.log import Entry, Log
 from tests.simulation.options import Options
-from tests.simulation.referee_commits import CLUSTER_ID, CommitJudge
-from tests.simulation.referee_rate import RateJudge
+from tests.simulation.referee_commits import CLUSTER_ID
 from tests.simulation.requests import Tenure
 from tests.simulation.stage import Stage, Violation
 
@@ -38,48 +27,8 @@ class Post(Protocol):
     def __call__(self, item: Input, taken: Callable[[], None] | None = None) -> None: ...
 
 
-class Broker:
-    """Who owns which partition, and what is committed."""
-
-    def __init__(self, log: Log, commits: CommitJudge, rate: RateJudge) -> None:
-        self.owners: dict[Partition, Tenure | None] = dict.fromkeys(log.entries)
-        self._starts = {partition: StartPoint(start, None) for partition, start in log.starts.items()}
-        self._commits = commits
-        self._rate = rate
-
-    def owns(self, tenure: Tenure) -> bool:
-        """Whether the group says so; the member may not know better yet."""
-        return self.owners[tenure.partition] is tenure
-
-    def commit(self, tenure: Tenure, point: CommitPoint) -> bool:
-        """False when the tenure is over: the group has another generation."""
-        if not self.owns(tenure):
-            return False
-        self._commits.commit(tenure, point.offset, point.metadata)
-        self._starts[tenure.partition] = StartPoint(point.offset, point.metadata)
-        return True
-
-    def note_assigned(self, tenure: Tenure) -> None:
-        """A member has a partition."""
-        self._rate.assigned(tenure)
-
-    def note_recorded(self, tenure: Tenure, point: CommitPoint) -> None:
-        """The member learns that a commit was taken."""
-        self._commits.acknowledge(tenure, point.offset, point.metadata)
-        self._rate.leased(tenure)
-
-    def note_left(self, tenure: Tenure) -> None:
-        """A member gives a partition back, and its last commit was taken."""
-        if self.owns(tenure):
-            self._commits.left_in_order(tenure)
-
-    def start(self, partition: Partition) -> StartPoint:
-        """Where the next owner starts."""
-        return self._starts[partition]
-
-
 class SimulatedSource:
-    """Like kafka.py: fetches, commits, and blocks while partitions are being revoked."""
+    """Like kafka/source.py: fetches, commits, and blocks while partitions are being revoked."""
 
     def __init__(self, stage: Stage, options: Options, log: Log, broker: Broker, post: Post) -> None:
         self.limit_records = 0

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from consumer.avro.known_schemas import KnownSchemas
 from consumer.customfit.answers import Answer
 from consumer.customfit.mapping import request_body
-from consumer.loop.pipeline import Pipeline
 from consumer.ops.health import readiness
 from consumer.ops.reporter import Reporter
-from consumer.ops.snapshot import Phase, Snapshot
 from consumer.ports.edges import Edges
 from consumer.ports.inbox import Inbox
 from consumer.ports.inputs import (
@@ -34,10 +32,11 @@ from consumer.sequencing.gate import Gate
 from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.rules import SequencingRules
 from consumer.sequencing.sequencer import Sequencer
-from consumer.settings import KafkaProperties, Settings, load_settings
+from tests.simulation.broker import Broker
 from tests.simulation.dead_letters import SimulatedDeadLetters
 from tests.simulation.destination import Destination
-from tests.simulation.kafka import Broker, SimulatedSource
+from tests.simulation.drawn_settings import drawn_settings
+from tests.simulation.kafka import SimulatedSource
 from tests.simulation.ledgers import Counts, Ledger
 from tests.simulation.log import Log
 from tests.simulation.options import Options
@@ -47,6 +46,7 @@ from tests.simulation.registry import SimulatedRegistry
 from tests.simulation.requests import Request, read_request
 from tests.simulation.stage import Stage, Violation
 from tests.simulation.state import SimulatedStates, Stores
+from tests.simulation.stepped_pipeline import SilentReporter, SteppedPipeline
 
 BACKOFF_SECONDS_MAX = 4.0
 TURN_AFTER_SECONDS_MAX = 0.03
@@ -66,57 +66,6 @@ class World:
     requests: int = 0
 
 
-class SteppedPipeline(Pipeline):
-    """The real loop; each turn is taken from outside, and requests are put out instead of being awaited."""
-
-    def __init__(self, now: Callable[[], float], *args: Any) -> None:
-        super().__init__(*args)
-        self._now = now
-        self._lease_seconds = self._settings.lease.seconds
-        self.sent: list[Delivery] = []
-        self._news.phase = Phase.RUNNING
-        self._grant()
-
-    @property
-    def waits_for_lease(self) -> bool:
-        """Whether events wait, and the group has not been heard of for too long."""
-        now = self._now()
-        return any(a.waits and now - a.leased_at >= self._lease_seconds for a in self._sequencer.assignments.values())
-
-    @property
-    def ended(self) -> bool:
-        """The Kafka thread has ended."""
-        return self._ended
-
-    def turn(self, inputs: Sequence[Input], now: float) -> float:
-        """Take a turn; gives the seconds until the next is due."""
-        self._turn(inputs, now)
-        return self._seconds_until_due(now)
-
-    def _publish(self, now: float) -> None:
-        """Once: the simulation reads the counts themselves, and each snapshot costs as much as a turn."""
-        del now
-        if not hasattr(self, "snapshot"):
-            super()._publish(float("-inf"))
-        self._showing._is_stale = False
-
-    def fresh_snapshot(self, now: float) -> Snapshot:
-        """What would be shown now."""
-        super()._publish(now)
-        return self.snapshot
-
-    def _send(self) -> None:
-        while (delivery := self._sequencer.next_delivery(self._now())) is not None:
-            self.sent.append(delivery)
-
-
-class SilentReporter:
-    """Takes whatever is reported."""
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_values, **_named: None
-
-
 class SimulatedMember:
     """From start to crash or stop."""
 
@@ -128,7 +77,7 @@ class SimulatedMember:
         self.on_end: Callable[[], None] = lambda: None
         self._world = world
         self._stage = stage = world.stage
-        settings = _settings(world.options, dead_letter_ratio_max)
+        settings = drawn_settings(world.options, dead_letter_ratio_max)
         self.source = SimulatedSource(stage, world.options, world.log, world.broker, self.post)
         self.states = SimulatedStates(
             stage, world.options, stores, referee=world.referee, tenures=self.source.tenures, post=self.post
@@ -389,19 +338,3 @@ def _visible_end(log: Log, partition: Partition, now: float) -> int:
     if not entries or entries[-1].appended_at <= now:
         return log.ends[partition]
     return next(entry.offset for entry in entries if entry.appended_at > now)
-
-
-@cache
-def _default_settings() -> Settings:
-    return load_settings({"CUSTOMFIT_API_KEY": "only-simulated"})
-
-
-def _settings(options: Options, dead_letter_ratio_max: float) -> Settings:
-    names = {field.name for field in dataclasses.fields(Settings)}
-    drawn = {field.name: getattr(options, field.name) for field in dataclasses.fields(Options) if field.name in names}
-    drawn |= {
-        "dead_letter_ratio_max": dead_letter_ratio_max,
-        "receipt_topic": "receipts" if options.receipts else None,
-        "kafka_properties": KafkaProperties({"session.timeout.ms": f"{options.session_seconds * 1000:.0f}"}),
-    }
-    return dataclasses.replace(_default_settings(), **drawn)

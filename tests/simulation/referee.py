@@ -1,7 +1,7 @@
 """Independent judge of a simulated run: watches what is sent, accepted, written and committed, and knows the promises.
 
-It never looks into lanes, gates or trackers: it has ledgers of its own (simulated_ledgers.py). A broken promise is
-raised at once. Commits, dead letters and health have judges of their own (referee_commits.py and so on).
+It never looks into lanes, gates or trackers: it has ledgers of its own (ledgers.py). A broken promise is
+raised at once. Commits, dead letters, order, health and rate have judges of their own (referee_commits.py and so on).
 
     identify first   no track, page or screen is accepted before an identify of its user (after their last delete)
     order            a user's events are sent in the order of the log; only the first identify of an unidentified user
@@ -34,6 +34,7 @@ from tests.simulation.options import Options
 from tests.simulation.referee_commits import METADATA_ROOM_BYTES, CommitJudge
 from tests.simulation.referee_dead_letters import MOMENT, DeadLetterJudge
 from tests.simulation.referee_health import HealthJudge
+from tests.simulation.referee_order import OrderJudge
 from tests.simulation.referee_rate import RateJudge
 from tests.simulation.requests import Request, Tenure
 from tests.simulation.stage import Stage, Violation
@@ -49,6 +50,7 @@ class Referee:
         self.accepted_times: dict[Entry, int] = {}
         self.commits = CommitJudge(stage, options, log)
         self.dead_letters = DeadLetterJudge(stage, options)
+        self.order = OrderJudge(stage, log)
         self.health = HealthJudge(stage, options, log, self.commits)
         self.rate = RateJudge(stage, options)
         self._stage = stage
@@ -67,7 +69,7 @@ class Referee:
         """A member sends; `known`: its stored state says that the user is identified."""
         self._check_limits(request, member)
         self.rate.started(request)
-        self._check_order(request, known=known and is_owner)
+        self.order.check_sent(request, known=known and is_owner)
         if request.kind == "introduction":
             self._check_introduction(request, member, known=known and is_owner)
         self._note_exercise(request, member)
@@ -101,57 +103,13 @@ class Referee:
         if len(entries) > 1 and size_bytes > options.batch_bytes_max:
             raise Violation("limits", f"{request} has {size_bytes} bytes")
 
-    def _check_order(self, request: Request, *, known: bool) -> None:
-        """The next records of the user that are not done, as the member that sends them knows."""
-        undone = self._undone(request.tenure, request.user, len(request.entries))
-        if request.entries == undone:
-            return
-        if any(request.tenure.done(entry.offset) for entry in request.entries):
-            raise Violation("duplicate", f"{request}, and part of it is done")
-        if request.kind != "identify":
-            raise Violation("order", f"{request} but next are {', '.join(map(str, undone))}")
-        if known:
-            raise Violation("order", f"{request} overtakes {undone[0]} of a user known as identified")
-        for entry in self._undone(request.tenure, request.user, None):
-            if entry is request.entries[0]:
-                break
-            if entry.what not in ("track", "page", "screen"):
-                raise Violation("order", f"{request} overtakes {entry}")
-        self._stage.exercised["identifies that overtake"] += 1
-
-    def _undone(self, tenure: Tenure, user: User, count: int | None) -> list[Entry]:
-        entries = self._log.of_user[(tenure.partition, user)]
-        index = tenure.next_undone.get(user, 0)
-        while index < len(entries) and (entries[index].offset < tenure.start or tenure.done(entries[index].offset)):
-            index += 1
-        tenure.next_undone[user] = index
-        undone: list[Entry] = []
-        while index < len(entries) and (count is None or len(undone) < count):
-            if not tenure.done(entries[index].offset):
-                undone.append(entries[index])
-            index += 1
-        return undone
-
     def _check_introduction(self, request: Request, member: Ledger, *, known: bool) -> None:
         if self._options.unidentified != "introduce":
             raise Violation("dead letter", f"{request} though unidentified users are to be dead-lettered")
         if known:
             raise Violation("state", f"{request} though the state knows the user")
-        self._check_no_identify_waits(request.tenure, request.entries[0])
+        self.order.check_no_identify_waits(request.tenure, request.entries[0])
         self.dead_letters.check_hold(request.tenure, request.entries[0], member)
-
-    def _check_no_identify_waits(self, tenure: Tenure, entry: Entry) -> None:
-        """One that was fetched together with the event, before the next delete, must have gone first."""
-        for other in self._log.of_user[(entry.partition, entry.user)]:
-            if other.offset <= entry.offset:
-                continue
-            fetched_at = tenure.fetched_at.get(other.offset)
-            if tenure.accepted_at.get(other.offset) != tenure.accepted_at[entry.offset]:
-                return  # it has waited for its schema, or waits now, and so does all behind it
-            if other.what == "delete" or fetched_at is None or fetched_at > tenure.fetched_at[entry.offset]:
-                return
-            if other.what == "identify" and not tenure.done(other.offset):
-                raise Violation("order", f"an introduction for {entry}, and {other} waits")
 
     def _note_exercise(self, request: Request, member: Ledger) -> None:
         exercised = self._stage.exercised
@@ -291,7 +249,7 @@ class Referee:
 
     def forget_asked(self, tenure: Tenure, user: User) -> int:
         """A member wants to write that a user is no longer identified; gives the offset of the delete it is for."""
-        undone = self._undone(tenure, user, 1)
+        undone = self.order.undone(tenure, user, 1)
         if not undone or undone[0].what != "delete":
             raise Violation("order", f"{user.id} of {tenure} is forgotten, and next is {undone}")
         self._stage.exercised["deletes"] += 1

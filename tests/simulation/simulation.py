@@ -18,10 +18,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import consumer.sequencing.offsets
+from tests.simulation.broker import Broker
 from tests.simulation.destination import Destination
 from tests.simulation.exercised import EXERCISED
 from tests.simulation.group import Group
-from tests.simulation.kafka import Broker
 from tests.simulation.log import WELCOME_USER, Log
 from tests.simulation.member import World
 from tests.simulation.options import Options, draw
