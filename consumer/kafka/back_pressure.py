@@ -44,7 +44,8 @@ class BackPressure:
     def may_poll_for_an_answer(self, records: int, size_bytes: int) -> bool:
         """Whether to poll the client without room, because the loop waits for what only polling brings.
 
-        A poll may bring a record, too. No more than a few of these go beyond the limit.
+        A poll may bring a record, too. At most STALL_RECORDS_MAX records and STALL_BYTES_MAX bytes go beyond the limit
+        so.
         """
         records_max = max(min(self._buffer_events_max // 4, STALL_RECORDS_MAX), 1)
         return records > -records_max and size_bytes > -STALL_BYTES_MAX

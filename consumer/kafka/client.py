@@ -167,7 +167,7 @@ def letters_config(settings: Settings) -> dict[str, Any]:
 
 
 def reader_config(settings: Settings) -> dict[str, Any]:
-    """For reading a topic from given offsets to its end, in no group."""
+    """The configuration for reading a topic from given offsets to its end, in no group."""
     common = {name: value for name, value in _common(settings).items() if not name.startswith("group.")}
     return {**common, **_CONSUMER_FIXED, "group.id": settings.kafka_group_id, "fetch.wait.max.ms": 50}
 
@@ -214,7 +214,7 @@ error, a UnicodeDecodeError, came up somewhere after the call, and the list with
 def headers_of(message: Message) -> Headers | None:
     """A record's headers; None also if a name is not UTF-8, because confluent-kafka 2.16 can't give them then.
 
-    It raises SystemError, and must not be asked a second time: what it gives then has a hole in it.
+    Then it raises SystemError. It must not be asked a second time, because what it gives then has a hole in it.
     """
     try:
         return cast("Headers | None", _headers(message))

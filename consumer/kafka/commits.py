@@ -117,7 +117,7 @@ class Commits:
             self._answer(Committed(points, [], error.args[0].str()))
 
     def answered(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        """Take an answer. The client may also call back for the commit of a revoke, which is not meant here."""
+        """Take an answer. The client also calls back for the commit of a revoke, which is ignored here."""
         points = self._asked
         if points is None or not speaks_of(points, partitions):
             return

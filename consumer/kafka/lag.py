@@ -20,7 +20,7 @@ class PartitionLag(NamedTuple):
     end_offset: int
     """Where the partition's committed records end."""
     lag_events: int
-    """How many offsets lie between the two; without a commit, from where the group would start."""
+    """How many offsets lie between committed and end; without a commit, from where the group would start."""
     lag_seconds: float
     """How old the first record is that is not committed; 0 if there is none."""
 

@@ -10,7 +10,7 @@ _MASK: Final = 0xFFFFFFFF
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """Which of this many partitions. librdkafka chooses the same with `partitioner=murmur2_random` only."""
+    """From 0 to `partitions` - 1. librdkafka chooses the same with `partitioner=murmur2_random` only."""
     return (_murmur2(key) & 0x7FFFFFFF) % partitions
 
 

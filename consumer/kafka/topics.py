@@ -46,7 +46,7 @@ class TopicNotCreated(KafkaUnavailable):
 
 
 class Prepared(NamedTuple):
-    """What the start found."""
+    """What `prepare` has found."""
 
     partitions: int
     """How many the source topic has."""
@@ -183,7 +183,7 @@ def _topics(settings: Settings) -> Topics:
 
 
 def reason_of(settings: Settings, errors: Sequence[KafkaError]) -> str | None:
-    """Why no broker answers, by a client's errors: first of all by one about a password or a certificate.
+    """Why no broker answers, by a client's errors: one about a password or a certificate comes first.
 
     None: there are no errors.
     """

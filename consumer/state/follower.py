@@ -128,7 +128,7 @@ class Follower:
         self._thread.start()
 
     def want(self, following: Mapping[int, Following]) -> None:
-        """Follow these partitions, by their number, and no others."""
+        """Follow these partitions and no others."""
         self._wanted = following
         self._changed.set()
 

@@ -69,7 +69,7 @@ class Standby:
         self._is_told = {"standby_not_read": "", "standby_not_stored": ""}
 
     def start(self, topic: StateTopic) -> None:
-        """Follow all partitions, as none is ours yet."""
+        """Follow all partitions; none is ours yet."""
         if self._has_file():
             self._follower.start(topic)
             self.topic_has(topic.partitions)

@@ -202,7 +202,7 @@ class Store:
         return {user_id for (user_id,) in self._database.connection.execute(_BEGINNING_WITH, asked)}
 
     def _found(self, wanted: Sequence[User], *, anonymous: bool) -> Iterator[tuple[int, int]]:
-        """Index in `wanted` and copy's id. All in one row: after each row, the thread waits for the interpreter."""
+        """Yield index in `wanted` and copy's id. All are in one row, since each row makes the thread wait its turn."""
         ids = msgspec.json.encode([user.id for user in wanted]).decode()
         asked = (ids, anonymous, self._destination_id)
         (text,) = self._database.connection.execute(_FOUND, asked).fetchone()
