@@ -23,7 +23,7 @@ from consumer.ports.inputs import InHandAsked, Input, WaitsAsked
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.user_waits import InHand, UserWaits, Why
 from tests.ops.given_snapshot import snapshot
-from tests.ops.test_server import ask
+from tests.ops.given_server import ask
 from tests.settings.given_settings import load
 
 PSEUDONYMS = Pseudonyms("customfit-consumer", "here")
