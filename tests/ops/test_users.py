@@ -22,8 +22,8 @@ from consumer.ops.users import ASKING_MAX, FOLDER, Users, is_here
 from consumer.ports.inputs import InHandAsked, Input, WaitsAsked
 from consumer.sequencing.events import Partition, User
 from consumer.sequencing.user_waits import InHand, UserWaits, Why
-from tests.ops.given_snapshot import snapshot
 from tests.ops.given_server import ask
+from tests.ops.given_snapshot import snapshot
 from tests.settings.given_settings import load
 
 PSEUDONYMS = Pseudonyms("customfit-consumer", "here")
