@@ -140,6 +140,7 @@ class Showing:
             rules_matched=dict(self._rules_matched),
             keyed=dict(self._keyed),
             state=self._figures(),
+            rekeyed=self._settings.rekeyed,
         )
 
     def _rate(self, now: float) -> RateView | None:

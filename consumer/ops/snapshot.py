@@ -142,3 +142,5 @@ class Snapshot:
     keyed: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys((USER, OTHER, NONE), 0))
     """Records with an event, by whose key they have."""
     state: StateFigures = field(default_factory=StateFigures)
+    rekeyed: bool = False
+    """CUSTOMFIT_REKEYED: the topic is written by `rekey`."""
