@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from consumer.kafka.client import KafkaUnavailable, misconfigured, producer_config
 from consumer.kafka.murmur2 import partition_of
 from consumer.kafka.rights import Right, explained
+from consumer.state.copied_topic_ids import TopicIdNoted, TopicIds, note
 from consumer.state.copy_rule import Word, copied
 from consumer.state.copy_words import Row, Said, Words
 from consumer.state.pause_record import is_pause_key
@@ -41,6 +42,8 @@ class Origin(NamedTuple):
     topic: str
     destination: str
     side: int
+    events_topic: str
+    """Whose earlier topics are looked for."""
 
 
 class Found(NamedTuple):
@@ -50,6 +53,8 @@ class Found(NamedTuple):
     """Records of other destinations, by name."""
     left_out: int
     """Records that are none of a state topic, or of a later version."""
+    topic_ids: TopicIds
+    """Which topics of the events' name were read."""
 
 
 class PartitionCopy(NamedTuple):
@@ -83,23 +88,28 @@ def read_words(
     others: Counter[str] = Counter()
     rows: list[Row] = []
     left_out = 0
+    topic_ids: TopicIds = {}
+    of_events = SOURCE_TOPIC + origin.events_topic
     for record in reader.read(origin.topic, bounds):
         advance(1)
         try:
-            (destination, user), identified = decode_record(record.key, record.value)
+            key, identified = decode_record(record.key, record.value)
         except UnknownStateRecord:
             left_out += not is_pause_key(record.key)
             continue
+        destination, user = key
+        at_ms = max(record.timestamp_ms, 1)  # 0 would be written as now
         if destination == origin.destination:
-            at_ms = max(record.timestamp_ms, 1)  # 0 would be written as now
             rows.append((user.id, user.anonymous, origin.side, record.partition.number, at_ms, identified))
             if len(rows) >= ROWS:
                 words.add(rows)
                 rows.clear()
+        elif destination == of_events:
+            note(topic_ids, record.partition.number, key, at_ms, stands=identified)
         elif not destination.startswith(SOURCE_TOPIC) and (destination in others or len(others) < OTHERS_MAX):
             others[destination] += 1
     words.add(rows)
-    return Found(others, left_out)
+    return Found(others, left_out, topic_ids)
 
 
 def plan(words: Words, places: Places, check: Callable[[], None]) -> list[PartitionCopy]:
@@ -124,13 +134,21 @@ def _of(said: Said, places: Places) -> tuple[list[Word], list[int]]:
 
 
 def write_missing(
-    settings: Settings, words: Words, places: Places, check: Callable[[], None], advance: Callable[[int], None]
+    settings: Settings,
+    words: Words,
+    places: Places,
+    check: Callable[[], None],
+    advance: Callable[[int], None],
+    *,
+    topic_ids: Iterable[TopicIdNoted],
 ) -> None:
     """Write what is missing, each with the time of its original, and wait for all in-sync replicas.
 
     Raises KafkaUnavailable; what was written by then stays.
     """
     writer = _Writer(settings)
+    for number, key, at_ms in topic_ids:
+        writer.write(number, encode_key(key), encode_value(key, at_ms), at_ms, check)
     for said in words.of_each_user():
         key = StateKey(settings.destination_name, said.user)
         writes, _ = _of(said, places)
