@@ -1,4 +1,4 @@
-"""What is copied of the topics of the source's name that were read before (earlier_topics.py). Pure.
+"""What is copied of the topics of the source's name that were read before (earlier_topics.py).
 
 A topic that was made again has insert_ids with its id in them. A group that is moved to and does not know of the
 earlier one would send what the old group has sent under another insert_id, and new events under those of the earlier
