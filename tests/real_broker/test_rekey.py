@@ -79,6 +79,7 @@ def test_each_record_is_written_once_under_its_user_s_key(rekeying: RekeyScene) 
         assert (200, "ready") == rekeyer.readiness()[:2]
         assert EVENTS + 4 == rekeyer.total("customfit_rekey_written_records_total")
         assert 1 == rekeyer.sample("customfit_rekey_records_total", end="split")
+        wait_until(lambda: rekeyer.total("customfit_rekey_lag_seconds") == 0, lambda: rekeyer.log)
         assert 200 == rekeyer.get("/livez")[0]
         assert rekeying.target == rekeyer.json("/status")["target"]
         assert 0 == rekeyer.ask("health").returncode
