@@ -113,6 +113,14 @@ def test_the_consumer_is_always_at_its_port() -> None:
     assert "names: [consumers]" in PROMETHEUS
 
 
+def test_rekey_is_a_job_of_its_own() -> None:
+    """Else a group of which no member answers would be up as long as its `rekey` is."""
+    rekey, reader = services()["rekey"], services()["consumer-rekeyed"]
+
+    assert ["rekeyers", "consumers"] == re.findall(r"aliases: \[(\w+)\]", rekey + reader)
+    assert "job_name: customfit-rekey\n    dns_sd_configs:\n      - names: [rekeyers]\n" in PROMETHEUS
+
+
 def test_ports_are_for_this_machine_alone_and_no_two_are_the_same() -> None:
     """The emulator's too: it says that it is at localhost, at the port it has inside."""
     ports = re.findall(r'^    ports: \["(.*?)"\]', COMPOSE, re.MULTILINE)

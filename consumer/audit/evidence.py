@@ -83,7 +83,7 @@ class Gathering:
         demand_kept(settings, reader, source, bounds, self._window)
         stretches = self._stretches(bounds)
         finished = {n: Finished(_commit(commits[source].get(n)), cluster_id, self.topic_id) for n in bounds}
-        letters = Letters(source, stretches, self.topic_id)
+        letters = Letters(source, stretches, self.topic_id, rekeyed=settings.rekeyed)
         read_whole = self._read_letters(letters, is_whole=is_whole)
         replay_bounds = reader.bounds(replays)
         self._read_replays(letters, replay_bounds, commits[replays], cluster_id)

@@ -1,5 +1,8 @@
 """The dead letters of the window's records, and their replays, by the place of the record. Pure.
 
+That is the place where it was produced. A record that `rekey` has written says it in a header, and its dead letters
+name it. Since it may be any place of another topic, all dead letters are kept then.
+
 A few numbers are kept of each, some 330 bytes. A record may have several: a crash between a dead letter and its commit
 leaves two, and one that failed again after a replay has another. The last one counts: a replay of the last dead letter,
 or a dead letter after the last replay.
@@ -13,18 +16,22 @@ from consumer.audit.window import Stretch
 from consumer.sequencing.dead_letter_headers import (
     REASON,
     TIMESTAMP,
+    Origin,
     Receipt,
     dead_letter_receipt,
+    origin_of,
     replay_receipt,
     tail,
 )
-from consumer.sequencing.events import DeadLetterReason, Record
+from consumer.sequencing.events import DeadLetterReason, Partition, Record
 
 LETTERS_MAX: Final = 1_000_000
 UNKNOWN_REASON: Final = "unknown"
 REASONS: Final = {reason.value.encode(): reason.value for reason in DeadLetterReason}
 ITEMS: Final = 4096
 """More items than a batch may have."""
+Place = tuple[Partition, int]
+"""Of a record or an item: its partition, and a number for offset and index."""
 
 
 class TooMany(Exception):
@@ -65,16 +72,26 @@ class Letters:
     """Those of records in these stretches of the source topic."""
 
     def __init__(
-        self, topic: str, stretches: dict[int, Stretch], topic_id: str | None, letters_max: int = LETTERS_MAX
+        self,
+        topic: str,
+        stretches: dict[int, Stretch],
+        topic_id: str | None,
+        letters_max: int = LETTERS_MAX,
+        *,
+        rekeyed: bool = False,
     ) -> None:
+        """`rekeyed`: the topic is written by `rekey`, whose headers say where each record was produced."""
         self.count = 0
-        """How many dead letters and replays are about records of the stretches."""
+        """How many dead letters and replays are kept."""
         self._topic = topic
         self._stretches = stretches
         self._topic_id = topic_id
         self._letters_max = letters_max
-        self._letters: dict[tuple[int, int], list[_Letter]] = {}
-        self._replays: dict[tuple[int, int], list[_Replay]] = {}
+        self._rekeyed = rekeyed
+        self._partitions: dict[Partition, Partition] = {}
+        """One for all of its letters: a name for each of them would take more than the rest."""
+        self._letters: dict[Place, list[_Letter]] = {}
+        self._replays: dict[Place, list[_Replay]] = {}
 
     def add(self, record: Record) -> None:
         """A record of the dead-letter topic. Raises TooMany."""
@@ -103,35 +120,40 @@ class Letters:
         """What they amount to for this record, or this item of it; None: it has none."""
         if not self._letters:
             return None
-        place = _key(record.partition.number, record.offset, record.item_index)
-        letters = [one for one in self._letters.get(place, ()) if one.timestamp_ms in (None, record.timestamp_ms)]
+        origin = origin_of(record, "", rekeyed=self._rekeyed)
+        place = _key(origin.partition, origin)
+        letters = [one for one in self._letters.get(place, ()) if one.timestamp_ms in (None, origin.timestamp_ms)]
         if not letters:
             return None
         last = max(letters, key=lambda letter: letter.replays)
         replays = [
             one.replay
             for one in self._replays.get(place, ())
-            if one.timestamp_ms == record.timestamp_ms and one.replays >= last.replays
+            if one.timestamp_ms == origin.timestamp_ms and one.replays >= last.replays
         ]
         return Fate(last.reason, replays[-1] if replays else None)
 
-    def _place(self, receipt: Receipt) -> tuple[int, int] | None:
-        """The record's place, if it is in the stretches. A letter may be about an earlier topic of the same name."""
+    def _place(self, receipt: Receipt) -> Place | None:
+        """The record's place, if it may be one of the window. A letter may be about an earlier topic of that name."""
         origin = receipt.origin
-        stretch = self._stretches.get(origin.partition.number)
-        if origin.partition.topic != self._topic or stretch is None or origin.offset not in stretch:
+        if origin.partition.topic == self._topic:
+            stretch = self._stretches.get(origin.partition.number)
+            if stretch is None or origin.offset not in stretch:
+                return None
+            if origin.topic_life and self._topic_id and not self._topic_id.startswith(origin.topic_life):
+                return None
+        elif not self._rekeyed:
             return None
         if origin.item_index is not None and origin.item_index >= ITEMS - 1:  # it would count for the next offset
             return None
-        if origin.topic_life and self._topic_id and not self._topic_id.startswith(origin.topic_life):
-            return None
-        return _key(origin.partition.number, origin.offset, origin.item_index)
+        return _key(self._partitions.setdefault(origin.partition, origin.partition), origin)
 
     def _note(self) -> None:
         self.count += 1
         if self.count > self._letters_max:
-            raise TooMany(f"more than {self._letters_max} dead letters and replays are about the window; narrow it")
+            raise TooMany(f"more than {self._letters_max} dead letters and replays are to be kept; narrow the window")
 
 
-def _key(partition: int, offset: int, item_index: int | None) -> tuple[int, int]:
-    return partition, offset * ITEMS + (0 if item_index is None else item_index + 1)
+def _key(partition: Partition, origin: Origin) -> Place:
+    index = origin.item_index
+    return partition, origin.offset * ITEMS + (0 if index is None else index + 1)

@@ -14,7 +14,7 @@ import typer
 
 from consumer.cli.exits import fail, settings_or_exit
 from consumer.cli.reading import progress, work
-from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
+from consumer.exit_codes import EXIT_ERROR, EXIT_UNAVAILABLE
 
 if TYPE_CHECKING:
     from consumer.audit.judge import Judgement
@@ -92,12 +92,6 @@ def _verdict(
     from consumer.audit.proof import NoLedger
     from consumer.kafka.schema_registry import RegistryUnavailable
 
-    if settings.rekeyed:
-        fail(
-            f"{settings.origin('rekeyed')}: dead letters of a rekeyed topic name the records of its source, so `audit` "
-            "would take each of them for a gap; it can't judge such a topic yet",
-            EXIT_SETTINGS,
-        )
     read_ledger = None if ledger is None else _ledger_reader(ledger)
     with work(settings) as (reader, interrupts), progress("reading", None, interrupts, shown=shown) as advance:
         auditor = Auditor(settings, reader, window, advance, interrupts.check)

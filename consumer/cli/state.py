@@ -75,6 +75,7 @@ def copy(
 def _copy(
     settings: Settings, reader: TopicReader, interrupts: Interrupts, origin: _From, *, dry_run: bool, yes: bool
 ) -> None:
+    from consumer.state.copied_topic_ids import missing as missing_topic_ids
     from consumer.state.copy_words import Words
     from consumer.state.copying import Places, plan, write_missing
     from consumer.state.topic import prepare_state_topic
@@ -83,10 +84,12 @@ def _copy(
     bounds = _bounds(settings, reader, origin.topic)
     places = Places(partitions, len(bounds))
     with Words() as words:
-        found = _read(settings, reader, interrupts, origin, words=words, bounds=bounds)
+        own, found = _read(settings, reader, interrupts, origin, words=words, bounds=bounds)
+        topic = settings.kafka_topic
+        topic_ids = missing_topic_ids(topic, found.topic_ids, own.topic_ids, partitions, same=places.same)
         planned = plan(words, places, interrupts.check)
         members = members_of(settings)
-        _tell(settings, origin, found, planned, members, places=places, dry_run=dry_run)
+        _tell(settings, origin, found, planned, members, topic_ids=len(topic_ids), places=places, dry_run=dry_run)
         missing = sum(one.copied + one.forgotten for one in planned)
         if not missing and not any(one.there for one in planned):
             _nothing(origin, found, sum(end - low for low, end in bounds.values()))
@@ -94,14 +97,14 @@ def _copy(
             return
         if members:
             fail(busy(settings, members, WHY), EXIT_UNDRAINED)
-        if missing:
+        if missing or topic_ids:
             with interrupts.let_through():
                 ask(f"Write this to {settings.state_topic}?", yes=yes)
             if members := members_of(settings):  # the question may have stood for long
                 fail(busy(settings, members, WHY), EXIT_UNDRAINED)
         prepare_state_topic(settings, partitions)
         with progress("writing", missing, interrupts, shown=not origin.is_quiet) as advance:
-            write_missing(settings, words, places, interrupts.check, advance)
+            write_missing(settings, words, places, interrupts.check, advance, topic_ids=topic_ids)
     if not origin.is_quiet:
         print(f"written to {settings.state_topic}; whom the other group has identified since is copied by the next run")
 
@@ -128,17 +131,18 @@ def _read(
     *,
     words: Words,
     bounds: dict[int, Bounds],
-) -> Found:
-    """Both topics; that of the group need not be there yet."""
+) -> tuple[Found, Found]:
+    """Both topics, first that of the group, which need not be there yet."""
     from consumer.state.copy_words import SOURCE, TARGET
     from consumer.state.copying import Origin, read_words
 
     own = reader.bounds(settings.state_topic)
     records = sum(end - low for low, end in (*bounds.values(), *own.values()))
     with progress("reading", records, interrupts, shown=not origin.is_quiet) as advance:
-        target = Origin(settings.state_topic, settings.destination_name, TARGET)
-        read_words(reader, target, own, words, advance)
-        return read_words(reader, Origin(origin.topic, origin.destination, SOURCE), bounds, words, advance)
+        target = Origin(settings.state_topic, settings.destination_name, TARGET, settings.kafka_topic)
+        source = Origin(origin.topic, origin.destination, SOURCE, settings.kafka_topic)
+        found = read_words(reader, target, own, words, advance)
+        return found, read_words(reader, source, bounds, words, advance)
 
 
 def _nothing(origin: _From, found: Found, records: int) -> None:
@@ -165,6 +169,7 @@ def _tell(
     planned: Sequence[PartitionCopy],
     members: Sequence[MemberName],
     *,
+    topic_ids: int,
     places: Places,
     dry_run: bool,
 ) -> None:
@@ -178,6 +183,7 @@ def _tell(
             "dry_run": dry_run,
             "same_partitions": places.same,
             **total,
+            "topic_ids": topic_ids,
             "left_out": found.left_out,
             "partitions": [one._asdict() for one in planned],
             "members": [one._asdict() for one in members],
@@ -196,5 +202,7 @@ def _tell(
         ),
         flush=True,
     )
+    if topic_ids:
+        print(f"and {topic_ids} notes of which topics of the name {settings.kafka_topic} were read, for insert_ids")
     if members and dry_run:
         print(masker.text(busy(settings, members, WHY)))

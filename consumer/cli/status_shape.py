@@ -6,7 +6,7 @@ Texts may come from anybody, and are made safe where they are shown. Figures and
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -80,6 +80,8 @@ class Status(TypedDict):
     status: str
     first: FirstLine
     reasons: list[str]
+    notes: NotRequired[list[str]]
+    """Members of earlier versions have none."""
     version: str
     uptime_seconds: Figure
     now: Moment

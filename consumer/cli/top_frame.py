@@ -101,7 +101,7 @@ def _member(answer: Answer, head: Text, width: int, *, is_unicode: bool) -> Iter
     yield Text(printable(first["text"], TEXT_CHARACTERS_MAX), style="bold")
     if first["do"]:
         yield Text(printable(f"{first['do']} ({first['runbook']})", TEXT_CHARACTERS_MAX))
-    others = [reason for reason in status["reasons"] if reason != first["text"]]
+    others = [*(one for one in status["reasons"] if one != first["text"]), *status.get("notes", [])]
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         yield _whole(Text(f"+ {printable(others[0], max(width - 16, 20))}{more}", style=MUTED))

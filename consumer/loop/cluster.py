@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from consumer.ops.grown import Grown
 from consumer.ports.inputs import TopicSeen
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ class Cluster:
         self._settings = settings
         self._topics: dict[str, TopicSeen] = {}
         self._retention: dict[str, float | None] = {}
+        self._grown: tuple[int, int] | None = None
+        self._grown_at = 0.0
 
     def heard(self, now: float) -> None:
         """Something came from a broker."""
@@ -32,7 +35,7 @@ class Cluster:
         """For how long nothing has come from any broker."""
         return now - self._heard_at
 
-    def topics_seen(self, topics: Mapping[str, TopicSeen]) -> dict[str, tuple[int, int]]:
+    def topics_seen(self, topics: Mapping[str, TopicSeen], now: float) -> dict[str, tuple[int, int]]:
         """How the topics are now; of those that are read, which have got more partitions: how many before and now."""
         grown = {}
         for topic, seen in topics.items():
@@ -41,7 +44,14 @@ class Cluster:
             if has_more and before.topic_id == seen.topic_id and topic != self._settings.state_topic:
                 grown[topic] = before.partitions or 0, seen.partitions or 0
         self._topics |= topics
+        source = self._settings.kafka_topic
+        if source in grown:
+            self._grown, self._grown_at = grown[source], now
         return grown
+
+    def grown(self, now: float) -> Grown | None:
+        """How the source topic has grown last; None: it has not since the start."""
+        return None if self._grown is None else Grown(self._settings.kafka_topic, *self._grown, now - self._grown_at)
 
     def retention(self, seconds: Mapping[str, float | None]) -> None:
         """This is how long topics keep their records."""

@@ -14,7 +14,8 @@ import dataclasses
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
@@ -174,7 +175,7 @@ class Intake:
 
     def _take_run(self, assignment: Assignment, records: Sequence[Record], now: float) -> None:
         """Accept records of one partition: ordinary ones together, each other one by itself."""
-        usual: list[Event] = []
+        usual: list[Event | Skipped] = []
         unfinished, rules = self._sequencer.account.unfinished, self._rules_of(assignment)
         are_usual = (
             self._value_format != "avro"
@@ -199,7 +200,25 @@ class Intake:
     def _is_read_on(self, assignment: Assignment) -> bool:
         return assignment.open and assignment not in self._waiting
 
-    def _accept_usual(self, assignment: Assignment, events: Sequence[Event], now: float) -> None:
+    def _accept_usual(self, assignment: Assignment, items: Sequence[Event | Skipped], now: float) -> None:
+        if self._rules.name_filter is None:  # nothing is left out, and no event is looked at for that
+            self._accept_events(assignment, cast("Sequence[Event]", items), now)
+            return
+        for is_event, run in groupby(items, lambda item: isinstance(item, Event)):
+            if not assignment.open:
+                return
+            if is_event:
+                self._accept_events(assignment, cast("list[Event]", list(run)), now)
+            else:
+                for skipped in run:
+                    self._accept_json(assignment, skipped, now)
+
+    def _accept_json(self, assignment: Assignment, item: Event | Skipped, now: float) -> None:
+        if self._counts_formats:
+            assignment.formats.note(is_json=True)
+        self._accept(assignment, item.record, item, now)
+
+    def _accept_events(self, assignment: Assignment, events: Sequence[Event], now: float) -> None:
         if events:
             self._sequencer.accept_all(assignment, events, now)
             self._rule_counts.judged(events)

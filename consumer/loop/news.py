@@ -109,7 +109,7 @@ class News:
                 self._partitions.bounds(item, now)
             case TopicsSeen(topics):
                 self._cluster.heard(now)
-                for topic, (before, partitions) in self._cluster.topics_seen(topics).items():
+                for topic, (before, partitions) in self._cluster.topics_seen(topics, now).items():
                     self._reporter.topic_grown(topic, before, partitions)
                 self._partitions.topics_seen(topics, now)
                 held = {partition.topic for partition in self._sequencer.assignments}

@@ -115,6 +115,7 @@ class Showing:
             full_seconds=gate.slowness.full_seconds(now),
             source_topic=self._settings.kafka_topic,
             topic_partitions=self._cluster.partitions(),
+            grown=self._cluster.grown(now),
             paused=self._paused(),
             buffer_events=sequencer.buffered.events,
             buffer_events_limit=self._settings.buffer_events_max,
@@ -140,6 +141,7 @@ class Showing:
             rules_matched=dict(self._rules_matched),
             keyed=dict(self._keyed),
             state=self._figures(),
+            rekeyed=self._settings.rekeyed,
         )
 
     def _rate(self, now: float) -> RateView | None:

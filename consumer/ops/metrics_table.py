@@ -221,6 +221,11 @@ FROM_SNAPSHOT: Final = (
         ("key",),
         lambda shown, _: (((key,), count) for key, count in shown.keyed.items()),
     ),
+    gauge(
+        "customfit_rekeyed",
+        "1 with CUSTOMFIT_REKEYED=true: what is read is what `rekey` writes",
+        lambda shown, _: shown.rekeyed,
+    ),
     FromSnapshot(
         "counter",
         "customfit_filter_matched",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
+from consumer.ops.grown import Grown
 from consumer.ops.keyed import NONE, OTHER, USER
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.pseudonyms import Pseudonyms
@@ -100,6 +101,8 @@ class Snapshot:
     source_topic: str = ""
     topic_partitions: Mapping[str, int | None] = field(default_factory=dict)
     """How many partitions the topics have that are read, as the cluster says; None: the topic does not exist."""
+    grown: Grown | None = None
+    """How the source topic has grown last, since the start."""
     paused: Mapping[str, int] = field(default_factory=dict)
     """Why partitions are not fetched → how many of them."""
     buffer_events: int = 0
@@ -142,3 +145,5 @@ class Snapshot:
     keyed: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys((USER, OTHER, NONE), 0))
     """Records with an event, by whose key they have."""
     state: StateFigures = field(default_factory=StateFigures)
+    rekeyed: bool = False
+    """CUSTOMFIT_REKEYED: the topic is written by `rekey`."""

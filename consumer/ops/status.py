@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from consumer.ops.causes import findings
+from consumer.ops.grown import note as grown_note
 from consumer.ops.health import readiness_now
 from consumer.ops.keyed import note as keyed_note
 from consumer.ops.partition_view import PartitionView, Waits
@@ -22,6 +23,12 @@ WAITS: Final = tuple(one.name for one in fields(Waits))
 _of_waits: Final = attrgetter(*WAITS)
 
 
+def _notes(snapshot: Snapshot) -> list[str]:
+    """What somebody should know who looks, though nothing is wrong."""
+    said = (grown_note(snapshot.grown, has_rate=snapshot.rate is not None), keyed_note(snapshot.keyed))
+    return [text for text in said if text]
+
+
 def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) -> dict[str, Any]:
     """As JSON values; no secrets in it."""
     health = readiness_now(snapshot, monotonic_seconds)
@@ -32,7 +39,7 @@ def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) ->
         "status": health.status,
         "reasons": health.reasons,
         "causes": sorted({finding.cause.value for finding in found}),
-        "notes": [text for text in (keyed_note(snapshot.keyed),) if text],
+        "notes": _notes(snapshot),
         "pause": _pause(snapshot.pause),
         "destination": {
             "state": snapshot.destination_state.value,

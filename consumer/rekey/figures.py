@@ -43,6 +43,8 @@ class Figures:
     """Partitions whose next record waits for its schema."""
     lags: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """By topic and partition."""
+    since: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
+    """Of the same: when its oldest record that is not written was produced, by the monotonic clock; None: all is."""
 
 
 class Figure(NamedTuple):
@@ -69,6 +71,9 @@ class Figure(NamedTuple):
                 return [(("committed",), figures.committed), (("aborted",), figures.aborted)]
             case "customfit_rekey_lag_events":
                 return figures.lags.items()
+            case "customfit_rekey_lag_seconds":
+                since = figures.since.items()
+                return [(labels, 0.0 if at is None else max(now - at, 0.0)) for labels, at in since]
             case _:
                 return [((), getattr(figures, _FIELDS[self.name]))]
 
@@ -103,6 +108,12 @@ FIGURES: Final = (
         ("topic", "partition"),
         "End of the log minus committed offset, of its partitions",
     ),
+    Figure(
+        "customfit_rekey_lag_seconds",
+        "gauge",
+        ("topic", "partition"),
+        "Age of the oldest record that is not written, by its timestamp; 0: all are written",
+    ),
 )
 _FIELDS: Final = {
     "customfit_rekey_written_records": "written",
@@ -111,6 +122,18 @@ _FIELDS: Final = {
     "customfit_rekey_waiting_records": "waiting",
     "customfit_rekey_waiting_bytes": "waiting_bytes",
 }
+
+
+def produced_at(lag: int, oldest_ms: int | None, before: float | None, now: float, wall_ms: int) -> float | None:
+    """When a partition's oldest record that is not written was produced, by the monotonic clock; None: all is written.
+
+    `oldest_ms`: its time, None while it is not here; then it is `before`, what was known until now, or counts from now.
+    """
+    if not lag:
+        return None
+    if oldest_ms is None:
+        return now if before is None else before
+    return now - max(wall_ms - oldest_ms, 0) / 1000
 
 
 def not_alive(figures: Figures, now: float) -> str | None:

@@ -167,6 +167,11 @@ class Merge:
         queue = self._queues.get(partition)
         return 0 if queue is None else len(queue.records)
 
+    def oldest_ms(self, partition: Partition) -> int | None:
+        """The time of its next record; None: none of it waits."""
+        queue = self._queues.get(partition)
+        return queue.records[0][1].timestamp_ms if queue is not None and queue.records else None
+
     def position(self, partition: Partition) -> int:
         """Up to where it is read."""
         return self._queues[partition].position

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaError
 
 from consumer.log_codes import Code, fields
-from consumer.rekey.figures import Figures
+from consumer.rekey.figures import Figures, produced_at
 from consumer.rekey.growth import Remembered
 from consumer.rekey.logs import Logs
 from consumer.rekey.member import Member
@@ -248,9 +248,16 @@ class Rekeyer:
         figures.set_aside = len(self._set_aside)
         if (now := time.monotonic()) >= self._lags_at:
             self._lags_at = now + LAGS_SECONDS
-            not_written = Counter(unit.record.partition for unit in self._pending)
-            figures.lags = {
-                (p.topic, str(p.number)): member.behind(p, self._merge.position(p)) + self._merge.waiting(p) + extra
-                for p in self._merge.partitions
-                for extra in (not_written[p],)
-            }
+            self._show_lags(member, now)
+
+    def _show_lags(self, member: Member, now: float) -> None:
+        merge, before, wall_ms = self._merge, self._figures.since, int(time.time() * 1000)
+        not_written = Counter(unit.record.partition for unit in self._pending)
+        oldest_ms = {unit.record.partition: unit.record.timestamp_ms for unit in reversed(self._pending)}
+        lags: dict[tuple[str, str], int] = {}
+        since: dict[tuple[str, str], float | None] = {}
+        for p in merge.partitions:
+            labels = (p.topic, str(p.number))
+            lags[labels] = lag = member.behind(p, merge.position(p)) + merge.waiting(p) + not_written[p]
+            since[labels] = produced_at(lag, oldest_ms.get(p, merge.oldest_ms(p)), before.get(labels), now, wall_ms)
+        self._figures.lags, self._figures.since = lags, since

@@ -13,7 +13,7 @@ import msgspec
 from consumer.segment.envelope import NO_RAW, check_text
 from consumer.segment.event_of import KINDS, is_wanted
 from consumer.segment.timestamps import timestamp_of_text
-from consumer.sequencing.events import Event, Kind, Record, User
+from consumer.sequencing.events import Event, Kind, Record, Skipped, SkipReason, User
 from consumer.sequencing.rekeyed_headers import is_origin_alone
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class _Usual(msgspec.Struct, gc=False):
 _decode: Final = msgspec.json.Decoder(_Usual).decode
 
 
-def usual_event(record: Record, rules: DecodingRules) -> Event | None:
-    """The event of a record of the source topic; None: let decode() say what it is."""
+def usual_event(record: Record, rules: DecodingRules) -> Event | Skipped | None:
+    """The event of a record of the source topic, or that a filter leaves it out; None: let decode() say what it is."""
     value = record.value
     if value is None or len(value) > rules.record_bytes_max:
         return None
@@ -72,6 +72,6 @@ def usual_event(record: Record, rules: DecodingRules) -> Event | None:
     if kind is Kind.TRACK and not name:
         return None
     if rules.name_filter is not None and kind is not Kind.IDENTIFY and not rules.name_filter.passes(name):
-        return None
+        return Skipped(record, kind.value, SkipReason.FILTERED, name)
     at = timestamp_of_text(timestamp)
     return None if at is None else Event(record, kind, User(user_id), insert_id, at, name or None, payload)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from consumer.kafka.client import KafkaUnavailable, misconfigured, producer_config
 from consumer.kafka.murmur2 import partition_of
 from consumer.kafka.rights import Right, explained
+from consumer.state.copied_topic_ids import TopicIdNoted, TopicIds, note
 from consumer.state.copy_rule import Word, copied
 from consumer.state.copy_words import Row, Said, Words
 from consumer.state.pause_record import is_pause_key
@@ -44,6 +45,8 @@ class Origin(NamedTuple):
     """Only records of users who are identified there are read."""
     side: int
     """SOURCE or TARGET."""
+    events_topic: str
+    """Whose earlier topics are looked for."""
 
 
 class Found(NamedTuple):
@@ -53,6 +56,8 @@ class Found(NamedTuple):
     """How many records there are of each other destination, by name."""
     left_out: int
     """How many records were skipped, because this version does not know them as records of a state topic."""
+    topic_ids: TopicIds
+    """Which topics of the events' name were read."""
 
 
 class PartitionCopy(NamedTuple):
@@ -89,23 +94,28 @@ def read_words(
     others: Counter[str] = Counter()
     rows: list[Row] = []
     left_out = 0
+    topic_ids: TopicIds = {}
+    of_events = SOURCE_TOPIC + origin.events_topic
     for record in reader.read(origin.topic, bounds):
         advance(1)
         try:
-            (destination, user), identified = decode_record(record.key, record.value)
+            key, identified = decode_record(record.key, record.value)
         except UnknownStateRecord:
             left_out += not is_pause_key(record.key)
             continue
+        destination, user = key
+        at_ms = max(record.timestamp_ms, 1)  # 0 would be written as now
         if destination == origin.destination:
-            at_ms = max(record.timestamp_ms, 1)  # 0 would be written as now
             rows.append((user.id, user.anonymous, origin.side, record.partition.number, at_ms, identified))
             if len(rows) >= ROWS:
                 words.add(rows)
                 rows.clear()
+        elif destination == of_events:
+            note(topic_ids, record.partition.number, key, at_ms, stands=identified)
         elif not destination.startswith(SOURCE_TOPIC) and (destination in others or len(others) < OTHERS_MAX):
             others[destination] += 1
     words.add(rows)
-    return Found(others, left_out)
+    return Found(others, left_out, topic_ids)
 
 
 def plan(words: Words, places: Places, check: Callable[[], None]) -> list[PartitionCopy]:
@@ -130,13 +140,21 @@ def _of(said: Said, places: Places) -> tuple[list[Word], list[int]]:
 
 
 def write_missing(
-    settings: Settings, words: Words, places: Places, check: Callable[[], None], advance: Callable[[int], None]
+    settings: Settings,
+    words: Words,
+    places: Places,
+    check: Callable[[], None],
+    advance: Callable[[int], None],
+    *,
+    topic_ids: Iterable[TopicIdNoted],
 ) -> None:
     """Write what is missing, each record with its original's timestamp, and wait for all in-sync replicas.
 
     Raises KafkaUnavailable; what was written before stays.
     """
     writer = _Writer(settings)
+    for number, key, at_ms in topic_ids:
+        writer.write(number, encode_key(key), encode_value(key, at_ms), at_ms, check)
     for said in words.of_each_user():
         key = StateKey(settings.destination_name, said.user)
         writes, _ = _of(said, places)

@@ -5,13 +5,19 @@
   _config+:: {
     // In every selector of a metric. Labels of its own do not become labels of the alerts: those have job.
     selector: 'job="customfit-consumer"',
+    // The same of the metrics of `rekey`, which is a job of its own.
+    rekeySelector: 'job="customfit-rekey"',
     // Where docs/runbook.md can be read.
     runbookUrl: 'docs/runbook.md',
   },
 
   local withConfig(text) = std.parseYaml(
     std.strReplace(
-      std.strReplace(text, 'job="customfit-consumer"', $._config.selector),
+      std.strReplace(
+        std.strReplace(text, 'job="customfit-consumer"', $._config.selector),
+        'job="customfit-rekey"',
+        $._config.rekeySelector,
+      ),
       'docs/runbook.md#',
       $._config.runbookUrl + '#',
     )

@@ -17,6 +17,7 @@ from consumer.avro.known_schemas import KnownSchemas
 from consumer.choices import ApiDialect
 from consumer.dead_letters.letter import Shape, letter_of
 from consumer.receipts.receipt import Receipt, encode_receipt
+from consumer.rekey.rewriting import rewritten, rules_of
 from consumer.segment.decoding import DecodingRules
 from consumer.sequencing.actions import WriteDeadLetter
 from consumer.sequencing.assignment import Assignment
@@ -37,7 +38,9 @@ By = Literal["ledger", "receipts"]
 class Given:
     """One partition; offsets begin where it is told."""
 
-    def __init__(self, by: By | None = None, *, dialect: ApiDialect = "destination", begins: int = 0) -> None:
+    def __init__(
+        self, by: By | None = None, *, dialect: ApiDialect = "destination", begins: int = 0, rekeyed: bool = False
+    ) -> None:
         self.by = by
         self.records: list[Record] = []
         self.dead: list[Record] = []
@@ -51,7 +54,9 @@ class Given:
         self.judged: list[Judgement] = []
         self._begins = begins
         self._dialect: ApiDialect = dialect
-        self._decoder = Decoder(DecodingRules(replay_topic="replays"), "auto", KnownSchemas({}, has_registry=False))
+        self._rekeyed = rekeyed
+        rules = DecodingRules(replay_topic="replays", rekeyed=rekeyed)
+        self._decoder = Decoder(rules, "auto", KnownSchemas({}, has_registry=False))
 
     # ------------------------------------------------------------------ what happened
 
@@ -62,6 +67,19 @@ class Given:
         record = Record(SOURCE, at, 1_000_000 + at, b"ann", raw)
         self.records.append(record)
         return record
+
+    def rekey(self, value: dict[str, Any] | bytes, offset: int, number: int = 2) -> list[Record]:
+        """What `rekey` writes of a record of another topic, behind the last."""
+        raw = json.dumps(value).encode() if isinstance(value, dict) else value
+        read = Record(Partition("unkeyed", number), offset, 2_000_000 + offset, None, raw)
+        written = rewritten(read, None, rules_of(1_048_576), 1).written
+        first = self.records[-1].offset + 1 if self.records else 0
+        records = [
+            Record(SOURCE, at, one.timestamp_ms, one.key, one.value, one.headers)
+            for at, one in enumerate(written, first)
+        ]
+        self.records += records
+        return records
 
     def track(self, offset: int | None = None, **more: Any) -> Record:
         """A track with a messageId of its own."""
@@ -103,7 +121,9 @@ class Given:
         """It is written to the dead-letter topic."""
         assignment = Assignment(record.partition, OffsetTracker(0))
         of = record if item is None else [one.record for one in self._items(record)][item]
-        letter = letter_of(WriteDeadLetter(assignment, of, reason, "why"), Shape.WHOLE, 0.0, "replays")
+        letter = letter_of(
+            WriteDeadLetter(assignment, of, reason, "why"), Shape.WHOLE, 0.0, "replays", rekeyed=self._rekeyed
+        )
         dead = Record(Partition("dead", 0), len(self.dead), 9_000_000, letter.key, letter.value, letter.headers)
         self.dead.append(dead)
         return dead
@@ -129,7 +149,7 @@ class Given:
         """Judge all of it."""
         low = self.records[0].offset
         stretch = Stretch(low, self.records[-1].offset + 1)
-        letters = Letters("events", {0: stretch}, topic_id)
+        letters = Letters("events", {0: stretch}, topic_id, rekeyed=self._rekeyed)
         for dead in self.dead:
             letters.add(dead)
         replays_finished = Finished(self.replay_commit, CLUSTER, None)

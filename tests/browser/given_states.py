@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from consumer.ops.grown import Grown
 from consumer.ops.partition_view import PartitionView, Waits
-from consumer.ops.snapshot import Phase, Snapshot
+from consumer.ops.snapshot import Phase, RateView, Snapshot
 from consumer.sequencing.accounting import End, Reason
 from consumer.sequencing.events import DeadLetterReason, Partition, User
 from consumer.sequencing.gate import State
@@ -146,6 +147,13 @@ def all_well() -> Given:
     """Nothing is wrong."""
     replays = replace(_view(0), partition=Partition(f"{TOPIC}.customfit-replay", 0))
     return Given(_running([*(_view(n, 4 + n % 5, 0.2) for n in range(12)), replays], in_flight=17), seconds=_well)
+
+
+def grown() -> Given:
+    """Somebody has added partitions; nothing is wrong."""
+    views = [_view(n, 4 + n % 5, 0.2) for n in range(12)]
+    rate = RateView(limit=200.0, share=100.0, waiting_seconds=0.0, waited_seconds=0.0)
+    return Given(_running(views, grown=Grown(TOPIC, 8, 12, 40.0), rate=rate), seconds=_well)
 
 
 def wrong_key() -> Given:
@@ -292,6 +300,7 @@ STATES: Final[Mapping[str, Callable[[], Given]]] = {
         restoring,
         paused,
         all_well,
+        grown,
         draining,
     )
 }

@@ -21,6 +21,7 @@ from tests.browser.given_states import (
     Given,
     all_well,
     dead_letter_storm,
+    grown,
     hostile,
     one_user_stuck,
     outage,
@@ -90,6 +91,14 @@ async def test_the_first_line_is_the_cause_and_what_to_do(show: Show, open_page:
         assert not await opened.scrolls_sideways(), (size, dark)
     assert [] == opened.complaints
     assert {True} == {url.startswith((server.url, "data:")) for url in opened.requests}
+
+
+async def test_a_topic_that_has_grown_is_told_though_nothing_is_wrong(show: Show, open_page: Open) -> None:
+    """Below the first line, which says that it is ready."""
+    page = await filled(await open_page(show(grown()).url))
+
+    assert "ready: 12 partitions" in await text(page, "#cause")
+    assert "segment-events has 12 partitions, 8 before it grew 40 s ago" in await text(page, "#others")
 
 
 async def test_a_process_that_is_gone_is_said_to_be_gone(show: Show, open_page: Open) -> None:

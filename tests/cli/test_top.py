@@ -27,7 +27,7 @@ from consumer.ops.advice import DO
 from consumer.ops.causes import findings
 from consumer.ops.health import readiness
 from consumer.ops.server import HttpServer, Page, Reader, Route
-from tests.browser.given_states import STATES, USER_STUCK, all_well, hostile, one_user_stuck, outage, wrong_key
+from tests.browser.given_states import STATES, USER_STUCK, all_well, grown, hostile, one_user_stuck, outage, wrong_key
 from tests.browser.shown import Shown, shown
 from tests.fakes.terminals import CTRL_C, Terminal
 
@@ -67,6 +67,14 @@ def test_the_first_lines_are_those_of_the_page(show: Show, name: str) -> None:
     assert (health.reasons[0] if health.reasons else "ready: 12 partitions") in joined(done.output)
     assert not found or found[0].text != health.reasons[0] or DO[found[0].cause] in joined(done.output)
     assert [] == [line for line in done.output.splitlines() if len(line) > WIDTH]
+
+
+def test_a_topic_that_has_grown_is_told_though_nothing_is_wrong(show: Show) -> None:
+    """In the line of what else there is."""
+    done = top(show(grown()).url)
+
+    assert " READY " == done.output[:7]
+    assert "+ segment-events has 12 partitions, 8 before it grew 40 s ago" in joined(done.output)
 
 
 def test_several_members_are_shown_and_one_that_is_silent_is_a_line(show: Show) -> None:

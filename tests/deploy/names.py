@@ -37,6 +37,8 @@ Labels = frozenset[str] | None
 """Of a result; None: a number without any."""
 
 OF_THE_SCRAPER: Final = {"job": "customfit-consumer", "instance": "consumer:9464"}
+OF_REKEY: Final = {"job": "customfit-rekey", "instance": "rekey:9464"}
+"""A job of its own: a group is not up because its `rekey` is."""
 
 
 class WrongNameError(Exception):
@@ -46,11 +48,14 @@ class WrongNameError(Exception):
 def live() -> dict[str, list[dict[str, str]]]:
     """What a scrape of the program's own page gives, and of that of `rekey`, as Prometheus stores it."""
     _, text = Metrics(snapshot).page("")
-    of_rekey = routes(Figures(lags={("segment-events", "0"): 0}), {}, str)["/metrics"].answer(Asked()).body
-    series: dict[str, list[dict[str, str]]] = {"up": [dict(OF_THE_SCRAPER)]}
-    for family in (*text_string_to_metric_families(text.decode()), *text_string_to_metric_families(of_rekey.decode())):
-        for sample in family.samples:
-            series.setdefault(sample.name, []).append({**sample.labels, **OF_THE_SCRAPER})
+    partition = ("segment-events", "0")
+    figures = Figures(lags={partition: 0}, since={partition: None})
+    of_rekey = routes(figures, {}, str)["/metrics"].answer(Asked()).body
+    series: dict[str, list[dict[str, str]]] = {"up": [dict(OF_THE_SCRAPER), dict(OF_REKEY)]}
+    for page, scraper in ((text, OF_THE_SCRAPER), (of_rekey, OF_REKEY)):
+        for family in text_string_to_metric_families(page.decode()):
+            for sample in family.samples:
+                series.setdefault(sample.name, []).append({**sample.labels, **scraper})
     return series
 
 

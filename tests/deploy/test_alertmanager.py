@@ -53,6 +53,7 @@ SILENCES: Final = {
         "CustomfitKafkaUnreachable leader_missing",
         "CustomfitGroupDoesNotAnswer",
         "CustomfitPartitionUnowned",
+        "CustomfitRekeyDown",
         "CustomfitStateNotWritten state_topic",
         "CustomfitStateNotWritten records_not_written",
         "CustomfitDeadLetterNotWritten dead_letters_not_written",

@@ -9,7 +9,8 @@ from typing import Any
 from tests.deploy.rules import read
 from tests.deploy.tools import need, promtools, run
 
-ELSEWHERE = "{ _config+:: { selector: 'namespace=\"segment\",job=~\"cf-.*\"', runbookUrl: 'https://runbooks/cf.md' } }"
+SELECTORS = 'selector: \'namespace="segment",job=~"cf-.*"\', rekeySelector: \'namespace="segment"\''
+ELSEWHERE = f"{{ _config+:: {{ {SELECTORS}, runbookUrl: 'https://runbooks/cf.md' }} }}"
 
 
 def mixin(also: str = "{}") -> Any:
@@ -33,6 +34,7 @@ def test_another_selector_is_in_every_expression(tmp_path: Path) -> None:
     text = json.dumps(made)
 
     assert "customfit-consumer" not in text
+    assert "customfit-rekey" not in text.replace('"name": "customfit-rekey"', "")
     assert 'namespace=\\"segment\\",job=~\\"cf-.*\\"' in text
     assert "https://runbooks/cf.md#customfitdown" in text
     assert "docs/runbook.md" not in text

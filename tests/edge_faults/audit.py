@@ -22,6 +22,13 @@ FAULTS: Final = (
         "tests/receipts/test_writer.py::test_what_the_topic_does_not_take_is_told_once_and_tried_again",
     ),
     EdgeFault(
+        "the dead letters of a rekeyed record are looked for where `rekey` wrote it",
+        "consumer/audit/letters.py",
+        'origin_of(record, "", rekeyed=self._rekeyed)',
+        'origin_of(record, "")',
+        "tests/auditing/test_rekeyed.py::test_each_end_of_a_record_is_told",
+    ),
+    EdgeFault(
         "a look back goes beyond the beginning of time",
         "consumer/audit/evidence.py",
         "max(self._window.from_ms - LOOK_BACK_MS, 0)",

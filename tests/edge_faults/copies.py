@@ -52,6 +52,13 @@ FAULTS: Final = (
         f"{REAL}::test_the_topic_is_made_as_a_start_makes_it_and_keeps_times",
     ),
     EdgeFault(
+        "a copy leaves out which topics of the source's name were read",
+        "consumer/state/copying.py",
+        "        elif destination == of_events:",
+        "        elif destination == origin.topic:",
+        f"{REAL}::test_which_topics_of_the_name_were_read_is_copied_too",
+    ),
+    EdgeFault(
         "a copy is made beside members that run",
         "consumer/cli/stopped_group.py",
         "        return group_members(settings)",

@@ -19,6 +19,13 @@ FAULTS: Final = (
         f"{MERGE}::test_an_empty_partition_is_waited_for_as_long_as_the_wait",
     ),
     EdgeFault(
+        "a partition of rekey of which nothing is fetched counts as in time",
+        "consumer/rekey/figures.py",
+        "        return now if before is None else before",
+        "        return None",
+        "tests/rekey/test_figures.py::test_a_record_that_is_not_fetched_is_as_old_as_is_known",
+    ),
+    EdgeFault(
         "rekey waits for an idle partition for ever",
         "consumer/rekey/merge.py",
         "patience = waited if waited >= since else NEVER",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.loop.cluster import Cluster
+from consumer.ops.grown import Grown
 from consumer.ports.inputs import TopicSeen
 from tests.settings.given_settings import load
 
@@ -32,7 +33,25 @@ def test_a_topic_that_has_more_partitions_has_grown(
 ) -> None:
     """One that was made again, or is seen for the first time, has not."""
     cluster = Cluster(load(), 0.0)
-    cluster.topics_seen(before)
+    cluster.topics_seen(before, 1.0)
 
-    assert grown == cluster.topics_seen(now)
-    assert {} == cluster.topics_seen(now)
+    assert grown == cluster.topics_seen(now, 2.0)
+    assert {} == cluster.topics_seen(now, 3.0)
+
+
+def test_how_the_source_has_grown_last_is_remembered() -> None:
+    """For those who look at the page; other topics grow with it."""
+    cluster = Cluster(load(kafka_topic="events"), 0.0)
+    cluster.topics_seen({**seen(4), "events.replay": TopicSeen("other", 1, frozenset())}, 1.0)
+    cluster.topics_seen({**seen(4), "events.replay": TopicSeen("other", 2, frozenset())}, 2.0)
+
+    assert cluster.grown(3.0) is None
+
+    cluster.topics_seen(seen(6), 4.0)
+    cluster.topics_seen(seen(6), 5.0)
+
+    assert Grown("events", 4, 6, 60.0) == cluster.grown(64.0)
+
+    cluster.topics_seen(seen(9), 70.0)
+
+    assert Grown("events", 6, 9, 1.0) == cluster.grown(71.0)

@@ -14,11 +14,12 @@ from consumer.kafka.members import Group, Member
 from consumer.ops.advice import DO
 from consumer.ops.causes import Cause
 from consumer.ops.error_groups import TEXT_CHARACTERS_MAX
+from consumer.ops.grown import SHOWN_SECONDS, Grown
 from consumer.ops.health import readiness
 from consumer.ops.metrics import Metrics
 from consumer.ops.overview import Overview
 from consumer.ops.partition_view import PartitionView, Waits
-from consumer.ops.snapshot import Phase, Rest, Snapshot
+from consumer.ops.snapshot import Phase, RateView, Rest, Snapshot
 from consumer.ports.state_figures import StandbyFigures, StateFigures
 from consumer.sequencing.accounting import End
 from consumer.sequencing.events import DeadLetterReason, Partition, User
@@ -49,6 +50,21 @@ def told(of: Snapshot, by: Overview | None = None) -> dict[str, Any]:
 def with_view(**changes: Any) -> Snapshot:
     """One partition, changed so."""
     return replace(snapshot(), partitions=(replace(snapshot().partitions[0], **changes),))
+
+
+def test_that_the_topic_has_grown_is_said_for_some_minutes() -> None:
+    """With what it does to the rate, where there is one."""
+    grown = Grown("segment-events", 6, 8, 40.0)
+    rate = RateView(limit=100.0, share=50.0, waiting_seconds=0.0, waited_seconds=0.0)
+    [note] = told(replace(snapshot(), grown=grown))["notes"]
+    [with_rate] = told(replace(snapshot(), grown=grown, rate=rate))["notes"]
+
+    assert note.startswith(
+        "segment-events has 8 partitions, 6 before it grew 40 s ago: the group hands the new ones out"
+    )
+    assert (False, True) == tuple("CUSTOMFIT_REQUESTS_PER_SECOND_MAX" in text for text in (note, with_rate))
+    assert [] == told(replace(snapshot(), grown=grown._replace(seconds=SHOWN_SECONDS + 1)))["notes"]
+    assert [] == told(snapshot())["notes"]
 
 
 def test_it_says_how_far_others_are_followed() -> None:

@@ -131,6 +131,21 @@ def test_after_a_copy_tracks_alone_are_sent(scene: Scene, partitions_now: int) -
     assert 0 == scene.emulator.ledger.summary()["identifies_first_violations"]
 
 
+def test_which_topics_of_the_name_were_read_is_copied_too(scene: Scene, beside: Service) -> None:
+    """Else insert_ids of a source that was made again would be others than those of the old group."""
+    earlier = StateKey(f"source topic {scene.topic}", User("topic-id P2Y6mJ4aQ9OQcWNcJUGD0A"))
+    written(scene, (0, "ann", 10, 10))
+    producer = Producer({"bootstrap.servers": scene.bootstrap_servers})
+    value = encode_value(earlier, 10)
+    producer.produce(old_state(scene), value, encode_key(earlier), partition=2, timestamp=10)
+    assert 0 == producer.flush(30)
+    told, again = copied(beside, scene), copied(beside, scene)
+    known = [key for key, _ in records(scene.bootstrap_servers, new_state(scene))]
+
+    assert [1, 0] == [one["topic_ids"] for one in (told, again)]
+    assert 1 == known.count(encode_key(earlier))
+
+
 def test_a_dry_run_makes_nothing(scene: Scene, beside: Service) -> None:
     """It says of each partition what would be written; the group's topic need not be there."""
     written(scene, (0, "ann", 10, 10), (0, "bob", 10, 10), (3, "cid", 10, 10), (3, "cid", None, 20))

@@ -14,6 +14,7 @@ from consumer.rekey.figures import (
     Figures,
     not_alive,
     not_ready,
+    produced_at,
 )
 from consumer.rekey.pages import routes
 
@@ -69,9 +70,37 @@ def test_the_pages_say_it_without_secrets() -> None:
 
 def test_every_figure_is_in_the_metrics_from_the_start() -> None:
     """Counters at 0 for each of their values; lags when there are partitions."""
-    figures = Figures(lags={("events", "0"): 7}, turned_at=time.monotonic())
+    partition = ("events", "0")
+    figures = Figures(lags={partition: 7}, since={partition: None}, turned_at=time.monotonic())
     text = page(figures, "/metrics").body.decode()
     for figure in FIGURES:
         assert f"\n{figure.shown}" in text
     assert 'customfit_rekey_records_total{end="batch_passed_on"} 0.0' in text
     assert 'customfit_rekey_lag_events{partition="0",topic="events"} 7.0' in text
+    assert 'customfit_rekey_lag_seconds{partition="0",topic="events"} 0.0' in text
+
+
+def lag_seconds(figures: Figures, now: float) -> list[float]:
+    """Of all its partitions."""
+    [figure] = [one for one in FIGURES if one.name == "customfit_rekey_lag_seconds"]
+    return [seconds for _, seconds in figure.samples(figures, now)]
+
+
+def test_a_partition_is_as_late_as_its_oldest_record_that_is_not_written() -> None:
+    """By the record's own time, and later with each moment, also while the loop hangs."""
+    at = produced_at(3, 40_000, None, NOW, wall_ms=100_000)
+    figures = Figures(since={("events", "0"): at})
+    assert [60.0] == lag_seconds(figures, NOW)
+    assert [75.0] == lag_seconds(figures, NOW + 15)
+
+
+def test_a_record_that_is_not_fetched_is_as_old_as_is_known() -> None:
+    """A partition without a leader brings nothing: it counts from what was known, or from when it was noticed."""
+    assert 940.0 == produced_at(3, None, 940.0, NOW, wall_ms=100_000)
+    assert NOW == produced_at(3, None, None, NOW, wall_ms=100_000)
+
+
+def test_nothing_is_late_when_all_is_written_or_its_time_is_to_come() -> None:
+    """Whatever was known before, and whatever a producer's clock says."""
+    assert produced_at(0, None, 940.0, NOW, wall_ms=100_000) is None
+    assert NOW == produced_at(1, 200_000, None, NOW, wall_ms=100_000)

@@ -115,6 +115,13 @@ def test_a_partition_without_a_leader_holds_back_nobody_for_longer() -> None:
     assert [(1, 0)] == taken(merge, 6.5)
 
 
+def test_the_time_of_the_next_record_is_told_as_it_is() -> None:
+    """Also of one that claims to be of the future; of a partition of which nothing waits, or that is gone, none."""
+    merge = merge_of(A, B)
+    merge.add([record(A, 0, WALL_MS + 60_000), record(A, 1, 10)], WALL_MS)
+    assert [WALL_MS + 60_000, None, None] == [merge.oldest_ms(one) for one in (A, B, C)]
+
+
 def test_times_that_go_backwards_in_a_partition_change_nothing_of_its_order() -> None:
     """Within a partition the order of the log is the order."""
     merge = merge_of(A, B)

@@ -54,14 +54,8 @@ def decoded(value: bytes | None, rules: DecodingRules | None = None) -> Decoded:
 
 def fields_of(made: Decoded) -> tuple[Any, ...]:
     """What it says, to be compared."""
-    return (
-        type(made),
-        *(
-            getattr(made, name)
-            for name in (*getattr(made, "__struct_fields__", ()), "payload")
-            if name != "raw_payload"
-        ),
-    )
+    names = (*made.__struct_fields__, "payload") if isinstance(made, Event) else made.__slots__
+    return (type(made), *(getattr(made, name) for name in names if name != "raw_payload"))
 
 
 def event(value: bytes, rules: DecodingRules | None = None) -> Event:
