@@ -54,6 +54,7 @@ class Sender:
     def check_topic(self) -> None:
         """Wait for a broker, and look for the topic. Exit code 69 without them."""
         from consumer.kafka.client import KafkaUnavailable
+        from consumer.settings.kafka_tools import tool
 
         settings = self._settings
         servers = settings.kafka_bootstrap_servers
@@ -67,7 +68,7 @@ class Sender:
             fail(
                 f"there is no topic {settings.kafka_topic!r} at {servers}, or this user may not see it; is "
                 f"{settings.origin('kafka_topic')} right? If so, create it, for example with: "
-                f"kafka-topics.sh --bootstrap-server {servers} --create --topic {settings.kafka_topic} --partitions 6",
+                f"{tool(settings, 'kafka-topics.sh')} --create --topic {settings.kafka_topic} --partitions 6",
                 EXIT_UNAVAILABLE,
             )
 

@@ -19,6 +19,7 @@ from consumer.kafka.client import (
 from consumer.kafka.group_start import committed_offsets, outside_the_group, start_new_group_at_end
 from consumer.kafka.rights import Right, explained, group_right, is_denied, missing_on_topic, refusal
 from consumer.log_codes import Code, fields
+from consumer.settings.kafka_tools import tool
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -159,8 +160,7 @@ def _partition_count(admin: AdminClient, settings: Settings, topics: Topics) -> 
         message = (
             f"topic {settings.kafka_topic!r} (CUSTOMFIT_KAFKA_TOPIC) does not exist at "
             f"{settings.kafka_bootstrap_servers}, or this user may not see it; create it, for example with: "
-            "kafka-topics.sh --bootstrap-server "
-            f"{settings.kafka_bootstrap_servers} --create --topic {settings.kafka_topic} --partitions 6"
+            f"{tool(settings, 'kafka-topics.sh')} --create --topic {settings.kafka_topic} --partitions 6"
         )
         raise KafkaUnavailable(message)
     return len(topic.partitions)
