@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from consumer.cli.exits import fail, tell
 from consumer.cli.interrupts import Interrupts
 from consumer.cli.lines import LINE_BYTES_MAX, KeyedValue
-from consumer.exit_codes import EXIT_SETTINGS, EXIT_UNAVAILABLE
+from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Message
@@ -37,6 +37,8 @@ class Sender:
         self.last: tuple[int, int] | None = None
         """Partition and offset of the last acknowledged record."""
         self.reasons: Counter[str] = Counter()
+        self.is_denied = False
+        """Whether anything was not taken because a right is missing."""
         self.interrupts = Interrupts()
         self._settings = settings
         self._contact = Contact(settings, tell)
@@ -92,6 +94,13 @@ class Sender:
             return True
         return False
 
+    def why(self) -> tuple[str, int]:
+        """Why records were not taken, and the exit code that says so."""
+        counted = (
+            reason if count == self.failed else f"{count} of them: {reason}" for reason, count in self.reasons.items()
+        )
+        return "; ".join(counted), EXIT_UNAVAILABLE if self.is_denied else EXIT_ERROR
+
     def _wait_until(self, moment: float) -> None:
         while (seconds := moment - time.monotonic()) > 0:
             self._poll(min(seconds, 0.1))
@@ -123,8 +132,11 @@ class Sender:
             self._count_failed(error)
 
     def _count_failed(self, error: KafkaError) -> None:
+        from consumer.kafka.rights import Right, explained, is_denied
+
         self.failed += 1
-        reason = error.str()
+        self.is_denied = self.is_denied or is_denied(error)
+        reason = explained(self._settings, error, Right("Write", "topic", self._settings.kafka_topic))
         if reason in self.reasons or len(self.reasons) < REASONS_MAX:
             self.reasons[reason] += 1
 

@@ -322,6 +322,35 @@ def test_check_names_all_missing_rights_at_once(scene: Scene, secured: SecuredBr
     assert topics["state"] not in scene.admin.list_topics(timeout=60).topics
 
 
+def test_commands_name_the_right_that_they_lack(scene: Scene, secured: SecuredBroker) -> None:
+    """With exit code 69; what the table of docs/security.md has is enough."""
+    topic, state = scene.topic, f"{scene.topic}.identified-users"
+    secured.broker.create_topic(state, 2, {"cleanup.policy": "compact"})
+    read: list[Right] = [("Read", "topic", topic), ("Read", "topic", state)]
+    to_write = f"the right to Write on topic {topic} is missing"
+    of_group = f"the right to Describe on group {topic} is missing"
+    secured.allow(*read)
+    with scene.member("beside", command=("-c", "pass")) as beside:
+        for command, told in (
+            (("produce", "--events", "3"), to_write),
+            (("user", "ann", "--forget"), to_write),
+            (("lag",), of_group),
+            (("pause",), of_group),
+        ):
+            refused = beside.ask(*command)
+
+            assert 69 == refused.returncode, refused.stderr
+            assert f"{told}; grant it with: kafka-acls.sh" in refused.stderr
+        secured.allow(("Describe", "group", topic))
+        refused = beside.ask("pause")
+        secured.allow(("Write", "topic", topic), ("Write", "topic", state))
+        ended = [beside.ask(*command).returncode for command in (("produce", "--events", "3"), ("pause",), ("resume",))]
+
+    assert 69 == refused.returncode, refused.stderr
+    assert f"the right to Write on topic {state} is missing" in refused.stderr
+    assert [0, 0, 0] == ended
+
+
 def test_to_copy_a_state_topic_takes_read_there_and_write_here(scene: Scene, secured: SecuredBroker) -> None:
     """Each right that is missing is named, with exit code 69; what the table of docs/security.md has is enough."""
     there, here = f"{scene.topic}.old", f"{scene.topic}.identified-users"
