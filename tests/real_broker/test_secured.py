@@ -335,7 +335,7 @@ def test_commands_name_the_right_that_they_lack(scene: Scene, secured: SecuredBr
             (("produce", "--events", "3"), to_write),
             (("user", "ann", "--forget"), to_write),
             (("lag",), of_group),
-            (("pause",), of_group),
+            (("audit", "--from", "-1h", "--to", "now"), of_group),
         ):
             refused = beside.ask(*command)
 
