@@ -18,7 +18,7 @@ BIN := .venv/bin
 PARALLEL := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-quick test-long durations check docs operations dashboard-picture advisories release-check simulate fuzz chaos bench rolling kafka kubernetes browser pictures lock clean
+.PHONY: help venv broker demo test test-quick test-long durations check docs operations dashboard-picture advisories release-check simulate fuzz chaos bench rolling kafka kubernetes browser pictures lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -84,6 +84,9 @@ bench: venv kafka ## this project beside its peers, on a real broker (ARGS="--sc
 
 rolling: venv kafka ## a rolling restart and a fail-over under load, measured (ARGS=--rate=500)
 	@$(BIN)/python -m bench.rolling_restart $(ARGS)
+
+broker: venv kafka ## a real broker to work with by hand, until Ctrl-C (ARGS=--secured: TLS, a password, no rights)
+	@$(BIN)/python -m tests.real_broker.by_hand $(ARGS)
 
 kafka: venv ## fetch a real Kafka broker and a schema registry for the tests into .kafka
 	@$(BIN)/python -m tests.real_broker.broker

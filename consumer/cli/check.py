@@ -102,32 +102,23 @@ def _verdict(findings: list[Checked], *, connect: bool) -> str:
 def _kafka_findings(settings: Settings) -> list[Checked]:
     from consumer.kafka.client import KafkaMisconfigured, KafkaUnavailable, admin_client
     from consumer.kafka.contact import Contact
-    from consumer.kafka.topics import inspect
+    from consumer.kafka.inspection import inspect
 
     contact = Contact(settings, tell)
     try:
         contact.topics(admin_client(settings, contact.note))  # it says what is in the way while it waits
-        seen = inspect(settings)
+        found = inspect(settings)
     except KafkaUnavailable as error:
         return [Checked(False, "Kafka", str(error))]
     except KafkaMisconfigured as error:
         fail(str(error), EXIT_SETTINGS)
-    dead_letters = (
-        f"{settings.dead_letter_topic}, {seen.dead_letter_partitions} partitions"
-        if seen.dead_letter_partitions
-        else f"{settings.dead_letter_topic} does not exist; `run` creates it"
-    )
-    committed = (
-        f"{settings.kafka_group_id} has committed {len(seen.committed)} of {seen.partitions} partitions"
-        if seen.committed
-        else f"{settings.kafka_group_id} is new and starts at the {settings.kafka_start} events"
-    )
-    found = [
-        Checked(True, "Kafka topic", f"{settings.kafka_topic}, {seen.partitions} partitions"),
-        Checked(True, "Kafka dead letters", dead_letters),
-        Checked(True, "Kafka group", committed),
+    findings = [
+        Checked(True, WARNING, f"no dead letters can be replayed, all else works: {one.text}")
+        if one.is_optional and not one.is_well
+        else Checked(one.is_well, f"Kafka {one.what}", one.text)
+        for one in found
     ]
-    return found + _key_findings(settings)
+    return findings + (_key_findings(settings) if all(one.is_well or one.is_optional for one in found) else [])
 
 
 def _key_findings(settings: Settings) -> list[Checked]:

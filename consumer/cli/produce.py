@@ -79,8 +79,8 @@ def produce(
     if interrupted:
         fail("interrupted; what is counted as sent was acknowledged", EXIT_ERROR)
     if sender.failed:
-        reasons = "; ".join(f"{reason} ({count})" for reason, count in sender.reasons.items())
-        fail(f"{sender.failed} events were not taken: {reasons}", EXIT_ERROR)
+        reasons, code = sender.why()
+        fail(f"{sender.failed} events were not taken: {reasons}", code)
 
 
 def samples(users: int, events: int, seed: int, garbage_every: int) -> Iterator[KeyedValue]:

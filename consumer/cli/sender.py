@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from consumer.cli.exits import fail, tell
 from consumer.cli.interrupts import Interrupts
 from consumer.cli.lines import LINE_BYTES_MAX, KeyedValue
-from consumer.exit_codes import EXIT_SETTINGS, EXIT_UNAVAILABLE
+from consumer.exit_codes import EXIT_ERROR, EXIT_SETTINGS, EXIT_UNAVAILABLE
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Message
@@ -37,6 +37,8 @@ class Sender:
         self.last: tuple[int, int] | None = None
         """Partition and offset of the last acknowledged record."""
         self.reasons: Counter[str] = Counter()
+        self.is_denied = False
+        """Whether anything was not taken because a right is missing."""
         self.interrupts = Interrupts()
         self._settings = settings
         self._contact = Contact(settings, tell)
@@ -54,6 +56,7 @@ class Sender:
     def check_topic(self) -> None:
         """Wait for a broker, and look for the topic. Exit code 69 without them."""
         from consumer.kafka.client import KafkaUnavailable
+        from consumer.settings.kafka_tools import tool
 
         settings = self._settings
         servers = settings.kafka_bootstrap_servers
@@ -67,7 +70,7 @@ class Sender:
             fail(
                 f"there is no topic {settings.kafka_topic!r} at {servers}, or this user may not see it; is "
                 f"{settings.origin('kafka_topic')} right? If so, create it, for example with: "
-                f"kafka-topics.sh --bootstrap-server {servers} --create --topic {settings.kafka_topic} --partitions 6",
+                f"{tool(settings, 'kafka-topics.sh')} --create --topic {settings.kafka_topic} --partitions 6",
                 EXIT_UNAVAILABLE,
             )
 
@@ -90,6 +93,13 @@ class Sender:
                 self._producer.flush(INTERRUPTED_FLUSH_SECONDS)
             return True
         return False
+
+    def why(self) -> tuple[str, int]:
+        """Why records were not taken, and the exit code that says so."""
+        counted = (
+            reason if count == self.failed else f"{count} of them: {reason}" for reason, count in self.reasons.items()
+        )
+        return "; ".join(counted), EXIT_UNAVAILABLE if self.is_denied else EXIT_ERROR
 
     def _wait_until(self, moment: float) -> None:
         while (seconds := moment - time.monotonic()) > 0:
@@ -122,8 +132,11 @@ class Sender:
             self._count_failed(error)
 
     def _count_failed(self, error: KafkaError) -> None:
+        from consumer.kafka.rights import Right, explained, is_denied
+
         self.failed += 1
-        reason = error.str()
+        self.is_denied = self.is_denied or is_denied(error)
+        reason = explained(self._settings, error, Right("Write", "topic", self._settings.kafka_topic))
         if reason in self.reasons or len(self.reasons) < REASONS_MAX:
             self.reasons[reason] += 1
 

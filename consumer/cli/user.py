@@ -209,8 +209,8 @@ def _forget(settings: Settings, user: User, event: str, *, as_json: bool) -> Non
         sender.check_topic()
         interrupted = sender.send([(user.id.encode(), event.encode())], 0.0, lambda _done: None)
     if sender.last is None:
-        reasons = "interrupted" if interrupted else "; ".join(sender.reasons)
-        fail(f"the delete event was not taken: {reasons}", EXIT_ERROR)
+        reasons, code = ("interrupted", EXIT_ERROR) if interrupted else sender.why()
+        fail(f"the delete event was not taken: {reasons}", code)
     partition, offset = sender.last
     if as_json:
         where = {"topic": settings.kafka_topic, "partition": partition, "offset": offset}

@@ -15,6 +15,7 @@ from consumer.log_codes import Code, fields
 from consumer.ports.inputs import PartitionFailed
 from consumer.sequencing.events import Headers, Record
 from consumer.sequencing.stops import StopCause
+from consumer.settings.kafka_tools import tool
 
 if TYPE_CHECKING:
     from consumer.sequencing.events import Partition
@@ -185,8 +186,8 @@ def partition_failure(settings: Settings, partition: Partition, error: KafkaErro
     """Why a partition can't be read any further and what fixes it; None if the error is about something else."""
     if error.code() == KafkaError._AUTO_OFFSET_RESET:
         remedy = (
-            f"kafka-consumer-groups.sh --bootstrap-server {settings.kafka_bootstrap_servers} "
-            f"--group {settings.kafka_group_id} --topic {partition.topic}:{partition.number} "
+            f"{tool(settings, 'kafka-consumer-groups.sh')} --group {settings.kafka_group_id} "
+            f"--topic {partition.topic}:{partition.number} "
             "--reset-offsets --to-earliest --execute"
         )
         return PartitionFailed(

@@ -20,7 +20,7 @@ from consumer.kafka.client import (
 )
 from consumer.kafka.contact import TELL_SECONDS, Contact, Tell
 from consumer.kafka.patience import patiently
-from consumer.kafka.rights import Right, explained
+from consumer.kafka.rights import Right, explained, is_denied
 from consumer.sequencing.events import Partition, Record
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class TopicReader:
     def commits(self, topic: str, partitions: int) -> dict[int, tuple[int, str | None]]:
         """Partition → the offset that the group has committed and its metadata, where it has one."""
         where = [TopicPartition(topic, number) for number in range(partitions)]
-        known = self._ask("the group", partial(self._consumer.committed, where)) if where else []
+        known = self._ask("the group", partial(self._consumer.committed, where), self._check_group) if where else []
         for one in known:
             if one.error is not None:
                 raise KafkaUnavailable(f"the offsets of {self._settings.kafka_group_id}: {one.error.str()}")
@@ -112,8 +112,7 @@ class TopicReader:
         known = self._ask(topic, partial(self._consumer.offsets_for_times, where)) if where else []
         for one in known:
             if one.error is not None:
-                said = explained(self._settings, one.error, Right("Read", "topic", topic))
-                raise KafkaUnavailable(f"{topic}: {said}")
+                raise KafkaUnavailable(f"{topic}: {self._explained(one.error, topic)}")
         return {one.partition: one.offset for one in known if one.offset >= 0}
 
     def cluster_id(self) -> str:
@@ -166,9 +165,7 @@ class TopicReader:
                     is_silent = False
                     yield message
                 elif not error.retriable() and error.code() not in PASSING_ERRORS:
-                    raise KafkaUnavailable(
-                        f"{topic}: {explained(self._settings, error, Right('Read', 'topic', topic))}"
-                    )
+                    raise KafkaUnavailable(f"{topic}: {self._explained(error, topic)}")
             silent_seconds = silent_seconds + CONSUME_SECONDS if is_silent else 0.0
             if not is_silent:
                 self._contact.begin()
@@ -179,11 +176,25 @@ class TopicReader:
                     "(CUSTOMFIT_STARTUP_TIMEOUT_SECONDS)"
                 )
 
-    def _ask(self, what: str, ask: Callable[..., T]) -> T:
-        """What `ask` answers. While it does not, people are shown signs of life."""
+    def _check_group(self) -> None:
+        """Raise if we may not see the group: the client only times out, and says so in a message (librdkafka 2.16)."""
+        message = self._consumer.poll(0)
+        if message is not None and (error := message.error()) is not None and is_denied(error):
+            name = self._settings.kafka_group_id
+            raise KafkaUnavailable(f"group {name!r} (CUSTOMFIT_KAFKA_GROUP_ID): {self._explained(error, '')}")
+
+    def _explained(self, error: KafkaError, topic: str) -> str:
+        """The error, with what we lack. Who reads a topic asks for the group, too, since the client bears its name."""
+        if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            return explained(self._settings, error, Right("Describe", "group", self._settings.kafka_group_id))
+        return explained(self._settings, error, Right("Read", "topic", topic))
+
+    def _ask(self, what: str, ask: Callable[..., T], also: Callable[[], None] = lambda: None) -> T:
+        """What `ask` answers. While it does not, people are shown signs of life. `also` may raise to end that."""
 
         def may_go_on(error: object) -> bool:
             self._check()
+            also()
             self._contact.wait(what)
             return isinstance(error, KafkaException) and error.args[0].code() in PASSING_ERRORS
 

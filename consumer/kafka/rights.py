@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 
+from consumer.settings.kafka_tools import tool
+
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
@@ -53,8 +55,8 @@ def refusal(settings: Settings, *rights: Right) -> str:
     names = ", ".join(right.operation for right in rights)
     operations = " ".join(f"--operation {right.operation}" for right in rights)
     return (
-        f"the right to {names} on {first.kind} {first.name} is missing; grant it with: kafka-acls.sh "
-        f"--bootstrap-server {settings.kafka_bootstrap_servers} --add --allow-principal {_principal(settings)} "
+        f"the right to {names} on {first.kind} {first.name} is missing; grant it with: "
+        f"{tool(settings, 'kafka-acls.sh')} --add --allow-principal {_principal(settings)} "
         f"{operations} --{first.kind} {first.name}"
     )
 

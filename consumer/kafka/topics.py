@@ -16,9 +16,10 @@ from consumer.kafka.client import (
     admin_client,
     error_text,
 )
-from consumer.kafka.group_start import committed_offsets, outside_the_group, start_new_group_at_end
-from consumer.kafka.rights import Right, explained, group_right, is_denied, missing_on_topic, refusal
+from consumer.kafka.group_start import start_new_group_at_end
+from consumer.kafka.rights import Right, is_denied, missing_on_topic, refusal
 from consumer.log_codes import Code, fields
+from consumer.settings.kafka_tools import tool
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -62,8 +63,8 @@ def prepare(settings: Settings) -> Prepared:
     Raises KafkaUnavailable, KafkaMisconfigured.
     """
     admin = admin_client(settings)
-    topics = _topics(settings)
-    partitions = _partition_count(admin, settings, topics)
+    topics = seen_topics(settings)
+    partitions = source_partitions(admin, settings, topics)
     demand(admin, settings, "kafka_topic", "Read")
     _create_dead_letter_topic(admin, settings, topics)
     demand(admin, settings, "dead_letter_topic", "Write")
@@ -76,8 +77,8 @@ def prepare(settings: Settings) -> Prepared:
         create_replay_topic(settings, topics)
         demand(admin, settings, "replay_topic", "Read")
     except (TopicNotCreated, MissingRight) as error:
-        told = "%s, and restart; until then only %s is read"
-        log.warning(told, error, settings.kafka_topic, extra=fields(Code.REPLAY_TOPIC_MISSING))
+        told = "only %s is read, and replays only after a restart: %s"
+        log.warning(told, settings.kafka_topic, error, extra=fields(Code.REPLAY_TOPIC_MISSING))
         return Prepared(partitions, [settings.kafka_topic])
     return Prepared(partitions, [settings.kafka_topic, settings.replay_topic])
 
@@ -100,7 +101,7 @@ def replicas_of(settings: Settings, topics: Topics) -> int:
 def create_replay_topic(settings: Settings, topics: Topics | None = None) -> bool:
     """Create it if missing; gives whether it was. Raises TopicNotCreated, KafkaUnavailable, KafkaMisconfigured."""
     admin = admin_client(settings)
-    topics = _topics(settings) if topics is None else topics
+    topics = seen_topics(settings) if topics is None else topics
     return _create_topic(
         admin,
         settings,
@@ -114,41 +115,8 @@ def create_replay_topic(settings: Settings, topics: Topics | None = None) -> boo
     )
 
 
-class Inspection(NamedTuple):
-    """What `check --connect` has found."""
-
-    partitions: int
-    """How many the source topic has."""
-    dead_letter_partitions: int
-    """0: there is no dead-letter topic."""
-    committed: dict[int, int]
-    """Partition → committed offset of the group, where there is one."""
-
-
-def inspect(settings: Settings) -> Inspection:
-    """Look at the topics and the group, and change nothing. Raises KafkaUnavailable, KafkaMisconfigured."""
-    admin = admin_client(settings)
-    seen = _topics(settings)
-    partitions = _partition_count(admin, settings, seen)
-    demand(admin, settings, "kafka_topic", "Read")
-    dead_letters = seen.get(settings.dead_letter_topic)
-    for setting, operations in (
-        ("dead_letter_topic", ["Write"]),
-        ("receipt_topic", ["Write"]),
-        ("state_topic", ["Read", "Write"]),
-    ):
-        if getattr(settings, setting) in seen:  # else `run` creates it
-            demand(admin, settings, setting, *operations)
-    try:
-        with outside_the_group(settings) as consumer:
-            known = committed_offsets(consumer, settings, partitions)
-    except KafkaException as error:
-        said = explained(settings, error.args[0], group_right(settings))
-        raise KafkaUnavailable(f"group {settings.kafka_group_id!r} (CUSTOMFIT_KAFKA_GROUP_ID): {said}") from None
-    return Inspection(partitions, len(dead_letters.partitions) if dead_letters else 0, known)
-
-
-def _partition_count(admin: AdminClient, settings: Settings, topics: Topics) -> int:
+def source_partitions(admin: AdminClient, settings: Settings, topics: Topics) -> int:
+    """How many the source has. Raises KafkaUnavailable if it is not there, or hidden from us."""
     topic = topics.get(settings.kafka_topic)
     if topic is None or topic.error is not None or not topic.partitions:
         if missing := missing_on_topic(admin, settings.kafka_topic, "Read"):
@@ -159,14 +127,13 @@ def _partition_count(admin: AdminClient, settings: Settings, topics: Topics) -> 
         message = (
             f"topic {settings.kafka_topic!r} (CUSTOMFIT_KAFKA_TOPIC) does not exist at "
             f"{settings.kafka_bootstrap_servers}, or this user may not see it; create it, for example with: "
-            "kafka-topics.sh --bootstrap-server "
-            f"{settings.kafka_bootstrap_servers} --create --topic {settings.kafka_topic} --partitions 6"
+            f"{tool(settings, 'kafka-topics.sh')} --create --topic {settings.kafka_topic} --partitions 6"
         )
         raise KafkaUnavailable(message)
     return len(topic.partitions)
 
 
-def _topics(settings: Settings) -> Topics:
+def seen_topics(settings: Settings) -> Topics:
     """All topics that we may see, asked by a client of its own: its errors say why there is no answer."""
     errors: list[KafkaError] = []
     admin = admin_client(settings, errors.append)
@@ -291,14 +258,17 @@ def create_topic(
     topic: NewTopic,
     *uses: str,
     advice: str = "create it, or allow this user to",
+    rehearse: bool = False,
 ) -> bool:
     """Create a topic; False: somebody else was first. `uses`: the rights on it that are needed besides `Create`.
 
-    Raises TopicNotCreated.
+    `rehearse`: the brokers only say whether they would. Raises TopicNotCreated.
     """
     try:
         seconds = settings.startup_timeout_seconds
-        created = admin.create_topics([topic], request_timeout=seconds, operation_timeout=seconds)
+        created = admin.create_topics(
+            [topic], request_timeout=seconds, operation_timeout=seconds, validate_only=rehearse
+        )
         created[topic.topic].result(seconds + 1)
     except (KafkaException, FutureTimeoutError) as error:
         if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:

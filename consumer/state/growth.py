@@ -19,6 +19,7 @@ from consumer.kafka.client import REQUEST_SECONDS, admin_client
 from consumer.kafka.rights import DENIED, Right, explained
 from consumer.log_codes import Code, fields
 from consumer.sequencing.events import Partition
+from consumer.settings.kafka_tools import tool
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -61,7 +62,7 @@ def growth_problem(settings: Settings, have: int, want: int, error: KafkaExcepti
     return (
         f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) has {have} partitions, its source {want}, and it could not "
         f"be given more: {explained(settings, error.args[0], Right('Alter', 'topic', name))}; "
-        f"or run kafka-topics.sh --alter --topic {name} --partitions {want}"
+        f"or run {tool(settings, 'kafka-topics.sh')} --alter --topic {name} --partitions {want}"
     )
 
 

@@ -56,7 +56,10 @@ def give_order(settings: Settings, order: PauseOrder, check: Callable[[], None])
     producer.produce(settings.state_topic, value, key, partition=PAUSE_PARTITION, on_delivery=delivered)
     deadline = time.monotonic() + timeout_seconds + 5  # librdkafka gives up before that
     while not answers and time.monotonic() < deadline:
-        producer.poll(0.1)
+        try:
+            producer.poll(0.1)
+        except KafkaException as fatal:  # an idempotent producer whose user may write to no topic at all
+            answers.append(fatal.args[0])
         check()
     error = answers[0] if answers else KafkaError(KafkaError._TIMED_OUT)
     if error is not None:

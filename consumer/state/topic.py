@@ -25,6 +25,7 @@ from consumer.kafka.topics import create_topic, demand, replicas_of
 from consumer.log_codes import Code, fields
 from consumer.ports.inbox import run_edge
 from consumer.ports.inputs import Post
+from consumer.settings.kafka_tools import tool
 from consumer.state.growth import grow, growth_problem
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def prepare_state_topic(settings: Settings, partitions: int) -> StateTopic:
     else:
         count = len(found.partitions)
         demand(admin, settings, "state_topic", "Read", "Write")
-        tombstone_seconds = _checked_config(admin, name, str(cluster.cluster_id))
+        tombstone_seconds = _checked_config(admin, settings, str(cluster.cluster_id))
     if count < partitions:
         try:
             grow(admin, name, partitions)
@@ -122,10 +123,11 @@ def _topic_id(admin: AdminClient, settings: Settings, cluster_id: str) -> str:
         ) from None
 
 
-def _checked_config(admin: AdminClient, name: str, cluster_id: str) -> float:
+def _checked_config(admin: AdminClient, settings: Settings, cluster_id: str) -> float:
     """How long the topic keeps deletions, in seconds. Raises KafkaUnavailable if it is not compacted."""
     if cluster_id.startswith(MOCK_CLUSTER):
         return TOMBSTONE_SECONDS_DEFAULT
+    name = settings.state_topic
     resource = ConfigResource(ResourceType.TOPIC, name)
     try:
         config: dict[str, Any] = admin.describe_configs([resource])[resource].result(REQUEST_SECONDS)
@@ -141,8 +143,8 @@ def _checked_config(admin: AdminClient, name: str, cluster_id: str) -> float:
     if policy != "compact":
         raise KafkaUnavailable(
             f"the state topic {name!r} (CUSTOMFIT_STATE_TOPIC) has cleanup.policy={policy}, so it would lose "
-            f"identified users; run kafka-configs.sh --alter --topic {name} --add-config cleanup.policy=compact, "
-            "or name another topic"
+            f"identified users; run {tool(settings, 'kafka-configs.sh')} --alter --topic {name} --add-config "
+            "cleanup.policy=compact, or name another topic"
         )
     return int(config["delete.retention.ms"].value) / 1000
 

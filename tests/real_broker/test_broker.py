@@ -1,11 +1,28 @@
 """The broker the other tests stand on is itself what it says."""
 
 import subprocess
+import sys
+from itertools import takewhile
 
 import pytest
 from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
 
 from tests.real_broker.broker import Broker
+
+
+def test_by_hand_it_says_how_to_reach_it_and_leaves_nothing() -> None:
+    """`make broker`: lines for a shell, until somebody ends it."""
+    command = [sys.executable, "-m", "tests.real_broker.by_hand"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = list(takewhile(lambda line: "until Ctrl-C" not in line, process.stdout))
+        address = said[0].removeprefix("export CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS=").strip()
+        topics = AdminClient({"bootstrap.servers": address}).list_topics(timeout=60).topics
+        process.terminate()
+
+    assert {} == topics
+    assert 0 == process.returncode
 
 
 def _produce(broker: Broker, topic: str, values: list[str]) -> None:

@@ -296,6 +296,61 @@ def test_check_names_the_missing_right(scene: Scene, secured: SecuredBroker) -> 
     assert f"the right to Read on topic {scene.topic} is missing" in told
 
 
+def test_check_names_all_missing_rights_at_once(scene: Scene, secured: SecuredBroker) -> None:
+    """Also those on topics that `run` is to make. Once they are granted, it says so, and has made nothing."""
+    topic = scene.topic
+    topics = {"dead-letter": f"{topic}.customfit-dlq", "state": f"{topic}.identified-users"}
+    wanted = {
+        "Kafka topic": f"the right to Read on topic {topic} is missing",
+        "Kafka dead-letter topic": f"the right to Create, Write on topic {topics['dead-letter']} is missing",
+        "Kafka state topic": f"the right to Create, Read, Write on topic {topics['state']} is missing",
+        "Kafka group": f"the right to Read on group {topic} is missing",
+    }
+    with scene.member("beside", command=("-c", "pass")) as beside:
+        refused = beside.ask("check", "--connect", "--json")
+        secured.allow(*needed(topic))
+        granted = beside.ask("check", "--connect", "--json")
+    findings = {one["what"]: one["detail"] for one in json.loads(refused.stdout)["findings"] if not one["ok"]}
+    replays = f"the right to Create, Read on topic {topic}.customfit-replay is missing"
+
+    assert (69, 0) == (refused.returncode, granted.returncode), granted.stdout
+    assert set(wanted) == set(findings)
+    assert [] == [what for what, told in wanted.items() if told not in findings[what]]
+    assert all("--command-config ADMIN.properties --add" in told for told in findings.values())
+    assert replays in refused.stdout
+    assert f"{topics['state']} does not exist; `run` creates it" in granted.stdout
+    assert topics["state"] not in scene.admin.list_topics(timeout=60).topics
+
+
+def test_commands_name_the_right_that_they_lack(scene: Scene, secured: SecuredBroker) -> None:
+    """With exit code 69; what the table of docs/security.md has is enough."""
+    topic, state = scene.topic, f"{scene.topic}.identified-users"
+    secured.broker.create_topic(state, 2, {"cleanup.policy": "compact"})
+    read: list[Right] = [("Read", "topic", topic), ("Read", "topic", state)]
+    to_write = f"the right to Write on topic {topic} is missing"
+    of_group = f"the right to Describe on group {topic} is missing"
+    secured.allow(*read)
+    with scene.member("beside", command=("-c", "pass")) as beside:
+        for command, told in (
+            (("produce", "--events", "3"), to_write),
+            (("user", "ann", "--forget"), to_write),
+            (("lag",), of_group),
+            (("audit", "--from", "-1h", "--to", "now"), of_group),
+        ):
+            refused = beside.ask(*command)
+
+            assert 69 == refused.returncode, refused.stderr
+            assert f"{told}; grant it with: kafka-acls.sh" in refused.stderr
+        secured.allow(("Describe", "group", topic))
+        refused = beside.ask("pause")
+        secured.allow(("Write", "topic", topic), ("Write", "topic", state))
+        ended = [beside.ask(*command).returncode for command in (("produce", "--events", "3"), ("pause",), ("resume",))]
+
+    assert 69 == refused.returncode, refused.stderr
+    assert f"the right to Write on topic {state} is missing" in refused.stderr
+    assert [0, 0, 0] == ended
+
+
 def test_to_copy_a_state_topic_takes_read_there_and_write_here(scene: Scene, secured: SecuredBroker) -> None:
     """Each right that is missing is named, with exit code 69; what the table of docs/security.md has is enough."""
     there, here = f"{scene.topic}.old", f"{scene.topic}.identified-users"
