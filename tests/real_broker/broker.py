@@ -287,11 +287,11 @@ def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on."""
     ports: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):
+        if len(ports) == count:
+            return ports
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 ports.append(port)
-        if len(ports) == count:
-            return ports
     raise RuntimeError(f"fewer than {count} free ports in {PORTS}")
 
 
