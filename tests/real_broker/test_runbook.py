@@ -1,4 +1,4 @@
-"""What docs/runbook.md says to type for Kafka's own tools, at a real broker with a group and an open transaction."""
+"""What docs/runbook.md says to type for Kafka's own tools, at a real broker with its groups and an open transaction."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMANDS: Final = tuple(dict.fromkeys(re.findall(r"^kafka-.*$", RUNBOOK.read_tex
 def test_kafkas_own_tools_take_what_the_runbook_tells(broker: Broker, topic_name: str) -> None:
     """Each command ends with 0, in the order of the page, with the names of this test in place of the default ones."""
     group = f"{topic_name}.group"
-    for topic in (topic_name, f"{topic_name}.customfit-dlq", f"{group}.identified-users"):
+    for topic in (topic_name, f"{topic_name}.customfit-dlq", f"{topic_name}.by-user", f"{group}.identified-users"):
         broker.create_topic(topic, 1)
     client = {"bootstrap.servers": broker.bootstrap_servers}
     producer = Producer({**client, "transactional.id": topic_name})
@@ -35,9 +35,10 @@ def test_kafkas_own_tools_take_what_the_runbook_tells(broker: Broker, topic_name
     producer.begin_transaction()
     producer.produce(topic_name, b"behind this nothing is read", partition=0)
     producer.flush()
-    consumer = Consumer({**client, "group.id": group})
-    consumer.commit(offsets=[TopicPartition(topic_name, 0, 0)], asynchronous=False)
-    consumer.close()
+    for name in (group, f"{group}.rekey"):
+        consumer = Consumer({**client, "group.id": name})
+        consumer.commit(offsets=[TopicPartition(topic_name, 0, 0)], asynchronous=False)
+        consumer.close()
 
     names = {"localhost:9092": broker.bootstrap_servers, "segment-events": topic_name, "customfit-consumer": group}
     assert len(COMMANDS) > 10
