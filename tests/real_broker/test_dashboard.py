@@ -22,8 +22,11 @@ EXPRESSIONS: Final = {
     for panel in json.loads((ROOT / "deploy/grafana/customfit-consumer.json").read_text(encoding="utf-8"))["panels"]
     for target in panel.get("targets", ())
 }
-WRONG_KEY, GARBAGE_ALONE = "the key is wrong", "a partition holds garbage alone"
+WRONG_KEY, GARBAGE_ALONE, ANOTHER = "the key is wrong", "a partition holds garbage alone", "another member has some"
+STANDBY: Final = "Other members' state: not copied yet, and copied a second"
 ONLY_WHEN: Final = {
+    f"{STANDBY} A": ANOTHER,
+    f"{STANDBY} B": ANOTHER,
     "Alerts that fire A": WRONG_KEY,
     "What is wrong A": WRONG_KEY,
     "Partitions that stand still until somebody acts A": GARBAGE_ALONE,
@@ -47,7 +50,12 @@ class Asked:
 
 @pytest.fixture
 def member(scene: Scene) -> Iterator[Service]:
-    """One that has partitions and delivers."""
+    """One that has partitions and delivers, with all that a panel is about."""
+    scene.settings |= {
+        "CUSTOMFIT_REQUESTS_PER_SECOND_MAX": "10000",
+        "CUSTOMFIT_EVENTS_DENY": '["never sent"]',
+        "CUSTOMFIT_STANDBY": "all",
+    }
     with scene.member("one") as one:
         one.wait_ready()
         scene.produce_rounds(USERS, 0, 1)
@@ -66,14 +74,25 @@ def test_each_expression_of_the_dashboard_gives_series(scene: Scene, member: Ser
             number = next(numbers)
             scene.produce(*(event(user, number) for user in USERS))
 
-        def shows(scenario: str | None) -> None:
+        def newcomers() -> None:
+            number = next(numbers)
+            scene.produce(*(event(f"newcomer-{number}-{one}", 0) for one in range(20)))
+
+        def shows(scenario: str | None, meanwhile: Callable[[], object] = tracks) -> None:
             names = {name for name in EXPRESSIONS if ONLY_WHEN.get(name) == scenario}
             assert names, scenario
-            wait_until(lambda: asked.again(names, tracks), lambda: f"series for {asked.empty & names} when {scenario}")
+            wait_until(
+                lambda: asked.again(names, meanwhile), lambda: f"series for {asked.empty & names} when {scenario}"
+            )
 
         shows(None)
         assert set(ONLY_WHEN) == asked.empty
         assert [] == [name for name in ONLY_WHEN if prometheus.ask(EXPRESSIONS[name])], "not empty when all is well"
+
+        with scene.member("two") as two:
+            two.wait_ready()
+            shows(ANOTHER, newcomers)
+            assert 0 == two.stop()
 
         scene.emulator.faults.change({"reject_all_keys": True})
         shows(WRONG_KEY)
