@@ -16,7 +16,8 @@ pytestmark = pytest.mark.long
 PARTITIONS = 1000
 USERS = [f"user-{number}" for number in range(200)]
 READY_SECONDS = 60.0
-DESCRIPTORS_MAX = 200
+DESCRIPTORS_MAX = 500
+"""Half as many as there are partitions. Up to 256 of them are connections: one for each request at once."""
 FEW_DESCRIPTORS = """
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
