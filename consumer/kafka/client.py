@@ -15,7 +15,7 @@ from consumer.log_codes import Code, fields
 from consumer.ports.inputs import PartitionFailed
 from consumer.sequencing.events import Headers, Record
 from consumer.sequencing.stops import StopCause
-from consumer.settings.kafka_tools import tool
+from consumer.settings.kafka_tools import reset_to_earliest
 
 if TYPE_CHECKING:
     from consumer.sequencing.events import Partition
@@ -185,11 +185,7 @@ def _common(settings: Settings) -> dict[str, Any]:
 def partition_failure(settings: Settings, partition: Partition, error: KafkaError) -> PartitionFailed | None:
     """Why a partition can't be read any further and what fixes it; None if the error is about something else."""
     if error.code() == KafkaError._AUTO_OFFSET_RESET:
-        remedy = (
-            f"{tool(settings, 'kafka-consumer-groups.sh')} --group {settings.kafka_group_id} "
-            f"--topic {partition.topic}:{partition.number} "
-            "--reset-offsets --to-earliest --execute"
-        )
+        remedy = reset_to_earliest(settings, f"{partition.topic}:{partition.number}")
         return PartitionFailed(
             partition, StopCause.OUT_OF_RANGE, f"its committed offset is out of range: {error.str()}", remedy
         )

@@ -34,7 +34,7 @@ from consumer.sequencing.lanes import Delivery
 from consumer.sequencing.offsets import OffsetTracker
 from consumer.sequencing.rule import DeliveryKind
 from consumer.sequencing.stops import StopCause, Stopped
-from consumer.settings.kafka_tools import tool
+from consumer.settings.kafka_tools import reset_to_earliest
 
 if TYPE_CHECKING:
     from consumer.loop.cluster import Cluster
@@ -214,8 +214,7 @@ class Partitions:
         return (
             f"the topic {topic} was deleted and made again under its name; the committed offset "
             f"{assignment.offsets.committed_offset} is of the one that is gone. Stop all members, then: "
-            f"{tool(settings, 'kafka-consumer-groups.sh')} --group {settings.kafka_group_id} "
-            f"--topic {topic} --reset-offsets --to-earliest --execute"
+            f"{reset_to_earliest(settings, topic)}"
         )
 
     # ------------------------------------------------------------------ they stop

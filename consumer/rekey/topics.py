@@ -19,7 +19,7 @@ from consumer.kafka.topic_ids import TopicIds
 from consumer.kafka.topics import create_rekeyed_topic
 from consumer.log_codes import Code, fields
 from consumer.rekey.growth import Remembered, made_again, other_counts
-from consumer.settings.kafka_tools import tool
+from consumer.settings.kafka_tools import reset_to_earliest
 
 if TYPE_CHECKING:
     from consumer.ports.inputs import TopicSeen
@@ -93,9 +93,7 @@ def prepare(settings: Settings, *, accept_growth: bool, check: Callable[[], None
     if again := made_again(said, now.source_id):
         raise KafkaUnavailable(
             f"{ours.kafka_topic} was deleted and made again: the offsets of group {ours.kafka_group_id} in partitions "
-            f"{again} are of the earlier topic; have the group begin with: "
-            f"{tool(ours, 'kafka-consumer-groups.sh')} --group {ours.kafka_group_id} "
-            f"--topic {ours.kafka_topic} --reset-offsets --to-earliest --execute"
+            f"{again} are of the earlier topic; have the group begin with: {reset_to_earliest(ours, ours.kafka_topic)}"
         )
     if counts := other_counts(said.values(), partitions):
         said_so = _grown(target, counts, partitions)

@@ -16,3 +16,9 @@ def tool(settings: Settings, name: str) -> str:
     secured = str(settings.kafka_properties.get("security.protocol", "plaintext")).lower() != "plaintext"
     identity = f" --command-config {ADMIN_FILE}" if secured else ""
     return f"{name} --bootstrap-server {settings.kafka_bootstrap_servers}{identity}"
+
+
+def reset_to_earliest(settings: Settings, topic: str) -> str:
+    """The command by which a stopped group reads a topic, or one partition of it (`topic:3`), from its beginning."""
+    group = f"{tool(settings, 'kafka-consumer-groups.sh')} --group {settings.kafka_group_id}"
+    return f"{group} --topic {topic} --reset-offsets --to-earliest --execute"
