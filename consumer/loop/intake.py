@@ -1,10 +1,9 @@
 """From fetched records to events in their lanes: the first half of the loop.
 
-    record → (its schema, if it is Avro) → decode → accept → lane → (is its user known?)
+    record → (its schema, if it is Avro) → decode → accept → lane
 
-Ordinary records are accepted together, a partition at a time. Two of these steps may wait. A schema that is not known
-yet makes its partition wait; a user who is not known makes that user's lane wait (sequencing/look_ups.py). What waits
-for a schema has not been accepted: it is not counted, and whoever has the partition next reads it again. If no
+Ordinary records are accepted together, a partition at a time. A schema that is not known yet makes its partition wait.
+What waits for it has not been accepted: it is not counted, and whoever has the partition next reads it again. If no
 registry is set, it waits until somebody sets one, unless it is garbage among JSON (sequencing/format_guard.py).
 """
 
@@ -26,7 +25,7 @@ from consumer.loop.key_counts import KeyCounts
 from consumer.loop.rests import Rests
 from consumer.loop.rule_counts import RuleCounts
 from consumer.ops.snapshot import Rest
-from consumer.ports.edges import SchemaSource, States
+from consumer.ports.edges import SchemaSource
 from consumer.ports.inputs import SchemaFound, SchemaMissing
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.segment.usual_event import usual_event
@@ -70,7 +69,6 @@ class Intake:
         self,
         sequencer: Sequencer,
         rests: Rests,
-        states: States,
         schemas: KnownSchemas,
         registry: SchemaSource,
         reporter: Reporter,
@@ -87,7 +85,6 @@ class Intake:
         """Bytes of records that were taken, and neither accepted nor let go."""
         self._sequencer = sequencer
         self._rests = rests
-        self._states = states
         self._schemas = schemas
         self._registry = registry
         self._reporter = reporter
@@ -140,7 +137,6 @@ class Intake:
                 queue.items.append(end)
             else:
                 assignment.offsets.reached_end(end)
-        self._look_up()
 
     def go_on(self, now: float) -> None:
         """Take what has waited for room in the buffer, if there is room now."""
@@ -149,7 +145,6 @@ class Intake:
         for assignment, queue in list(self._waiting.items()):
             if queue.schema is None:
                 self._go_on(assignment, queue, now)
-        self._look_up()
 
     def schema_answered(self, answer: SchemaFound | SchemaMissing, now: float) -> None:
         """The registry has answered. Go on with what waited for that, up to the next schema that is not known."""
@@ -162,7 +157,6 @@ class Intake:
                 self.let_go(assignment)
             elif queue.schema == answer.schema:
                 self._go_on(assignment, queue, now)
-        self._look_up()
 
     def let_go(self, assignment: Assignment) -> None:
         """It is no longer ours, or has stopped. What waits in it belongs to whoever reads it next."""
@@ -286,10 +280,6 @@ class Intake:
                 self._reporter.rejected(item)
             elif isinstance(item, Event) and item.replaced_surrogates:
                 self._reporter.surrogates_replaced(item.replaced_surrogates)
-
-    def _look_up(self) -> None:
-        if users := self._sequencer.look_ups.question():
-            self._states.look_up(users)
 
     # ------------------------------------------------------------------ what waits for a schema
 

@@ -123,7 +123,6 @@ class Pipeline:
         self._intake = Intake(
             sequencer,
             self._rests,
-            edges.states,
             schemas,
             edges.registry,
             reporter,
@@ -200,6 +199,8 @@ class Pipeline:
         self._acting.act(self._sequencer.take_actions(), now)
         self._partitions.halt()
         self._intake.go_on(now)
+        if users := self._sequencer.look_ups.question():  # after act: a delete's record goes ahead of it
+            self._edges.states.look_up(users)
         self._drains.answer(self._sequencer.assignments, now)
         self._problems.of_group(self._commits.problem(self._sequencer.active, now))
         if points := self._commits.due(self._sequencer.assignments, self._sequencer.active, now):

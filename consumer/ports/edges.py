@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,8 +43,8 @@ class States(Protocol):
     def close(self, partition: Partition) -> None:
         """Let go."""
 
-    def look_up(self, users: Mapping[Partition, Mapping[User, bool]]) -> None:
-        """Ask; `LookedUp` follows."""
+    def look_up(self, users: Mapping[Partition, Collection[User]]) -> None:
+        """Ask who is identified; `LookedUp` follows."""
 
     def write(self, actions: Sequence[Remember | Forget]) -> None:
         """Write; `StateWritten` follows."""

@@ -16,6 +16,8 @@ class Remember(msgspec.Struct, frozen=True, eq=False):
     """Write that the lane's user is identified; answer with `Sequencer.recorded`."""
 
     lane: Lane
+    may_be_stored: bool = False
+    """The user was not looked up. If the state says so already, nothing is written."""
 
 
 class Forget(msgspec.Struct, frozen=True, eq=False):

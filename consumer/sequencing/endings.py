@@ -86,9 +86,10 @@ class Endings:
 
     def identified(self, lane: Lane) -> None:
         """The destination accepted an identify of the lane's user for the first time."""
+        action = Remember(lane, may_be_stored=lane.identified is None)
         lane.identified = True
         lane.assignment.known.add(lane.user)
-        self._record(lane, Remember(lane))
+        self._record(lane, action)
 
     def forgotten(self, lane: Lane, event: Event) -> None:
         """A delete had its turn. It is finished when the stored state has forgotten the user."""

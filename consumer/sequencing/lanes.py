@@ -81,7 +81,8 @@ class Lane(msgspec.Struct, eq=False):
 
     assignment: Assignment
     user: User
-    identified: bool
+    identified: bool | None
+    """None: the stored state has not been asked."""
     status: LaneStatus = LaneStatus.IDLE
     waiting: list[Event] = []
     """A list: most lanes hold a few events, and an empty deque takes 760 bytes."""
@@ -155,7 +156,7 @@ class Lane(msgspec.Struct, eq=False):
 
     def __repr__(self) -> str:
         return (
-            f"<Lane {self.user.id!r} {'identified' if self.identified else 'unidentified'} {self.status.value}, "
+            f"<Lane {self.user.id!r}, identified: {self.identified}, {self.status.value}, "
             f"{len(self.waiting)} waiting, {len(self.again)} again>"
         )
 

@@ -1,4 +1,4 @@
-"""Which users are looked up in the stored state before anything of theirs is sent. Pure.
+"""Which users are looked up in the stored state, because what is sent next depends on it (rule.py). Pure.
 
 Only the lanes of those users wait, and gather what comes meanwhile. All others go on.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from consumer.sequencing.events import Kind, Partition, User
+from consumer.sequencing.events import Partition, User
 from consumer.sequencing.lanes import Lane, LaneStatus
 
 
@@ -22,20 +22,16 @@ class LookUps:
         """The lanes of each question that is not answered, and who was forgotten since it was asked."""
 
     def add(self, lane: Lane) -> None:
-        """Nothing is known of the lane's user, so ask."""
+        """Ask about the lane's user."""
         lane.status = LaneStatus.ASKED
         self._next.append(lane)
 
-    def question(self) -> dict[Partition, dict[User, bool]]:
-        """Whom to ask for now. True: ask everywhere.
-
-        That is of no use for a user who has an identify to send anyway.
-        """
-        users: dict[Partition, dict[User, bool]] = {}
+    def question(self) -> dict[Partition, list[User]]:
+        """Whom to ask for now."""
+        users: dict[Partition, list[User]] = {}
         if self._next:
             for lane in self._next:
-                has_identify = bool(lane.waiting) and lane.waiting[0].kind is Kind.IDENTIFY
-                users.setdefault(lane.assignment.partition, {})[lane.user] = not has_identify
+                users.setdefault(lane.assignment.partition, []).append(lane.user)
             self._asked.append((self._next, set()))
             self._next = []
         return users
@@ -54,7 +50,7 @@ class LookUps:
         nobody: set[User] = set()
         for lane in lanes:
             assignment, user = lane.assignment, lane.user
-            if user in identified.get(assignment.partition, nobody) and user not in forgotten:
-                lane.identified = True
+            lane.identified = user in identified.get(assignment.partition, nobody) and user not in forgotten
+            if lane.identified:
                 assignment.known.add(user)
         return [lane for lane in lanes if not lane.assignment.dropped]

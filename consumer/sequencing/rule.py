@@ -15,18 +15,21 @@ one user in one partition, in the order of the log, and has one request in fligh
    identify that is refused leaves the user unidentified.
 6. A delete waits its turn and then makes the user unidentified.
 
+Whether the user is identified is looked up in the stored state when a step depends on it, and not before: most new
+users come with their identify, which is sent either way.
+
 So no track, page or screen is ever sent before an identify of its user was accepted. As tables, which a test reads:
 
-    what waits                               | identified   | not identified
-    ---------------------------------------- | ------------ | -------------------------------------------
-    nothing                                  | nothing      | nothing
-    a failed request                         | again        | again
-    a delete                                 | forget       | forget
-    an identify                              | identify     | identify
-    an event                                 | events       | hold; then introduction or dead letter
-    an event, behind it an identify          | events       | identify
-    an event, behind it a delete             | events       | hold; then introduction or dead letter
-    an event, a delete, an identify          | events       | hold; then introduction or dead letter
+    what waits                      | identified | not identified                         | not looked up
+    ------------------------------- | ---------- | -------------------------------------- | -------------
+    nothing                         | nothing    | nothing                                | nothing
+    a failed request                | again      | again                                  | again
+    a delete                        | forget     | forget                                 | forget
+    an identify                     | identify   | identify                               | identify
+    an event                        | events     | hold; then introduction or dead letter | look up
+    an event, behind it an identify | events     | identify                               | look up
+    an event, behind it a delete    | events     | hold; then introduction or dead letter | look up
+    an event, a delete, an identify | events     | hold; then introduction or dead letter | look up
 
     request        | accepted             | refused     | refused as all are | failed | given up
     -------------- | -------------------- | ----------- | ------------------ | ------ | -----------
@@ -77,6 +80,8 @@ class Step(Enum):
     HOLD = "hold"
     FORGET = "forget"
     """The delete at its head has its turn."""
+    LOOK_UP = "look up"
+    """Ask the stored state whether the user is identified."""
     DEAD_LETTER = "dead letter"
     """The event at its head, whose user stays unidentified."""
 
@@ -107,6 +112,8 @@ def next_step(lane: Lane, now: float, hold_seconds: float, unidentified: Unident
         return Step.IDENTIFY
     if lane.identified:
         return Step.EVENTS
+    if lane.identified is None:
+        return Step.LOOK_UP
     if lane.identifies and first_identify(waiting) is not None:
         return Step.IDENTIFY
     if now < waiting[0].record.fetched_at + hold_seconds and not lane.hold_waived:

@@ -59,7 +59,6 @@ class Sequencer:
         self.in_flight = 0
         self.is_paused = False
         """Nothing starts until somebody lets it go on (loop/pausing.py)."""
-        self.look_ups = LookUps()
         self.retrying = Retrying()
         self.give_up_seconds = rules.give_up_seconds
         self.rules = rules
@@ -87,6 +86,11 @@ class Sequencer:
     def holds(self) -> Holds:
         """Lanes that wait for their user's identify."""
         return self._steps.holds
+
+    @property
+    def look_ups(self) -> LookUps:
+        """Lanes whose user is looked up in the stored state."""
+        return self._steps.look_ups
 
     @property
     def account(self) -> Account:
@@ -180,11 +184,8 @@ class Sequencer:
         user = event.user
         lane = assignment.lanes.get(user)
         if lane is None:
-            is_known = user in assignment.known
-            lane = assignment.lanes[user] = Lane(assignment, user, is_known)
-            if not is_known:
-                self.look_ups.add(lane)
-            elif self._is_blocked(lane):
+            lane = assignment.lanes[user] = Lane(assignment, user, True if user in assignment.known else None)
+            if self._lingering and (assignment.partition, user) in self._lingering:
                 lane.status = LaneStatus.BLOCKED
         lane.append(event)
         if lane.status is LaneStatus.IDLE:
@@ -194,16 +195,9 @@ class Sequencer:
 
     def looked_up(self, identified: Mapping[Partition, set[User]], now: float) -> None:
         """The stored state has answered the oldest question (`look_ups.question`)."""
-        for lane in self.look_ups.answer(identified):
-            if self._is_blocked(lane):
-                lane.status = LaneStatus.BLOCKED
-            else:
-                lane.status = LaneStatus.IDLE
-                self._steps.take(lane, now)
-
-    def _is_blocked(self, lane: Lane) -> bool:
-        """Whether a request that an earlier assignment sent for this user is still unanswered."""
-        return bool(self._lingering) and (lane.assignment.partition, lane.user) in self._lingering
+        for lane in self._steps.look_ups.answer(identified):
+            lane.status = LaneStatus.IDLE
+            self._steps.take(lane, now)
 
     def forgotten(self, user: User) -> None:
         """A delete of the user has come through, in whichever partition.
@@ -212,7 +206,7 @@ class Sequencer:
         """
         for assignment in self.assignments.values():
             assignment.known.discard(user)
-        self.look_ups.forgotten(user)
+        self._steps.look_ups.forgotten(user)
 
     def report(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
         """A request was answered, or will not be."""
@@ -341,8 +335,7 @@ class Sequencer:
             del self._lingering[(partition, lane.user)]
         present = self.assignments.get(partition)
         successor = present.lanes.get(lane.user) if present else None
-        if successor is not None and successor.status in (LaneStatus.BLOCKED, LaneStatus.ASKED):
+        if successor is not None and successor.status is LaneStatus.BLOCKED:
             if isinstance(outcome, Delivered) and successor.assignment.open:
                 self._outcomes.delivered_before(delivery, successor)
-            if successor.status is LaneStatus.BLOCKED:
-                self._steps.take(successor, now)
+            self._steps.take(successor, now)

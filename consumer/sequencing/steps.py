@@ -1,4 +1,4 @@
-"""Carries out what THE RULE wants for an idle lane: make it ready, hold it, or let it wait. Pure."""
+"""Carries out what THE RULE wants for an idle lane: make it ready, hold it, look it up, or let it wait. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from consumer.sequencing.events import DeadLetterReason
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.holds import Holds
 from consumer.sequencing.lanes import Lane, LaneStatus
+from consumer.sequencing.look_ups import LookUps
 from consumer.sequencing.ready import ReadyLanes
 from consumer.sequencing.ready_within_rate import ReadyWithinRate
 from consumer.sequencing.rule import Step, next_step
@@ -29,6 +30,7 @@ class Steps:
     ) -> None:
         self.ready = ready
         self.holds = Holds(rules.held_events_max)
+        self.look_ups = LookUps()
         self._timers = Timers()
         self._rules = rules
         self._gate = gate
@@ -49,6 +51,9 @@ class Steps:
                 return
             if step is Step.HOLD:
                 self._hold(lane, now)
+                return
+            if step is Step.LOOK_UP:
+                self.look_ups.add(lane)
                 return
             if step is Step.FORGET:
                 self._endings.forgotten(lane, lane.popleft())

@@ -159,7 +159,7 @@ def _of_lane(sequencer: Sequencer, lane: Lane, now: float) -> UserWaits:
         partition=lane.assignment.partition,
         user=lane.user,
         why=why,
-        identified=lane.identified,
+        identified=lane.identified is True,
         is_recorded=not lane.recording,
         reason=reason,
         unrecorded_events=len(lane.unrecorded),

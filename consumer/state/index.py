@@ -33,8 +33,8 @@ class Index:
         """The state of a partition. None: it is not open, or belongs to the replay topic, of which no state is kept."""
         return self.states.get(partition.number) if partition.topic == self._topic else None
 
-    def look_up(self, questions: Mapping[Partition, Mapping[User, bool]]) -> dict[Partition, set[User]]:
-        """Which of these users are identified. The flag: if the partition itself says no, ask the others, too."""
+    def look_up(self, questions: Mapping[Partition, Collection[User]]) -> dict[Partition, set[User]]:
+        """Which of these users are identified, in their own partition or in another one."""
         stored = self._stored({user for users in questions.values() for user in users}) or {}
         newer = self.newer
         answers: dict[Partition, set[User]] = {}
@@ -42,14 +42,24 @@ class Index:
             own = self.of(partition)
             answers[partition] = {
                 user
-                for user, elsewhere in users.items()
+                for user in users
                 if (user in stored or user in newer)  # most users are in neither
                 and (
                     (own is not None and _knows(own, user, stored.get(user, NOWHERE)))
-                    or (elsewhere and self._anywhere(user, stored.get(user, NOWHERE)))
+                    or self._anywhere(user, stored.get(user, NOWHERE))
                 )
             }
         return answers
+
+    def known_by(self, state: PartitionState, users: Collection[User]) -> set[User]:
+        """Which of these users a partition itself knows to be identified."""
+        stored = self._stored(users) or {}
+        newer = self.newer
+        return {
+            user
+            for user in users
+            if (user in stored or user in newer) and _knows(state, user, stored.get(user, NOWHERE))
+        }
 
     def who_may_know(self, user: User) -> list[PartitionState]:
         """The partitions that may know a user; a deletion of the user has to be written to each of them.

@@ -107,11 +107,8 @@ class UserStates:
         """Store what is known of a partition, and close its state."""
         self._work.put(partial(self._close, partition))
 
-    def look_up(self, users: Mapping[Partition, Mapping[User, bool]]) -> None:
-        """Ask who is identified; `LookedUp` follows.
-
-        The flag: if the user's own partition says no, ask the others, too.
-        """
+    def look_up(self, users: Mapping[Partition, Collection[User]]) -> None:
+        """Ask who is identified, in their own partition or in another one; `LookedUp` follows."""
         self._work.put(partial(self._look_up, users))
 
     def write(self, actions: Sequence[Remember | Forget]) -> None:
@@ -209,7 +206,7 @@ class UserStates:
     def _store_failed(self, error: sqlite3.Error) -> None:
         self._write_behind.failed(error)
 
-    def _look_up(self, questions: Mapping[Partition, Mapping[User, bool]]) -> None:
+    def _look_up(self, questions: Mapping[Partition, Collection[User]]) -> None:
         self._post(LookedUp(self._index.look_up(questions)))
 
     def _identified_at(self, user: User, answer: Future[dict[str, dict[int, int]]]) -> None:

@@ -60,26 +60,37 @@ class Writes:
     def write(self, actions: Sequence[Remember | Forget]) -> None:
         """Write a record for each action; for a deletion, one to each partition that may know the user."""
         now_ms = time.time_ns() // 1_000_000
-        identified: dict[Assignment, list[Lane]] = {}
+        identified: dict[Assignment, list[Remember]] = {}
         for action in actions:
             if isinstance(action, Remember):
-                identified.setdefault(action.lane.assignment, []).append(action.lane)
+                identified.setdefault(action.lane.assignment, []).append(action)
             else:  # in their order: a user who is identified again after a deletion is identified
                 self._remember(identified, now_ms)
                 identified = {}
                 self._forget(action.lane)
         self._remember(identified, now_ms)
 
-    def _remember(self, identified: Mapping[Assignment, Sequence[Lane]], now_ms: int) -> None:
-        for assignment, lanes in identified.items():
+    def _remember(self, identified: Mapping[Assignment, Sequence[Remember]], now_ms: int) -> None:
+        for assignment, actions in identified.items():
             state = None if assignment.dropped else self._index.of(assignment.partition)
             if state is None:
-                self.recorded += lanes
+                self.recorded += [action.lane for action in actions]
                 continue
+            lanes = self._not_stored(state, actions)
             state.want_all([lane.user for lane in lanes], now_ms)
             writes = [Write(state, lane.user, Change(lane, 1), now_ms) for lane in lanes]
             for start in range(0, len(writes), RECORDS_MAX):
                 self._produce_all(state, writes[start : start + RECORDS_MAX])
+
+    def _not_stored(self, state: PartitionState, actions: Sequence[Remember]) -> list[Lane]:
+        """The lanes about whose users something is to be written. The others have been recorded before."""
+        asked = {action.lane.user for action in actions if action.may_be_stored}
+        known = self._index.known_by(state, asked) if asked else asked
+        if not known:
+            return [action.lane for action in actions]
+        stored = [action.may_be_stored and action.lane.user in known for action in actions]
+        self.recorded += [action.lane for action, is_stored in zip(actions, stored, strict=True) if is_stored]
+        return [action.lane for action, is_stored in zip(actions, stored, strict=True) if not is_stored]
 
     def _produce_all(self, state: PartitionState, writes: Sequence[Write]) -> None:
         if self._may_be_another_s(state):

@@ -29,6 +29,13 @@ FAULTS: Final = (
         "tests/sequencing/test_lanes.py::test_who_was_forgotten_meanwhile_is_not_identified",
     ),
     EdgeFault(
+        "who was not looked up counts as unidentified",
+        "consumer/sequencing/rule.py",
+        "if lane.identified is None:",
+        "if False:",
+        "tests/sequencing/test_lanes.py::test_if_the_identify_is_refused_the_state_is_asked",
+    ),
+    EdgeFault(
         "a batch crosses an identify",
         "consumer/sequencing/rule.py",
         "if event.kind is Kind.IDENTIFY or event.kind is Kind.DELETE or",

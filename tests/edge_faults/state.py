@@ -23,6 +23,20 @@ FAULTS: Final = (
         "tests/real_broker/test_state_topic.py::test_a_user_s_state_moves_with_the_partition",
     ),
     EdgeFault(
+        "whoever was not looked up counts as stored",
+        "consumer/state/writes.py",
+        "known = self._index.known_by(state, asked) if asked else asked",
+        "known = asked",
+        "tests/state/test_writes.py::test_who_is_stored_already_is_not_written_again",
+    ),
+    EdgeFault(
+        "a deletion that is on its way does not count for who is remembered",
+        "consumer/state/index.py",
+        "if (user in stored or user in newer) and _knows(state, user, stored.get(user, NOWHERE))",
+        "if user in stored",
+        "tests/state/test_writes.py::test_who_is_stored_already_is_not_written_again",
+    ),
+    EdgeFault(
         "a file that somebody else has open is used",
         "consumer/state/database.py",
         '"PRAGMA locking_mode = EXCLUSIVE"',

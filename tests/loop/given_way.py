@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from consumer.avro.known_schemas import KnownSchemas
@@ -12,7 +11,7 @@ from consumer.loop.rule_counts import RuleCounts
 from consumer.ops.snapshot import Rest
 from consumer.ports.inputs import SchemaFound, SchemaMissing
 from consumer.segment.decoding import DecodingRules
-from consumer.sequencing.events import Headers, Partition, Record, User
+from consumer.sequencing.events import Headers, Partition, Record
 from consumer.sequencing.gate import Gate
 from consumer.sequencing.offsets import OffsetTracker
 from consumer.sequencing.sequencer import Sequencer
@@ -47,7 +46,6 @@ class Way:
     ) -> None:
         self.asked: list[object] = []
         self.told: list[str] = []
-        self.looked_up: list[Mapping[Partition, Mapping[User, bool]]] = []
         self.rejections: list[str] = []
         self.replaced = 0
         self.sequencer = Sequencer(rules(**changes), Gate(100, lambda _n: 1.0), lambda _n: 1.0)
@@ -56,7 +54,6 @@ class Way:
         self.intake = Intake(
             self.sequencer,
             rests,
-            edges,
             KnownSchemas({}, has_registry=has_registry),
             edges,
             edges,
@@ -80,9 +77,6 @@ class Way:
 
     def resume(self, partition: Partition) -> None:
         self.told.append(f"resume {partition.number}")
-
-    def look_up(self, users: Mapping[Partition, Mapping[User, bool]]) -> None:
-        self.looked_up.append(users)
 
     def fetch(self, schema: object) -> None:
         self.asked.append(schema)
@@ -120,9 +114,8 @@ class Way:
 
     def sent(self) -> list[str]:
         """All events that have reached their lanes: offsets by lane."""
-        while self.looked_up:
+        if self.sequencer.look_ups.question():
             self.sequencer.looked_up({}, 0.0)
-            del self.looked_up[0]
         return [
             f"{partition.number}/{event.record.offset} {event.name}"
             for partition, assignment in self.sequencer.assignments.items()

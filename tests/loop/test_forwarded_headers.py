@@ -11,7 +11,7 @@ from consumer.customfit.answers import Answered
 from consumer.loop.pipeline import Pipeline
 from consumer.ops.metrics import Metrics
 from consumer.ops.reporter import Reporter
-from consumer.ports.inputs import Assigned, Fetched, LookedUp, Responded, StartPoint, StateOpened
+from consumer.ports.inputs import Assigned, Fetched, Responded, StartPoint, StateOpened
 from consumer.sequencing.events import Headers, Partition, Record
 from consumer.sequencing.lanes import Delivery
 from tests.loop.given_pipeline import pipeline_with
@@ -54,7 +54,7 @@ def sent(*headers: Headers | None, reporter: Any = None, **settings: str) -> lis
     now = time.monotonic()
     pipeline.turn([Assigned({P0: StartPoint(0, None)}, "c")], now)
     pipeline.turn([StateOpened(pipeline._sequencer.assignments[P0], 0)], now)
-    pipeline.turn([Fetched(records, {}), LookedUp({})], now)
+    pipeline.turn([Fetched(records, {})], now)
     pipeline.turn([Responded(destination.deliveries[0], Answered(200, None, b""), 0.1)], now)
     return destination.headers
 

@@ -69,8 +69,10 @@ def test_an_answer_from_before_a_deletion_does_not_count() -> None:
     """It was asked for before another partition's delete came through, and would be believed for hours."""
     way = Way()
     way.fetched(track(), partition=P1)
+    way.sequencer.look_ups.question()
     way.sequencer.forgotten(User("u1"))
     way.fetched(track("u2"), partition=P1)
+    way.sequencer.look_ups.question()
     way.sequencer.looked_up({P1: {User("u1")}}, 0.0)
     way.sequencer.looked_up({P1: {User("u2")}}, 0.0)
     assignment = way.sequencer.assignments[P1]

@@ -80,6 +80,6 @@ def test_what_was_finished_before_is_skipped_among_others_that_are_as_usual() ->
     pipeline.turn([Assigned({P0: StartPoint(0, None)}, "c")], 2.0)
     pipeline.turn([StateOpened(pipeline._sequencer.assignments[P0], 0)], 2.0)
     records = [Record(P0, offset, 7, b"u1", usual, None, 0.0, len(usual)) for offset in range(2)]
-    pipeline.turn([Fetched(records, {}), LookedUp({})], 2.0)
+    pipeline.turn([Fetched(records, {})], 2.0)
 
     assert [[0], [1]] == [[event.record.offset for event in sent.events] for sent in pipeline.sent]

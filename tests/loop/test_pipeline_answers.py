@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.customfit.answers import Answered
-from consumer.ports.inputs import Assigned, Fetched, LookedUp, Responded, StartPoint, StateOpened
+from consumer.ports.inputs import Assigned, Fetched, Responded, StartPoint, StateOpened
 from consumer.sequencing.events import Partition, Record
 from tests.loop.given_pipeline import pipeline_with
 from tests.segment.given_events import segment
@@ -34,7 +34,6 @@ def test_the_destination_is_told_of_what_blames_key_or_url(status: int, told: li
     value = segment(type="identify", userId="u1")
     pipeline.turn([StateOpened(pipeline._sequencer.assignments[P0], 0)], 0.0)
     pipeline.turn([Fetched([Record(P0, 0, 0, b"u1", value, None, 0.0, len(value))], {})], 0.0)
-    pipeline.turn([LookedUp({})], 0.0)
     [delivery] = pipeline.sent
     pipeline.turn([Responded(delivery, Answered(status, None, b""), 0.1)], 0.1)
 

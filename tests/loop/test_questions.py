@@ -15,10 +15,10 @@ ANN = User("ann")
 
 
 def with_ann() -> Any:
-    """A loop that holds an identify of hers, of whom the stored state is being asked."""
+    """A loop that holds a track of hers, of whom the stored state is being asked."""
     pipeline = pipeline_with()
     assignment = pipeline._sequencer.assign(Partition("segment-events", 0), Bench().assignment.offsets)
-    event = Event(Record(assignment.partition, 7, 0, None, b"{}"), Kind.IDENTIFY, ANN, "m7", "")
+    event = Event(Record(assignment.partition, 7, 0, None, b"{}"), Kind.TRACK, ANN, "m7", "")
     pipeline._sequencer.accept(assignment, event.record, [event], 0.0)
     return pipeline
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from consumer.customfit.answers import Answered
 from consumer.ops.causes import FULL_SECONDS, UNMOVED_SECONDS, Cause, findings
-from consumer.ports.inputs import Assigned, Fetched, LogBounds, LookedUp, Responded, StartPoint, StateOpened
+from consumer.ports.inputs import Assigned, Fetched, LogBounds, Responded, StartPoint, StateOpened
 from consumer.sequencing.events import Partition, Record
 from tests.loop.given_pipeline import pipeline_with
 from tests.segment.given_events import segment
@@ -49,7 +49,6 @@ def with_users(count: int) -> SteppedPipeline:
     values = [segment(type="identify", userId=f"u{number}") for number in range(count)]
     records = [Record(P0, place, 0, b"k", value, None, 0.0, len(value)) for place, value in enumerate(values)]
     pipeline.turn([Fetched(records, {})], 0.0)
-    pipeline.turn([LookedUp({})], 0.0)
     return pipeline
 
 

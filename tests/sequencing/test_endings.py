@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from consumer.sequencing.actions import Remember
 from tests.sequencing.given_sequencer import OK, Bench
 
 
@@ -42,14 +43,33 @@ def test_an_event_behind_an_introduction_is_finished_when_that_is_recorded() -> 
 
 
 def test_a_second_identify_is_not_recorded_again() -> None:
-    """Only users that are not known are written."""
+    """Only users that are not known are written. Who was not looked up may be: then the state says so."""
     bench = Bench()
-    bench.fetch(0, "identify", known=True)
+    bench.fetch(0, "identify")
+    bench.sent()
+    bench.answer(OK)
+
+    assert ["remember u1"] == bench.actions()
+    assert [True] == [isinstance(action, Remember) and action.may_be_stored for action in bench.writes]
+
+    bench.write_done()
+    bench.fetch(1, "identify")
     bench.sent()
     bench.answer(OK)
 
     assert [] == bench.actions()
-    assert 1 == bench.committable
+    assert 2 == bench.committable
+
+
+def test_who_was_looked_up_and_not_found_is_written_without_another_look() -> None:
+    """The track had made the state say that it does not know the user."""
+    bench = Bench()
+    bench.fetch(0, "track", "identify")
+    bench.sent()
+    bench.answer(OK)
+    bench.actions()
+
+    assert [False] == [isinstance(action, Remember) and action.may_be_stored for action in bench.writes]
 
 
 def test_all_writes_of_a_user_must_be_acknowledged() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from consumer.sequencing.events import User
-from tests.sequencing.given_sequencer import OK, P0, U1, U2, Bench
+from tests.sequencing.given_sequencer import NO, OK, P0, U1, U2, Bench
 
 
 def test_the_same_text_as_user_id_and_as_anonymous_id_is_two_users() -> None:
@@ -58,7 +58,7 @@ def test_whoever_is_asked_for_waits_and_nobody_else() -> None:
         event = bench.event(offset, "track")
         bench.sequencer.accept(bench.assignment, event.record, [event], 0.0)
 
-    assert {P0: {U1: True}} == bench.sequencer.look_ups.question()
+    assert {P0: [U1]} == bench.sequencer.look_ups.question()
     assert {} == bench.sequencer.look_ups.question()
     assert ["events 0 of u2"] == bench.sent()
 
@@ -67,14 +67,49 @@ def test_whoever_is_asked_for_waits_and_nobody_else() -> None:
     assert ["events 1,2"] == bench.sent()
 
 
-def test_only_for_an_identify_it_is_not_worth_asking_everywhere() -> None:
-    """It is sent whatever is known of its user."""
+def test_nobody_is_asked_about_a_user_who_has_an_identify_to_send() -> None:
+    """It is sent whatever is known of its user, who is identified then."""
     bench = Bench()
     for offset, (kind, user) in enumerate((("identify", U1), ("track", U1), ("track", U2))):
         event = bench.event(offset, kind, user)
         bench.sequencer.accept(bench.assignment, event.record, [event], 0.0)
 
-    assert {P0: {U1: False, U2: True}} == bench.sequencer.look_ups.question()
+    assert {P0: [U2]} == bench.sequencer.look_ups.question()
+    assert ["identify 0"] == bench.sent()
+
+    bench.answer(OK)
+
+    assert {} == bench.sequencer.look_ups.question()
+    assert ["events 1"] == bench.sent()
+
+
+def test_if_the_identify_is_refused_the_state_is_asked() -> None:
+    """The user may have been identified before: then what follows goes out in order, else it is held."""
+    for known, sent in ((True, "events 1"), (False, "identify 2")):
+        bench = Bench()
+        for offset, kind in enumerate(("identify", "track", "identify")):
+            event = bench.event(offset, kind)
+            bench.sequencer.accept(bench.assignment, event.record, [event], 0.0)
+        bench.sent()
+        bench.answer(NO)
+
+        assert [] == bench.sent()
+
+        bench.look_up(known=known)
+
+        assert [sent] == bench.sent()
+
+
+def test_a_delete_is_carried_out_without_asking() -> None:
+    """Whatever was known of the user is forgotten then, so what follows has to be introduced."""
+    bench = Bench()
+    for offset, kind in enumerate(("delete", "track")):
+        event = bench.event(offset, kind)
+        bench.sequencer.accept(bench.assignment, event.record, [event], 0.0)
+
+    assert {} == bench.sequencer.look_ups.question()
+    assert ["forget u1"] == bench.actions()
+    assert ["introduction 1"] == bench.sent()
 
 
 def test_who_was_forgotten_meanwhile_is_not_identified() -> None:

@@ -53,6 +53,7 @@ def test_what_was_accepted_late_is_not_sent_again() -> None:
     bench.assign()
     bench.fetch(0, "track", "track", "track", known=True)
     bench.answer(OK)
+    bench.look_up(known=True)
 
     assert 2 == bench.committable
     assert {"delivered": 2, "handed_back": 2} == bench.ends()
@@ -131,6 +132,7 @@ def test_an_old_request_blocks_its_user_until_it_is_answered(outcome: Outcome) -
 
     bench.answer(outcome)
     bench.answer(OK)
+    bench.look_up(known=True)
 
     assert ["events 0,1"] == bench.sent(now=100.0)
 
@@ -148,6 +150,7 @@ def test_an_old_request_blocks_through_two_losses() -> None:
     assert [] == bench.sent()
 
     bench.answer(OK)
+    bench.look_up(known=True)
 
     assert ["events 1"] == bench.sent()
 
@@ -212,8 +215,8 @@ def test_holds_and_backoffs_end_with_the_partition() -> None:
     assert [] == bench.sent(now=100.0)
 
 
-def test_what_an_old_request_has_delivered_is_not_sent_by_whoever_is_asked_for() -> None:
-    """Its answer comes while the state is still asked whether the user is identified."""
+def test_what_an_old_request_has_delivered_is_not_sent_again() -> None:
+    """What comes behind it is looked up then, and sent."""
     bench = Bench()
     bench.fetch(0, "track", known=True)
     bench.sent()

@@ -18,6 +18,7 @@ from tests.sequencing.given_sequencer import P0, U1
 HOLD_SECONDS: Final = 10.0
 NAMES: Final = {"a delete": "delete", "an identify": "identify", "an event": "track", "nothing": None}
 SENT: Final = ("track", "page", "screen")
+IDENTIFIED: Final = {"identified": True, "not identified": False, "not looked up": None}
 OUTCOMES: Final[dict[str, list[tuple[Outcome, dict[str, bool]]]]] = {
     "accepted": [(Delivered(), {})],
     "refused": [(Refused(400), {})],
@@ -40,7 +41,7 @@ def table(first_column: str) -> list[dict[str, str]]:
     return rows
 
 
-def lane_with(what: str, *, identified: bool) -> list[Lane]:
+def lane_with(what: str, *, identified: bool | None) -> list[Lane]:
     """Lanes in which this waits: one for each kind that "an event" stands for."""
     made = []
     for sent in SENT if "an event" in what else SENT[:1]:
@@ -65,10 +66,10 @@ def event(kind: str, offset: int) -> Event:
 
 
 @pytest.mark.parametrize("row", table("what waits"), ids=lambda row: row["what waits"])
-@pytest.mark.parametrize("identified", [True, False])
-def test_what_comes_next(row: dict[str, str], identified: bool) -> None:
+@pytest.mark.parametrize(("column", "identified"), IDENTIFIED.items())
+def test_what_comes_next(row: dict[str, str], column: str, identified: bool | None) -> None:
     """For each state of a lane, in the hold and after it, with both ways to go on without an identify."""
-    said = row["identified" if identified else "not identified"]
+    said = row[column]
     for lane, is_over, choice in product(
         lane_with(row["what waits"], identified=identified), (False, True), ("introduce", "dead-letter")
     ):
@@ -106,11 +107,12 @@ def test_what_an_answer_means(row: dict[str, str], answer: str) -> None:
 
 def test_the_tables_name_every_step_and_every_meaning() -> None:
     """So that none is left out of them; and every column is walked through."""
-    steps = {cell for row in table("what waits") for cell in (row["identified"], row["not identified"])}
+    steps = {row[column] for row in table("what waits") for column in IDENTIFIED}
     meanings = {cell for row in table("request ") for name, cell in row.items() if name != "request"}
 
     assert {step.value for step in Step} == {word for cell in steps for word in words(cell)}
     assert {one.value for one in Meaning} == meanings
+    assert {"what waits", *IDENTIFIED} == set(table("what waits")[0])
     assert {"request", *OUTCOMES} == set(table("request ")[0])
 
 

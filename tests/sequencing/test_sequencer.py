@@ -219,6 +219,7 @@ def test_a_hold_that_is_too_large_by_itself_is_cut_short_too() -> None:
     bench.sent()
     bench.fetch(2, "track", "track", "track", "track")
     bench.answer(NO)
+    bench.look_up(known=False)
 
     assert ["introduction 0 of u2", "introduction 2"] == bench.sent()
     assert 2 == bench.sequencer.account.holds_cut_short

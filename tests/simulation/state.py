@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from consumer.ports.inputs import LookedUp, StateOpened, StateProblem, StateWritten
@@ -71,7 +71,7 @@ class SimulatedStates:
     def close(self, partition: Partition) -> None:
         self._do(lambda: self._open.discard(partition))
 
-    def look_up(self, users: Mapping[Partition, Mapping[User, bool]]) -> None:
+    def look_up(self, users: Mapping[Partition, Collection[User]]) -> None:
         self._do(lambda: self._look_up(users))
 
     def write(self, actions: Sequence[Remember | Forget]) -> None:
@@ -125,15 +125,13 @@ class SimulatedStates:
         )
         self._post(StateOpened(assignment, len(self._stores.users[partition])))
 
-    def _look_up(self, questions: Mapping[Partition, Mapping[User, bool]]) -> None:
+    def _look_up(self, questions: Mapping[Partition, Collection[User]]) -> None:
         self._stage.exercised["look-ups"] += 1
         answers: dict[Partition, set[User]] = {}
         for partition, users in questions.items():
             own = self._stores.users[partition] if partition in self._open else set()
             answers[partition] = {
-                user
-                for user, elsewhere in users.items()
-                if user in own or (elsewhere and any(user in self._stores.users[other] for other in self._open))
+                user for user in users if user in own or any(user in self._stores.users[other] for other in self._open)
             }
         self._post(LookedUp(answers))
 

@@ -20,7 +20,7 @@ def test_a_deletion_reaches_what_other_partitions_know_of_the_user() -> None:
     forgetting = lane(P1)
     states.write([Forget(forgetting)])
     written = told(states.step())
-    states.look_up({P1: {ANN: True}})
+    states.look_up({P1: [ANN]})
     answers = [item.identified for item in states.step() if isinstance(item, LookedUp)]
 
     assert [[forgetting]] == written

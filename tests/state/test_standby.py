@@ -54,11 +54,11 @@ def test_who_is_followed_counts_when_the_partition_is_ours(tmp_path: Path) -> No
     member.open(tenure(P0))
     member.step()
     member.reads({member.wanted[1]: part((ANN, True), (BOB, True), next_offset=7)})
-    member.look_up({P0: {ANN: True}})
+    member.look_up({P0: [ANN]})
     (before,) = [item.identified for item in member.step() if isinstance(item, LookedUp)]
     member.open(tenure(P1))
     (at_opening,) = [item.users for item in member.step() if isinstance(item, StateOpened)]
-    member.look_up({P1: {ANN: False}})
+    member.look_up({P1: [ANN]})
     (after,) = [item.identified for item in member.step() if isinstance(item, LookedUp)]
 
     assert ({P0: NOBODY}, {P1: {ANN}}) == (before, after)

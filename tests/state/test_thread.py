@@ -18,7 +18,7 @@ def test_of_a_replay_nothing_is_kept() -> None:
     remembering = lane(REPLAY)
     states.write([Remember(remembering)])
     posted = states.step()
-    states.look_up({REPLAY: {ANN: True}})
+    states.look_up({REPLAY: [ANN]})
     answers = [item.identified for item in states.step() if isinstance(item, LookedUp)]
 
     assert [REPLAY] == opened(posted)
@@ -34,12 +34,12 @@ def test_a_replayed_event_s_user_is_looked_for_in_the_partitions_of_the_source()
     states.open(tenure(P1))
     states.write([Remember(lane(P1))])
     states.step()
-    states.look_up({REPLAY: {ANN: True}})
+    states.look_up({REPLAY: [ANN]})
     before = [item.identified for item in states.step() if isinstance(item, LookedUp)]
     forgetting = lane(REPLAY)
     states.write([Forget(forgetting)])
     written = told(states.step())
-    states.look_up({P1: {ANN: False}})
+    states.look_up({P1: [ANN]})
     after = [item.identified for item in states.step() if isinstance(item, LookedUp)]
 
     assert [{REPLAY: {ANN}}] == before
@@ -53,7 +53,7 @@ def test_restores_and_writes_do_not_starve_behind_what_is_asked(monkeypatch: pyt
     states = Steps()
 
     def ask_without_end() -> None:
-        states._look_up({P1: {ANN: True}})
+        states._look_up({P1: [ANN]})
         states._work.put(ask_without_end)
 
     ask_without_end()

@@ -13,7 +13,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError
 
-from consumer.ports.inputs import LookedUp, StateWritten
+from consumer.ports.inputs import StateWritten
 from consumer.sequencing.actions import Forget, Remember
 from consumer.sequencing.assignment import Assignment
 from consumer.sequencing.events import User
@@ -120,7 +120,7 @@ class Walk(Steps):
             case "leave" if ours is not None and self._random.random() < 0.5:
                 self._leave(partition)
             case "remember" if ours is not None:
-                self.write([Remember(self._lane(ours))])
+                self.write([Remember(self._lane(ours), may_be_stored=self._random.random() < 0.5)])
             case "forget" if ours is not None:
                 self.write([Forget(self._lane(ours))])
             case "acknowledge":
@@ -148,12 +148,11 @@ class Walk(Steps):
         for partition in PARTITIONS:
             self.open(tenure(partition))
         self.step()
-        self.look_up({partition: dict.fromkeys(USERS, False) for partition in PARTITIONS})
-        (answers,) = [item.identified for item in self.step() if isinstance(item, LookedUp)]
         for partition in PARTITIONS:
             topic = dict(self._log.records[partition.number])
+            known = self._index.known_by(self._index.states[partition.number], USERS)
             for user in USERS:
-                stored = user in answers[partition]
+                stored = user in known
                 if stored != topic.get(user, False):
                     yield f"{partition} {user.id}: identified says {'the file' if stored else 'the topic'} only"
 

@@ -17,7 +17,7 @@ from consumer.sequencing.offsets import OffsetTracker
 from consumer.state.topic import StateWriter, Written
 from consumer.state.writes import AGAIN_RECORDS_MAX
 from tests.settings.given_settings import load
-from tests.state.given_store import ANN
+from tests.state.given_store import ANN, BOB
 from tests.state.given_thread import P0, Steps, lane, tenure, told
 
 
@@ -35,6 +35,24 @@ def test_a_record_that_expired_is_written_again_as_long_as_the_partition_is_ours
     assert [StateProblem] == [type(item) for item in expired if isinstance(item, StateProblem | StateWritten)]
     assert [[remembering]] == written
     assert [(0, ANN, True)] * 2 == states.topic.records
+
+
+def test_who_is_stored_already_is_not_written_again() -> None:
+    """An audience that is synchronised again costs no records; their events are recorded all the same."""
+    states = Steps()
+    states.open(tenure(P0))
+    states.write([Remember(lane(P0))])
+    states.step()
+    states._write_behind.store([states._index.states[0]])
+    again, new, after_delete = (lane(P0, user) for user in (ANN, BOB, ANN))
+    for first, second in (again, True), (new, True):
+        states.write([Remember(first, may_be_stored=second)])
+    done = told(states.step())
+    states.write([Forget(lane(P0)), Remember(after_delete, may_be_stored=True)])
+    states.step()
+
+    assert [again, new] == [one for lanes in done for one in lanes]
+    assert [(0, ANN, True), (0, BOB, True), (0, ANN, False), (0, ANN, True)] == states.topic.records
 
 
 def test_a_record_that_expired_is_dropped_with_its_partition() -> None:

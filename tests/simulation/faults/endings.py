@@ -43,6 +43,7 @@ def a_receipt_only_counts(_original: Any, _self: Endings, action: WriteReceipt) 
     assignment = action.lane.assignment
     assignment.unacknowledged -= 1
     assignment.unrecorded -= len(action.events)
+    assignment.touch()
 
 
 def a_stop_does_not_wait_for_receipts(
