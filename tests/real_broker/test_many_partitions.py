@@ -1,4 +1,4 @@
-"""A thousand partitions: they are ready, they deliver, they stop, and cost no descriptor each."""
+"""A thousand partitions: they are ready, they deliver, they are followed, they stop, and cost no descriptor each."""
 
 from __future__ import annotations
 
@@ -76,3 +76,30 @@ def test_a_thousand_partitions_need_no_thousand_descriptors(scene: Scene) -> Non
         assert 0 == one.stop()
 
     assert "Too many open files" not in one.log
+
+
+def test_a_thousand_partitions_are_followed_and_taken_over(scene: Scene) -> None:
+    """A warm standby is level with all that the other member has; what it takes over then introduces nobody."""
+    scene.settings["CUSTOMFIT_STANDBY"] = "all"
+    with scene.member("one") as one, scene.member("two") as two:
+        both = (one, two)
+        wait_until(
+            lambda: all(member.ready() and len(partitions_of(member)) == PARTITIONS // 2 for member in both),
+            lambda: f"shared: {one.log[-1000:]} {two.log[-1000:]}",
+            READY_SECONDS,
+        )
+        scene.produce_rounds(USERS, 0, 1)
+        scene.wait_committed()
+        wait_until(lambda: two.sample("customfit_standby_partitions") == PARTITIONS // 2, "half are followed")
+        wait_until(lambda: two.sample("customfit_standby_behind_records") == 0, "level", READY_SECONDS)
+        one.kill()
+        wait_until(
+            lambda: two.ready() and len(partitions_of(two)) == PARTITIONS, lambda: f"taken over: {two.log[-2000:]}", 90
+        )
+        scene.produce_rounds(USERS, 1, 2)
+        scene.wait_committed()
+        assert descriptors(two) < DESCRIPTORS_MAX
+        assert 0 == two.stop()
+
+    assert 0 == scene.emulator.ledger.summary()["introductions"]
+    scene.check(USERS, 2)
