@@ -57,7 +57,7 @@ check: venv ## lint, format, types, what may import what
 docs: venv ## docs/settings.md, metrics.md, commands.md, Grafana's dashboard and Kubernetes' rules, made from their sources
 	@$(BIN)/python -m tests.docs
 
-operations: venv kafka ## docs/operations.md's tables, from real faults beside a real Prometheus, 20 min (ARGS="wrong_key")
+operations: venv kafka ## docs/symptoms.md's tables, from real faults beside a real Prometheus, 20 min (ARGS="wrong_key")
 	@$(BIN)/python -m tests.operations.run $(ARGS)
 
 dashboard-picture: venv kafka ## docs/pictures/dashboard.png, about 5 min; needs npm and Chromium

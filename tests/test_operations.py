@@ -1,4 +1,4 @@
-"""docs/operations.md knows every cause: what it shows, from a run, and what to do about it."""
+"""Every cause is known: docs/symptoms.md has what it shows, from a run, docs/operations.md what to do about it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.operations.watch import Row
 
 TEXT = page.PAGE.read_text(encoding="utf-8")
 ROWS = page.FAULTS.rows(TEXT)
-HEADINGS = re.findall(r"^### (\w+)$", TEXT, re.MULTILINE)
+OPERATIONS = page.PAGE.with_name("operations.md").read_text(encoding="utf-8")
+HEADINGS = re.findall(r"^### (\w+)$", OPERATIONS, re.MULTILINE)
 
 
 def _is_excused(cause: str) -> bool:

@@ -1,4 +1,4 @@
-"""The tables in docs/operations.md, each between two comments: read, changed row by row, written."""
+"""The tables in docs/symptoms.md, each between two comments: read, changed row by row, written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 from tests.operations.alerting import AlertRow
 from tests.operations.watch import Row
 
-PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "symptoms.md"
 _ANCHOR: Final = re.compile(r'<a id="(?P<name>[^"]+)"></a>')
 _Row = TypeVar("_Row", Row, AlertRow)
 
