@@ -36,7 +36,7 @@ Again = Decoded | Batch | Unread | SchemaWanted
 
 
 class Decoder:
-    """Decodes by these rules."""
+    """Decodes records by these rules, and by the schemas that are known."""
 
     def __init__(self, rules: DecodingRules, value_format: ValueFormat, schemas: KnownSchemas) -> None:
         self.schemas = schemas
@@ -44,7 +44,7 @@ class Decoder:
         self._value_format = value_format
 
     def decode(self, record: Record) -> Again:
-        """What the record is."""
+        """What the record is: its events, why it is none, or which schema is needed to say so."""
         if self._value_format != "avro" and (event := usual_event(record, self._rules)) is not None:
             return event
         encoded = wire_format(record, self._value_format)

@@ -37,5 +37,5 @@ class Finished:
             self._above = said.finished_before
 
     def __contains__(self, offset: int) -> bool:
-        """Whether the commit says that it is finished."""
+        """Whether the commit says that this offset is finished."""
         return offset < self.offset or (self._above is not None and offset in self._above)

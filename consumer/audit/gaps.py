@@ -33,7 +33,7 @@ class Run:
 
 
 class Gaps:
-    """In the order in which they are found."""
+    """All gaps of a window, in the order in which they are found."""
 
     def __init__(self, commits: Mapping[int, int]) -> None:
         """`commits`: the committed offset of each partition."""
@@ -44,7 +44,7 @@ class Gaps:
         """By partition, and whether below the commit: the runs that the next gap there may extend."""
 
     def note(self, partition: int, offset: int, gap: Gap | None, *, is_proof: bool) -> None:
-        """An event was judged, in the order of its partition. `is_proof`: it has a visible end."""
+        """Note the judgement of a partition's next event; `gap` None: none. `is_proof`: the event has a visible end."""
         if gap is None:
             if is_proof and self._open:
                 self._open.pop((partition, offset < self._commits[partition]), None)

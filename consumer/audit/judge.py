@@ -63,7 +63,7 @@ class Judgement(NamedTuple):
 
 
 class Judge:
-    """Records of a partition come in the order of the log."""
+    """Judges record after record. Those of a partition come in the order of the log."""
 
     def __init__(self, decoder: Decoder, finished: Mapping[int, Finished], letters: Letters, proof: Proof) -> None:
         self.records = 0

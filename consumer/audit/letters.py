@@ -39,7 +39,7 @@ class TooMany(Exception):
 
 
 class Fate(NamedTuple):
-    """What the dead letters and replays of a record amount to."""
+    """Why a record was dead-lettered last, and its last replay, if there is one."""
 
     reason: str
     """The reason of the last dead letter."""
@@ -94,7 +94,7 @@ class Letters:
         self._replays: dict[Place, list[_Replay]] = {}
 
     def add(self, record: Record) -> None:
-        """A record of the dead-letter topic. Raises TooMany."""
+        """Note a record of the dead-letter topic. Raises TooMany."""
         receipt = dead_letter_receipt(record)
         place = None if receipt is None else self._place(receipt)
         if receipt is None or place is None:
@@ -106,7 +106,7 @@ class Letters:
         self._note()
 
     def add_replay(self, record: Record, *, is_finished: bool) -> None:
-        """A record of the replay topic; `is_finished`: in the group's commit. Raises TooMany."""
+        """Note a record of the replay topic; `is_finished`: by the group's commit. Raises TooMany."""
         receipt = replay_receipt(record)
         place = None if receipt is None else self._place(receipt)
         if receipt is None or place is None:
@@ -117,7 +117,7 @@ class Letters:
         self._note()
 
     def of(self, record: Record) -> Fate | None:
-        """What they amount to for this record, or this item of it; None: it has none."""
+        """What became of this record, or of this item of it, by its dead letters; None: it has none."""
         if not self._letters:
             return None
         origin = origin_of(record, "", rekeyed=self._rekeyed)

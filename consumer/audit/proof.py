@@ -108,7 +108,7 @@ class ReceiptProof:
         self._begins: dict[Partition, int] = {}
 
     def add(self, record: Record) -> None:
-        """A record of the receipt topic."""
+        """Note a record of the receipt topic."""
         try:
             receipt = decode_receipt(record.value or b"")
         except _NOT_READABLE:
@@ -155,7 +155,7 @@ class ReceiptProof:
 
 
 class Proof:
-    """The ledger counts before the receipts: it is the destination's own word."""
+    """The ledger and the receipts as one. The ledger counts first: it is the destination's own word."""
 
     def __init__(self, ledger: LedgerProof | None, receipts: ReceiptProof | None, replay_topic: str) -> None:
         self.ledger = ledger

@@ -1,4 +1,4 @@
-"""`customfit-consumer rekey`: a topic whose records are not keyed by user, written anew so that they are."""
+"""`customfit-consumer rekey`: copies a topic whose records are not keyed by user to one where they are."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ def _table(rows: Sequence[tuple[str, ...]], justify: str, *, several: bool) -> I
 
 
 def _whole(text: Text) -> Text:
-    """All of it on one line."""
+    """The whole text on one line."""
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
 

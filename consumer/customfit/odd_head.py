@@ -16,7 +16,7 @@ _INFORMATIONAL: Final = re.compile(rb"HTTP/1\.\d 1\d\d")
 
 
 def strict(received: bytes) -> bytes | None:
-    """What was received, its head as a strict parser takes it, without 100 Continue and such; None: more is to come."""
+    """The answer, its head as a strict parser takes it, without 100 Continue and such. None: more is to come."""
     while (end := _HEAD_END.search(received)) is not None:
         status, *fields = _LINE_END.split(received[: end.start()])
         rest = received[end.end() :]

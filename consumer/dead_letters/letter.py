@@ -2,10 +2,10 @@
 
 Headers are those of Kafka Connect (strings), so that tools which read its dead letters read ours, and `customfit.*`.
 
-Of an item of a batch: a batch of that item alone, its text as it was received, with what decides its fate
-(segment/batch_part.py), under `customfit.item_index`. What it takes along of its record beside the item, which its
-neighbours take along too, is bounded: all the dead letters of a record have together at most its own size and 6 KiB an
-item. Key and headers that are more than that are left out, and a header says how large they were.
+The dead letter of an item of a batch is a batch of that item alone: its text as it was received, and what of its batch
+decides how it ends (segment/batch_part.py). The header `customfit.item_index` names the item. Each item of a batch may
+become a dead letter and take key and headers of the record along, so these are bounded: all dead letters of a record
+together have at most its own size and 6 KiB an item. Longer ones are left out, and a header says how large they were.
 
 A letter is made when it is its turn to be written: until then it is the record, which all items of a batch share.
 """
@@ -63,7 +63,6 @@ _LEFT_OUT: Final = (BATCH_OMITTED, KEY_OMITTED, HEADERS_OMITTED)
 HEADER_BYTES: Final = 10
 """What a header takes beside its name and value, at most: two numbers of up to five bytes."""
 
-
 Mask = Callable[[str], str]
 
 
@@ -105,11 +104,11 @@ def letter_of(
     *,
     rekeyed: bool = False,
 ) -> Letter:
-    """Make the dead letter. For a replayed record: as it was before it was a dead letter, from its first place.
+    """Make the dead letter. That of a replayed record is made of the record as it was produced at first.
 
-    Our headers are appended to the record's: a readers take the last one of a name. `mask` removes secrets from what a
-    server has said. The destination's body was masked when it arrived, before it was cut. `rekeyed`: the record says
-    where it lay, and with which key, before `rekey` wrote it.
+    Our headers are appended to the record's, since readers take the last one of a name. `mask` removes secrets from
+    what a server has said. The destination's body was masked when it arrived, before it was cut. `rekeyed`: the record
+    says where it lay, and with which key, before `rekey` wrote it.
     """
     record = action.record
     origin = origin_of(record, replay_topic, rekeyed=rekeyed)

@@ -190,7 +190,7 @@ class TooMany(Exception):
 
 
 class Selection:
-    """Dead letters that match, at most `letters_max`. A record that became two (at least once) counts as one."""
+    """Dead letters that match, at most `letters_max`. A record with two dead letters, as after a crash, counts once."""
 
     def __init__(
         self, filters: Filters, letters_max: int, readers: Mapping[bytes, Read], shorten: Shorten = _beginning

@@ -211,7 +211,7 @@ class Demo:
 
 @contextmanager
 def _embedded_broker() -> Iterator[str]:
-    """Its address. It lives as long as the producer that it was made with."""
+    """Run a broker; gives its address. It lives as long as the producer that it was made with."""
     quiet = logging.getLogger("consumer.demo.broker")
     quiet.setLevel(logging.ERROR)
     broker = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "replaced", "log_level": 3}, logger=quiet)

@@ -96,7 +96,7 @@ _CONSUMER_TUNING: Final[dict[str, Any]] = {
     "fetch.error.backoff.ms": 100,
     "topic.metadata.refresh.interval.ms": 30_000,  # how soon added partitions are seen
 }
-# What the promise rests on, which CUSTOMFIT_KAFKA_PROPERTIES may not change.
+# What the guarantees depend on, which CUSTOMFIT_KAFKA_PROPERTIES may not change.
 _CONSUMER_FIXED: Final[dict[str, Any]] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
@@ -163,7 +163,7 @@ def producer_config(settings: Settings, linger_ms: int = 5) -> dict[str, Any]:
 
 
 def letters_config(settings: Settings) -> dict[str, Any]:
-    """With a larger queue, for dead letters and replays. The writer bounds what is in it; the largest must fit."""
+    """The configuration for dead letters and replays: its queue takes the largest of them. The writer bounds it."""
     return {**producer_config(settings), "queue.buffering.max.kbytes": LETTER_QUEUE_KBYTES_MAX}
 
 

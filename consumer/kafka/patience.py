@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 T = TypeVar("T")
 
 ASK_SECONDS_MIN: Final = 0.1
-"""How long each question gets at least, however little time is left: with 0 none is ever answered."""
+"""Each question gets this much at least, however little time is left: with 0 none would ever be answered."""
 
 
 def patiently(

@@ -20,7 +20,7 @@ What comes after a quiet time goes at once.
 
 
 class Acting:
-    """Also keeps what waits to be handed to the state."""
+    """Hands actions out, and keeps what waits to be handed to the state."""
 
     def __init__(self, sequencer: Sequencer, edges: Edges, reporter: Reporter) -> None:
         self._sequencer = sequencer
@@ -35,7 +35,7 @@ class Acting:
         return self._write_at if self._writes else None
 
     def act(self, actions: Sequence[Action], now: float) -> None:
-        """Hand these out."""
+        """Hand these actions out. `now`: monotonic seconds."""
         receipts: list[WriteReceipt] = []
         for action in actions:
             match action:

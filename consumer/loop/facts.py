@@ -62,7 +62,7 @@ class Facts:
     # ------------------------------------------------------------------ told
 
     def assigned(self, assignment: Assignment, now: float) -> None:
-        """It is now known where it starts."""
+        """It is now known where the partition starts."""
         self.assignment = assignment
         self._assigned_at = self._moved_at = now
 

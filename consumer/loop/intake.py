@@ -159,7 +159,7 @@ class Intake:
                 self._go_on(assignment, queue, now)
 
     def let_go(self, assignment: Assignment) -> None:
-        """It is no longer ours, or has stopped. What waits in it belongs to whoever reads it next."""
+        """The partition is no longer ours, or has stopped. What waits in it belongs to whoever reads it next."""
         queue = self._waiting.pop(assignment, None)
         if queue is not None:
             for item in queue.items:

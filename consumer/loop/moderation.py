@@ -18,13 +18,13 @@ FEW_SHARE: Final = 1 / 32
 
 
 class Moderation:
-    """Knows how long answers take."""
+    """Decides about pauses, by how long answers take."""
 
     def __init__(self) -> None:
         self._answer_seconds = 0.0
 
     def answered(self, seconds: float) -> None:
-        """The answers of a turn took this long, on average."""
+        """The answers of a turn took this many seconds, on average."""
         self._answer_seconds = seconds
 
     def pause(self, in_flight: int) -> tuple[int, float]:

@@ -46,7 +46,7 @@ ProblemNews = (
 
 
 class News:
-    """Also knows whether the group has answered, and whether the process starts, runs or stops."""
+    """Passes news on. Knows whether the group has answered, and whether the process starts, runs or stops."""
 
     def __init__(
         self,

@@ -103,14 +103,14 @@ class Partitions:
     # ------------------------------------------------------------------ they come
 
     def granted(self, partitions: Sequence[Partition], now: float) -> None:
-        """The group gave us these, or none. Where they start is being found out."""
+        """The group gave us these partitions, or none. Where they start is being found out."""
         for partition in partitions:
             left = self._left.get(partition)
             self._facts.setdefault(partition, Facts(partition, now, None if left is None else left.view))
         self._left = {partition: left._replace(is_kept=False) for partition, left in self._left.items()}
 
     def assigned(self, starts: Mapping[Partition, StartPoint], cluster_id: str, now: float) -> None:
-        """It is now known where they start."""
+        """It is now known where these partitions start."""
         self._reporter.rebalanced("assigned", list(starts))
         # Replays come last: they wait for the states of the source's partitions.
         for partition, start in sorted(starts.items(), key=lambda item: item[0].topic != self._settings.kafka_topic):
@@ -169,7 +169,7 @@ class Partitions:
             facts.restore_remaining = news.remaining
 
     def identified_users(self, counts: Mapping[Partition, int]) -> None:
-        """How many users are identified."""
+        """Take how many users of each partition are identified."""
         for partition, users in counts.items():
             if (facts := self._facts.get(partition)) is not None:
                 facts.identified_users = users
@@ -177,20 +177,20 @@ class Partitions:
     # ------------------------------------------------------------------ what the cluster tells
 
     def bounds(self, bounds: LogBounds, now: float) -> None:
-        """Where logs end and begin."""
+        """Take where logs end and begin."""
         for partition, end in bounds.highs.items():
             if (facts := self._facts.get(partition)) is not None:
                 facts.bounds(end, bounds.stable.get(partition), now)
                 facts.beginning = bounds.beginnings.get(partition)
 
     def record_times(self, news: RecordTimes) -> None:
-        """These are the times of records that are not in hand."""
+        """Take the times of records that are not in hand."""
         for partition, (offset, timestamp_ms) in news.times.items():
             if (facts := self._facts.get(partition)) is not None:
                 facts.record_time(offset, timestamp_ms)
 
     def topics_seen(self, topics: Mapping[str, TopicSeen], now: float) -> None:
-        """These topics there are now. Stop the partitions of topics that are other ones."""
+        """Take which topics there are now. The partitions of a topic that was made again stop."""
         self._to_be_looked_at.difference_update(topics)
         if (rate := self._sequencer.rate) is not None:
             counts = {topic: seen.partitions for topic, seen in topics.items()}
@@ -200,7 +200,7 @@ class Partitions:
                 self.topic_is(topic, seen.topic_id)
 
     def topic_is(self, topic: str, topic_id: str) -> None:
-        """The topic has this id."""
+        """The topic has this id now. If its partitions were assigned under another one, they stop."""
         for partition, assignment in self._sequencer.assignments.items():
             if partition.topic == topic and assignment.offsets.topic_id not in (None, topic_id):
                 self._made_again(assignment)
@@ -220,7 +220,7 @@ class Partitions:
     # ------------------------------------------------------------------ they stop
 
     def failed(self, failure: PartitionFailed) -> None:
-        """It can't be read any further. What is in hand of it goes on."""
+        """A partition can't be read any further. What is in hand of it goes on."""
         if (facts := self._facts.get(failure.partition)) is not None and facts.stopped is None:
             facts.stopped = Stopped(failure.cause, f"{failure.reason}; {failure.remedy}")
             self._rests.add(failure.partition, Rest.STOPPED)
@@ -240,7 +240,7 @@ class Partitions:
     # ------------------------------------------------------------------ they go
 
     def gone(self, partitions: Sequence[Partition], reason: HandBack, now: float) -> None:
-        """They are no longer ours."""
+        """These partitions are no longer ours."""
         self._reporter.rebalanced("lost" if reason is HandBack.LOST else "revoked", partitions)
         self._remember(partitions, now, is_kept=reason is HandBack.LOST)
         for partition in partitions:

@@ -8,7 +8,7 @@ from consumer.sequencing.user_waits import in_hand, user_waits
 
 
 def answer(question: InHandAsked | WaitsAsked, sequencer: Sequencer, now: float) -> None:
-    """Whoever asked may have given up meanwhile."""
+    """Answer a question about users, unless whoever asked has given up meanwhile."""
     if not question.answer.set_running_or_notify_cancel():
         return
     match question:

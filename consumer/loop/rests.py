@@ -21,23 +21,23 @@ class Rests:
         """As they were last set. Asked each turn, so it has to be cheap with a thousand partitions."""
 
     def assigned(self, partition: Partition) -> None:
-        """It is ours now. The source does not fetch it yet."""
+        """The partition is ours now. The source does not fetch it yet."""
         self._reasons[partition] = {Rest.RESTORING}
         self._all.clear()
 
     def gone(self, partition: Partition) -> None:
-        """It is no longer ours."""
+        """The partition is no longer ours."""
         self._reasons.pop(partition, None)
 
     def add(self, partition: Partition, reason: Rest) -> None:
-        """Fetch nothing more of it."""
+        """Fetch nothing more of the partition, for this reason."""
         if (reasons := self._reasons.get(partition)) is not None:
             if not reasons:
                 self._source.rest(partition)
             reasons.add(reason)
 
     def remove(self, partition: Partition, reason: Rest) -> None:
-        """This reason no longer keeps it."""
+        """This reason no longer keeps the partition. When none is left, it is fetched again."""
         reasons = self._reasons.get(partition)
         if reasons is not None and reason in reasons:
             reasons.remove(reason)
@@ -45,7 +45,7 @@ class Rests:
                 self._source.resume(partition)
 
     def has(self, partition: Partition, reason: Rest) -> bool:
-        """Whether it rests for this reason."""
+        """Whether the partition rests for this reason."""
         return reason in self._reasons.get(partition, ())
 
     def set_all(self, reason: Rest, partitions: AbstractSet[Partition]) -> None:

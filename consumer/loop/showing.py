@@ -30,7 +30,7 @@ WAITING_SHOWN: Final = 20
 
 
 class Showing:
-    """The last snapshot, and what nothing else needs."""
+    """Makes snapshots and keeps the last one, with the figures that only snapshots need."""
 
     def __init__(  # noqa: PLR0917  the pipeline names them once
         self,
@@ -72,16 +72,16 @@ class Showing:
         self._committed_at = time.time()
 
     def is_due(self, now: float) -> bool:
-        """Whether it is time for a new one; if not, it will be asked for soon."""
+        """Whether it is time for a new snapshot. If not, `next_due` says when. `now`: monotonic seconds."""
         self._is_stale = True
         return now >= self._due
 
     def next_due(self, now: float) -> float:
-        """When the next one is due, if something has happened since the last one."""
+        """When the next snapshot is due, in monotonic seconds; infinity: nothing has happened since the last one."""
         return max(self._due, now) if self._is_stale else float("inf")
 
     def publish(self, now: float, phase: Phase, *, joined: bool) -> None:
-        """Make one."""
+        """Make a snapshot. `joined`: the group has answered."""
         sequencer, account, gate = self._sequencer, self._sequencer.account, self._sequencer.gate
         if not any(assignment.unacknowledged for assignment in sequencer.assignments.values()):
             self._problems.nothing_is_written()

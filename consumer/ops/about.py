@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class About(NamedTuple):
-    """One process."""
+    """What is shown of one process."""
 
     host: str
     client_id: str

@@ -60,5 +60,5 @@ RUNBOOK_WHEN_STUCK: Final = "docs/runbook.md#stuck"
 
 
 def runbook(cause: Cause) -> str:
-    """Where to read more about it."""
+    """Where the runbook has more about it."""
     return f"docs/runbook.md#{cause.value}"

@@ -64,7 +64,7 @@ MEANINGS: Final[Mapping[Cause, str]] = {
     Cause.PARTITION_STOPPED: "A partition stands still until somebody acts",
     Cause.DESTINATION_UNAVAILABLE: "The destination does not accept requests",
     Cause.DESTINATION_THROTTLED: "The destination is throttled: it answers 429",
-    Cause.DESTINATION_SLOW: "The destination takes more time to answer than what arrives leaves it",
+    Cause.DESTINATION_SLOW: "The destination answers too slowly for what arrives, so users wait",
     Cause.KAFKA_UNREACHABLE: f"Nothing was heard of the cluster for {SILENT_SECONDS:.0f} s",
     Cause.ACCESS_DENIED: "The cluster's access lists keep us from a topic or the group",
     Cause.GROUP_SILENT: "The group accepts no commits, so nothing is sent",

@@ -28,7 +28,7 @@ class _Escaped(dict[str, str]):
 
 
 def exposition(metrics: Iterable[FromSnapshot], snapshot: Snapshot, now: Now, content_type: str) -> bytes:
-    """All of them, in the format that is called so; what ends a page is not in it."""
+    """These metrics in the format of that content type, without the line that ends a page (`# EOF`)."""
     is_open = content_type.startswith(OPEN_METRICS)
     labels: dict[LabelValues, dict[LabelValues, str]] = {}
     escaped = _Escaped()

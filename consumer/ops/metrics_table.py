@@ -336,7 +336,7 @@ BUILD_INFO: Final = Row(
 
 
 def rows() -> list[Row]:
-    """All metrics as they are shown, in the order of this file."""
+    """A row of the documentation for each metric, in the order of this file."""
     shown = [Row(_shown(metric.name, metric.kind), metric.kind, metric.labels, metric.help) for metric in FROM_SNAPSHOT]
     shown += [Row(_shown(metric.name, "counter"), "counter", metric.labels, metric.help) for metric in COUNTERS]
     shown += [Row(metric.name, "histogram", (), metric.help) for metric in HISTOGRAMS]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Overview(NamedTuple):
-    """Where it is read from."""
+    """Reads /status from these parts of the process."""
 
     about: About
     errors: ErrorGroups

@@ -60,12 +60,12 @@ class Paced:
             return page
 
     def _aged(self, page: Page, now: float) -> Page:
-        """With its age in whole seconds, as HTTP says it: what is counted on from its time is not late then."""
+        """The page with its age in whole seconds (HTTP's `Age`): a browser counts on from when it was made."""
         age_seconds = round(now - self._began_at)
         return page._replace(headers={**page.headers, "Age": str(age_seconds)}) if age_seconds > 0 else page
 
     def _shared(self, took_seconds: float) -> float:
-        """For so long after it was begun the page is for all who ask."""
+        """For how many seconds after it was begun a page is for all who ask."""
         if not self._shared_seconds:
             return 0.0
         return max(self._shared_seconds, min(took_seconds / SHARED_PART_MAX, SHARED_SECONDS_MAX))

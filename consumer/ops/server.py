@@ -223,7 +223,7 @@ class _Server(ThreadingHTTPServer):
         return self._free.acquire(timeout=ROOM_SECONDS if oldest is not None or is_soon else 0)
 
     def has_asked(self, request: socket.socket, reader: Reader = Reader.PROBE) -> bool:
-        """Its request is complete: it does not give way any longer. Whether there is a place for one who asks so."""
+        """A request is complete: its client gives way no longer. True: there is a place for such a reader."""
         with self._lock:
             self._silent.pop(request, None)
             places = PLACES.get(reader, CONNECTIONS_MAX)

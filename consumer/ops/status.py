@@ -30,7 +30,7 @@ def _notes(snapshot: Snapshot) -> list[str]:
 
 
 def status(snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) -> dict[str, Any]:
-    """As JSON values; no secrets in it."""
+    """What /status says of the loop, as JSON values. Nothing in it is masked yet: see overview.py."""
     health = readiness_now(snapshot, monotonic_seconds)
     found = findings(snapshot)
     reasons = of_partitions(found)

@@ -30,7 +30,7 @@ class Found:
 
 
 def user_answer(found: Found, snapshot: Snapshot, wall_seconds: float, monotonic_seconds: float) -> dict[str, Any]:
-    """As JSON values."""
+    """What is known here of one user's events, as JSON values."""
     now, offset = monotonic_seconds, wall_seconds - monotonic_seconds
     not_read = [
         {"topic": view.partition.topic, "partition": view.partition.number, **why._asdict()}

@@ -78,7 +78,7 @@ def _what_all_wait_for(snapshot: Snapshot) -> str:
 
 
 def of_lane(waiting: Waiting, snapshot: Snapshot) -> str:
-    """In words. Its attempts, the last answer and the next try stand beside it."""
+    """Why a lane waits, in words. Its attempts, the last answer and the next try are shown beside it."""
     if waiting.kind == "held":
         return "it waits for its user's identify"
     if snapshot.pause is not None:

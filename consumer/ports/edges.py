@@ -19,16 +19,18 @@ class Source(Protocol):
     """The Kafka consumer (kafka/source.py)."""
 
     limit_records: int
+    """How many records may have been handed over in all, since the start."""
     limit_bytes: int
+    """The same in bytes."""
 
     def commit(self, points: Mapping[Partition, CommitPoint]) -> None:
         """Commit without waiting; `Committed` follows."""
 
     def resume(self, partition: Partition) -> None:
-        """Start fetching."""
+        """Fetch the partition (again)."""
 
     def rest(self, partition: Partition) -> None:
-        """Fetch nothing more."""
+        """Fetch nothing more of the partition."""
 
     def stop(self) -> None:
         """Drain, commit, leave; `Revoking` and `ThreadEnded` follow."""
@@ -38,16 +40,16 @@ class States(Protocol):
     """Who is identified (state/thread.py)."""
 
     def open(self, assignment: Assignment) -> None:
-        """Make ready; `StateOpened` follows."""
+        """Make the partition's state ready; `StateOpened` follows."""
 
     def close(self, partition: Partition) -> None:
-        """Let go."""
+        """Let go of the partition's state."""
 
     def look_up(self, users: Mapping[Partition, Collection[User]]) -> None:
         """Ask who is identified; `LookedUp` follows."""
 
     def write(self, actions: Sequence[Remember | Forget]) -> None:
-        """Write; `StateWritten` follows."""
+        """Write changes; `StateWritten` follows when the topic has them."""
 
 
 class DeadLetterSink(Protocol):
@@ -88,7 +90,7 @@ class SchemaSource(Protocol):
     """The schema registry (kafka/schema_registry.py)."""
 
     def fetch(self, schema: SchemaRef) -> None:
-        """Ask; `SchemaFound` or `SchemaMissing` follows, however long it takes."""
+        """Ask for a schema; `SchemaFound` or `SchemaMissing` follows, however long it takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class StandbyFigures(NamedTuple):
-    """How far the partitions are followed that other members have."""
+    """How far the partitions of other members are followed."""
 
     partitions: int = 0
     """How many are followed now."""
@@ -19,7 +19,7 @@ class StandbyFigures(NamedTuple):
 
 
 class StateFigures(NamedTuple):
-    """As of now."""
+    """What the threads of the state have counted until now."""
 
     restored_records: int = 0
     """Read of the state topic to make partitions of ours ready, since the start."""

@@ -1,1 +1,1 @@
-"""`rekey`: a topic whose records have no key of their user, written anew under that key, each exactly once."""
+"""`rekey`: copies a topic whose records are not keyed by user to one where they are, each record exactly once."""

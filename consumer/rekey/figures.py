@@ -20,7 +20,7 @@ STUCK_SECONDS: Final = 15.0
 
 @dataclass(slots=True)
 class Figures:
-    """Of one process."""
+    """The figures of one process."""
 
     phase: Literal["starting", "running", "stopping"] = "starting"
     joined: bool = False
@@ -42,9 +42,9 @@ class Figures:
     set_aside: int = 0
     """Partitions whose next record waits for its schema."""
     lags: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """By topic and partition."""
+    """Offsets that are not written, by topic and partition."""
     since: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
-    """Of the same: when its oldest record that is not written was produced, by the monotonic clock; None: all is."""
+    """The same: when the oldest of these was produced, by the monotonic clock; None: all are written."""
 
 
 class Figure(NamedTuple):

@@ -14,7 +14,7 @@ MARK: Final = "rekey-1"
 
 
 class Remembered(NamedTuple):
-    """Of one partition, when it was committed last."""
+    """What a partition's last commit says of the two topics."""
 
     target_partitions: int
     source_id: str
@@ -36,7 +36,7 @@ def remembered(metadata: str | None) -> Remembered | None:
 
 
 def other_counts(commits: Iterable[str | None], partitions: int) -> list[int]:
-    """The numbers of partitions for which records were written, other than that of now."""
+    """For which other numbers of target partitions records were written than the present one."""
     counts = {one.target_partitions for one in map(remembered, commits) if one is not None}
     return sorted(counts - {partitions})
 

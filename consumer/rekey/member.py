@@ -88,7 +88,7 @@ class Member:
         )
 
     def fetch(self, seconds: float) -> Fetch:
-        """What has come, waited for so long at most. Raises KafkaUnavailable, KafkaException."""
+        """Give what has come, after `seconds` at most. Raises KafkaUnavailable, KafkaException."""
         found = Fetch([], {})
         first = self._consumer.poll(seconds)
         if first is None:

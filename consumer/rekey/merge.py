@@ -9,8 +9,9 @@ older record. Such a queue is not waited for
     what is appended later is later, where the broker gives records their time
     or when the head has waited `wait_seconds`, counted from when it was fetched and the queue became empty
 
-So an idle partition, or one without a leader, holds back no record for longer than that. One of which the answers say
-that it has more is on its way here: its wait begins anew with each of them, for BEHIND_SECONDS_MAX at most.
+So an idle partition, or one without a leader, holds back no record for longer than that. If an answer says that a
+partition has more, its records are on their way: its wait begins again with each such answer, for BEHIND_SECONDS_MAX at
+most.
 
 Within a partition the order of the log stays, whatever its times say. A record that claims to be of the future counts
 as `wait_seconds` ahead at most, by our clock, so it can't hold back its partition for longer either.
@@ -63,18 +64,18 @@ class Merge:
 
     @property
     def partitions(self) -> Iterable[Partition]:
-        """Those that are ours."""
+        """The partitions that are ours."""
         return self._queues.keys()
 
     # ------------------------------------------------------------------ in
 
     def assigned(self, partition: Partition, position: int, now: float) -> None:
-        """It is ours, and is read from there."""
+        """The partition is ours, and is read from `position`. `now`: monotonic seconds, here and below."""
         self._queues[partition] = _Queue(position, now)
         self._lacking.add(partition)
 
     def gone(self, partition: Partition) -> None:
-        """It is no longer ours: what waits of it is read again by whoever has it next."""
+        """The partition is no longer ours: what waits of it is read again by whoever has it next."""
         queue = self._queues.pop(partition, None)
         self._lacking.discard(partition)
         if queue is not None:
@@ -82,7 +83,7 @@ class Merge:
             self.size_bytes -= sum(record.size_bytes for _, record in queue.records)
 
     def add(self, records: Iterable[Record], wall_ms: int) -> None:
-        """They were fetched, in the order of their partitions."""
+        """Take fetched records, in the order of each partition. `wall_ms`: now, in milliseconds since 1970."""
         latest_ms = wall_ms + int(self._wait_seconds * 1000)
         for record in records:
             queue = self._queues.get(record.partition)
@@ -98,7 +99,7 @@ class Merge:
                 heapq.heappush(self._heads, (time_ms, record.partition, record.offset))
 
     def read_to(self, partition: Partition, offset: int) -> None:
-        """All below is read: behind the last record there may be markers of transactions, or nothing at all."""
+        """All below `offset` is read: behind the last record there may be markers of transactions, or nothing."""
         if (queue := self._queues.get(partition)) is not None:
             queue.position = max(queue.position, offset)
 
@@ -126,7 +127,7 @@ class Merge:
         return None
 
     def pop(self, record: Record, now: float) -> None:
-        """The head is taken."""
+        """Take this record, which is the head."""
         queue = self._queues[record.partition]
         heapq.heappop(self._heads)
         queue.records.popleft()
@@ -157,23 +158,23 @@ class Merge:
             heapq.heappush(self._heads, (time_ms, partition, record.offset))
 
     def waited_for(self) -> list[Partition]:
-        """Those that may bring an older record than one that waits: worth asking where they end."""
+        """The partitions that may still bring an older record than one that waits: worth asking where they end."""
         if self.records == 0:
             return []
         return [partition for partition in self._lacking if not self._queues[partition].set_aside]
 
     def waiting(self, partition: Partition) -> int:
-        """How many records of it wait."""
+        """How many records of the partition wait."""
         queue = self._queues.get(partition)
         return 0 if queue is None else len(queue.records)
 
     def oldest_ms(self, partition: Partition) -> int | None:
-        """The time of its next record; None: none of it waits."""
+        """The time of the partition's next record, in milliseconds since 1970; None: none of it waits."""
         queue = self._queues.get(partition)
         return queue.records[0][1].timestamp_ms if queue is not None and queue.records else None
 
     def position(self, partition: Partition) -> int:
-        """Up to where it is read."""
+        """The offset up to which the partition is read."""
         return self._queues[partition].position
 
     def _free_until(self, now: float) -> float:

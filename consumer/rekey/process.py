@@ -46,7 +46,7 @@ class _Stopped(Exception):
 
 
 class Process:
-    """Of one `rekey`."""
+    """One process of `rekey`: its parts, and how it begins again and ends."""
 
     def __init__(
         self, settings: Settings, reload: Callable[[], Settings], masker: Masker, *, accept_growth: bool = False
@@ -69,7 +69,7 @@ class Process:
         self._server = HttpServer(settings.http_host, settings.http_port, pages, settings.http_hosts or ())
 
     def run(self) -> int:
-        """Until told to stop; gives the exit code. Raises KafkaUnavailable, KafkaMisconfigured, CannotListen."""
+        """Run until told to stop; gives the exit code. Raises KafkaUnavailable, KafkaMisconfigured, CannotListen."""
         self._hear_signals()
         self._server.start()
         instance = instance_of(self._settings, self._server.port)
@@ -162,7 +162,7 @@ class Process:
             raise _Stopped
 
     def _check_transaction(self) -> None:
-        """One that is under way is waited for a while."""
+        """Told to stop: a transaction that is under way is waited for, STOP_SECONDS at most."""
         self._figures.turned_at = time.monotonic()
         if self._stop_at is not None and time.monotonic() - self._stop_at > STOP_SECONDS:
             log.warning("stopped while a transaction was not answered", extra=fields(Code.ENDED))
@@ -186,7 +186,7 @@ def instance_of(settings: Settings, port: int) -> str:
 
 
 def _tell(line: str) -> None:
-    """What is in the way at the start."""
+    """Log what is in the way at the start."""
     log.warning("%s", line, extra=fields(Code.KAFKA_CLIENT))
 
 

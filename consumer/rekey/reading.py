@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Text(Enum):
-    """Where there is no text of its own."""
+    """What is said of a record in place of its text."""
 
     IS_VALUE = "is_value"
     NOT_YET = "not_yet"
@@ -34,7 +34,7 @@ PROBLEM_SECONDS: Final = 10.0
 
 
 class Reading:
-    """Used by one thread; the registry's is another."""
+    """Reads records, for one thread; the registry is asked in another."""
 
     def __init__(
         self, settings: Settings, backoff: Callable[[int], float], reload: Callable[[], Settings], masker: Masker
@@ -84,7 +84,7 @@ class Reading:
                     pass
 
     def text_of(self, record: Record, now: float) -> bytes | Text:
-        """What of a record is JSON, or why there is none."""
+        """The JSON text of a record that is Avro, or that its value is the text, or why there is none."""
         if record.headers is None and (record.value or b"")[:1] == b"{" and self._format != "avro":
             return Text.IS_VALUE  # nearly all
         encoded = wire_format(record, self._format)

@@ -34,12 +34,12 @@ POLL_SECONDS: Final = 0.05
 BUSY_POLL_SECONDS: Final = 0.005
 """While something waits: for an answer that is not a record."""
 GATHER_SECONDS: Final = 0.05
-"""From the first record that may be written: a transaction costs some ten requests, however little is in it."""
+"""For how long records are gathered, from the first that may be written: a transaction costs some ten requests."""
 TRANSACTION_RECORDS_MAX: Final = 5_000
 TRANSACTION_BYTES_MAX: Final = 8 * 1024 * 1024
 LAGS_SECONDS: Final = 1.0
 CROWDED: Final = 1.5
-"""So many times the buffer's limit, and all partitions are paused of which something waits."""
+"""At this many times the buffer's limit, every partition is paused of which something waits."""
 
 log = logging.getLogger("consumer.rekey")
 
@@ -82,7 +82,7 @@ class Rekeyer:
         self.member: Member | None = None
 
     def gone(self, partitions: Collection[Partition]) -> None:
-        """They are no longer ours; called inside a poll."""
+        """These partitions are no longer ours; called inside a poll."""
         if not partitions:
             return
         for partition in partitions:

@@ -63,7 +63,7 @@ from one record to the next, and a user's events would lie in two."""
 
 
 def rules_of(record_bytes_max: int) -> DecodingRules:
-    """Everybody's events: which are wanted is decided by `run`."""
+    """Rules that leave out nobody's events: which are wanted is decided by `run`."""
     return DecodingRules(anonymous="forward", integrations="ignore", record_bytes_max=record_bytes_max)
 
 
@@ -74,7 +74,7 @@ def rewritten(record: Record, text: bytes | None, rules: DecodingRules, partitio
 
 
 def rewritten_as(record: Record, decoded: Decoded | Batch, partitions: int) -> Unit:
-    """The same for a record that is read."""
+    """The same for a record that is decoded already."""
     if isinstance(decoded, Event):
         return Unit(record, End.KEYED, (_whole(record, decoded.user.id.encode(), partitions),))
     if not isinstance(decoded, Batch):
@@ -86,12 +86,12 @@ def rewritten_as(record: Record, decoded: Decoded | Batch, partitions: int) -> U
 
 
 def passed_on(record: Record, partitions: int) -> Unit:
-    """A record as it is, also its key."""
+    """A record that is written as it is, with its own key."""
     return Unit(record, End.PASSED_ON, (_whole(record, None, partitions),))
 
 
 def with_other_times(unit: Unit, now_ms: int) -> Unit:
-    """For a topic that does not take the record's time: it is of now, and a header has its own."""
+    """The same for a topic that does not take records' times: it has the time of now, and a header the record's own."""
     own = (ORIGIN_TIMESTAMP, str(max(unit.record.timestamp_ms, 0)).encode())
     changed = [one._replace(timestamp_ms=now_ms, headers=[*one.headers, own]) for one in unit.written]
     return unit._replace(written=tuple(changed))

@@ -46,7 +46,7 @@ class Prepared(NamedTuple):
 
 
 def settings_of_rekey(settings: Settings) -> Settings:
-    """With the group of `rekey`, which is another one than that of `run`."""
+    """The settings with the group of `rekey`, which is another one than that of `run`."""
     group = GROUP.format(settings.kafka_group_id)
     return replace(settings, kafka_group_id=group)
 
@@ -113,7 +113,7 @@ def prepare(settings: Settings, *, accept_growth: bool, check: Callable[[], None
 def _commits(
     ours: Settings, partitions: int, check: Callable[[], None], tell: Tell
 ) -> Mapping[int, tuple[int, str | None]]:
-    """What the group has committed. Behind a dead process's open transaction it is told only when that has ended."""
+    """What the group has committed. While a dead process's transaction is open, the broker does not say."""
     deadline = time.monotonic() + ours.startup_timeout_seconds
     while True:
         try:
@@ -125,7 +125,7 @@ def _commits(
 
 
 def changed(remembered: Remembered, source: str, target: str, seen: Mapping[str, TopicSeen]) -> str | None:
-    """What has become of the topics since the start that nothing may be written behind; None: nothing."""
+    """Why nothing more may be written: what has changed about a topic since the start. None: nothing."""
     now = seen.get(target)
     if now is not None and now.partitions is not None and now.partitions != remembered.target_partitions:
         return _grown(target, [remembered.target_partitions], now.partitions)
@@ -154,7 +154,7 @@ def _grown(target: str, counts: list[int], partitions: int) -> str:
 
 
 def _seen(settings: Settings, target: str) -> Mapping[str, TopicSeen]:
-    """Source and target; one that was made a moment ago may take a moment."""
+    """Look at source and target. One that was just made may take a moment to be seen."""
     ids = TopicIds(settings)
     ids.start()
     names = (settings.kafka_topic, target)

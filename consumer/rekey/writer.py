@@ -124,7 +124,7 @@ class Writer:
         return count
 
     def explained(self, error: KafkaError) -> str:
-        """For people, with the right that is missing, if it is that."""
+        """The error, for people; with the right that is missing, if that is the cause."""
         code = error.code()
         if code == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
             return explained(self._settings, error, Right("Write", "transactional-id", self._id))
@@ -177,9 +177,9 @@ class Writer:
             self._refused = error
 
     def _settle(self, ask: Callable[[float], object], *, may_end: bool = False) -> None:
-        """Ask while the client says that it may be asked again: only so the outcome is known.
+        """Ask again while the client says that this may help: otherwise the outcome is not known.
 
-        `may_end`: when it takes too long, it may be aborted; else that is not known either.
+        `may_end`: the transaction may still be aborted, so after a while the error is raised. Else it is WriterLost.
         """
         deadline = time.monotonic() + (MESSAGE_TIMEOUT_MS / 1000 if may_end else SETTLE_SECONDS_MAX)
 

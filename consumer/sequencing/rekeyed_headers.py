@@ -1,4 +1,4 @@
-"""What `rekey` says of a record that it has written anew: where it lay, and with which key. Pure.
+"""What `rekey` says of a record that it has copied: where it lay, and with which key. Pure.
 
 The topic of `rekey` holds records of another topic under the id of their user. Behind a record's own headers stands a
 tail of ours, which begins with `customfit.origin`:

@@ -1,4 +1,4 @@
-"""The rules of settings without which nothing is missing: each is off until somebody needs it."""
+"""The rules of settings that most groups do not need. What they are for is off by default."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ PropertyPaths = tuple[PropertyPath, ...]
 def within(
     paths: Sequence[PropertyPath], others: Sequence[PropertyPath] | None = None
 ) -> Iterator[tuple[PropertyPath, PropertyPath]]:
-    """Paths that lie within one of the others or are the same, with that other; or within another of their own list."""
+    """Each path that lies within one of `others` or is the same, with that one. None: within another of `paths`."""
     outers = {path.keys: path for path in (paths if others is None else others)}
     for path in paths:
         for length in range(1, len(path.keys) + (others is not None)):

@@ -121,7 +121,7 @@ class Settings:
             librdkafka_properties,
             "{}",
             "a JSON object",
-            "librdkafka properties (SASL, TLS, group.protocol …); those the promise rests on are refused.",
+            "librdkafka properties (SASL, TLS, group.protocol …); those on which the guarantees depend are refused.",
             in_file=True,
         ),
     ]

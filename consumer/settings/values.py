@@ -233,7 +233,7 @@ def url(given: object) -> str:
 
 
 def registry_url(given: object) -> str:
-    """Check the schema registry's URL; what it is asked for is put behind it."""
+    """Check the schema registry's URL, to which paths are appended."""
     written = plain(given)
     if "@" in written:
         raise Wrong("holds an @; put user:password in CUSTOMFIT_SCHEMA_REGISTRY_USER_INFO and remove all up to the @")
