@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from consumer.audit.again import Decoder, SchemaWanted
 from consumer.audit.evidence import Advance, Evidence, Gathering
 from consumer.audit.judge import End, Judge, Judgement
 from consumer.audit.proof import LedgerProof
+from consumer.audit.redecoding import Decoder, SchemaWanted
 from consumer.audit.schemas import Schemas
 from consumer.audit.verdict import Verdict
 from consumer.audit.window import Window

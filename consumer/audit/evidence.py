@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaException
 
 from consumer.audit.commits import Commit, Finished
-from consumer.audit.kept import demand_kept
 from consumer.audit.letters import Letters
 from consumer.audit.proof import LedgerProof, Proof, ReceiptProof
+from consumer.audit.retention import demand_kept
 from consumer.audit.window import Stretch, Window
 from consumer.dead_letters.text import iso
 from consumer.kafka.client import KafkaUnavailable

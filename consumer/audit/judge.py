@@ -28,11 +28,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from consumer.audit.again import Decoder, SchemaWanted, Unread
 from consumer.audit.commits import Finished
 from consumer.audit.gaps import Gap, Gaps
 from consumer.audit.letters import Fate, Letters
 from consumer.audit.proof import Proof
+from consumer.audit.redecoding import Decoder, SchemaWanted, Unread
 from consumer.sequencing.events import Batch, Decoded, Event, Kind, Record, Rejected, Skipped, SkipReason
 
 FORGOTTEN: Final = SkipReason.FORGOTTEN.value

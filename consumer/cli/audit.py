@@ -87,9 +87,9 @@ def _verdict(
     shown: bool,
 ) -> Verdict:
     from consumer.audit.audit import Auditor
-    from consumer.audit.kept import TooOld
     from consumer.audit.letters import TooMany
     from consumer.audit.proof import NoLedger
+    from consumer.audit.retention import TooOld
     from consumer.kafka.schema_registry import RegistryUnavailable
 
     read_ledger = None if ledger is None else _ledger_reader(ledger)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from consumer.ops.keyed import NONE, OTHER, USER
+from consumer.ops.key_note import NONE, OTHER, USER
 
 if TYPE_CHECKING:
     from consumer.sequencing.events import Record

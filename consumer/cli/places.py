@@ -50,12 +50,12 @@ def places_of(place: Place) -> list[Place]:
     return [place._replace(host=address) for address in addresses]
 
 
-class NoAnswer(Exception):
+class NobodyThere(Exception):
     """Nobody answers there. The text says why."""
 
 
 def ask(place: Place, path: str, seconds_max: float, bytes_max: int) -> tuple[int, bytes]:
-    """The status and the body of a member's answer; at most so many bytes. Raises NoAnswer."""
+    """The status and the body of a member's answer; at most so many bytes. Raises NobodyThere."""
     kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
     connection = kind(place.host, place.port, timeout=seconds_max)
     try:
@@ -63,9 +63,11 @@ def ask(place: Place, path: str, seconds_max: float, bytes_max: int) -> tuple[in
         response = connection.getresponse()
         return response.status, response.read(bytes_max)
     except TimeoutError:
-        raise NoAnswer(f"no answer within {seconds_max:.0f} s") from None
+        raise NobodyThere(f"no answer within {seconds_max:.0f} s") from None
     except (OSError, HTTPException) as error:
-        raise NoAnswer(f"no answer: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}") from None
+        raise NobodyThere(
+            f"no answer: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}"
+        ) from None
     finally:
         connection.close()
 

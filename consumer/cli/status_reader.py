@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from consumer.cli.places import NoAnswer, Place, ask, places_of
+from consumer.cli.places import NobodyThere, Place, ask, places_of
 from consumer.cli.status_shape import History, Status
 
 TIMEOUT_SECONDS: Final = 3.0
@@ -27,7 +27,7 @@ Series = dict[str, list[float | None]]
 Told = TypeVar("Told")
 
 
-class Answer(NamedTuple):
+class MemberStatus(NamedTuple):
     """What a member has said, or why it has said nothing."""
 
     place: str
@@ -45,7 +45,7 @@ class StatusReader:
         self._places = tuple(places)
         self._members: dict[Place, _Member] = {}
 
-    def ask(self) -> list[Answer]:
+    def ask(self) -> list[MemberStatus]:
         """What all members say now, in the order of the URLs and of the addresses of each."""
         named = dict.fromkeys(found for place in self._places for found in places_of(place))
         places = list(named)[:MEMBERS_MAX]
@@ -65,7 +65,7 @@ class _Member:
         self._history_at = float("-inf")
         self._newest_at = 0.0
         self._answered_at: datetime | None = None
-        self._answer: Answer | None = None
+        self._answer: MemberStatus | None = None
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
@@ -75,7 +75,7 @@ class _Member:
             self._thread = threading.Thread(target=self._ask, daemon=True)
             self._thread.start()
 
-    def answer_by(self, deadline: float) -> Answer:
+    def answer_by(self, deadline: float) -> MemberStatus:
         """What it has said by then; monotonic seconds."""
         assert self._thread is not None
         self._thread.join(max(deadline - time.monotonic(), 0.0))
@@ -89,10 +89,10 @@ class _Member:
             self._answer = self._none(str(error))
             return
         self._answered_at = datetime.now(UTC)
-        self._answer = Answer(str(self._place), status, self._series)
+        self._answer = MemberStatus(str(self._place), status, self._series)
 
-    def _none(self, why: str) -> Answer:
-        return Answer(str(self._place), None, {}, why, self._answered_at)
+    def _none(self, why: str) -> MemberStatus:
+        return MemberStatus(str(self._place), None, {}, why, self._answered_at)
 
     def _note(self, status: Status) -> None:
         now = time.monotonic()
@@ -116,7 +116,7 @@ def _get(place: Place, path: str, shape: type[Told]) -> Told:
     """What it answers, checked for the shape of a member of this version."""
     try:
         status, body = ask(place, path, TIMEOUT_SECONDS, ANSWER_BYTES_MAX)
-    except NoAnswer as error:
+    except NobodyThere as error:
         raise NoStatus(str(error)) from None
     try:
         if status == 200:

@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from consumer.cli.status_reader import Answer
+from consumer.cli.status_reader import MemberStatus
 from consumer.cli.status_shape import PartitionTold, Status, WaitingTold
 from consumer.cli.top_texts import ago, count, rate, seconds, spark
 from consumer.foreign_text import printable
@@ -42,7 +42,7 @@ def asking() -> RenderableType:
     return Text("asking the members how they are; q ends it", style=MUTED)
 
 
-def frame(answers: Sequence[Answer], console: Console, lines_max: int | None) -> Text:
+def frame(answers: Sequence[MemberStatus], console: Console, lines_max: int | None) -> Text:
     """All members. What does not fit into so many lines is left out from the bottom."""
     is_unicode = console.encoding.lower().startswith("utf")
     several = len(answers) > 1
@@ -77,7 +77,7 @@ def _joined(line: Sequence[Any]) -> Text:
 # --- a member
 
 
-def _head(answer: Answer, number: str) -> Text:
+def _head(answer: MemberStatus, number: str) -> Text:
     """How it is, and which member it is."""
     status = answer.status
     word = "no answer" if status is None else status["status"]
@@ -87,7 +87,7 @@ def _head(answer: Answer, number: str) -> Text:
     return head
 
 
-def _member(answer: Answer, head: Text, width: int, *, is_unicode: bool) -> Iterator[RenderableType]:
+def _member(answer: MemberStatus, head: Text, width: int, *, is_unicode: bool) -> Iterator[RenderableType]:
     if answer.status is None:
         since = answer.silent_since
         heard = "" if since is None else f"; last heard {ago((datetime.now(UTC) - since).total_seconds())} ago"
@@ -108,7 +108,7 @@ def _member(answer: Answer, head: Text, width: int, *, is_unicode: bool) -> Iter
     yield _figures(answer, width, is_unicode=is_unicode)
 
 
-def _figures(answer: Answer, width: int, *, is_unicode: bool) -> RenderableType:
+def _figures(answer: MemberStatus, width: int, *, is_unicode: bool) -> RenderableType:
     """Two figures a line, each with its last 15 minutes."""
     assert answer.status is not None
     series, now = answer.series, answer.status["now_series"]

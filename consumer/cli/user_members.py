@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from consumer.cli.places import NoAnswer, Place, ask, place_of, places_of
+from consumer.cli.places import NobodyThere, Place, ask, place_of, places_of
 from consumer.foreign_text import printable
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Said(msgspec.Struct):
     unread: list[Unread]
 
 
-class Answer(NamedTuple):
+class MemberAnswer(NamedTuple):
     """A member's answer, or why there is none."""
 
     place: str
@@ -62,7 +62,7 @@ class Answer(NamedTuple):
 class Members(NamedTuple):
     """All members' answers."""
 
-    answers: Sequence[Answer]
+    answers: Sequence[MemberAnswer]
     notes: Sequence[str] = ()
     """Why there may be members that were not asked."""
 
@@ -110,8 +110,8 @@ def _of_group(settings: Settings, notes: list[str]) -> list[Place]:
     return [Place("http", host, settings.http_port) for host in sorted(hosts)]
 
 
-def _ask_all(settings: Settings, places: Sequence[Place], pseudonym: str) -> list[Answer]:
-    answers: dict[Place, Answer] = {}
+def _ask_all(settings: Settings, places: Sequence[Place], pseudonym: str) -> list[MemberAnswer]:
+    answers: dict[Place, MemberAnswer] = {}
 
     def ask_one(place: Place) -> None:
         answers[place] = _ask(settings, place, pseudonym)
@@ -124,20 +124,22 @@ def _ask_all(settings: Settings, places: Sequence[Place], pseudonym: str) -> lis
     for thread in threads:
         thread.join(max(deadline - time.monotonic(), 0.0))
     none = f"no answer within {SECONDS_MAX:.0f} s"
-    return [answers.get(place) or Answer(str(place), problem=none) for place in places]
+    return [answers.get(place) or MemberAnswer(str(place), problem=none) for place in places]
 
 
-def _ask(settings: Settings, place: Place, pseudonym: str) -> Answer:
+def _ask(settings: Settings, place: Place, pseudonym: str) -> MemberAnswer:
     try:
         status, body = ask(place, f"/users/{pseudonym}", SECONDS_MAX, ANSWER_BYTES_MAX)
-    except NoAnswer as error:
-        return Answer(str(place), problem=printable(str(error), PROBLEM_CHARACTERS_MAX))
+    except NobodyThere as error:
+        return MemberAnswer(str(place), problem=printable(str(error), PROBLEM_CHARACTERS_MAX))
     return _read(settings, str(place), status, body)
 
 
-def _read(settings: Settings, place: str, status: int, body: bytes) -> Answer:
+def _read(settings: Settings, place: str, status: int, body: bytes) -> MemberAnswer:
     if status == 404:
-        return Answer(place, problem="it tells nobody of users (CUSTOMFIT_HTTP_USERS=off), or is of an older version")
+        return MemberAnswer(
+            place, problem="it tells nobody of users (CUSTOMFIT_HTTP_USERS=off), or is of an older version"
+        )
     try:
         raw = msgspec.json.decode(body)
         said = msgspec.convert(raw, Said) if status == 200 else None
@@ -145,10 +147,10 @@ def _read(settings: Settings, place: str, status: int, body: bytes) -> Answer:
         raw, said = None, None
     if said is None:
         why = raw.get("problem") if isinstance(raw, dict) else None
-        return Answer(
+        return MemberAnswer(
             place, problem=printable(f"it answered {status}: {why or 'not as a member does'}", PROBLEM_CHARACTERS_MAX)
         )
     if (said.group, said.destination) != (settings.kafka_group_id, settings.destination_name):
         other = f"it is of group {said.group} and destination {said.destination}, where a user has another pseudonym"
-        return Answer(place, problem=printable(other, PROBLEM_CHARACTERS_MAX))
-    return Answer(place, said, raw)
+        return MemberAnswer(place, problem=printable(other, PROBLEM_CHARACTERS_MAX))
+    return MemberAnswer(place, said, raw)

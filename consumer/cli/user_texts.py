@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from consumer.foreign_text import printable
 
 if TYPE_CHECKING:
-    from consumer.cli.user_members import Answer, Members
+    from consumer.cli.user_members import MemberAnswer, Members
     from consumer.kafka.lag import PartitionLag
 
 
@@ -24,7 +24,7 @@ def lines_of_members(members: Members) -> Iterator[str]:
         yield f"  {printable(note)}"
 
 
-def _lines(answer: Answer) -> Iterator[str]:
+def _lines(answer: MemberAnswer) -> Iterator[str]:
     said = answer.said
     if said is None:
         yield f"  {printable(answer.place)}: {answer.problem}"

@@ -18,7 +18,7 @@ from consumer.customfit.engine import ANSWER_BYTES_MAX, TOO_EARLY, Then
 from consumer.customfit.forwarding import Forwarded
 from consumer.customfit.odd_head import strict
 from consumer.customfit.target import Target
-from consumer.customfit.unread import Unread
+from consumer.customfit.unread_sockets import UnreadSockets
 from consumer.customfit.usual_answer import Usual, UsualAnswers
 
 HEAD_BYTES_MAX: Final = 64 * 1024
@@ -36,7 +36,7 @@ class Pool(Protocol):
     """The head of each request, up to the number of `Content-Length`."""
     busy: set[Connection]
     usual: UsualAnswers
-    unread: Unread[Connection]
+    unread: UnreadSockets[Connection]
 
     def watch(self, ends_at: float) -> None:
         """End a busy connection at this time."""

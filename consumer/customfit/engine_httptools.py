@@ -18,7 +18,7 @@ from consumer.customfit.proxies import proxy_headers
 from consumer.customfit.target import Target
 from consumer.customfit.tls import tls_context
 from consumer.customfit.tunnel import Tunnel, connect_request
-from consumer.customfit.unread import Unread
+from consumer.customfit.unread_sockets import UnreadSockets
 from consumer.customfit.usual_answer import UsualAnswers
 
 
@@ -40,7 +40,7 @@ class HttptoolsEngine:
         self.loop = asyncio.get_running_loop()
         self.busy: set[Connection] = set()
         self.usual = UsualAnswers()
-        self.unread: Unread[Connection] = Unread()
+        self.unread: UnreadSockets[Connection] = UnreadSockets()
         self._has_looked = False
         """Whether it has looked for unread bytes in this turn of the event loop."""
         self.idle: deque[Connection] = deque()

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException
 
 from consumer.foreign_text import printable
 from consumer.kafka.client import KafkaMisconfigured, admin_client, error_text
-from consumer.kafka.told_members import told_members
+from consumer.kafka.old_member_request import members_by_old_request
 from consumer.settings.kafka_properties import is_broker_side
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def group_members(settings: Settings) -> list[MemberName]:
     if is_broker_side(settings.kafka_properties):
         raise GroupUnknown(NOT_LOOKED_FOR)
     try:
-        members = told_members(admin_client(settings), name, ASK_SECONDS)
+        members = members_by_old_request(admin_client(settings), name, ASK_SECONDS)
     except (KafkaException, KafkaMisconfigured) as error:
         raise GroupUnknown(f"the members of {name} are not known: {error_text(error)}") from None
     return [

@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException
 
 from consumer.foreign_text import printable
 from consumer.kafka.client import KafkaMisconfigured, admin_client, error_text
-from consumer.kafka.told_members import told_members
+from consumer.kafka.old_member_request import members_by_old_request
 from consumer.sequencing.events import Partition
 from consumer.settings.kafka_properties import is_broker_side
 
@@ -114,7 +114,7 @@ class Members:
                     return
 
     def _ask(self, admin: AdminClient) -> Group:
-        told = told_members(admin, self._settings.kafka_group_id, ASK_SECONDS)
+        told = members_by_old_request(admin, self._settings.kafka_group_id, ASK_SECONDS)
         if told is None:
             return Group(time.time(), "no broker knows of this group", ())
         members = sorted(told, key=lambda one: (one.client_id, one.client_host, one.id))

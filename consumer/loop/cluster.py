@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from consumer.ops.grown import Grown
+from consumer.ops.growth_note import Grown
 from consumer.ports.inputs import TopicSeen
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from consumer.ops.keyed import NONE, OTHER, USER, are_not_keyed
+from consumer.ops.key_note import NONE, OTHER, USER, are_not_keyed
 from consumer.sequencing.events import Decoded, Event, Record
 
 EVERY: Final = 100

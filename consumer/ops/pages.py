@@ -11,7 +11,7 @@ import msgspec
 from consumer.ops.health import Health, liveness, readiness_now
 from consumer.ops.metrics import Metrics
 from consumer.ops.overview import Overview
-from consumer.ops.paced import Paced
+from consumer.ops.page_pace import Paced
 from consumer.ops.server import Asked, Page, Reader, Route
 from consumer.ops.snapshot import Snapshot
 from consumer.ops.web_files import web_files

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
-from consumer.ops.grown import Grown
-from consumer.ops.keyed import NONE, OTHER, USER
+from consumer.ops.growth_note import Grown
+from consumer.ops.key_note import NONE, OTHER, USER
 from consumer.ops.partition_view import PartitionView
 from consumer.ops.pseudonyms import Pseudonyms
 from consumer.ports.state_figures import StateFigures

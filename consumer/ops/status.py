@@ -8,9 +8,9 @@ from operator import attrgetter
 from typing import Any, Final
 
 from consumer.ops.causes import findings
-from consumer.ops.grown import note as grown_note
+from consumer.ops.growth_note import note as grown_note
 from consumer.ops.health import readiness_now
-from consumer.ops.keyed import note as keyed_note
+from consumer.ops.key_note import note as keyed_note
 from consumer.ops.partition_view import PartitionView, Waits
 from consumer.ops.snapshot import Snapshot
 from consumer.ops.wall_time import iso

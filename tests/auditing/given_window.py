@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
-from consumer.audit.again import Decoder
 from consumer.audit.commits import Commit, Finished
 from consumer.audit.gaps import Run
 from consumer.audit.judge import Judge, Judgement
 from consumer.audit.letters import Letters
 from consumer.audit.proof import LedgerProof, Proof, ReceiptProof
+from consumer.audit.redecoding import Decoder
 from consumer.audit.window import Stretch
 from consumer.avro.known_schemas import KnownSchemas
 from consumer.choices import ApiDialect

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from consumer.ops.grown import Grown
+from consumer.ops.growth_note import Grown
 from consumer.ops.partition_view import PartitionView, Waits
 from consumer.ops.snapshot import Phase, RateView, Snapshot
 from consumer.sequencing.accounting import End, Reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.loop.cluster import Cluster
-from consumer.ops.grown import Grown
+from consumer.ops.growth_note import Grown
 from consumer.ports.inputs import TopicSeen
 from tests.settings.given_settings import load
 

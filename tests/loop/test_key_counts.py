@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from consumer.loop.key_counts import KeyCounts
-from consumer.ops.keyed import RECORDS_MIN, note
+from consumer.ops.key_note import RECORDS_MIN, note
 from consumer.segment.decoding import DecodingRules, decode
 from consumer.sequencing.events import Batch, Event, Record
 from tests.segment.given_events import PARTITION, segment

@@ -10,7 +10,7 @@ import pytest
 
 from consumer.kafka.members import Group, Members
 from consumer.ops.metrics import Metrics
-from consumer.ops.paced import Paced
+from consumer.ops.page_pace import Paced
 from consumer.ops.pages import LINKS, routes
 from consumer.ops.server import Asked, Page
 from consumer.ops.snapshot import Phase, Snapshot

@@ -14,7 +14,7 @@ from consumer.kafka.members import Group, Member
 from consumer.ops.advice import DO
 from consumer.ops.causes import Cause
 from consumer.ops.error_groups import TEXT_CHARACTERS_MAX
-from consumer.ops.grown import SHOWN_SECONDS, Grown
+from consumer.ops.growth_note import SHOWN_SECONDS, Grown
 from consumer.ops.health import readiness
 from consumer.ops.metrics import Metrics
 from consumer.ops.overview import Overview

@@ -26,7 +26,7 @@ from tests.real_broker.given_letters import (
 )
 from tests.real_broker.running_service import Service, wait_until
 
-# `user` asks for the group in the old way (consumer/kafka/told_members.py).
+# `user` asks for the group in the old way (consumer/kafka/old_member_request.py).
 pytestmark = pytest.mark.filterwarnings("ignore:list_groups:DeprecationWarning")
 
 

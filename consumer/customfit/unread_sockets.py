@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 C = TypeVar("C")
 
 
-class Unread(Generic[C]):
+class UnreadSockets(Generic[C]):
     """Sockets, and the connections that they belong to."""
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ class SchemaWanted(NamedTuple):
     schema: SchemaRef
 
 
-Again = Decoded | Batch | Unread | SchemaWanted
+Redecoded = Decoded | Batch | Unread | SchemaWanted
 
 
 class Decoder:
@@ -43,7 +43,7 @@ class Decoder:
         self._rules = rules
         self._value_format = value_format
 
-    def decode(self, record: Record) -> Again:
+    def decode(self, record: Record) -> Redecoded:
         """What the record is: its events, why it is none, or which schema is needed to say so."""
         if self._value_format != "avro" and (event := usual_event(record, self._rules)) is not None:
             return event
@@ -56,7 +56,7 @@ class Decoder:
             return decode(record, self._rules)
         return self._of_schema(record, encoded)
 
-    def _of_schema(self, record: Record, encoded: Encoded) -> Again:
+    def _of_schema(self, record: Record, encoded: Encoded) -> Redecoded:
         if self.schemas.lacks_registry(encoded.schema):
             return Unread(encoded.schema)
         read: Read | str | None = self.schemas.find(encoded.schema, 0.0)

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from consumer.ops import paced as paced_module
-from consumer.ops.paced import Paced
+from consumer.ops import page_pace
+from consumer.ops.page_pace import Paced
 from consumer.ops.server import TEXT, Page
 
 
@@ -44,7 +44,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Of the module under test."""
     clock = Clock()
-    monkeypatch.setattr(paced_module, "time", clock)
+    monkeypatch.setattr(page_pace, "time", clock)
     return clock
 
 
@@ -107,7 +107,7 @@ def test_those_who_wait_together_share_one(monkeypatch: pytest.MonkeyPatch) -> N
         return Page(200, TEXT, str(len(bodies)).encode())
 
     clock = SimpleNamespace(monotonic=look, sleep=lambda _: None, thread_time=lambda: 0.0)
-    monkeypatch.setattr(paced_module, "time", clock)
+    monkeypatch.setattr(page_pace, "time", clock)
     paced = Paced(make)
     bodies: list[bytes] = []
     threads = [threading.Thread(target=lambda: bodies.append(paced.page().body)) for _ in range(4)]

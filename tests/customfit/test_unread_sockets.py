@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import socket
 
-from consumer.customfit.unread import Unread
+from consumer.customfit.unread_sockets import UnreadSockets
 
 
 def test_those_with_something_to_be_read_are_found() -> None:
     """Also those at their end; and nobody who was removed."""
-    unread: Unread[str] = Unread()
+    unread: UnreadSockets[str] = UnreadSockets()
     pairs = [socket.socketpair() for _ in range(4)]
     names = ["silent", "told", "ended", "removed"]
     for name, (ours, _) in zip(names, pairs, strict=True):
@@ -30,7 +30,7 @@ def test_those_with_something_to_be_read_are_found() -> None:
 
 def test_a_number_that_another_connection_has_by_now_is_the_other_one_s() -> None:
     """The kernel gives it away as soon as it is closed, and the event loop tells of the end later."""
-    unread: Unread[str] = Unread()
+    unread: UnreadSockets[str] = UnreadSockets()
     first, second = socket.socketpair(), socket.socketpair()
     number = first[0].fileno()
     unread.add(number, "first")
@@ -48,7 +48,7 @@ def test_a_number_that_another_connection_has_by_now_is_the_other_one_s() -> Non
 
 def test_what_ends_after_all_was_closed_is_no_error() -> None:
     """TLS tells of the end of a connection later than the engine closes; and one may end before it was open."""
-    unread: Unread[str] = Unread()
+    unread: UnreadSockets[str] = UnreadSockets()
     ours, theirs = socket.socketpair()
     unread.add(ours.fileno(), "open")
     unread.remove(-1, "never open")

@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from consumer.audit import kept
-from consumer.audit.kept import TooOld, demand_kept
+from consumer.audit import retention
+from consumer.audit.retention import TooOld, demand_kept
 from consumer.audit.window import Window
 from consumer.kafka.reader import Bounds, TopicReader
 from consumer.sequencing.events import Partition, Record
@@ -33,7 +33,7 @@ class Reader:
 
 def too_old(bounds: Bounds, times_ms: dict[int, int], monkeypatch: pytest.MonkeyPatch, kept_ms: float = 0.0) -> str:
     """Why the window can't be judged; empty where it can."""
-    monkeypatch.setattr(kept, "_kept_ms", lambda *_: kept_ms)
+    monkeypatch.setattr(retention, "_kept_ms", lambda *_: kept_ms)
     reader = cast("TopicReader", Reader(times_ms))
     try:
         demand_kept(load(), reader, "events", {0: bounds}, Window(FROM_MS, NOW_MS, NOW_MS))

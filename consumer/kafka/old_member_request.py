@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
 
-def told_members(admin: AdminClient, group_id: str, seconds: float) -> Sequence[Any] | None:
+def members_by_old_request(admin: AdminClient, group_id: str, seconds: float) -> Sequence[Any] | None:
     """The client's own `GroupMember`s, within `seconds`; None: no broker knows of the group. Raises KafkaException."""
     told: list[Any] = admin.list_groups(group_id, timeout=seconds)  # its type hints say that everything in it is None
     found = next((group for group in told if group.id == group_id), None)
