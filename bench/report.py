@@ -99,10 +99,15 @@ def _conditions(point: dict[str, Any], axis: str | None = None) -> str:
     workload = point["workload"]
     rounds = max((len(rounds) for rounds in point["rounds"].values()), default=0)
     conditions = (
-        f"{workload['users']:,} users, {workload['events']:,} events in {point['partitions']} partitions,"
-        f" {point['latency_ms']:g} ms, {point['in_flight']} at once, {rounds} rounds"
+        f"{_counted(workload['users'], 'user')}, {workload['events']:,} events in"
+        f" {_counted(point['partitions'], 'partition')}, {point['latency_ms']:g} ms, {point['in_flight']} at once,"
+        f" {_counted(rounds, 'round')}"
     )
     return f"At the first point: {conditions}.\n" if axis else f"**{point['x']}**: {conditions}.\n"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _head(result: dict[str, Any]) -> list[str]:

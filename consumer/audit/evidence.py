@@ -34,7 +34,7 @@ They are written after their records, but by the brokers' clock, and records hav
 missing, all of them are read.
 """
 DISORDER_RECORDS: Final = 1000
-"""Times do not always rise with offsets. A stretch ends where so many records in a row are later than the window."""
+"""Times do not always rise with offsets. A stretch ends where this many records in a row are later than the window."""
 
 Advance = Callable[[int], None]
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 RUNS_MAX: Final = 1000
-"""So many runs are kept to be shown. All gaps are counted."""
+"""How many runs are kept to be shown. All gaps are counted."""
 
 
 class Gap(StrEnum):

@@ -55,7 +55,7 @@ class NobodyThere(Exception):
 
 
 def ask(place: Place, path: str, seconds_max: float, bytes_max: int) -> tuple[int, bytes]:
-    """The status and the body of a member's answer; at most so many bytes. Raises NobodyThere."""
+    """The status and the body of a member's answer, cut at `bytes_max`. Raises NobodyThere."""
     kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
     connection = kind(place.host, place.port, timeout=seconds_max)
     try:

@@ -43,7 +43,7 @@ def asking() -> RenderableType:
 
 
 def frame(answers: Sequence[MemberStatus], console: Console, lines_max: int | None) -> Text:
-    """All members. What does not fit into so many lines is left out from the bottom."""
+    """All members. What does not fit into `lines_max` lines is left out from the bottom."""
     is_unicode = console.encoding.lower().startswith("utf")
     several = len(answers) > 1
     told: list[Said] = [(str(n), each.status) for n, each in enumerate(answers, 1) if each.status is not None]

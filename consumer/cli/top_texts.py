@@ -50,7 +50,7 @@ def ago(value: float) -> str:
 
 
 def spark(values: Sequence[float | None], columns: int, least: float, *, is_unicode: bool) -> str:
-    """The last minutes in so many letters, each as high as the highest of its seconds; a gap: none is known.
+    """The last minutes in `columns` letters, each as high as the highest of its seconds; a gap: none is known.
 
     `least`: a full bar stands for at least this, so that a calm run looks calm.
     """

@@ -58,7 +58,7 @@ log = logging.getLogger("consumer.dead_letters")
 
 
 class DeadLetters:
-    """Writes each dead letter to the partition with its record's number, if the topic has so many."""
+    """Writes each dead letter to the partition with its record's number, if the topic has one."""
 
     def __init__(self, settings: Settings, post: Post, mask: Mask = lambda text: text) -> None:
         """`mask` removes secrets from what servers say of a record."""

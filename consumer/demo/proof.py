@@ -56,7 +56,7 @@ class Proof:
         return self.delivered / self.seconds if self.seconds > 0 else 0.0
 
     def latency_quantile(self, share: float) -> float:
-        """This share of the events took at most so many seconds."""
+        """How many seconds this share of the events took at most."""
         if not self.latency_seconds:
             return 0.0
         return self.latency_seconds[min(int(share * len(self.latency_seconds)), len(self.latency_seconds) - 1)]

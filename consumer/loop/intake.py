@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from consumer.ops.reporter import Reporter
 
 CROWDED: Final = 2
-"""Above so many times the buffer, the rest of what was fetched waits undecoded.
+"""With this many times the events of a full buffer in hand, the rest of what was fetched waits undecoded.
 
 Records are fetched for as many events as there is room for, and a batch may have up to 2,500 of them.
 """

@@ -35,7 +35,7 @@ STATE_SECONDS: Final = 0.25
 TURN_SECONDS: Final = 1.0
 """How long somebody waits for the searches of others to end."""
 RESTS_TIMES: Final = 4
-"""So many times as long as a search took nobody else searches."""
+"""After a search, nobody searches for this many times as long as it took."""
 RESTS_SECONDS_MAX: Final = 0.2
 
 ASKING_MAX: Final = 4

@@ -48,7 +48,7 @@ class _Waiting:
 
 
 class Receipts:
-    """Writes each receipt to the partition with its records' number, if the topic has so many."""
+    """Writes each receipt to the partition with its records' number, if the topic has one."""
 
     def __init__(self, settings: Settings, post: Post) -> None:
         assert settings.receipt_topic is not None

@@ -68,7 +68,7 @@ def rules_of(record_bytes_max: int) -> DecodingRules:
 
 
 def rewritten(record: Record, text: bytes | None, rules: DecodingRules, partitions: int) -> Unit:
-    """What is written of a record, to a target with so many partitions. `text`: its JSON where it is Avro."""
+    """What is written of a record. `text`: its JSON where it is Avro; `partitions`: how many the target has."""
     usual = usual_event(record, rules) if text is None else None
     return rewritten_as(record, decode(record, rules, text) if usual is None else usual, partitions)
 

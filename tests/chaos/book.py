@@ -138,7 +138,7 @@ class Book:
         return times[index - 1] if index else -math.inf, times[index] if index < len(times) else math.inf
 
     def tenure_began_after(self, partition: int, owner: str, at: float) -> float:
-        """A moment before which the owner's present tenure did not begin; minus infinity where that is not known."""
+        """A moment before which the owner's present assignment did not begin; minus infinity: not known."""
         for sample in reversed(self.evidence.owners[: bisect.bisect_right(self._owners_at, at)]):
             if sample.members.get(partition) not in (owner, None):
                 return sample.asked_at

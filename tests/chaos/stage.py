@@ -224,7 +224,7 @@ class Stage:
                 member.file_bytes_max = FULL_FILE_BYTES
 
     def end(self, episode: Episode) -> None:
-        """Mend it."""
+        """Fix it."""
         fault, target = episode.fault, episode.target
         match fault.place:
             case "member" if fault is Fault.MEMBER_VISIT:

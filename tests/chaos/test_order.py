@@ -72,7 +72,7 @@ def test_an_identify_may_overtake_again_for_somebody_who_does_not_know(story: St
 
 
 def test_an_identify_may_overtake_again_for_the_same_member_after_a_loss(story: Story) -> None:
-    """The partition was taken away before the user's state was written, and came back: it is read anew."""
+    """The partition was taken away before the user's state was written, and came back: it is read again."""
     first, one, two, second = (story.produce(what) for what in ("identify", "track", "track", "identify"))
     story.accept(first)
     story.accept(one)

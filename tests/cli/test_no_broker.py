@@ -71,7 +71,7 @@ def test_a_broker_that_says_nothing_is_told_of_too(silent: str, monkeypatch: pyt
 
 
 def test_signs_of_life_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After 2 s, then every 10 s; a new wait begins anew."""
+    """After 2 s, then every 10 s; a new wait begins from the start."""
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     told: list[tuple[float, str]] = []

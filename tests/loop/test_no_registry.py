@@ -15,7 +15,7 @@ def at_a_loss(way: Way, partition: Partition = P0) -> str:
 
 
 def test_avro_without_a_registry_waits() -> None:
-    """A missing setting must not spend a topic: nothing is asked, accepted or buried; other partitions go on."""
+    """A missing setting must not spend a topic: nothing is asked, accepted or dead-lettered; other partitions go on."""
     way = Way(has_registry=False)
     way.fetched(encoded(7), track(), encoded(7))
     way.fetched(track(), partition=P1)
