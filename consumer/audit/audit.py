@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from consumer.audit.evidence import Advance, Evidence, Gathering
-from consumer.audit.judge import End, Judge, Judgement
+from consumer.audit.judge import AuditedEnd, Judge, Judgement
 from consumer.audit.proof import LedgerProof
 from consumer.audit.redecoding import Decoder, SchemaWanted
 from consumer.audit.schemas import Schemas
@@ -74,7 +74,7 @@ class Auditor:
         proofs = [name for name, proof in (("ledger", ledger), ("receipts", receipts)) if proof is not None]
         gaps, counts = judge.gaps, dict(judge.counts)
         verdict = Verdict(self._window, judge.records, counts, gaps.events, gaps.runs, evidence.notes, proofs)
-        if ledger is not None and ledger.requests and gaps.events and not verdict.count(End.DELIVERED):
+        if ledger is not None and ledger.requests and gaps.events and not verdict.count(AuditedEnd.DELIVERED):
             evidence.notes.append("the ledger has no event of the window: is it of this destination, and of that time?")
         return verdict
 
@@ -85,7 +85,7 @@ def _may_change(verdict: Verdict) -> bool:
     A dead letter may fill a gap. And an event without a receipt is lost, or older than the first receipt, which may
     have been written when the member got the partition, days ago.
     """
-    return verdict.gaps > 0 or ("receipts" in verdict.proofs and verdict.count(End.COMMITTED) > 0)
+    return verdict.gaps > 0 or ("receipts" in verdict.proofs and verdict.count(AuditedEnd.COMMITTED) > 0)
 
 
 def _judged(judge: Judge, schemas: Schemas, record: Record) -> list[Judgement]:

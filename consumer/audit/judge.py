@@ -39,7 +39,7 @@ FORGOTTEN: Final = SkipReason.FORGOTTEN.value
 UNREAD: Final = "unread"
 
 
-class End(StrEnum):
+class AuditedEnd(StrEnum):
     """What became of an event, or of a record that holds none."""
 
     DELIVERED = "delivered"
@@ -57,7 +57,7 @@ class Judgement(NamedTuple):
     partition: int
     offset: int
     item_index: int | None
-    end: End
+    end: AuditedEnd
     reason: str
     """Why it was skipped or dead-lettered, or which gap it is."""
 
@@ -67,7 +67,7 @@ class Judge:
 
     def __init__(self, decoder: Decoder, finished: Mapping[int, Finished], letters: Letters, proof: Proof) -> None:
         self.records = 0
-        self.counts: Counter[tuple[End, str]] = Counter()
+        self.counts: Counter[tuple[AuditedEnd, str]] = Counter()
         self.gaps = Gaps({number: one.offset for number, one in finished.items()})
         self._decoder = decoder
         self._finished = finished
@@ -89,38 +89,38 @@ class Judge:
             end, reason = self._end(item, of, is_finished=is_finished)
             judgement = Judgement(number, offset, of.item_index, end, reason)
             self.counts[end, reason] += 1
-            self.gaps.note(number, offset, Gap(reason) if end is End.GAP else None, is_proof=end in PROOF)
+            self.gaps.note(number, offset, Gap(reason) if end is AuditedEnd.GAP else None, is_proof=end in PROOF)
             judged.append(judgement)
         return judged
 
-    def _end(self, item: Decoded | Unread, record: Record, *, is_finished: bool) -> tuple[End, str]:
+    def _end(self, item: Decoded | Unread, record: Record, *, is_finished: bool) -> tuple[AuditedEnd, str]:
         fate = self._letters.of(record)
         event = item if isinstance(item, Event) else None
         said = self._proof.says(record, event, fate.replay if fate else None)
         if said:
-            return End.DELIVERED, ""
+            return AuditedEnd.DELIVERED, ""
         if fate is not None:
             return _of_letter(fate, is_missing=said is False and event is not None)
         if not is_finished:
-            return End.OUTSTANDING, ""
+            return AuditedEnd.OUTSTANDING, ""
         if isinstance(item, Skipped):
-            return End.SKIPPED, item.reason.value
+            return AuditedEnd.SKIPPED, item.reason.value
         if isinstance(item, Rejected):
-            return End.GAP, Gap.NO_DEAD_LETTER
+            return AuditedEnd.GAP, Gap.NO_DEAD_LETTER
         if isinstance(item, Unread):
-            return End.COMMITTED, UNREAD
+            return AuditedEnd.COMMITTED, UNREAD
         if item.kind is Kind.DELETE:
-            return End.SKIPPED, FORGOTTEN
-        return (End.GAP, Gap.NOT_DELIVERED) if said is False else (End.COMMITTED, "")
+            return AuditedEnd.SKIPPED, FORGOTTEN
+        return (AuditedEnd.GAP, Gap.NOT_DELIVERED) if said is False else (AuditedEnd.COMMITTED, "")
 
 
-PROOF: Final = frozenset({End.DELIVERED, End.COMMITTED, End.DEAD_LETTERED, End.REPLAYED})
+PROOF: Final = frozenset({AuditedEnd.DELIVERED, AuditedEnd.COMMITTED, AuditedEnd.DEAD_LETTERED, AuditedEnd.REPLAYED})
 """If an event below the commit has such an end, what is missing before it is not a commit that came too early."""
 
 
-def _of_letter(fate: Fate, *, is_missing: bool) -> tuple[End, str]:
+def _of_letter(fate: Fate, *, is_missing: bool) -> tuple[AuditedEnd, str]:
     if fate.replay is None:
-        return End.DEAD_LETTERED, fate.reason
+        return AuditedEnd.DEAD_LETTERED, fate.reason
     if fate.replay.is_finished and is_missing:
-        return End.GAP, Gap.REPLAY_NOT_DELIVERED
-    return End.REPLAYED, fate.reason
+        return AuditedEnd.GAP, Gap.REPLAY_NOT_DELIVERED
+    return AuditedEnd.REPLAYED, fate.reason

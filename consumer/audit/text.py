@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from consumer.audit.gaps import Gap, Run
-from consumer.audit.judge import End, Judgement
+from consumer.audit.judge import AuditedEnd, Judgement
 from consumer.audit.verdict import Verdict
 from consumer.dead_letters.text import iso
 
 RUNS_SHOWN: Final = 50
-WORDS: Final[Mapping[End, str]] = {
-    End.DELIVERED: "delivered",
-    End.COMMITTED: "committed without proof",
-    End.SKIPPED: "skipped",
-    End.DEAD_LETTERED: "dead-lettered",
-    End.REPLAYED: "replayed",
-    End.OUTSTANDING: "outstanding",
-    End.GAP: "gaps",
+WORDS: Final[Mapping[AuditedEnd, str]] = {
+    AuditedEnd.DELIVERED: "delivered",
+    AuditedEnd.COMMITTED: "committed without proof",
+    AuditedEnd.SKIPPED: "skipped",
+    AuditedEnd.DEAD_LETTERED: "dead-lettered",
+    AuditedEnd.REPLAYED: "replayed",
+    AuditedEnd.OUTSTANDING: "outstanding",
+    AuditedEnd.GAP: "gaps",
 }
 MEANINGS: Final[Mapping[Gap, str]] = {
     Gap.NOT_DELIVERED: "committed, and not delivered",
@@ -46,14 +46,14 @@ def lines(verdict: Verdict, judged_by: Mapping[str, str], topic: str) -> Iterato
             continue
         reasons = {why: number for (one, why), number in sorted(verdict.counts.items()) if one is end and why}
         why = f" ({', '.join(f'{number} {reason}' for reason, number in reasons.items())})" if reasons else ""
-        yield f"{count:>12} {word}{'' if end is End.GAP else why}"
+        yield f"{count:>12} {word}{'' if end is AuditedEnd.GAP else why}"
     yield from (f"note: {note}" for note in verdict.notes)
     for run in verdict.runs[:RUNS_SHOWN]:
         yield f"gap: {_run(run)}"
     if len(verdict.runs) > RUNS_SHOWN:
         yield f"gap: and more; --json has the first {len(verdict.runs)} runs"
     gaps = f"{verdict.gaps} gap{'' if verdict.gaps == 1 else 's'}"
-    yield f"{gaps}, {verdict.count(End.COMMITTED)} committed without proof"
+    yield f"{gaps}, {verdict.count(AuditedEnd.COMMITTED)} committed without proof"
 
 
 def _run(run: Run) -> str:
@@ -69,7 +69,7 @@ def as_json(verdict: Verdict, judged_by: Mapping[str, str], topic: str) -> dict[
     """The same as a JSON value."""
     reasons: dict[str, dict[str, int]] = {}
     for (end, why), count in sorted(verdict.counts.items()):
-        if why and end is not End.GAP:
+        if why and end is not AuditedEnd.GAP:
             reasons.setdefault(end.value, {})[why] = count
     return {
         "topic": topic,
@@ -78,7 +78,7 @@ def as_json(verdict: Verdict, judged_by: Mapping[str, str], topic: str) -> dict[
         "judged_by": dict(judged_by),
         "proofs": verdict.proofs,
         "records": verdict.records,
-        "events": {end.value: verdict.count(end) for end in End if end is not End.GAP},
+        "events": {end.value: verdict.count(end) for end in AuditedEnd if end is not AuditedEnd.GAP},
         "reasons": reasons,
         "gaps": verdict.gaps,
         "gap_runs": [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from consumer.audit.gaps import Run
-from consumer.audit.judge import End
+from consumer.audit.judge import AuditedEnd
 from consumer.audit.window import Window
 
 
@@ -14,7 +14,7 @@ class Verdict(NamedTuple):
 
     window: Window
     records: int
-    counts: dict[tuple[End, str], int]
+    counts: dict[tuple[AuditedEnd, str], int]
     gaps: int
     runs: list[Run]
     """The first of the gaps, as runs."""
@@ -22,6 +22,6 @@ class Verdict(NamedTuple):
     proofs: list[str]
     """Who said what arrived: `ledger`, `receipts`, or nobody."""
 
-    def count(self, end: End) -> int:
+    def count(self, end: AuditedEnd) -> int:
         """How many events ended in this way."""
         return sum(count for (one, _), count in self.counts.items() if one is end)

@@ -9,7 +9,7 @@ from consumer.audit.audit import Auditor
 from consumer.audit.commits import Finished
 from consumer.audit.evidence import Evidence
 from consumer.audit.gaps import Gap
-from consumer.audit.judge import End
+from consumer.audit.judge import AuditedEnd
 from consumer.audit.letters import Letters
 from consumer.audit.verdict import Verdict
 from consumer.audit.window import Stretch, Window
@@ -71,7 +71,7 @@ def test_what_is_proved_needs_no_second_look() -> None:
     gathered = Gathered(given, lambda receipt: not receipt.offsets)
     verdict = audited(gathered)
 
-    assert ([False], 2) == (gathered.read_whole, verdict.count(End.DELIVERED))
+    assert ([False], 2) == (gathered.read_whole, verdict.count(AuditedEnd.DELIVERED))
 
 
 def test_without_receipts_what_nobody_can_prove_is_not_looked_for() -> None:
@@ -82,7 +82,7 @@ def test_without_receipts_what_nobody_can_prove_is_not_looked_for() -> None:
     gathered = Gathered(given, lambda _: True)
     verdict = audited(gathered)
 
-    assert ([False], 2) == (gathered.read_whole, verdict.count(End.COMMITTED))
+    assert ([False], 2) == (gathered.read_whole, verdict.count(AuditedEnd.COMMITTED))
 
 
 def test_a_ledger_that_has_nothing_of_the_window_is_asked_about() -> None:
