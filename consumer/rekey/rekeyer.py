@@ -64,6 +64,7 @@ class Rekeyer:
         self._figures = figures
         self._backoff = backoff
         self._partitions = remembered.target_partitions
+        self._life = remembered.life
         self._metadata = str(remembered)
         self._rules = rules_of(settings.record_bytes_max)
         self._events_max = settings.buffer_events_max
@@ -171,8 +172,9 @@ class Rekeyer:
         if text is Text.NOT_YET:
             return None
         if text is Text.NONE:
-            return passed_on(record, self._partitions)
-        return rewritten(record, None if isinstance(text, Text) else text, self._rules, self._partitions)
+            return passed_on(record, self._partitions, self._life)
+        json = None if isinstance(text, Text) else text
+        return rewritten(record, json, self._rules, self._partitions, self._life)
 
     def _gather(self, unit: Unit) -> None:
         self._pending.append(unit)

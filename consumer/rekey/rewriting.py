@@ -67,27 +67,26 @@ def rules_of(record_bytes_max: int) -> DecodingRules:
     return DecodingRules(anonymous="forward", integrations="ignore", record_bytes_max=record_bytes_max)
 
 
-def rewritten(record: Record, text: bytes | None, rules: DecodingRules, partitions: int) -> Unit:
-    """What is written of a record. `text`: its JSON where it is Avro; `partitions`: how many the target has."""
+def rewritten(record: Record, text: bytes | None, rules: DecodingRules, partitions: int, life: bytes = b"") -> Unit:
+    """What is written of a record.
+
+    `text`: its JSON where it is Avro; `partitions`: how many the target has; `life`: what is said of its topic.
+    """
     usual = usual_event(record, rules) if text is None else None
-    return rewritten_as(record, decode(record, rules, text) if usual is None else usual, partitions)
-
-
-def rewritten_as(record: Record, decoded: Decoded | Batch, partitions: int) -> Unit:
-    """The same for a record that is decoded already."""
+    decoded = decode(record, rules, text) if usual is None else usual
     if isinstance(decoded, Event):
-        return Unit(record, End.KEYED, (_whole(record, decoded.user.id.encode(), partitions),))
+        return Unit(record, End.KEYED, (_whole(record, decoded.user.id.encode(), partitions, life),))
     if not isinstance(decoded, Batch):
-        return passed_on(record, partitions)
+        return passed_on(record, partitions, life)
     if _takes_too_much(decoded):
-        return Unit(record, End.BATCH_PASSED_ON, (_whole(record, None, partitions),))
-    items = tuple(_item(item, partitions) for item in decoded.items)
+        return Unit(record, End.BATCH_PASSED_ON, (_whole(record, None, partitions, life),))
+    items = tuple(_item(item, partitions, life) for item in decoded.items)
     return Unit(record, End.SPLIT, items)
 
 
-def passed_on(record: Record, partitions: int) -> Unit:
+def passed_on(record: Record, partitions: int, life: bytes = b"") -> Unit:
     """A record that is written as it is, with its own key."""
-    return Unit(record, End.PASSED_ON, (_whole(record, None, partitions),))
+    return Unit(record, End.PASSED_ON, (_whole(record, None, partitions, life),))
 
 
 def with_other_times(unit: Unit, now_ms: int) -> Unit:
@@ -97,19 +96,19 @@ def with_other_times(unit: Unit, now_ms: int) -> Unit:
     return unit._replace(written=tuple(changed))
 
 
-def _whole(record: Record, user_key: bytes | None, partitions: int) -> Written:
-    headers = without_claims(record.headers) + origin_tail(record)
+def _whole(record: Record, user_key: bytes | None, partitions: int, life: bytes) -> Written:
+    headers = without_claims(record.headers) + origin_tail(record, life)
     return _written(record, user_key, record.value, headers, partitions)
 
 
-def _item(item: Decoded, partitions: int) -> Written:
+def _item(item: Decoded, partitions: int, life: bytes) -> Written:
     record = item.record
     assert record.item is not None
     # What named an item before was about this one, and is said again.
     own = [header for header in without_claims(record.headers) if header[0] not in NAMES_AN_ITEM]
     index: Headers = [(ITEM_INDEX, str(record.item.index).encode())]
     user_key = item.user.id.encode() if isinstance(item, Event) else None
-    return _written(record, user_key, value_of(record), own + origin_tail(record) + index, partitions)
+    return _written(record, user_key, value_of(record), own + origin_tail(record, life) + index, partitions)
 
 
 def _written(record: Record, user_key: bytes | None, value: bytes | None, headers: Headers, partitions: int) -> Written:

@@ -13,12 +13,13 @@ from consumer.kafka.contact import Contact, Tell
 from consumer.kafka.group_start import start_new_group_at_end
 from consumer.kafka.lag import group_lag
 from consumer.kafka.offset_reset import GroupHasMembers, reset_offsets
-from consumer.kafka.reader import TopicReader
+from consumer.kafka.reader import Bounds, TopicReader
 from consumer.kafka.rights import missing_on_topic, refusal
 from consumer.kafka.topic_ids import TopicIds
 from consumer.kafka.topics import create_rekeyed_topic
 from consumer.log_codes import Code, fields
-from consumer.rekey.growth import Remembered, made_again, other_counts
+from consumer.rekey.growth import Remembered, is_known_later, is_later_by, made_again, other_counts
+from consumer.sequencing.rekeyed_headers import said_life
 from consumer.settings.kafka_tools import reset_to_earliest
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ TARGET: Final = "{}.by-user"
 GROUP: Final = "{}.rekey"
 NAME_CHARACTERS_MAX: Final = 249
 ASK_SECONDS: Final = 5.0
+LAST_OFFSETS: Final = 100
+"""So far in front of a partition's end its last record is looked for first: behind it there may be markers."""
 
 log = logging.getLogger("consumer.rekey")
 
@@ -95,6 +98,11 @@ def prepare(settings: Settings, *, accept_growth: bool, check: Callable[[], None
             f"{ours.kafka_topic} was deleted and made again: the offsets of group {ours.kafka_group_id} in partitions "
             f"{again} are of the earlier topic; have the group begin with: {reset_to_earliest(ours, ours.kafka_topic)}"
         )
+    is_later = is_known_later(said.values(), now.source_id)
+    if is_later is None:
+        with TopicReader(ours, check, tell) as reader:
+            is_later = _is_later(reader, target, now.source_id)
+    now = now._replace(is_later=is_later)
     if counts := other_counts(said.values(), partitions):
         said_so = _grown(target, counts, partitions)
         with TopicReader(replace(settings, kafka_topic=target), check, tell) as reader:
@@ -122,6 +130,22 @@ def _commits(
         except KafkaUnavailable:
             if time.monotonic() >= deadline:
                 raise
+
+
+def _is_later(reader: TopicReader, target: str, source_id: str) -> bool:
+    """Whether an earlier topic had the source's name, as the target says."""
+    left = {number: bounds for number, bounds in reader.bounds(target).items() if bounds.end} if source_id else {}
+    if not left:
+        return False
+    found: dict[int, str | None] = {}
+    reach = LAST_OFFSETS
+    while left:
+        stretches = {number: Bounds(max(low, end - reach), end) for number, (low, end) in left.items()}
+        for record in reader.read(target, stretches):
+            found[record.partition.number] = said_life(record.headers)
+        left = {n: bounds for n, bounds in left.items() if n not in found and stretches[n].low > bounds.low}
+        reach *= 10
+    return is_later_by(found.values(), source_id)
 
 
 def changed(remembered: Remembered, source: str, target: str, seen: Mapping[str, TopicSeen]) -> str | None:

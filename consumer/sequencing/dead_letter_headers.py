@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from consumer.sequencing.events import Headers, Partition, Record
-from consumer.sequencing.rekeyed_headers import own_headers, said_place, said_timestamp_ms
+from consumer.sequencing.rekeyed_headers import LATER, own_headers, said_life, said_place, said_timestamp_ms
 
 TOPIC: Final = "__connect.errors.topic"
 PARTITION: Final = "__connect.errors.partition"
@@ -161,7 +161,10 @@ def _rekeyed_origin(record: Record) -> Origin | None:
     index = record.item_index
     if index is None and (named := named_item(record.headers)) is not None:  # an item that can't be read as one
         index = _whole(named[1])
-    return Origin(*place, said_timestamp_ms(record), index)
+    life = said_life(record.headers) or ""
+    later = LATER.decode()
+    topic_life = life.removeprefix(later)[:TOPIC_LIFE_CHARACTERS] if life.startswith(later) else ""
+    return Origin(*place, said_timestamp_ms(record), index, topic_life)
 
 
 def _origin(said: dict[str, bytes], timestamp_ms: int) -> Origin | None:

@@ -4,6 +4,8 @@ The topic of `rekey` holds records of another topic under the id of their user. 
 tail of ours, which begins with `customfit.origin`:
 
     customfit.origin             topic/partition/offset of the record as it was produced
+    customfit.origin_life        the beginning of that topic's id, with an @ before it if an earlier topic had its name:
+                                 then it is part of the insert_id, as where `run` reads such a topic itself
     customfit.origin_key         its key, where it had one
     customfit.origin_timestamp   its time, where the topic did not take it
     customfit.item_index         the value is a batch with one item, which had this place in its batch
@@ -19,16 +21,21 @@ from typing import Final
 from consumer.sequencing.events import Headers, Partition, Record
 
 ORIGIN: Final = "customfit.origin"
+ORIGIN_LIFE: Final = "customfit.origin_life"
 ORIGIN_KEY: Final = "customfit.origin_key"
 ORIGIN_TIMESTAMP: Final = "customfit.origin_timestamp"
-OURS: Final = frozenset({ORIGIN, ORIGIN_KEY, ORIGIN_TIMESTAMP})
+OURS: Final = frozenset({ORIGIN, ORIGIN_LIFE, ORIGIN_KEY, ORIGIN_TIMESTAMP})
+LATER: Final = b"@"
+"""So begins what is said of a topic that was made again under its name."""
 DIGITS_MAX: Final = 19
 
 
-def origin_tail(record: Record) -> Headers:
-    """What goes behind the headers of this record when it is written under another key."""
+def origin_tail(record: Record, life: bytes) -> Headers:
+    """What goes behind the headers of this record when it is written under another key. `life`: of its topic."""
     topic, number = record.partition
     said: Headers = [(ORIGIN, b"%s/%d/%d" % (topic.encode(), number, record.offset))]
+    if life:
+        said.append((ORIGIN_LIFE, life))
     if record.key is not None:
         said.append((ORIGIN_KEY, record.key))
     return said
@@ -54,6 +61,13 @@ def said_place(headers: Headers | None) -> tuple[Partition, int] | None:
     if len(parts) != 3 or not parts[0] or not all(_is_number(part) for part in parts[1:]):
         return None
     return Partition(parts[0], int(parts[1])), int(parts[2])
+
+
+def said_life(headers: Headers | None) -> str | None:
+    """What `customfit.origin_life` says; None where there is none, as in what earlier versions wrote."""
+    start = _tail_start(headers)
+    said = None if headers is None or start is None else dict(headers[start:]).get(ORIGIN_LIFE)
+    return None if said is None else said.decode("ascii", errors="replace")
 
 
 def said_key(record: Record) -> bytes | None:

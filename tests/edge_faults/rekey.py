@@ -77,7 +77,7 @@ FAULTS: Final = (
     EdgeFault(
         "what nobody can read is left out by rekey",
         "consumer/rekey/rewriting.py",
-        "        return passed_on(record, partitions)\n    if _takes",
+        "        return passed_on(record, partitions, life)\n    if _takes",
         "        return Unit(record, End.PASSED_ON, ())\n    if _takes",
         f"{REWRITING}::test_what_has_no_user_is_passed_on_as_it_is",
     ),
@@ -101,5 +101,19 @@ FAULTS: Final = (
         "return sorted(counts - {partitions})",
         "return []",
         "tests/rekey/test_growth.py::test_any_other_number_of_partitions_counts",
+    ),
+    EdgeFault(
+        "rekey takes a source that was made again for the first of its name",
+        "consumer/rekey/growth.py",
+        "return life not in said and said != {None}",
+        "return False",
+        "tests/rekey/test_growth.py::test_without_commits_the_last_records_of_the_target_say_it",
+    ),
+    EdgeFault(
+        "the life of a rekeyed record is not part of its insert id",
+        "consumer/sequencing/dead_letter_headers.py",
+        "return Origin(*place, said_timestamp_ms(record), index, topic_life)",
+        "return Origin(*place, said_timestamp_ms(record), index)",
+        f"{REWRITING}::test_a_topic_made_again_has_other_insert_ids_as_run_itself_would_give_them",
     ),
 )

@@ -11,6 +11,7 @@ from consumer.emulator.server import Emulator, running_emulator
 from tests.real_broker import registry as real_registry
 from tests.real_broker.broker import Broker, missing, required
 from tests.real_broker.leaders import PlacedCluster
+from tests.real_broker.rekeyed import RekeyScene
 from tests.real_broker.running_service import COMMIT_SOON, KEY
 from tests.real_broker.scene import Scene
 
@@ -100,6 +101,14 @@ def scene(
     """A topic, a group and a destination that takes a moment to answer."""
     emulator.faults.change({"latency_seconds": latency_seconds})
     scene = Scene(broker, topic_name, emulator, tmp_path, partitions)
+    yield scene
+    scene.outside.close()
+
+
+@pytest.fixture
+def rekeying(broker: Broker, topic_name: str, tmp_path: Path, partitions: int) -> Iterator[RekeyScene]:
+    """A topic without keys and its `rekey`."""
+    scene = RekeyScene(broker, topic_name, tmp_path, partitions)
     yield scene
     scene.outside.close()
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
-from confluent_kafka import Consumer, IsolationLevel, Producer, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from consumer.emulator.server import Emulator
 from tests.real_broker.broker import Broker
-from tests.real_broker.running_service import Service, wait_until
+from tests.real_broker.running_service import COMMIT_SOON, Service, wait_until
 from tests.real_broker.topics import Outside
 
 APART_MS: Final = 5
@@ -60,6 +61,34 @@ class RekeyScene:
             **self.settings,
         }
         return Service(self.folder, environ, name=name, command=(*command, *arguments))
+
+    def reader(self, emulator: Emulator, topic: str, name: str) -> Service:
+        """Start a `run` of the target, or of the source itself."""
+        environ = {
+            "CUSTOMFIT_KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap_servers,
+            "CUSTOMFIT_KAFKA_TOPIC": topic,
+            "CUSTOMFIT_KAFKA_GROUP_ID": self.topic if topic == self.target else f"{self.topic}.direct",
+            "CUSTOMFIT_KAFKA_PROPERTIES": json.dumps(self.properties),
+            "CUSTOMFIT_REKEYED": "true" if topic == self.target else "false",
+            "CUSTOMFIT_API_URL": emulator.url,
+            **COMMIT_SOON,
+            **self.settings,
+        }
+        return Service(self.folder, environ, name=name)
+
+    def make_source_again(self) -> None:
+        """Delete the source, and make it as soon as the broker lets us."""
+        admin = self.broker._admin
+        admin.delete_topics([self.topic])[self.topic].result(60)
+
+        def made() -> bool:
+            try:
+                self.broker.create_topic(self.topic, self.partitions, LOG_APPEND)
+            except KafkaException:  # not quite gone yet
+                return False
+            return True
+
+        wait_until(made, "the topic is made again")
 
     def produce(self, values: Sequence[bytes | None], first: int = 0, pace_seconds: float = 0.0) -> None:
         """Round robin, without keys."""

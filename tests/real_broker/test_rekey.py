@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,14 +28,6 @@ USERS: Final = 20
 def partitions() -> int:
     """Of the source."""
     return 3
-
-
-@pytest.fixture
-def rekeying(broker: Broker, topic_name: str, tmp_path: Path, partitions: int) -> Iterator[RekeyScene]:
-    """A source and its `rekey`."""
-    scene = RekeyScene(broker, topic_name, tmp_path, partitions)
-    yield scene
-    scene.outside.close()
 
 
 def event(number: int, **fields: Any) -> bytes:

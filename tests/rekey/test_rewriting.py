@@ -28,7 +28,7 @@ from consumer.sequencing.events import (
     Skipped,
 )
 from consumer.sequencing.offsets import OffsetTracker
-from consumer.sequencing.rekeyed_headers import ORIGIN, ORIGIN_KEY, ORIGIN_TIMESTAMP
+from consumer.sequencing.rekeyed_headers import ORIGIN, ORIGIN_KEY, ORIGIN_LIFE, ORIGIN_TIMESTAMP
 from tests.segment.given_events import PARTITION, RECORD_MS, record, segment
 
 PARTITIONS: Final = 12
@@ -38,9 +38,9 @@ REKEYED: Final = DecodingRules(anonymous="forward", rekeyed=True)
 DIRECT: Final = DecodingRules(anonymous="forward")
 
 
-def rekeyed(given_record: Record, text: bytes | None = None) -> Unit:
+def rekeyed(given_record: Record, text: bytes | None = None, life: bytes = b"") -> Unit:
     """What `rekey` writes of it."""
-    return rewritten(given_record, text, RULES, PARTITIONS)
+    return rewritten(given_record, text, RULES, PARTITIONS, life)
 
 
 def read_back(unit: Unit) -> list[Record]:
@@ -99,10 +99,32 @@ def test_run_finds_the_same_event_and_the_same_insert_id() -> None:
         assert said(items(decode(record(value), DIRECT))[0]) == said(items(decode(back, REKEYED))[0])
 
 
+@pytest.mark.parametrize("life", [b"", b"kq2y1kD5"], ids=["of an earlier version", "the first topic"])
+def test_the_first_topic_of_a_name_has_insert_ids_without_its_id(life: bytes) -> None:
+    """So do records that an earlier version of `rekey` has written, which say nothing of their topic."""
+    [back] = read_back(rekeyed(record(segment(userId="ann")), life=life))
+    [made] = items(decode(back, REKEYED))
+    assert isinstance(made, Event)
+    assert f"{PARTITION}-42" == made.insert_id
+
+
+def test_a_topic_made_again_has_other_insert_ids_as_run_itself_would_give_them() -> None:
+    """A whole record, an item of a batch, and the dead letter that would become of it."""
+    direct = DecodingRules(anonymous="forward", topic_life="kq2y1kD5")
+    values = segment(userId="ann"), batch({"type": "track", "userId": "b", "event": "e"}), segment(messageId="m-1")
+    for value in values:
+        [back] = read_back(rekeyed(record(value), life=b"@kq2y1kD5"))
+        [made], [wanted] = items(decode(back, REKEYED)), items(decode(record(value), direct))
+        assert isinstance(made, Event)
+        assert isinstance(wanted, Event)
+        assert wanted.insert_id == made.insert_id
+        assert "kq2y1kD5" == dead_letter(made, is_rekeyed=True).origin.topic_life
+
+
 def test_the_short_way_reads_what_rekey_has_written() -> None:
     """Its headers alone do not make an event unusual, where they are believed."""
     value = segment(userId="ann", messageId="m-1", timestamp="2026-11-23T10:00:00.123Z")
-    [back] = read_back(rekeyed(record(value)))
+    [back] = read_back(rekeyed(record(value), life=b"@kq2y1kD5"))
     assert isinstance(usual_event(back, REKEYED), Event)
     assert usual_event(back, DIRECT) is None
 
@@ -118,6 +140,7 @@ def test_without_the_setting_nothing_of_it_is_believed() -> None:
 def test_claims_in_the_source_are_left_out() -> None:
     """Only `rekey` says where a record lay."""
     lies: Headers = [(ORIGIN, b"other/0/7"), ("mine", b"x"), (ORIGIN_KEY, b"k"), (ORIGIN_TIMESTAMP, b"1")]
+    lies.append((ORIGIN_LIFE, b"@lies"))
     [one] = rekeyed(Record(PARTITION, 42, RECORD_MS, None, segment(), lies)).written
     assert [("mine", b"x"), (ORIGIN, b"segment-events/3/42")] == one.headers
 
