@@ -47,14 +47,23 @@ class Bounds(NamedTuple):
 class TopicReader:
     """A consumer that joins no group and commits nothing; a context manager. Every call may raise KafkaUnavailable."""
 
-    def __init__(self, settings: Settings, check: Callable[[], None], tell: Tell = lambda _line: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        check: Callable[[], None],
+        tell: Tell = lambda _line: None,
+        *,
+        group_operation: str = "Describe",
+    ) -> None:
         """`check` is called again and again while it waits, and may raise to end that. `tell` gets signs of life.
 
+        `group_operation`: what has to be allowed on the group; a member needs more than whoever only looks.
         Raises KafkaMisconfigured.
         """
         self._settings = settings
         self._check = check
         self._contact = Contact(settings, tell)
+        self._group_right = Right(group_operation, "group", settings.kafka_group_id)
         try:
             # From leaders: a replica nearby may not have all records yet that are acknowledged.
             own = {"client.rack": "", "fetch.wait.max.ms": FETCH_WAIT_MS, "error_cb": self._contact.note}
@@ -186,7 +195,7 @@ class TopicReader:
     def _explained(self, error: KafkaError, topic: str) -> str:
         """The error, with what we lack. Who reads a topic asks for the group, too, since the client bears its name."""
         if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
-            return explained(self._settings, error, Right("Describe", "group", self._settings.kafka_group_id))
+            return explained(self._settings, error, self._group_right)
         return explained(self._settings, error, Right("Read", "topic", topic))
 
     def _ask(self, what: str, ask: Callable[..., T], also: Callable[[], None] = lambda: None) -> T:

@@ -147,7 +147,7 @@ def not_ready(figures: Figures, now: float) -> str | None:
     if figures.phase != "running":
         return figures.phase
     if not figures.joined:
-        return figures.client_problem or "the consumer group has not answered yet"
+        return figures.problem or figures.client_problem or "the consumer group has not answered yet"
     said = figures.problem or figures.client_problem
     if (silent := now - figures.turned_at) > SILENT_SECONDS:
         return f"the loop has not turned for {silent:.0f} s{(said and f': {said}') or ''}"

@@ -114,6 +114,7 @@ class Process:
                 raise
             self._again(str(error))  # it worked before: Kafka is away, and is waited for
             return
+        figures.problem = None  # what is left to write is read again, and what goes wrong then is said then
         logs = Logs(self._ours, [self._settings.kafka_topic, self._target])
         logs.start()
         rekeyer = Rekeyer(self._ours, prepared.remembered, writer, self._reading, logs, figures, _backoff)

@@ -100,7 +100,7 @@ def prepare(settings: Settings, *, accept_growth: bool, check: Callable[[], None
         )
     is_later = is_known_later(said.values(), now.source_id)
     if is_later is None:
-        with TopicReader(ours, check, tell) as reader:
+        with TopicReader(ours, check, tell, group_operation="Read") as reader:
             is_later = _is_later(reader, target, now.source_id)
     now = now._replace(is_later=is_later)
     if counts := other_counts(said.values(), partitions):
@@ -125,7 +125,7 @@ def _commits(
     deadline = time.monotonic() + ours.startup_timeout_seconds
     while True:
         try:
-            with TopicReader(ours, check, tell) as reader:
+            with TopicReader(ours, check, tell, group_operation="Read") as reader:
                 return reader.commits(ours.kafka_topic, partitions)
         except KafkaUnavailable:
             if time.monotonic() >= deadline:

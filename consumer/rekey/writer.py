@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -77,6 +78,9 @@ class Writer:
         self._id = transactional_id
         self._check = check
         self._refused: KafkaError | None = None
+        self._write_right = Right("Write", "topic", target)
+        self._right = self._write_right
+        """On a topic, that was needed when something failed last."""
         config: dict[str, Any] = {
             **producer_config(settings),
             "transactional.id": transactional_id,
@@ -109,6 +113,7 @@ class Writer:
         Raises Aborted, Fenced, WriterLost.
         """
         self._refused = None
+        self._right = self._write_right
         count = 0
         try:
             self._producer.begin_transaction()
@@ -117,7 +122,9 @@ class Writer:
             for unit in units[:count]:
                 offsets[unit.record.partition] = unit.record.offset + 1
             points = [TopicPartition(*p, offset, metadata.get(p, "")) for p, offset in sorted(offsets.items())]
+            self._right = Right("Read", "topic", self._settings.kafka_topic)
             self._settle(partial(self._producer.send_offsets_to_transaction, points, group), may_end=True)
+            self._right = self._write_right
             self._settle(self._producer.commit_transaction)
         except (KafkaException, SystemError) as problem:
             self._abort(transaction_error(problem))
@@ -135,12 +142,13 @@ class Writer:
                 f"{self._target} does not take a record of its source: {error.str()}; raise its max.message.bytes to "
                 "that of the source and 65536 more"
             )
-        return f"{self._target}: {explained(self._settings, error, Right('Write', 'topic', self._target))}"
+        return f"{self._right.name}: {explained(self._settings, error, self._right)}"
 
     def close(self) -> None:
         """Let go of what is not on its way."""
         self._producer.purge()
-        self._producer.poll(0)
+        with suppress(KafkaException):  # one that has ended says so once more
+            self._producer.poll(0)
 
     def _produce(self, units: Sequence[Unit]) -> int:
         ends_at = time.monotonic() + TRANSACTION_SECONDS
@@ -201,6 +209,8 @@ class Writer:
             worse = transaction_error(problem)
             self._raise_if_lost(worse)
             raise WriterLost(f"a transaction can't be aborted: {self.explained(worse)}") from None
+        if self._refused is not None:
+            self._right = self._write_right
         raise Aborted(self._refused or error)
 
     def _raise_if_lost(self, error: KafkaError) -> None:

@@ -14,6 +14,7 @@ from tests.real_broker.leaders import PlacedCluster
 from tests.real_broker.rekeyed import RekeyScene
 from tests.real_broker.running_service import COMMIT_SOON, KEY
 from tests.real_broker.scene import Scene
+from tests.real_broker.secured import SecuredBroker, secured_broker
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,6 +45,13 @@ def broker(_brokers_can_start: None) -> Iterator[Broker]:
 def cluster(_brokers_can_start: None, tmp_path: Path) -> Iterator[PlacedCluster]:
     """A controller and two brokers of the test's own, one of which may be killed."""
     with PlacedCluster(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def secured(_brokers_can_start: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    """A secured broker."""
+    with secured_broker(tmp_path_factory.mktemp("secured")) as running:
         yield running
 
 

@@ -44,7 +44,7 @@ KINDS: Final = {
     "transactional-id": ResourceType.TRANSACTIONAL_ID,
 }
 Right = tuple[str, str, str]
-"""Operation, kind of resource, its name: `("Read", "topic", "events")`."""
+"""Operation, kind of resource, its name: `("Read", "topic", "events")`. `"events*"`: all that begin with it."""
 
 
 class Authority:
@@ -152,8 +152,9 @@ class SecuredBroker:
 def _entry(right: Right, user: str) -> tuple[Any, ...]:
     """What an AclBinding is made of, and an AclBindingFilter as well."""
     operation, resource, name = right
-    kind, literal, allow = KINDS[resource], ResourcePatternType.LITERAL, AclPermissionType.ALLOW
-    return kind, name, literal, f"User:{user}", "*", ACCESS[operation], allow
+    pattern = ResourcePatternType.PREFIXED if name.endswith("*") else ResourcePatternType.LITERAL
+    allow = AclPermissionType.ALLOW
+    return KINDS[resource], name.removesuffix("*"), pattern, f"User:{user}", "*", ACCESS[operation], allow
 
 
 @contextmanager

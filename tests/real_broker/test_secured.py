@@ -9,23 +9,12 @@ from pathlib import Path
 import pytest
 
 from consumer.emulator.server import Emulator, running_emulator
-from tests.real_broker.broker import missing, required
 from tests.real_broker.oidc import oidc_provider
 from tests.real_broker.running_service import KEY, wait_until
 from tests.real_broker.scene import Scene
-from tests.real_broker.secured import CERTIFIED_USER, PASSWORD, USER, Authority, Right, SecuredBroker, secured_broker
+from tests.real_broker.secured import CERTIFIED_USER, PASSWORD, USER, Authority, Right, SecuredBroker
 
 USERS = [f"user-{number}" for number in range(10)]
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
-    """A secured broker; skips where none can be started."""
-    if (problem := missing()) is not None:
-        reason = f"needs a real Kafka broker: {problem}"
-        pytest.fail(reason, pytrace=False) if required() else pytest.skip(reason)
-    with secured_broker(tmp_path_factory.mktemp("secured")) as running:
-        yield running
 
 
 @pytest.fixture
