@@ -30,6 +30,8 @@ class Figures:
     problem: str | None = None
     """Why the last transaction was not committed."""
     client_problem: str | None = None
+    denied: str | None = None
+    """A right on source or target that is missing. Without that on the source it has no partitions: nothing waits."""
     ends: Counter[End] = field(default_factory=lambda: Counter(dict.fromkeys(End, 0)))
     written: int = 0
     older: int = 0
@@ -148,6 +150,8 @@ def not_ready(figures: Figures, now: float) -> str | None:
         return figures.phase
     if not figures.joined:
         return figures.problem or figures.client_problem or "the consumer group has not answered yet"
+    if figures.denied is not None:
+        return figures.denied
     said = figures.problem or figures.client_problem
     if (silent := now - figures.turned_at) > SILENT_SECONDS:
         return f"the loop has not turned for {silent:.0f} s{(said and f': {said}') or ''}"

@@ -12,11 +12,12 @@ import time
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from confluent_kafka import IsolationLevel, KafkaException
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import OffsetSpec
 
 from consumer.kafka.client import OUTDATED_ERRORS, admin_client
 from consumer.kafka.log_offsets import answered
+from consumer.kafka.rights import Right, explained, is_denied
 from consumer.kafka.topic_ids import TopicIds
 from consumer.kafka.translate import topic_partitions_of
 from consumer.ports.inputs import TopicSeen
@@ -47,6 +48,8 @@ class Logs:
         """What has ended the thread."""
         self.topics: Mapping[str, TopicSeen] = {}
         """As they were seen last."""
+        self.denied: str | None = None
+        """The right on one of them that is missing, as the last answer says."""
         self._settings = settings
         self._names = list(topics)
         self._wanted: tuple[Partition, ...] = ()
@@ -108,9 +111,15 @@ class Logs:
 
     def _look_at_topics(self) -> None:
         try:
-            self.topics = {**self.topics, **self._ids.seen(self._names, TOPICS_ASK_SECONDS).known}
+            told = self._ids.seen(self._names, TOPICS_ASK_SECONDS)
+            self.topics = {**self.topics, **told.known}
+            self.denied = next((self._refusal(*one) for one in told.errors.items() if is_denied(one[1])), None)
         except KafkaException:
             return  # that nothing is heard is seen by whoever writes
+
+    def _refusal(self, topic: str, error: KafkaError) -> str:
+        operation = "Read" if topic == self._settings.kafka_topic else "Write"
+        return f"{topic}: {explained(self._settings, error, Right(operation, 'topic', topic))}"
 
     def _look_at_ends(self, wanted: Collection[Partition]) -> None:
         asked_at = time.monotonic()

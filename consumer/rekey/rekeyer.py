@@ -244,6 +244,7 @@ class Rekeyer:
 
     def _show(self, member: Member) -> None:
         figures = self._figures
+        figures.denied = self._logs.denied
         figures.client_problem = member.problem or self._reading.problem
         figures.waiting = self._merge.records + len(self._pending)
         figures.waiting_bytes = self._merge.size_bytes + self._pending_bytes

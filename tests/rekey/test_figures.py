@@ -39,12 +39,17 @@ def test_one_that_works_is_ready() -> None:
 
 
 def test_what_keeps_it_from_working_is_said() -> None:
-    """Before it has joined, while it hangs, while transactions are aborted, and while nothing is written."""
+    """Before it has joined, while it hangs, where a right is missing, while transactions are aborted, and while nothing is written."""
     assert "starting" == not_ready(Figures(), NOW)
     not_joined = working()
     not_joined.joined = False
     assert "the consumer group has not answered yet" == not_ready(not_joined, NOW)
     assert "the loop has not turned for 11 s" == not_ready(working(), NOW + SILENT_SECONDS + 1)
+    not_joined.problem = "the transaction was taken away"
+    assert "the transaction was taken away" == not_ready(not_joined, NOW)
+    forbidden = working()
+    forbidden.denied = "the right to Read is missing"
+    assert "the right to Read is missing" == not_ready(forbidden, NOW)
     aborted = working()
     aborted.problem = "the topic does not take it"
     assert "the topic does not take it" == not_ready(aborted, NOW)
