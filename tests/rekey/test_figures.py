@@ -39,7 +39,7 @@ def test_one_that_works_is_ready() -> None:
 
 
 def test_what_keeps_it_from_working_is_said() -> None:
-    """Before it has joined, while it hangs, where a right is missing, while transactions are aborted, and while nothing is written."""
+    """Before it has joined, while it hangs or may not read, while transactions are aborted or nothing is written."""
     assert "starting" == not_ready(Figures(), NOW)
     not_joined = working()
     not_joined.joined = False
