@@ -33,6 +33,19 @@ WAYS: Final[dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
         {"resources": ["overlays/stateful"], "components": ["components/keda"], "patches": [TO_STATEFUL]},
         {"stateful": {"enabled": True}, "keda": {"enabled": True}},
     ),
+    "with rekey": ({"resources": ["base"], "components": ["components/rekey"]}, {"rekey": {"enabled": True}}),
+    "stateful, with rekey and KEDA": (
+        {
+            "resources": ["overlays/stateful"],
+            "components": ["components/keda", "components/rekey"],
+            "patches": [TO_STATEFUL],
+        },
+        {"stateful": {"enabled": True}, "keda": {"enabled": True}, "rekey": {"enabled": True}},
+    ),
+    "with rekey, without the Prometheus operator": (
+        {"resources": ["base"], "components": ["components/rekey", "components/no-prometheus-operator"]},
+        {"rekey": {"enabled": True}, "podMonitor": {"enabled": False}, "prometheusRule": {"enabled": False}},
+    ),
     "without the Prometheus operator": (
         {"resources": ["base"], "components": ["components/no-prometheus-operator"]},
         {"podMonitor": {"enabled": False}, "prometheusRule": {"enabled": False}},
@@ -67,14 +80,14 @@ def objects(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) ->
     return kustomized(kubernetes, WAYS["with KEDA"][0], tmp_path_factory.mktemp("faults"))
 
 
-def plain(objects: list[Any]) -> dict[str, Any]:
-    """By kind, without what Helm adds, and the variables by their names: Kustomize and Helm order them differently."""
+def plain(objects: list[Any]) -> dict[tuple[str, str], Any]:
+    """By kind and name, without what Helm adds, and the variables by their names: both order them differently."""
     made = {}
     for one in copy.deepcopy(objects):
         one["metadata"]["labels"] = {k: v for k, v in one["metadata"]["labels"].items() if k not in ADDED_BY_HELM}
         if one["kind"] in {"Deployment", "StatefulSet"}:
             consumer(one)["env"].sort(key=lambda variable: variable["name"])
-        made[one["kind"]] = one
+        made[one["kind"], one["metadata"]["name"]] = one
     assert len(made) == len(objects)
     return made
 
@@ -107,7 +120,8 @@ def test_what_a_variable_refers_to_comes_before_it(kubernetes: Kubernetes) -> No
 def test_what_the_page_tells_to_write_works(kubernetes: Kubernetes, tmp_path: Path) -> None:
     """The kustomization and the values of docs/kubernetes.md come to the same members."""
     page = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
-    kustomization, values = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    start = page.partition("## A topic without keys\n")[0]
+    kustomization, values = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", start, re.DOTALL))
     kustomization["resources"] = [one.removeprefix("deploy/kubernetes/") for one in kustomization["resources"]]
     by_kustomize = kustomized(kubernetes, kustomization, tmp_path)
     by_helm = kubernetes.helm("customfit-consumer", values, tmp_path)
@@ -125,14 +139,17 @@ def test_what_the_page_tells_to_write_works(kubernetes: Kubernetes, tmp_path: Pa
 
 def test_a_second_release_has_names_of_its_own(kubernetes: Kubernetes, tmp_path: Path) -> None:
     """Its selectors and its rules are about its own members."""
-    values = {"stateful": {"enabled": True}, "keda": {"enabled": True}}
+    values = {"stateful": {"enabled": True}, "keda": {"enabled": True}, "rekey": {"enabled": True}}
     made = kubernetes.helm("orders", values, tmp_path)
     text = yaml.safe_dump_all(made)
+    names = {"orders-customfit-consumer", "orders-customfit-rekey"}
 
     assert [] == kubernetes.problems(made)
-    assert {"orders-customfit-consumer"} == {one["metadata"]["name"] for one in made}
-    assert {"orders-customfit-consumer"} == {one["metadata"]["labels"]["app.kubernetes.io/instance"] for one in made}
+    assert names == {one["metadata"]["name"] for one in made}
+    assert all(one["metadata"]["name"] == one["metadata"]["labels"]["app.kubernetes.io/instance"] for one in made)
     assert 'job="customfit-consumer"' not in text
+    assert 'job="customfit-rekey"' not in text
+    assert names == set(re.findall(r'job="([^"]+)"', text))
     assert 'max(customfit:members:wanted{job="orders-customfit-consumer"})' in text
 
 
