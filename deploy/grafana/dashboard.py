@@ -13,8 +13,10 @@ from typing import Any, Final
 
 from consumer.ops.metric_kinds import Row
 from consumer.ops.metrics_table import rows
+from consumer.rekey.figures import FIGURES
 from deploy.grafana.panel import Kind, Limit, Panel
 from deploy.grafana.rows_inside import KAFKA, LOOP, ORDER, PROCESS
+from deploy.grafana.rows_of_rekey import REKEY
 from deploy.grafana.rows_of_work import DELIVERY, LAG, WELL
 
 Json = dict[str, Any]
@@ -26,6 +28,7 @@ ROWS: Final = (
     ("Where the loop's time goes", LOOP),
     ("Kafka", KAFKA),
     ("Process", PROCESS),
+    ("Rekey", REKEY),
 )
 SCHEMA_VERSION: Final = 42
 COLUMNS: Final = 24
@@ -36,6 +39,7 @@ GREEN, YELLOW, RED = "green", "yellow", "red"
 METRIC: Final = re.compile(r"\b((?:customfit[_:]|process_|python_)\w[\w:]*|up|ALERTS)\b(?:\{([^}]*)\})?(?!\()")
 """A metric of an expression, with the labels that are asked for."""
 JOB: Final = 'job="$job"'
+JOB_OF_REKEY: Final = 'job="$rekey"'
 INSTANCE: Final = 'instance=~"$instance"'
 TOPIC: Final = 'topic=~"$topic"'
 
@@ -64,9 +68,10 @@ def _variables() -> list[Json]:
     several: Json = {"includeAll": True, "multi": True, "allValue": ".*", "current": chosen}
     return [
         {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"},
-        _variable("job", "Group (job)", "label_values(customfit_build_info, job)"),
+        _variable("job", "Group (job)", "label_values(customfit_ready, job)"),
         _variable("instance", "Member", f"label_values(customfit_build_info{{{JOB}}}, instance)") | several,
         _variable("topic", "Topic", f"label_values(customfit_topic_partitions{{{JOB}}}, topic)") | several,
+        _variable("rekey", "Rekey (job)", "label_values(customfit_rekey_ready, job)"),
     ]
 
 
@@ -128,7 +133,7 @@ def _targets(panel: Panel) -> Iterable[Json]:
         yield {
             "refId": letter,
             "datasource": SOURCE,
-            "expr": selected(query.expression, of_group=panel.of_group),
+            "expr": selected(query.expression, of_group=panel.of_group, of_rekey=panel.of_rekey),
             "legendFormat": query.legend,
             "instant": is_table,
             "range": not is_table,
@@ -136,12 +141,14 @@ def _targets(panel: Panel) -> Iterable[Json]:
         }
 
 
-def selected(expression: str, *, of_group: bool) -> str:
+def selected(expression: str, *, of_group: bool, of_rekey: bool = False) -> str:
     """Ask every metric in it of the chosen job, instances and topics, as far as it has these labels."""
     labels = {name: metric.labels for metric in rows() for name in _samples(metric)}
 
     def with_labels(found: re.Match[str]) -> str:
         name, asked = found[1], found[2]
+        if of_rekey:
+            return f"{name}{{{','.join([JOB_OF_REKEY, *filter(None, [asked])])}}}"
         is_recorded = ":" in name or name == "ALERTS"
         chosen = [JOB] if of_group or is_recorded else [JOB, INSTANCE]
         chosen += [TOPIC] if "topic" in labels.get(name, ()) else []
@@ -153,7 +160,12 @@ def selected(expression: str, *, of_group: bool) -> str:
 def declared(panel: Panel) -> list[Row]:
     """Give our own metrics that it shows, in the order of their declaration."""
     asked = {found[1] for query in panel.queries for found in METRIC.finditer(query.expression)}
-    return [metric for metric in rows() if asked.intersection(_samples(metric))]
+    return [metric for metric in [*rows(), *rows_of_rekey()] if asked.intersection(_samples(metric))]
+
+
+def rows_of_rekey() -> list[Row]:
+    """All metrics of its process, as they are shown."""
+    return [Row(one.shown, one.kind, one.labels, one.help) for one in FIGURES]
 
 
 def _samples(metric: Row) -> list[str]:

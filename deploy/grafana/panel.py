@@ -41,6 +41,8 @@ class Panel(NamedTuple):
     """Of 24."""
     of_group: bool = False
     """Of all members, whichever instance is chosen."""
+    of_rekey: bool = False
+    """Of the job of `rekey`, whose instances and topic are others."""
 
 
 class Options(TypedDict, total=False):
@@ -56,6 +58,7 @@ class Options(TypedDict, total=False):
     colors: tuple[tuple[str, str], ...]
     width: int
     of_group: bool
+    of_rekey: bool
 
 
 def panel(reads: str, *queries: tuple[str, str], **options: Unpack[Options]) -> Panel:

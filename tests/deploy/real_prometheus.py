@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import yaml
 
-from tests.deploy.names import OF_THE_SCRAPER
+from tests.deploy.names import OF_REKEY, OF_THE_SCRAPER
 from tests.deploy.rules import RULE_FILES
 from tests.deploy.tools import FOLDER, need
 from tests.real_broker.broker import free_ports
@@ -49,23 +49,26 @@ class Prometheus:
 
 def chosen_all(expression: str) -> str:
     """What Grafana asks when all members and topics are chosen."""
-    for name, value in {"job": OF_THE_SCRAPER["job"], "instance": ".*", "topic": ".*"}.items():
+    chosen = {"job": OF_THE_SCRAPER["job"], "rekey": OF_REKEY["job"], "instance": ".*", "topic": ".*"}
+    for name, value in chosen.items():
         expression = expression.replace(f'"${name}"', f'"{value}"')
     return expression.replace("$__rate_interval", WINDOW)
 
 
 @contextmanager
-def running_prometheus(folder: Path, members: Mapping[str, str], *options: str) -> Iterator[Prometheus]:
+def running_prometheus(
+    folder: Path, members: Mapping[str, str], *options: str, rekeyers: Mapping[str, str] | None = None
+) -> Iterator[Prometheus]:
     """One that scrapes these (instance → address) every second, works its rules out as often, and tells at once."""
     for name in RULE_FILES:
         text = (FOLDER / name).read_text(encoding="utf-8")
         text = re.sub(r"\binterval: \w+", "interval: 1s", text)
         (folder / name).write_text(re.sub(r"\bfor: \w+", "for: 0s", text), encoding="utf-8")
-    targets = [{"targets": [address], "labels": {"instance": name}} for name, address in members.items()]
+    jobs = {OF_THE_SCRAPER["job"]: members, OF_REKEY["job"]: rekeyers or {}}
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": list(RULE_FILES),
-        "scrape_configs": [{"job_name": OF_THE_SCRAPER["job"], "static_configs": targets}],
+        "scrape_configs": [{"job_name": job, "static_configs": _targets(of_job)} for job, of_job in jobs.items()],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     [port] = free_ports(1)
@@ -86,3 +89,7 @@ def running_prometheus(folder: Path, members: Mapping[str, str], *options: str) 
     finally:
         process.terminate()
         process.wait(60)
+
+
+def _targets(addresses: Mapping[str, str]) -> list[Any]:
+    return [{"targets": [address], "labels": {"instance": name}} for name, address in addresses.items()]

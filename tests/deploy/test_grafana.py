@@ -10,16 +10,16 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from consumer.ops.metrics_table import rows
-from deploy.grafana.dashboard import METRIC, ROWS, dashboard, selected
+from deploy.grafana.dashboard import METRIC, ROWS, dashboard, rows_of_rekey, selected
 from deploy.grafana.panel import Panel
-from tests.deploy.names import OF_THE_SCRAPER, WrongNameError, labels_of, live, selectors, stored
+from tests.deploy.names import OF_REKEY, OF_THE_SCRAPER, WrongNameError, labels_of, live, selectors, stored
 from tests.deploy.rules import rules, thresholds
 from tests.deploy.tools import ROOT
 
 STORED: Final = stored(live())
 PANELS: Final = tuple(panel for _, panels in ROWS for panel in panels)
 MADE: Final[dict[str, Any]] = json.loads((ROOT / "deploy/grafana/customfit-consumer.json").read_text(encoding="utf-8"))
-CHOSEN: Final = {"job": OF_THE_SCRAPER["job"], "instance": OF_THE_SCRAPER["instance"], "topic": "segment-events"}
+CHOSEN: Final = {**OF_THE_SCRAPER, "topic": "segment-events", "rekey": OF_REKEY["job"]}
 UNUSED: Final[dict[str, str]] = {}
 """A metric that neither a panel nor a rule has → why it is there all the same."""
 
@@ -108,11 +108,11 @@ def test_variables_ask_for_metrics_and_labels_that_there_are() -> None:
 
 @pytest.mark.parametrize("one", SHOWN, ids=str)
 def test_each_metric_is_asked_of_the_chosen_group(one: Shown) -> None:
-    """Every selector has the job; so two groups of one Prometheus are not mixed up."""
+    """Every selector has the job, or that of `rekey`; so two groups of one Prometheus are not mixed up."""
     unscoped = [
         selector.name
         for selector in selectors(one.expression.replace("$__rate_interval", "1m"))
-        if "$job" not in [matcher.value for matcher in selector.matchers.matchers if matcher.name == "job"]
+        if not {"$job", "$rekey"} & {matcher.value for matcher in selector.matchers.matchers if matcher.name == "job"}
     ]
 
     assert [] == unscoped
@@ -124,7 +124,7 @@ def test_every_metric_is_in_a_panel_or_a_rule() -> None:
     asked = {found[1] for expression in expressions for found in METRIC.finditer(expression)}
     families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in asked} | asked
 
-    assert set(UNUSED) == {metric.name for metric in rows()} - families
+    assert set(UNUSED) == {metric.name for metric in [*rows(), *rows_of_rekey()]} - families
     assert all(UNUSED.values())
 
 
@@ -138,7 +138,7 @@ def test_each_panel_says_what_to_read_off_it(panel: Panel) -> None:
 
 
 def test_rows_stand_in_the_order_in_which_somebody_looks() -> None:
-    """First whether it is well, last the process."""
+    """First whether it is well, then what is inside; last `rekey`, which most do not run."""
     assert [
         "Is it well",
         "Lag",
@@ -147,6 +147,7 @@ def test_rows_stand_in_the_order_in_which_somebody_looks() -> None:
         "Where the loop's time goes",
         "Kafka",
         "Process",
+        "Rekey",
     ] == [panel["title"] for panel in MADE["panels"] if panel["type"] == "row"]
 
 
@@ -180,7 +181,7 @@ def test_it_can_be_provisioned() -> None:
 
     assert not {"__inputs", "__requires", "id"} & set(MADE)
     assert {"${datasource}"} == data_sources
-    assert ["datasource", "job", "instance", "topic"] == [one["name"] for one in MADE["templating"]["list"]]
+    assert ["datasource", "job", "instance", "topic", "rekey"] == [one["name"] for one in MADE["templating"]["list"]]
     assert ("customfit-consumer", 42) == (MADE["uid"], MADE["schemaVersion"])
 
 

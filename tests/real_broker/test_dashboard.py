@@ -1,4 +1,4 @@
-"""Every expression of the Grafana dashboard gives series, in a real Prometheus that scrapes a real member."""
+"""Every expression of the Grafana dashboard gives series, in a real Prometheus beside a real member and `rekey`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from tests.deploy.real_prometheus import Prometheus, chosen_all, running_prometheus
 from tests.deploy.tools import ROOT
+from tests.real_broker.rekeyed import RekeyScene
 from tests.real_broker.running_service import Service, wait_until
 from tests.real_broker.scene import Scene, event
 
@@ -63,16 +64,38 @@ def member(scene: Scene) -> Iterator[Service]:
         yield one
 
 
+@pytest.fixture
+def rekeying(scene: Scene, tmp_path: Path) -> Iterator[RekeyScene]:
+    """A topic without keys, for `rekey`."""
+    made = RekeyScene(scene.broker, f"{scene.topic}.unkeyed", tmp_path, 2)
+    yield made
+    made.outside.close()
+
+
+@pytest.fixture
+def rekeyer(rekeying: RekeyScene) -> Iterator[Service]:
+    """`rekey`, which has its partitions."""
+    with rekeying.rekeyer() as rekeyer:
+        yield rekeyer.wait_ready()
+
+
 @pytest.mark.long
-def test_each_expression_of_the_dashboard_gives_series(scene: Scene, member: Service, tmp_path: Path) -> None:
+def test_each_expression_of_the_dashboard_gives_series(
+    scene: Scene, member: Service, rekeying: RekeyScene, rekeyer: Service, tmp_path: Path
+) -> None:
     """While events arrive; the panels that are empty when all is well, in the scenario that they are for."""
     numbers = iter(range(1, 100_000))
-    with running_prometheus(tmp_path, {"one": member.base_url.removeprefix("http://")}) as prometheus:
+    members, rekeyers = (
+        {name: one.base_url.removeprefix("http://")} for name, one in (("one", member), ("r", rekeyer))
+    )
+    with running_prometheus(tmp_path, members, rekeyers=rekeyers) as prometheus:
         asked = Asked(prometheus)
 
         def tracks() -> None:
             number = next(numbers)
-            scene.produce(*(event(user, number) for user in USERS))
+            events = [event(user, number) for user in USERS]
+            scene.produce(*events)
+            rekeying.produce([value for _, value in events])
 
         def newcomers() -> None:
             number = next(numbers)
