@@ -9,7 +9,7 @@ from typing import Any
 from consumer.ops.snapshot import Snapshot
 from consumer.ops.wall_time import iso
 from consumer.ops.why_waiting import count_of_events, sentence, unread
-from consumer.sequencing.user_waits import UserWaits, Why
+from consumer.sequencing.user_waits import UserWaits
 
 IdentifiedAt = Mapping[str, Mapping[int, int]]
 """Destination → partition → when, in milliseconds."""
@@ -63,12 +63,12 @@ def _first_line(waits: Sequence[UserWaits], *, is_all_read: bool) -> str:
 
 
 def _identified(found: Found) -> bool | None:
-    """None: nobody here knows, or it is still being asked for."""
+    """None: nobody here knows, or they were not looked up and the stored state has not answered now either."""
     stored = found.identified_at is not None and found.identified_at.get(found.destination)
     if found.is_known or stored or any(one.identified for one in found.waits):
         return True
-    is_asked = any(one.why is Why.LOOK_UP for one in found.waits)
-    return None if is_asked or not found.waits else False
+    is_told = found.identified_at is not None or all(one.identified is not None for one in found.waits)
+    return False if is_told and found.waits else None
 
 
 def _times(identified_at: IdentifiedAt) -> dict[str, dict[str, str]]:

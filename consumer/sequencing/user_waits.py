@@ -76,7 +76,8 @@ class UserWaits:
     partition: Partition
     user: User
     why: Why
-    identified: bool
+    identified: bool | None
+    """None: they were not looked up, because nothing has depended on it so far."""
     is_recorded: bool
     """Whether the state topic has acknowledged that."""
     reason: str = ""
@@ -159,7 +160,7 @@ def _of_lane(sequencer: Sequencer, lane: Lane, now: float) -> UserWaits:
         partition=lane.assignment.partition,
         user=lane.user,
         why=why,
-        identified=lane.identified is True,
+        identified=lane.identified,
         is_recorded=not lane.recording,
         reason=reason,
         unrecorded_events=len(lane.unrecorded),
@@ -262,7 +263,7 @@ def _request(sequencer: Sequencer, lane: Lane, now: float) -> _Request | None:
             name, events = "delete", 1
         case Step.INTRODUCTION:
             name, events = "introduction", 0
-        case _:  # a hold, or the end of one: what is sent then is not yet decided
+        case _:  # a look-up, a hold, or the end of one: what is sent then is not yet decided
             name, events = "events", 1
     return _Request(name, waiting[0].record.offset, waiting[0].record.fetched_at, events)
 

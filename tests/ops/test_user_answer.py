@@ -162,12 +162,15 @@ def _told(said: dict[str, Any]) -> tuple[object, ...]:
 
 
 def test_whether_they_are_identified_is_said_where_it_is_known() -> None:
-    """By a lane; by the stored state; while that is being asked it is not known."""
+    """By a lane; by the stored state; of whom was not looked up, only by the stored state."""
     assert answer(waits(Why.RETRY))["identified"] is False
     assert answer(waits(Why.RECORD, identified=True, is_recorded=False))["identified"] is True
     assert answer(waits(Why.RECORD, identified=True, is_recorded=False))["recorded"] is False
-    assert answer(waits(Why.LOOK_UP))["identified"] is None
-    assert answer(waits(Why.LOOK_UP), identified_at={HERE: {0: 1}})["identified"] is True
+    assert answer(waits(Why.LOOK_UP, identified=None))["identified"] is None
+    assert answer(waits(Why.IN_FLIGHT, identified=None))["identified"] is None
+    assert answer(waits(Why.IN_FLIGHT, identified=None), identified_at={HERE: {0: 1}})["identified"] is True
+    assert answer(waits(Why.IN_FLIGHT, identified=None), identified_at={})["identified"] is False
+    assert answer(waits(Why.IN_FLIGHT, identified=None))["waits"][0]["identified"] is None
     assert answer(waits(Why.HOLD), identified_at={"elsewhere": {0: 1}})["identified"] is False
 
 

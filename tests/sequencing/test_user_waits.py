@@ -36,7 +36,16 @@ def test_a_look_up_waits_for_the_stored_state() -> None:
     event = bench.event(7, "track")
     bench.sequencer.accept(bench.assignment, event.record, [event], 0.0)
 
-    assert (Why.LOOK_UP, 7) == (waits(bench).why, waits(bench).offset)
+    assert (Why.LOOK_UP, 7, None) == (waits(bench).why, waits(bench).offset, waits(bench).identified)
+
+
+def test_whether_a_user_is_identified_who_was_not_looked_up_is_not_said() -> None:
+    """The identify goes without asking, so they may have been identified long ago."""
+    bench = Bench()
+    bench.fetch(0, "identify")
+    bench.sent()
+
+    assert (Why.IN_FLIGHT, None) == (waits(bench).why, waits(bench).identified)
 
 
 def test_a_request_that_is_under_way_is_told_with_what_waits_behind_it() -> None:
