@@ -92,10 +92,10 @@ def _measure(states: Running, partitions: int, seconds: float) -> float:
     return users_per_second
 
 
-def _questions(partition: Partition) -> Iterator[dict[Partition, dict[User, bool]]]:
+def _questions(partition: Partition) -> Iterator[dict[Partition, list[User]]]:
     number = 0
     while True:
-        yield {partition: {User(f"unknown-{number + n}"): True for n in range(BATCH_USERS)}}
+        yield {partition: [User(f"unknown-{number + n}") for n in range(BATCH_USERS)]}
         number += BATCH_USERS
 
 

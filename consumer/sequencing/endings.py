@@ -1,9 +1,9 @@
 """How records end, and what has to be acknowledged before they count as ended. Pure.
 
-The order of steps is the guarantee. A user's first identify, or an introduction:
+The order of steps is the guarantee. An identify of a user who did not count as identified, or an introduction:
 
     1. the destination answered 2xx
-    2. `Remember` is acknowledged
+    2. `Remember` is acknowledged: the state topic has it, or had it before
     3. the event, and all that was delivered behind it, is finished
     4. its offset is committable      (OffsetTracker)
     5. its offset is committed
@@ -85,7 +85,7 @@ class Endings:
             self._finish_all(lane.assignment, events)
 
     def identified(self, lane: Lane) -> None:
-        """The destination accepted an identify of the lane's user for the first time."""
+        """The destination accepted an identify of the lane's user, who did not count as identified before."""
         action = Remember(lane, may_be_stored=lane.identified is None)
         lane.identified = True
         lane.assignment.known.add(lane.user)

@@ -82,7 +82,7 @@ class Lane(msgspec.Struct, eq=False):
     assignment: Assignment
     user: User
     identified: bool | None
-    """None: the stored state has not been asked."""
+    """None: not looked up in the stored state."""
     status: LaneStatus = LaneStatus.IDLE
     waiting: list[Event] = []
     """A list: most lanes hold a few events, and an empty deque takes 760 bytes."""

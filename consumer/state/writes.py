@@ -83,14 +83,14 @@ class Writes:
                 self._produce_all(state, writes[start : start + RECORDS_MAX])
 
     def _not_stored(self, state: PartitionState, actions: Sequence[Remember]) -> list[Lane]:
-        """The lanes about whose users something is to be written. The others have been recorded before."""
+        """The lanes about whose users something is to be written. The topic has the others' already: they are done."""
         asked = {action.lane.user for action in actions if action.may_be_stored}
         known = self._index.known_by(state, asked) if asked else asked
-        if not known:
-            return [action.lane for action in actions]
-        stored = [action.may_be_stored and action.lane.user in known for action in actions]
-        self.recorded += [action.lane for action, is_stored in zip(actions, stored, strict=True) if is_stored]
-        return [action.lane for action, is_stored in zip(actions, stored, strict=True) if not is_stored]
+        lanes: list[Lane] = []
+        for action in actions:
+            is_stored = action.may_be_stored and action.lane.user in known
+            (self.recorded if is_stored else lanes).append(action.lane)
+        return lanes
 
     def _produce_all(self, state: PartitionState, writes: Sequence[Write]) -> None:
         if self._may_be_another_s(state):

@@ -75,7 +75,7 @@ class State(PartitionState):
 
     def identified(self, users: Iterable[User]) -> set[User]:
         """Who is, by the store and by what is newer."""
-        return self.index.look_up({PARTITION: dict.fromkeys(users, False)})[PARTITION]
+        return self.index.look_up({PARTITION: list(users)})[PARTITION]
 
     def write_behind(self) -> None:
         """The store takes it. Raises sqlite3.Error."""

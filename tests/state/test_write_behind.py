@@ -17,7 +17,7 @@ from tests.state.given_thread import P0, P1, SOURCE, Steps, lane, opened, tenure
 
 def answers(states: Steps, *users: User) -> set[User]:
     """Who of them is identified in the first partition, or elsewhere."""
-    states.look_up({P0: dict.fromkeys(users, True)})
+    states.look_up({P0: users})
     (found,) = [item.identified for item in states.step() if isinstance(item, LookedUp)]
     return found[P0]
 
