@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any, Final
 
-from consumer.state.index import Index
+from consumer.state.store import Store
 
 TO_HANG: Final = signal.SIGUSR2
 TO_HANG_THE_DISK: Final = signal.SIGWINCH
@@ -44,13 +44,13 @@ class _Disk:
         else:
             self._answers.set()
 
-    def before(self, index: Index, questions: Any) -> Any:
-        """In place of `Index.look_up`."""
+    def before(self, store: Store, users: Any) -> Any:
+        """In place of `Store.identified`."""
         self._answers.wait()
-        return _LOOK_UP(index, questions)
+        return _IDENTIFIED(store, users)
 
 
-_LOOK_UP: Final = Index.look_up
+_IDENTIFIED: Final = Store.identified
 
 
 def main() -> None:
@@ -59,10 +59,10 @@ def main() -> None:
 
     disk = _Disk()
 
-    def look_up(index: Index, questions: Any) -> Any:
-        return disk.before(index, questions)
+    def identified(store: Store, users: Any) -> Any:
+        return disk.before(store, users)
 
-    Index.look_up = look_up  # type: ignore[assignment, method-assign]
+    Store.identified = identified  # type: ignore[method-assign]
     signal.signal(TO_HANG, _Loop().switch)
     signal.signal(TO_HANG_THE_DISK, disk.switch)
     run()
