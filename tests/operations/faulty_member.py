@@ -62,7 +62,7 @@ def main() -> None:
     def identified(store: Store, users: Any) -> Any:
         return disk.before(store, users)
 
-    Store.identified = identified  # type: ignore[method-assign]
+    Store.identified = identified  # type: ignore[assignment, method-assign]
     signal.signal(TO_HANG, _Loop().switch)
     signal.signal(TO_HANG_THE_DISK, disk.switch)
     run()

@@ -36,7 +36,7 @@ Sent = tuple[int, bytes, bytes | None, Any]
 class Log(StateWriter[Any]):
     """A state topic that answers when it is told to; what has expired is not in it."""
 
-    def __init__(self, states: Walk) -> None:
+    def __init__(self, states: Steps) -> None:
         super().__init__(states._settings, states._on_written, states._post)
         self.records: dict[int, list[tuple[User, bool]]] = {0: [], 1: []}
         self._sent: list[Sent] = []
