@@ -115,7 +115,7 @@ def disk_hangs(places: Places) -> Row:
         identified(scene, one)
         watch.begin(one)
         one.process.send_signal(TO_HANG_THE_DISK)
-        scene.produce_rounds([f"new-{number}" for number in range(10)], 0, 2)
+        scene.produce_rounds([f"new-{number}" for number in range(10)], 1, 3)  # an identify would not wait for it
         watch.shown(one)
         one.process.send_signal(TO_HANG_THE_DISK)
         watch.over(one, "over: .*no progress", one.caught_up)
