@@ -56,6 +56,7 @@ class Steps:
                 self.look_ups.add(lane)
                 return
             if step is Step.FORGET:
+                self.look_ups.forgotten(lane.user)  # an answer may come in this turn, before the action is handed out
                 self._endings.forgotten(lane, lane.popleft())
             elif step is Step.DEAD_LETTER:
                 self._dead_letter_unidentified(lane)

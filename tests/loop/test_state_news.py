@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
+
 from consumer.loop.pipeline import Pipeline
 from consumer.ports.inputs import (
     Assigned,
@@ -86,8 +88,9 @@ def test_each_problem_with_the_state_topic_lasts_until_it_is_fixed() -> None:
     assert [None, "s: no broker", "s: no broker; s: too small", "s: too small", None, None, None] == problems
 
 
-def test_a_delete_outruns_what_another_partition_was_told() -> None:
-    """The user was looked up for one: the answer comes after the delete of the other."""
+@pytest.mark.parametrize("is_same_turn", [False, True])
+def test_a_delete_outruns_what_another_partition_was_told(is_same_turn: bool) -> None:
+    """The user was looked up for one: the answer comes after the delete of the other, or right behind it."""
     pipeline = pipeline_with()
     other = Partition("segment-events", 1)
     pipeline.turn([Assigned(dict.fromkeys((P0, other), StartPoint(0, None)), "c")], 0.0)
@@ -97,8 +100,9 @@ def test_a_delete_outruns_what_another_partition_was_told() -> None:
         for partition, value in ((P0, delete), (other, track))
     )
     pipeline.turn([Fetched([second], {})], 1.0)
-    pipeline.turn([Fetched([first], {})], 2.0)
-    pipeline.turn([LookedUp({other: {User("u1")}})], 3.0)
+    deleted, answered = Fetched([first], {}), LookedUp({other: {User("u1")}})
+    for now, news in enumerate([[deleted, answered]] if is_same_turn else [[deleted], [answered]]):
+        pipeline.turn(news, 2.0 + now)
     assignment = pipeline._sequencer.assignments[other]
 
     assert [False] == [lane.identified for lane in assignment.lanes.values()]
