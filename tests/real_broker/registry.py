@@ -6,7 +6,6 @@
 import signal
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tests.archives import unpack
 from tests.real_broker import broker
 from tests.real_broker.fetched import Package
 
@@ -43,8 +43,7 @@ def fetch() -> str | None:
     if (problem := PACKAGE.fetch()) is not None:
         return problem
     for archive in FOLDER.glob("*.tar.gz"):
-        with tarfile.open(archive) as packed:
-            packed.extractall(FOLDER, filter="data")
+        unpack(archive, FOLDER)
         archive.unlink()
     PACKAGE.done()
     return None

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from packaging.requirements import Requirement
 
+from tests.archives import unpack
 from tests.real_broker.running_service import Service
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -75,7 +76,7 @@ def build() -> None:
         tree, wheels, unpacked = (Path(made, name) for name in ("tree", "wheels", "unpacked"))
         archive = Path(made, "tree.tar")
         _git("archive", "--output", str(archive), EARLIER_COMMIT)
-        shutil.unpack_archive(archive, tree, "tar", filter="data")
+        unpack(archive, tree)
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
         done = subprocess.run(command, cwd=tree, check=False, capture_output=True, text=True, timeout=BUILD_SECONDS_MAX)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from tests.archives import unpack
 from tests.release.problem import Problem
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -35,8 +36,7 @@ def build_twice(into: Path, root: Path = ROOT) -> list[Path]:
         place.mkdir(parents=True)
         archive = into / f"{number}.tar"
         git("archive", "--output", str(archive), "HEAD", root=root)
-        with tarfile.open(archive) as packed:
-            packed.extractall(place, filter="data")
+        unpack(archive, place)
         for file in place.rglob("*") if number else ():
             os.utime(file, (number, number))
         build(place, {**os.environ, **environ, "SOURCE_DATE_EPOCH": epoch}, umask=0o077 if number else 0o022)
