@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from tests.real_broker.broker import Broker
 
 
+@pytest.mark.usefixtures("_brokers_can_start")
 def test_by_hand_it_says_how_to_reach_it_and_leaves_nothing() -> None:
     """`make broker`: lines for a shell, until somebody ends it."""
     command = [sys.executable, "-m", "tests.real_broker.by_hand"]
