@@ -13,7 +13,19 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
-from tests.durations import TABLE, Done, as_toml, estimate_seconds, file_of, in_order, is_quick, minutes, stored
+from tests.durations import (
+    TABLE,
+    Done,
+    as_toml,
+    estimate_seconds,
+    file_of,
+    in_order,
+    is_quick,
+    minutes,
+    stored,
+    without,
+)
+from tests.real_broker.broker import missing as broker_missing
 from tests.sampled import left_out
 
 settings.register_profile("project", deadline=None)  # how long an example takes on a busy machine says nothing
@@ -112,9 +124,10 @@ class Watch:
     # ------------------------------------------------------------------
 
     def _begin(self, tests: list[str]) -> None:
-        self._done = Done(tests, stored())
+        table = without(stored(), ["tests/real_broker"] if broker_missing() else [])
+        self._done = Done(tests, table)
         workers = getattr(self._config.option, "numprocesses", None) or 1
-        seconds = estimate_seconds(tests, stored(), workers)
+        seconds = estimate_seconds(tests, table, workers)
         if seconds >= ESTIMATED_SECONDS_MIN:
             files = len({file_of(test) for test in tests})
             said = f"{len(tests):,} tests in {files} files: about {minutes(seconds)} minutes on two busy cores"

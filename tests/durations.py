@@ -43,6 +43,12 @@ def is_quick(file: str, table: Mapping[str, int]) -> bool:
     return seconds_of(file, table) <= QUICK_SECONDS_MAX
 
 
+def without(table: Mapping[str, int], folders: Sequence[str]) -> dict[str, int]:
+    """The table where all in these folders is left out: it is over at once."""
+    out = tuple(f"{folder}/" for folder in folders)
+    return {file: seconds for file, seconds in table.items() if not file.startswith(out)}
+
+
 def in_order(tests: Sequence[str], table: Mapping[str, int], *, longest_first: bool = False) -> list[int]:
     """The places of the tests, the quick files first; of one file in its own order."""
     sign = -1.0 if longest_first else 1.0

@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from tests.durations import Done, as_toml, estimate_seconds, in_order, is_quick, minutes, stored
+from tests.durations import Done, as_toml, estimate_seconds, in_order, is_quick, minutes, stored, without
 from tests.fakes.terminals import Terminal
 from tests.sampled import left_out
 
@@ -35,6 +35,14 @@ def test_the_estimate_is_shared_by_the_workers_down_to_the_longest_file() -> Non
 
     assert 110.1 == estimate_seconds(TESTS, TABLE, 1) - start
     assert 100.0 == estimate_seconds(TESTS, TABLE, 8) - start
+
+
+def test_what_is_left_out_takes_no_time() -> None:
+    """Without Java two thirds of the table are over at once, and nobody is to wait for ten minutes."""
+    table = {"tests/real_broker/test_a.py": 100, "tests/real_broker_b.py": 10, "tests/c.py": 5}
+
+    assert {"tests/real_broker_b.py": 10, "tests/c.py": 5} == without(table, ["tests/real_broker"])
+    assert table == without(table, [])
 
 
 def test_how_far_it_is_goes_by_time_and_not_by_tests() -> None:
