@@ -213,7 +213,7 @@ class _Server(ThreadingHTTPServer):
         if since is not None and self._free.acquire(timeout=max(since + SILENT_SECONDS - time.monotonic(), 0.0)):
             return True
         with self._lock:
-            is_soon = None in self._answered.values()
+            is_soon = not {Reader.PROBE, None}.isdisjoint(self._answered.values())  # their answers are short
             oldest = next(iter(self._silent), None)
             if oldest is not None:
                 del self._silent[oldest]

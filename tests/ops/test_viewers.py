@@ -29,6 +29,7 @@ class Served:
         self.entered = threading.Semaphore(0)
         routes = {
             "/livez": Route(lambda _: Page(200, TEXT, b"alive")),
+            "/large-probe": Route(self._large),
             "/metrics": Route(lambda _: Page(200, TEXT, b"metrics"), Reader.SCRAPER),
             "/large-metrics": Route(self._large, Reader.SCRAPER),
             "/status": Route(self._held, Reader.VIEWER),
@@ -76,6 +77,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """Closed at the end."""
     monkeypatch.setattr(server_module, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(server_module, "SILENT_SECONDS", 10.0)  # on a busy machine a request may come late
+    monkeypatch.setattr(server_module, "ROOM_SECONDS", 60.0)  # and who is told to come back may take long to leave
     served = Served()
     yield served
     served.go_on.set()
@@ -203,6 +205,21 @@ def test_a_place_that_is_about_to_be_free_is_waited_for(served: Served, monkeypa
         refused = read_all(told[0])
 
         assert refused.startswith(b"HTTP/1.1 503 ")
+        assert read_all(probe).endswith(b"alive")
+
+
+def test_a_probe_waits_for_the_place_of_one_that_is_just_answered(served: Served) -> None:
+    """Probes in a row, when all other places are taken: the thread of the last one may not have ended yet."""
+    with ExitStack() as stack:
+        for path, count in (("/status", VIEWERS), ("/large-metrics", PLACES[Reader.SCRAPER])):
+            for _ in range(count):
+                stack.enter_context(served.connect(request(path)))
+                assert served.entered.acquire(timeout=60)
+        earlier = [stack.enter_context(served.connect(request("/large-probe"))) for _ in range(2)]
+        assert eventually(lambda: served.answers() == CONNECTIONS_MAX)
+        probe = stack.enter_context(served.connect(request("/livez")))
+        read_all(earlier[0])
+
         assert read_all(probe).endswith(b"alive")
 
 
