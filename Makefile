@@ -1,4 +1,4 @@
-# A fresh machine needs Python 3.11 or newer (with venv and pip) and make. The real-broker tests also
+# A fresh machine needs Python 3.11 or newer (with venv and pip: python3-venv on Debian), make and git. The real-broker tests also
 # need Java 17 or newer and Maven; without them they are left out, and said to be, unless REQUIRE_KAFKA=1.
 # Those through a real proxy need tinyproxy (REQUIRE_PROXY=1 insists on it); those of the alert rules promtool, amtool,
 # Alertmanager and jsonnet, Debian's packages prometheus, prometheus-alertmanager and jsonnet (REQUIRE_PROMTOOL=1); those
