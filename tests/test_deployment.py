@@ -121,6 +121,23 @@ def test_rekey_is_a_job_of_its_own() -> None:
     assert "job_name: customfit-rekey\n    dns_sd_configs:\n      - names: [rekeyers]\n" in PROMETHEUS
 
 
+def test_the_page_asks_for_the_lag_of_the_group_that_rekey_has() -> None:
+    """With the settings it runs with, `lag` looks at the group of those who read what it writes."""
+    [group] = set(re.findall(r"KAFKA_GROUP_ID: (\S+)", services()["rekey"]))
+
+    assert f"-e CUSTOMFIT_KAFKA_GROUP_ID={group}.rekey rekey customfit-consumer lag\n" in COMPOSE_PAGE
+
+
+def test_what_the_example_of_variables_names_is_handed_on() -> None:
+    """To the consumer's containers, or used by the file itself."""
+    named = re.findall(r"^#([A-Z_]+)=", ENV_EXAMPLE, re.MULTILINE)
+    assert len(named) > 10
+
+    assert [] == [
+        name for name in named if not re.search(rf"\b{name}:$|\b{name}: [#}}]|\$\{{{name}:-", COMPOSE, re.MULTILINE)
+    ]
+
+
 def test_ports_are_for_this_machine_alone_and_no_two_are_the_same() -> None:
     """The emulator's too: it says that it is at localhost, at the port it has inside."""
     ports = re.findall(r'^    ports: \["(.*?)"\]', COMPOSE, re.MULTILINE)

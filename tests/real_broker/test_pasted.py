@@ -142,7 +142,7 @@ def test_what_is_shown_runs_until_it_is_stopped(one: Pasted, typed_at: dict[str,
 
 def test_the_readme_types_events_with_kafkas_own_tool(typed_at: dict[str, str], broker: Broker) -> None:
     """The options of the console producer, as the README has them for this Kafka; its four lines as they stand."""
-    [one] = [one for one in pasted.of("docker") if "console-producer" in one.line]
+    [one] = [one for one in pasted.of("docker") if "console-producer" in one.line and one.page == "README.md"]
     options = one.line.partition("kafka-console-producer.sh ")[2].replace("localhost:9092", broker.bootstrap_servers)
     arguments = [word.strip("'") for word in options.split()]
     lines = re.findall(r"^\w+\|.*$", (pasted.ROOT / "README.md").read_text(), re.MULTILINE)
