@@ -18,6 +18,7 @@ from consumer.kafka.topics import (
     Topics,
     create_topic,
     demand,
+    partitions_text,
     replicas_of,
     seen_topics,
     source_partitions,
@@ -65,7 +66,7 @@ def inspect(settings: Settings) -> list[Found]:
     try:
         partitions = source_partitions(admin, settings, topics)
         demand(admin, settings, "kafka_topic", "Read")
-        found = [Found(True, "topic", f"{settings.kafka_topic}, {partitions} partitions")]
+        found = [Found(True, "topic", f"{settings.kafka_topic}, {partitions_text(partitions)}")]
     except KafkaUnavailable as problem:
         found = [Found(False, "topic", str(problem))]
     found += [
@@ -83,7 +84,7 @@ def _topic(admin: AdminClient, settings: Settings, topics: Topics, partitions: i
         if (seen := topics.get(name)) is not None:
             grows = made.setting == "state_topic" and len(seen.partitions) < partitions
             demand(admin, settings, made.setting, *made.uses, *(["Alter"] if grows else []))
-            return Found(True, what, f"{name}, {len(seen.partitions)} partitions", made.is_optional)
+            return Found(True, what, f"{name}, {partitions_text(len(seen.partitions))}", made.is_optional)
         if not _is_mock(admin):  # which answers no such question
             topic = NewTopic(name, max(partitions, 1), replicas_of(settings, topics))
             title = f"the {what} {name!r} ({variable(made.setting)})"
@@ -116,5 +117,5 @@ def _group(settings: Settings, partitions: int, *, source_is_well: bool) -> list
     if not source_is_well:
         return []
     if committed:
-        return [Found(True, "group", f"{name} has committed {len(committed)} of {partitions} partitions")]
+        return [Found(True, "group", f"{name} has committed {len(committed)} of {partitions_text(partitions)}")]
     return [Found(True, "group", f"{name} is new and starts at the {settings.kafka_start} events")]

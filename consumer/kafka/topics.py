@@ -133,6 +133,11 @@ def source_partitions(admin: AdminClient, settings: Settings, topics: Topics) ->
     return len(topic.partitions)
 
 
+def partitions_text(count: int) -> str:
+    """`1 partition`, `6 partitions`."""
+    return "1 partition" if count == 1 else f"{count} partitions"
+
+
 def seen_topics(settings: Settings) -> Topics:
     """All topics that we may see, asked by a client of its own: its errors say why there is no answer."""
     errors: list[KafkaError] = []
@@ -247,7 +252,7 @@ def _create_topic(
     topic.config = {"max.message.bytes": str(record_bytes_max + headroom_bytes), **config}
     if not create_topic(admin, settings, what, topic, use):
         return False
-    log.info("created %s with %d partitions", what, topic.num_partitions, extra=fields(Code.TOPIC_CREATED))
+    log.info("created %s with %s", what, partitions_text(topic.num_partitions), extra=fields(Code.TOPIC_CREATED))
     return True
 
 

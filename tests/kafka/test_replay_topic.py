@@ -10,7 +10,7 @@ import pytest
 
 from consumer.kafka.client import KafkaUnavailable
 from consumer.kafka.reader import Bounds, TopicReader
-from consumer.kafka.topics import TopicNotCreated, create_replay_topic, prepare
+from consumer.kafka.topics import TopicNotCreated, create_replay_topic, partitions_text, prepare
 from consumer.settings import Settings
 from tests.fakes.mock_cluster import mock_cluster
 from tests.settings.given_settings import load
@@ -59,3 +59,8 @@ def test_a_reader_waits_for_an_answer_and_not_for_ever(settings: Callable[[], Se
         pytest.raises(KafkaUnavailable, match="nothing could be read for 1 s"),
     ):
         list(reader.read(TOPIC, {99: Bounds(0, 1)}))
+
+
+def test_one_partition_is_not_called_partitions() -> None:
+    """As the log says it of a topic that was made, and `check --connect` of one that is there."""
+    assert ["1 partition", "6 partitions"] == [partitions_text(count) for count in (1, 6)]

@@ -197,7 +197,7 @@ def test_all_that_leaves_the_process_goes_through_one_masker(
     assert "a *** `event`" == headers["__connect.errors.exception.message"]
     assert "topic=***" in service.log
     assert "a *** `event`" in service.log
-    assert "ok   Kafka topic: ***, 1 partitions" in run(environ | proxies, "check", "--connect")
+    assert "ok   Kafka topic: ***, 1 partition" in run(environ | proxies, "check", "--connect")
 
 
 @pytest.mark.sampled(3)
