@@ -116,5 +116,11 @@ def digest(file: Path) -> str:
 
 
 def git(*arguments: str, root: Path = ROOT) -> str:
-    """What git prints."""
-    return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+    """What git prints. Raises Problem with what it says when it fails, such as that the folder is somebody else's."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, check=False, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise Problem("git is not installed") from None
+    if done.returncode != 0:
+        raise Problem(f"git {arguments[0]} failed: {done.stderr.strip()[-500:]}")
+    return done.stdout.strip()

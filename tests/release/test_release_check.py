@@ -13,7 +13,7 @@ import pytest
 
 from consumer import __version__
 from tests.release import bill, documents
-from tests.release.packages import ROOT, build_twice, check_contents, wheel_files
+from tests.release.packages import ROOT, build_twice, check_contents, git, wheel_files
 from tests.release.problem import Problem
 
 FILES = {"consumer/__init__.py", "schemas/segment.avsc", "tests/test_x.py", "LICENSE"}
@@ -74,6 +74,17 @@ def test_a_build_that_depends_on_its_clock_is_refused(tmp_path: Path) -> None:
         subprocess.run(["git", *command], cwd=root, check=True)
     with pytest.raises(Problem, match="differs when it is built twice"):
         build_twice(tmp_path / "built", root)
+
+
+def test_what_git_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that is not a clone, or that another user owns, git's own words say what to do."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(Problem, match="git status failed: fatal: not a git repository"):
+        git("status", root=tmp_path)
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Problem, match="git is not installed"):
+        git("status", root=tmp_path)
 
 
 LOCK = f"""\
