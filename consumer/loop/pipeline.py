@@ -193,12 +193,12 @@ class Pipeline:
                 self._accept(item, now)
         if self._answers.count(now):
             self._showing.delivered()
+        self._intake.go_on(now)
         self._sequencer.tick(now)
         self._watch_destination()
         self._send()
         self._acting.act(self._sequencer.take_actions(), now)
         self._partitions.halt()
-        self._intake.go_on(now)
         if users := self._sequencer.look_ups.question():  # after act: a delete's record goes ahead of it
             self._edges.states.look_up(users)
         self._drains.answer(self._sequencer.assignments, now)

@@ -101,7 +101,8 @@ def test_a_delete_outruns_what_another_partition_was_told(is_same_turn: bool) ->
     )
     pipeline.turn([Fetched([second], {})], 1.0)
     deleted, answered = Fetched([first], {}), LookedUp({other: {User("u1")}})
-    for now, news in enumerate([[deleted, answered]] if is_same_turn else [[deleted], [answered]]):
+    turns: list[list[Input]] = [[deleted, answered]] if is_same_turn else [[deleted], [answered]]
+    for now, news in enumerate(turns):
         pipeline.turn(news, 2.0 + now)
     assignment = pipeline._sequencer.assignments[other]
 
