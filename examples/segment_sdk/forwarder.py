@@ -49,13 +49,13 @@ class Forwarder(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer 200, or why not. No Retry-After: for it the SDK would let newer events go first."""
-        length = int(self.headers.get("Content-Length") or 0)
+        text = self.text()
         if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), AUTHORIZATION):
             return self.answer(401)
-        if length > BODY_BYTES_MAX:
+        if text is None:
             return self.answer(413)
         try:
-            body = json.loads(self.rfile.read(length))
+            body = json.loads(text)
             # Some SDKs say once for all events what others say in each.
             shared = {name: body[name] for name in ("context", "integrations", "sentAt") if name in body}
             events = [{**shared, **event} for event in body["batch"]]
@@ -65,6 +65,15 @@ class Forwarder(BaseHTTPRequestHandler):
             return self.answer(200 if to_kafka(events) else 503)
         except (BufferError, KafkaException):  # the producer's queue is full, or it can't go on
             return self.answer(503)
+
+    def text(self) -> bytes | None:
+        """The body; None: it is too large. It is read to its end all the same: who still writes sees no answer."""
+        length = int(self.headers.get("Content-Length") or 0)
+        if length <= BODY_BYTES_MAX:
+            return self.rfile.read(length)
+        while length > 0 and (piece := self.rfile.read(min(length, BODY_BYTES_MAX))):
+            length -= len(piece)
+        return None
 
     def answer(self, status: int) -> None:
         """Status and an empty JSON object."""
