@@ -153,13 +153,18 @@ def measure_restore(broker: Broker, contender: Contender, conditions: Conditions
 
 
 def _until_ready(run: Run) -> tuple[_Look, _Look]:
-    """The look at its start, and the look when it was ready."""
+    """The look at its start, and the look when all partitions had their state. `/readyz` does not wait for that."""
     started = run.look()
-    while not _answer(f"{run.url}/readyz"):
+    while not (_answer(f"{run.url}/readyz") and _is_restored(run)):
         if run.since(started) > RESTORE_SECONDS_MAX:
             raise RuntimeError(f"not ready after {RESTORE_SECONDS_MAX:g} s")
         time.sleep(LOOK_SECONDS)
     return started, run.look()
+
+
+def _is_restored(run: Run) -> bool:
+    partitions = json.loads(_answer(f"{run.url}/status") or "{}").get("partitions", ())
+    return bool(partitions) and not any(view["restoring"] for view in partitions)
 
 
 def _answer(url: str) -> str:
