@@ -79,8 +79,7 @@ def measure(broker: Broker, contender: Contender, conditions: Conditions) -> dic
 def _make_all_known(broker: Broker, run: Run, conditions: Conditions) -> None:
     """Produce the identifies, wait until all are delivered and stored, and only then produce the rest.
 
-    Produced in one go, half of the identifies of 100,000 users came among the tracks that were measured: partitions are
-    not read at the same pace.
+    In one go, half of the identifies of 100,000 users came among the measured tracks: partitions differ in pace.
     """
     users = conditions.workload.users
     identifies = replace(conditions.workload, events=users)
@@ -124,11 +123,7 @@ def measure_latency(
 
 
 def measure_restore(broker: Broker, contender: Contender, conditions: Conditions) -> dict[str, Any]:
-    """How long a member that has nothing takes until it is ready, when all users of the topic are in the state.
-
-    And how long when it starts once more, with the files it has made: until it is ready, and until the first event of
-    those that came meanwhile arrives.
-    """
+    """How long until a member without files is ready, all users being in the state; then with them, and delivers."""
     with Run(broker, contender, conditions) as run:
         run.wait(lambda look: look.events >= conditions.workload.events)
         run.stop()
@@ -153,18 +148,17 @@ def measure_restore(broker: Broker, contender: Contender, conditions: Conditions
 
 
 def _until_ready(run: Run) -> tuple[_Look, _Look]:
-    """The look at its start, and the look when all partitions had their state. `/readyz` does not wait for that."""
+    """The look at its start, and the look when all partitions had their state, for which `/readyz` does not wait."""
     started = run.look()
-    while not (_answer(f"{run.url}/readyz") and _is_restored(run)):
+    while not (views := _partitions(run)) or any(view["restoring"] for view in views):
         if run.since(started) > RESTORE_SECONDS_MAX:
             raise RuntimeError(f"not ready after {RESTORE_SECONDS_MAX:g} s")
         time.sleep(LOOK_SECONDS)
     return started, run.look()
 
 
-def _is_restored(run: Run) -> bool:
-    partitions = json.loads(_answer(f"{run.url}/status") or "{}").get("partitions", ())
-    return bool(partitions) and not any(view["restoring"] for view in partitions)
+def _partitions(run: Run) -> list[dict[str, Any]]:
+    return list(json.loads(_answer(f"{run.url}/status") or "{}").get("partitions", ()))
 
 
 def _answer(url: str) -> str:
