@@ -17,9 +17,9 @@ from consumer.rekey.rekeyer import CROWDED
 from consumer.rekey.topics import target_of
 from consumer.rekey.writer import ASK_SECONDS
 from consumer.settings import Settings, load_settings
-from tests.deploy.kubernetes.manifests import PROGRAM, Kubernetes, NotBuilt, consumer, environment, read
+from tests.deploy.kubernetes.manifests import Kubernetes, consumer, environment, read
 from tests.deploy.names import OF_REKEY
-from tests.deploy.tools import ROOT, leave_out
+from tests.deploy.tools import ROOT
 
 DEPLOYMENT: Final = read("components/rekey/deployment.yaml")
 SPEC: Final = DEPLOYMENT["spec"]
@@ -48,17 +48,6 @@ def settings() -> Settings:
     environ = environment(DEPLOYMENT)
     del environ["POD_NAME"]
     return load_settings(environ, api_key_required=False)
-
-
-@pytest.fixture
-def kubernetes() -> Kubernetes:
-    """The program that renders."""
-    if not PROGRAM.exists():
-        leave_out("not built: make kubernetes", "REQUIRE_GO")
-    try:
-        return Kubernetes()
-    except NotBuilt as why:
-        leave_out(str(why), "REQUIRE_GO")
 
 
 def selector(name: str) -> dict[str, str]:

@@ -16,8 +16,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.deploy.kubernetes.manifests import FOLDER, PROGRAM, Kubernetes, NotBuilt, consumer, environment
-from tests.deploy.tools import ROOT, leave_out
+from tests.deploy.kubernetes.manifests import FOLDER, Kubernetes, consumer, environment
+from tests.deploy.tools import ROOT
 
 KINDS: Final = ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "PodMonitor", "PrometheusRule"]
 ADDED_BY_HELM: Final = {"app.kubernetes.io/managed-by", "helm.sh/chart"}
@@ -52,17 +52,6 @@ WAYS: Final[dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
     ),
 }
 """A way to deploy: what a kustomization says, and the values of the chart that come to the same."""
-
-
-@pytest.fixture(scope="module")
-def kubernetes() -> Kubernetes:
-    """The program; the first time it takes too long to build for a test."""
-    if not PROGRAM.exists():
-        leave_out("not built: make kubernetes", "REQUIRE_GO")
-    try:
-        return Kubernetes()
-    except NotBuilt as why:
-        leave_out(str(why), "REQUIRE_GO")
 
 
 def kustomized(kubernetes: Kubernetes, kustomization: Mapping[str, Any], folder: Path) -> list[Any]:

@@ -191,14 +191,19 @@ def test_who_has_just_connected_does_not_give_way(served: Served, monkeypatch: p
         assert read_all(last).endswith(b"alive")
 
 
+def take_all_but_probes(served: Served, stack: ExitStack) -> None:
+    """Viewers and scrapers have all of their places, and are being answered."""
+    for path, count in (("/status", VIEWERS), ("/large-metrics", PLACES[Reader.SCRAPER])):
+        for _ in range(count):
+            stack.enter_context(served.connect(request(path)))
+            assert served.entered.acquire(timeout=60)
+
+
 def test_a_place_that_is_about_to_be_free_is_waited_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """That of a viewer who is just told to come back: a probe that comes meanwhile is not refused."""
     monkeypatch.setattr(server_module, "TOO_MANY", LARGE._replace(status=503))  # it takes until it is read
     with ExitStack() as stack:
-        for path, count in (("/status", VIEWERS), ("/large-metrics", PLACES[Reader.SCRAPER])):
-            for _ in range(count):
-                stack.enter_context(served.connect(request(path)))
-                assert served.entered.acquire(timeout=60)
+        take_all_but_probes(served, stack)
         told = [stack.enter_context(served.connect(request("/status"))) for _ in range(2)]
         assert eventually(lambda: served.answers() == CONNECTIONS_MAX)
         probe = stack.enter_context(served.connect(request("/livez")))
@@ -211,10 +216,7 @@ def test_a_place_that_is_about_to_be_free_is_waited_for(served: Served, monkeypa
 def test_a_probe_waits_for_the_place_of_one_that_is_just_answered(served: Served) -> None:
     """Probes in a row, when all other places are taken: the thread of the last one may not have ended yet."""
     with ExitStack() as stack:
-        for path, count in (("/status", VIEWERS), ("/large-metrics", PLACES[Reader.SCRAPER])):
-            for _ in range(count):
-                stack.enter_context(served.connect(request(path)))
-                assert served.entered.acquire(timeout=60)
+        take_all_but_probes(served, stack)
         earlier = [stack.enter_context(served.connect(request("/large-probe"))) for _ in range(2)]
         assert eventually(lambda: served.answers() == CONNECTIONS_MAX)
         probe = stack.enter_context(served.connect(request("/livez")))
